@@ -1,0 +1,1 @@
+"""Benchmarks: what a choice of store is worth, and a verdict for each claim."""

@@ -1,0 +1,1 @@
+"""The conformance suite: judges any server of the agent API from outside."""

@@ -1,0 +1,1 @@
+"""The `parity` command line: mounts one sub-command per room."""

@@ -1,0 +1,1 @@
+"""Reports: pure renderers over the evidence of conformance and benchmark runs."""

@@ -1,0 +1,266 @@
+"""What every store promises.
+
+A store keeps *resources*: protobuf messages under (kind, id). It changes them in *batches* that take effect as a
+whole or not at all, enforces unique index keys inside the commit, and lists in order of creation.
+
+Words used here, one way only:
+
+- *kind*: a resource kind of the schema, for example `agent`; see `stores.indexing`.
+- *position*: a 64-bit number that a store gives a resource when it is created. Later is larger, numbers are never
+  reused, an update keeps it. Listing is by position, and a position is the cursor of a listing.
+- *revision*: a number that grows with every write of a resource. `Put(expect=revision)` writes only over what was read.
+- *durable*: what was acknowledged survives the loss of power. *relaxed*: it survives SIGKILL of the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Literal, Protocol, Self, runtime_checkable
+
+from google.protobuf.message import Message
+
+Precondition = Literal["any", "absent", "present"]
+IndexKey = tuple[str, ...]
+"""The value of an index entry: one or more strings, compared as a whole."""
+
+
+class Durability(StrEnum):
+    """What an acknowledged commit survives."""
+
+    DURABLE = "durable"
+    RELAXED = "relaxed"
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a resource whole.
+
+    `precondition` speaks of the state before the batch: `absent` (a create), `present` (an update) or `any`.
+    `expect`, a revision, additionally refuses to overwrite anything but what was read under that revision.
+    `data` may hold the message's wire bytes if the caller has them already; it must equal the message.
+    """
+
+    kind: str
+    id: str
+    message: Message
+    precondition: Precondition = "any"
+    expect: int | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a resource and its index entries. With precondition `any` a missing resource is no error."""
+
+    kind: str
+    id: str
+    precondition: Precondition = "any"
+    expect: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vacant:
+    """Refuse the batch if an index has an entry under this key, whoever holds it but `unless`.
+
+    Unique indexes need no `Vacant`; it makes a non-unique index unique for one batch (the oss profile's slugs).
+    """
+
+    kind: str
+    index: str
+    key: IndexKey
+    unless: str | None = None
+
+
+Operation = Put | Delete | Vacant
+Batch = Sequence[Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stored resource: its wire bytes (protobuf, whatever the codec), position and revision."""
+
+    kind: str
+    id: str
+    position: int
+    revision: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can and can't do; a suite reads this instead of guessing."""
+
+    engine: str
+    codec: str
+    durability: Durability
+    persistent: bool = True
+    """Contents outlive the process."""
+    keeps_unknown_fields: bool = True
+    """Fields of a newer schema survive a round trip (false for the JSON codecs)."""
+    exclusive: bool = True
+    """A second process that opens the same database is refused."""
+    compactable: bool = True
+    tunables: dict[str, str] = field(default_factory=dict)
+    """Settings of the engine, echoed into benchmark results."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOnDisk:
+    """Bytes that a store takes: as the files say (`apparent`) and as the file system allocates (`allocated`)."""
+
+    apparent_bytes: int
+    allocated_bytes: int
+
+
+class StoreError(Exception):
+    """Root of everything that a store raises on purpose. `hint` says what to do about it."""
+
+    hint: str = ""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+
+class Conflict(StoreError):
+    """A precondition didn't hold, or a unique key is taken. Nothing of the batch was written.
+
+    `index` is the index whose key is taken, or None when it is the resource itself (its presence or revision);
+    `holder_id` is the id that stands in the way, or None when the resource is missing.
+    """
+
+    def __init__(self, kind: str, key: str | IndexKey, holder_id: str | None, *, index: str | None = None) -> None:
+        what = f"{index} {key!r}" if index else f"id {key!r}"
+        state = f"is held by {holder_id!r}" if holder_id is not None else "is not there"
+        super().__init__(f"{kind}: {what} {state}")
+        self.kind = kind
+        self.key = key
+        self.holder_id = holder_id
+        self.index = index
+
+
+class RevisionConflict(Conflict):
+    """The resource changed since it was read (`expect` no longer matches). Read it again and decide again."""
+
+
+class InvalidOperation(StoreError):
+    """The batch itself is wrong (unknown kind or index, empty id, a message of another type). Fix the caller."""
+
+
+class StoreClosed(StoreError):
+    """The store was closed. Open it again."""
+
+
+class StoreUnavailable(StoreError):
+    """The store can't be opened or written: driver missing, path not writable, disk full, I/O error."""
+
+
+class StoreLocked(StoreUnavailable):
+    """Another process has the database open."""
+
+
+class FormatMismatch(StoreUnavailable):
+    """The database was written by a newer format, another codec, or isn't a database of ours."""
+
+
+class CorruptRecord(StoreError):
+    """A stored record can't be read back. Names kind and id; nothing else is affected."""
+
+    def __init__(self, kind: str, record_id: str, reason: str) -> None:
+        super().__init__(
+            f"{kind} {record_id!r} is corrupt: {reason}", hint="restore it from a backup, or delete it by its id"
+        )
+        self.kind = kind
+        self.id = record_id
+
+
+@runtime_checkable
+class Store(Protocol):
+    """The contract. Safe to use from many threads; see the module's words for position, revision, durability.
+
+    Every method raises `StoreClosed` after `close`, `InvalidOperation` for a kind or index that the schema
+    doesn't know, and `StoreUnavailable` when the medium fails.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this store can do."""
+        ...
+
+    def commit(self, batch: Batch) -> int:
+        """Apply all operations or none, and return when the mode's durability holds.
+
+        Operations see the effects of earlier ones in the same batch; unique keys are checked against the state
+        after the whole batch. An empty batch does nothing. Returns the position of the last resource that was
+        created, or 0. Raises `Conflict`, `RevisionConflict`.
+        """
+        ...
+
+    def commit_many(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        """Apply several independent batches in order with one durable write.
+
+        A batch that fails leaves no trace and fails alone: its place in the answer holds the error. When the
+        medium itself fails, nothing is applied and `StoreUnavailable` is raised.
+        """
+        ...
+
+    def get(self, kind: str, id: str) -> Message | None:  # noqa: A002 - the field's name in the wire contract
+        """Return the resource as a message of the kind's type that the caller may change, or None."""
+        ...
+
+    def get_bytes(self, kind: str, id: str) -> bytes | None:  # noqa: A002
+        """Return the resource as protobuf wire bytes, or None. Free of decoding where the codec is protobuf."""
+        ...
+
+    def get_record(self, kind: str, id: str) -> Record | None:  # noqa: A002
+        """Return the resource with its position and revision, or None."""
+        ...
+
+    def find(self, kind: str, index: str, key: IndexKey) -> str | None:
+        """Return the id of the first resource, by position, under an index key, or None."""
+        ...
+
+    def scan(
+        self,
+        kind: str,
+        *,
+        index: str | None = None,
+        key: IndexKey | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Iterator[Record]:
+        """Yield resources of a kind by position, those after `after`; with `index` and `key`, those under the key.
+
+        The iterator reads one consistent state: that at the call, whatever is committed meanwhile.
+        """
+        ...
+
+    def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
+        """Return how many resources a kind, or an index key, has. Doesn't cost more as they grow."""
+        ...
+
+    def last_position(self) -> int:
+        """Return the highest position ever given out, 0 in a new store."""
+        ...
+
+    def size_on_disk(self) -> SizeOnDisk:
+        """Return the bytes taken on disk; zero for a store without files."""
+        ...
+
+    def compact(self) -> None:
+        """Give back the space of overwritten and deleted resources, where the engine can."""
+        ...
+
+    def close(self) -> None:
+        """Release everything. Closing twice is no error."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
