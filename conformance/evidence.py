@@ -1,0 +1,275 @@
+"""The evidence of a run: one JSON object a line, a header first, a footer last.
+
+Everything that a judge reads is in this file, so an old run can be judged again without its server. Lines:
+
+- `header`: run id, target, profile, seed, versions, contract revision, catalogue hash, features, selection.
+- `exchange`: one call: what was sent, by whom, what came back. Credentials are never written, only the role's name.
+- `fact`: something that the exercise knew and a judge needs (an expected id, how many callers ran at once).
+- `outcome`: how the exercise of one check ended.
+- `footer`: counts of the lines above and whether the run came to its end; a file without it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import IO, Any, Self
+
+import orjson
+
+from conformance.verdict import RunInfo
+
+FORMAT = 1
+
+
+class EvidenceUnreadable(Exception):
+    """An evidence file is truncated, damaged, or was written in another format."""
+
+
+class MissingEvidence(Exception):
+    """A judge asked for an exchange that the exercise never made: a fault of the suite."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One call and its answer, as plain JSON values (field names as in the .proto files).
+
+    `label` is the part that the exchange plays in its check; `step` the create step or operation it belongs to;
+    `role` who called; `method` the full gRPC path. `responses` holds one message for a unary call that succeeded,
+    any number for a stream. `fault` says what was wrong with the answer's bytes. Times are milliseconds, `at_ms`
+    since the run began.
+    """
+
+    seq: int
+    check: str
+    label: str
+    step: str
+    role: str
+    method: str
+    request: Any
+    code: str
+    message: str = ""
+    details: tuple[Any, ...] = ()
+    responses: tuple[Any, ...] = ()
+    fault: str = ""
+    at_ms: float = 0.0
+    elapsed_ms: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the call succeeded and its answer could be read."""
+        return self.code == "OK" and not self.fault
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """The (first) answer; empty where there is none."""
+        return dict(self.responses[0]) if self.responses else {}
+
+    def value(self, path: str, default: Any = "") -> Any:  # noqa: ANN401 - any JSON value
+        """Return the answer's field at a dotted path; `default` where it isn't set (proto3 leaves defaults out)."""
+        return value_at(self.response, path, default)
+
+
+def value_at(document: Any, path: str, default: Any = "") -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value at a dotted path in nested JSON objects, `default` where there is none."""
+    current = document
+    for part in path.split("."):
+        if not isinstance(current, Mapping) or part not in current:
+            return default
+        current = current[part]
+    return current
+
+
+class Ending(StrEnum):
+    """How the exercise of a check ended."""
+
+    EXERCISED = "exercised"
+    UNTESTABLE = "untestable"
+    NOT_APPLICABLE = "not_applicable"
+    NOT_RUN = "not_run"
+    HARNESS_ERROR = "harness_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the exercise of one check ended, and why if it didn't reach its end."""
+
+    check: str
+    ending: Ending
+    reason: str = ""
+    duration_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that one check left behind: all that its judges may read."""
+
+    check: str
+    exchanges: tuple[Exchange, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _by_label(self) -> dict[str, Exchange]:
+        return {exchange.label: exchange for exchange in self.exchanges}
+
+    def __getitem__(self, label: str) -> Exchange:
+        """Return the (last) exchange of this label. Raises MissingEvidence."""
+        try:
+            return self._by_label[label]
+        except KeyError:
+            raise MissingEvidence(f"check {self.check} has no exchange {label!r}") from None
+
+    def __contains__(self, label: str) -> bool:
+        return label in self._by_label
+
+    def under(self, prefix: str) -> tuple[Exchange, ...]:
+        """Return all exchanges whose label begins with a prefix, in the order they were made."""
+        return tuple(exchange for exchange in self.exchanges if exchange.label.startswith(prefix))
+
+    def fact(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
+        """Return what the exercise noted under this name. Raises MissingEvidence."""
+        try:
+            return self.facts[name]
+        except KeyError:
+            raise MissingEvidence(f"check {self.check} noted no {name!r}") from None
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """An evidence file, read whole: the run, the evidence and the outcome of each check, and the run's end."""
+
+    run: RunInfo
+    evidence: Mapping[str, Evidence]
+    outcomes: Mapping[str, Outcome]
+    leaks: tuple[str, ...]
+
+
+class EvidenceWriter:
+    """Appends to an evidence file; safe to call from many threads. Each check's lines stand together."""
+
+    def __init__(self, path: Path, run: RunInfo) -> None:
+        self._lock = Lock()
+        self._counts = {"exchanges": 0, "facts": 0, "outcomes": 0}
+        self._file: IO[bytes] = path.open("wb")
+        self._line({"type": "header", "format": FORMAT, **asdict(run)})
+
+    def add(self, evidence: Evidence, outcome: Outcome) -> None:
+        """Write all that one check left behind, then make sure it is out of this process."""
+        with self._lock:
+            for exchange in evidence.exchanges:
+                self._line({"type": "exchange", **asdict(exchange)})
+            for name, value in evidence.facts.items():
+                self._line({"type": "fact", "check": evidence.check, "name": name, "value": value})
+            self._line({"type": "outcome", **asdict(outcome)})
+            self._counts["exchanges"] += len(evidence.exchanges)
+            self._counts["facts"] += len(evidence.facts)
+            self._counts["outcomes"] += 1
+            self._file.flush()
+
+    def finish(self, run: RunInfo, leaks: tuple[str, ...]) -> None:
+        """Write the footer and close. A run that ended early has a footer too, and says so in it."""
+        with self._lock:
+            self._line(
+                {
+                    "type": "footer",
+                    **self._counts,
+                    "finished_at": run.finished_at,
+                    "complete": run.complete,
+                    "reason": run.reason,
+                    "features": dict(run.features),
+                    "leaks": leaks,
+                }
+            )
+            self._file.close()
+
+    def close(self) -> None:
+        """Close without a footer: the file stays recognizable as cut short."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _line(self, document: dict[str, Any]) -> None:
+        self._file.write(orjson.dumps(document) + b"\n")
+
+
+def read_evidence(path: Path) -> StoredRun:
+    """Read an evidence file. Raises EvidenceUnreadable for anything but a whole, well-formed file."""
+    lines = list(_lines(path))
+    if not lines or lines[0].get("type") != "header" or lines[0].get("format") != FORMAT:
+        raise EvidenceUnreadable(f"{path}: line 1 is no header of format {FORMAT}")
+    if len(lines) == 1 or lines[-1].get("type") != "footer":
+        raise EvidenceUnreadable(f"{path}: no footer: the file is truncated or the run was killed; run again")
+    try:
+        return _stored_run(path, lines)
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceUnreadable(f"{path}: damaged ({type(error).__name__}: {error})") from error
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise EvidenceUnreadable(f"{path}: {error.strerror}") from error
+    if content and not content.endswith(b"\n"):
+        raise EvidenceUnreadable(f"{path}: the last line has no end: the file is truncated")
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            document = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise EvidenceUnreadable(f"{path}: line {number} is not JSON: {error}") from error
+        if not isinstance(document, dict):
+            raise EvidenceUnreadable(f"{path}: line {number} is not an object")
+        yield document
+
+
+def _stored_run(path: Path, lines: list[dict[str, Any]]) -> StoredRun:
+    footer = lines[-1]
+    exchanges = [_exchange(line) for line in lines if line["type"] == "exchange"]
+    facts = [line for line in lines if line["type"] == "fact"]
+    outcomes = [_outcome(line) for line in lines if line["type"] == "outcome"]
+    found = {"exchanges": len(exchanges), "facts": len(facts), "outcomes": len(outcomes)}
+    for name, count in found.items():
+        if footer[name] != count:
+            raise EvidenceUnreadable(f"{path}: the footer counts {footer[name]} {name}, the file holds {count}")
+    by_check: dict[str, tuple[list[Exchange], dict[str, Any]]] = {outcome.check: ([], {}) for outcome in outcomes}
+    for exchange in exchanges:
+        by_check[exchange.check][0].append(exchange)
+    for fact in facts:
+        by_check[fact["check"]][1][fact["name"]] = fact["value"]
+    return StoredRun(
+        run=_run_info(lines[0], footer),
+        evidence={check: Evidence(check, tuple(made), noted) for check, (made, noted) in by_check.items()},
+        outcomes={outcome.check: outcome for outcome in outcomes},
+        leaks=tuple(footer["leaks"]),
+    )
+
+
+def _fields(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if name not in {"type", "format"}}
+
+
+def _exchange(line: dict[str, Any]) -> Exchange:
+    fields = _fields(line)
+    return Exchange(**{**fields, "details": tuple(fields["details"]), "responses": tuple(fields["responses"])})
+
+
+def _outcome(line: dict[str, Any]) -> Outcome:
+    fields = _fields(line)
+    return Outcome(**{**fields, "ending": Ending(fields["ending"])})
+
+
+def _run_info(header: dict[str, Any], footer: dict[str, Any]) -> RunInfo:
+    fields = _fields(header)
+    ending = {name: footer[name] for name in ("finished_at", "complete", "reason", "features")}
+    return RunInfo(**{**fields, **ending, "selection": tuple(fields["selection"])})

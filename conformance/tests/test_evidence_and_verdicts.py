@@ -1,0 +1,145 @@
+"""Evidence and verdicts: what is written is read again as it was, and damage is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conformance.evidence import (
+    Ending,
+    Evidence,
+    EvidenceUnreadable,
+    EvidenceWriter,
+    Exchange,
+    MissingEvidence,
+    Outcome,
+    read_evidence,
+)
+from conformance.verdict import (
+    EXIT_CONFORMANT,
+    EXIT_HARNESS,
+    EXIT_INCOMPLETE,
+    EXIT_NOT_CONFORMANT,
+    EXIT_USAGE,
+    Level,
+    Problem,
+    Report,
+    Result,
+    RunInfo,
+    Verdict,
+    VerdictsUnreadable,
+    read_verdicts,
+    write_verdicts,
+)
+
+RUN = RunInfo(
+    id="r1",
+    target="grpc://127.0.0.1:1",
+    profile="oss",
+    seed=7,
+    contract_revision="2026-01-26",
+    catalogue_hash="abc",
+    versions={"grpcio": "1"},
+    features={"list": True},
+    selection=("A-1",),
+    started_at="2026-01-01T00:00:00Z",
+)
+EXCHANGE = Exchange(1, "a", "create", "Persist", "caller", "/x/create", {"a": 1}, "OK", responses=({"b": {"c": 2}},))
+
+
+def result(verdict: Verdict, *, level: Level = Level.MUST, step: str = "Persist") -> Result:
+    return Result("A-1", level, ("oss",), "create", step, "It must.", "1", "a", verdict, (Problem("x", exchange=1),))
+
+
+def report(*results: Result) -> Report:
+    return Report(RUN, results)
+
+
+def write_run(path: Path) -> None:
+    with EvidenceWriter(path, RUN) as writer:
+        writer.add(Evidence("a", (EXCHANGE,), {"id": "z"}), Outcome("a", Ending.EXERCISED))
+        writer.finish(replace(RUN, finished_at="2026-01-01T00:00:01Z"), leaks=("agent z",))
+
+
+def test_evidence_is_read_again_as_it_was_written(tmp_path: Path) -> None:
+    write_run(tmp_path / "e.jsonl")
+    stored = read_evidence(tmp_path / "e.jsonl")
+    assert stored.run == replace(RUN, finished_at="2026-01-01T00:00:01Z")
+    assert stored.evidence["a"].exchanges == (EXCHANGE,)
+    assert stored.evidence["a"]["create"].value("b.c") == 2
+    assert stored.evidence["a"].fact("id") == "z"
+    assert stored.outcomes["a"].ending is Ending.EXERCISED
+    assert stored.leaks == ("agent z",)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3, 4])
+def test_every_truncation_at_a_line_is_refused(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "e.jsonl"
+    write_run(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 5
+    path.write_bytes(b"".join(lines[:kept]))
+    with pytest.raises(EvidenceUnreadable):
+        read_evidence(path)
+
+
+def test_a_missing_line_in_the_middle_and_half_a_line_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    write_run(path)
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for damaged in (b"".join(lines[:1] + lines[2:]), whole[:-3], b"\xff\n" + whole):
+        path.write_bytes(damaged)
+        with pytest.raises(EvidenceUnreadable):
+            read_evidence(path)
+
+
+def test_a_judge_cannot_read_what_was_never_exchanged() -> None:
+    with pytest.raises(MissingEvidence, match="no exchange 'get'"):
+        _ = Evidence("a", (EXCHANGE,))["get"]
+
+
+def test_verdicts_are_read_again_as_they_were_written(tmp_path: Path) -> None:
+    written = report(result(Verdict.FAIL), result(Verdict.PASS))
+    write_verdicts(tmp_path / "verdicts.json", written)
+    assert read_verdicts(tmp_path) == written
+    assert read_verdicts(tmp_path / "verdicts.json") == written
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"format": 99}', b'{"format": 1, "run": {}}'])
+def test_damaged_verdicts_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "verdicts.json").write_bytes(content)
+    with pytest.raises(VerdictsUnreadable):
+        read_verdicts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ((), EXIT_USAGE),
+        ((Verdict.PASS,), EXIT_CONFORMANT),
+        ((Verdict.PASS, Verdict.KNOWN_FAILING), EXIT_CONFORMANT),
+        ((Verdict.NOT_APPLICABLE,), EXIT_USAGE),
+        ((Verdict.PASS, Verdict.FAIL), EXIT_NOT_CONFORMANT),
+        ((Verdict.PASS, Verdict.UNTESTABLE), EXIT_NOT_CONFORMANT),
+        ((Verdict.PASS, Verdict.FAIL, Verdict.NOT_RUN), EXIT_INCOMPLETE),
+        ((Verdict.PASS, Verdict.NOT_RUN, Verdict.HARNESS_ERROR), EXIT_HARNESS),
+    ],
+)
+def test_exit_codes(verdicts: tuple[Verdict, ...], code: int) -> None:
+    assert report(*(result(verdict) for verdict in verdicts)).exit_code == code
+
+
+def test_a_failed_should_is_shown_and_does_not_decide() -> None:
+    both = report(result(Verdict.PASS), result(Verdict.FAIL, level=Level.SHOULD))
+    assert both.exit_code == EXIT_CONFORMANT
+    assert both.summary.should_failed == 1
+
+
+def test_a_step_takes_its_worst_verdict_and_an_empty_step_is_not_green() -> None:
+    rows = {row.step: row for row in report(result(Verdict.PASS), result(Verdict.FAIL)).steps}
+    assert len(rows) == 12
+    assert (rows["Persist"].verdict, rows["Persist"].passed, rows["Persist"].total) == (Verdict.FAIL, 1, 2)
+    assert rows["Publish"].verdict is Verdict.NOT_RUN

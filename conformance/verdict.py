@@ -1,0 +1,322 @@
+"""What a run says about each requirement, and what that means for the whole.
+
+Pure values: verdicts are made by the runner (or by a recheck of stored evidence), written as `verdicts.json`, read by
+reports. The words are used one way only:
+
+- PASS, FAIL: the requirement was exercised and judged.
+- UNTESTABLE: it applies, but could not be exercised (a role's credentials are missing, a precondition was refused).
+- NOT_APPLICABLE: the profile or the target's declared features leave it out.
+- NOT_RUN: it was selected and the run ended before it.
+- HARNESS_ERROR: the suite itself is at fault.
+- KNOWN_FAILING: it fails as the known-failing file says it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+
+FORMAT = 1
+"""Version of `verdicts.json`; a reader refuses others."""
+
+EVIDENCE_FILE = "evidence.jsonl"
+VERDICTS_FILE = "verdicts.json"
+
+EXIT_CONFORMANT = 0
+EXIT_NOT_CONFORMANT = 1
+EXIT_USAGE = 2
+EXIT_INCOMPLETE = 3
+EXIT_HARNESS = 4
+
+CREATE_STEPS: tuple[str, ...] = (
+    "ValidateFieldConstraints",
+    "Authorize",
+    "ResolveSlug",
+    "CheckDuplicate",
+    "SetDefaults",
+    "Persist",
+    "CreateIamPolicies",
+    "CreateDefaultInstance",
+    "UpdateAgentStatusWithDefaultInstance",
+    "Publish",
+    "TransformResponse",
+    "SendResponse",
+)
+"""The steps of the create pipeline, in the order and with the names of the behaviour contract."""
+
+CLOUD_ONLY_STEPS = frozenset({"Authorize", "CreateIamPolicies", "Publish", "TransformResponse"})
+
+
+class VerdictsUnreadable(Exception):
+    """A verdicts file is missing, is damaged, or was written in another format."""
+
+
+class Verdict(StrEnum):
+    """What is known about one requirement after a run."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    FAIL = "FAIL"
+    UNTESTABLE = "UNTESTABLE"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    NOT_RUN = "NOT_RUN"
+    HARNESS_ERROR = "HARNESS_ERROR"
+    KNOWN_FAILING = "KNOWN_FAILING"
+
+
+class Level(StrEnum):
+    """How strongly the contract asks: a failed SHOULD is shown, and doesn't make a server nonconformant."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+
+
+RED = frozenset({Verdict.FAIL, Verdict.UNTESTABLE, Verdict.NOT_RUN, Verdict.HARNESS_ERROR})
+"""Verdicts that keep a MUST, and so the run, from being green."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One way in which the evidence departs from the requirement.
+
+    `exchange` is the number (`seq`) of the exchange in the evidence file that shows it, None where none does.
+    """
+
+    text: str
+    expected: str = ""
+    actual: str = ""
+    exchange: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The verdict on one requirement.
+
+    `step` is a step of the create pipeline or empty; `operation` names what is asked of (create, get, rpc, ...).
+    `evidence` holds the `seq` numbers of the check's exchanges. `reason` says why there is no PASS or FAIL.
+    """
+
+    id: str
+    level: Level
+    profiles: tuple[str, ...]
+    operation: str
+    step: str
+    sentence: str
+    source: str
+    check: str
+    verdict: Verdict
+    problems: tuple[Problem, ...] = ()
+    reason: str = ""
+    evidence: tuple[int, ...] = ()
+    reproduce: str = ""
+    duration_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What was judged, with what, and whether the run came to its end. Times are RFC 3339 in UTC."""
+
+    id: str
+    target: str
+    profile: str
+    seed: int
+    contract_revision: str
+    catalogue_hash: str
+    versions: Mapping[str, str]
+    features: Mapping[str, bool]
+    selection: tuple[str, ...]
+    started_at: str
+    finished_at: str = ""
+    complete: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts over all results. `measured` counts requirements that the target was really judged on."""
+
+    total: int
+    counts: Mapping[Verdict, int]
+    measured: int
+    must_red: int
+    should_failed: int
+
+    @property
+    def conformant(self) -> bool:
+        """Whether something was measured and no MUST is red."""
+        return self.measured > 0 and self.must_red == 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One row of the table of create steps: the worst verdict of its requirements, and their counts."""
+
+    step: str
+    verdict: Verdict
+    passed: int
+    total: int
+    failing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run: what it was, and a result for each selected requirement, in catalogue order.
+
+    `known_failing_errors` are faults of the known-failing file itself (stale, unmatched or expired entries).
+    `leaks` names resources of the run that could not be deleted afterwards.
+    """
+
+    run: RunInfo
+    results: tuple[Result, ...]
+    known_failing_errors: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> Summary:
+        """Counts over the results."""
+        return summarize(self.results)
+
+    @property
+    def steps(self) -> tuple[StepRow, ...]:
+        """The twelve steps of create, each with its verdict."""
+        return step_table(self.results)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command line for this report."""
+        return exit_code(self)
+
+    def of(self, requirement: str) -> Result:
+        """Return the result of one requirement. Raises KeyError."""
+        for result in self.results:
+            if result.id == requirement:
+                return result
+        raise KeyError(requirement)
+
+    def failing(self) -> tuple[str, ...]:
+        """The ids of all requirements with verdict FAIL, in catalogue order."""
+        return tuple(result.id for result in self.results if result.verdict is Verdict.FAIL)
+
+
+def summarize(results: Iterable[Result]) -> Summary:
+    """Count results by verdict. UNTESTABLE, NOT_APPLICABLE and NOT_RUN are not measured."""
+    rows = tuple(results)
+    counts = {verdict: sum(row.verdict is verdict for row in rows) for verdict in Verdict}
+    return Summary(
+        total=len(rows),
+        counts=counts,
+        measured=counts[Verdict.PASS] + counts[Verdict.FAIL] + counts[Verdict.KNOWN_FAILING],
+        must_red=sum(row.level is Level.MUST and row.verdict in RED for row in rows),
+        should_failed=sum(row.level is Level.SHOULD and row.verdict is Verdict.FAIL for row in rows),
+    )
+
+
+_WORST_FIRST = (
+    Verdict.HARNESS_ERROR,
+    Verdict.FAIL,
+    Verdict.UNTESTABLE,
+    Verdict.NOT_RUN,
+    Verdict.KNOWN_FAILING,
+    Verdict.PASS,
+    Verdict.NOT_APPLICABLE,
+)
+
+
+def step_table(results: Iterable[Result]) -> tuple[StepRow, ...]:
+    """Fold the results into the twelve create steps.
+
+    A step takes the worst verdict of its MUST requirements. A step that nothing in the results speaks of is NOT_RUN:
+    an empty row never looks green.
+    """
+    rows = tuple(results)
+    return tuple(_step_row(step, [row for row in rows if row.step == step]) for step in CREATE_STEPS)
+
+
+def _step_row(step: str, rows: Sequence[Result]) -> StepRow:
+    musts = [row for row in rows if row.level is Level.MUST]
+    applicable = [row for row in musts if row.verdict is not Verdict.NOT_APPLICABLE]
+    verdicts = {row.verdict for row in musts}
+    worst = next((verdict for verdict in _WORST_FIRST if verdict in verdicts), Verdict.NOT_RUN)
+    return StepRow(
+        step=step,
+        verdict=worst,
+        passed=sum(row.verdict is Verdict.PASS for row in applicable),
+        total=len(applicable),
+        failing=tuple(row.id for row in applicable if row.verdict is not Verdict.PASS),
+    )
+
+
+def exit_code(report: Report) -> int:
+    """0 conformant, 1 not conformant, 2 nothing selected, 3 unreachable or incomplete, 4 fault of the harness."""
+    summary = report.summary
+    if summary.total == 0:
+        return EXIT_USAGE
+    if summary.counts[Verdict.HARNESS_ERROR]:
+        return EXIT_HARNESS
+    if not report.run.complete or summary.counts[Verdict.NOT_RUN]:
+        return EXIT_INCOMPLETE
+    if summary.must_red or report.known_failing_errors or report.leaks:
+        return EXIT_NOT_CONFORMANT
+    # Everything not applicable is a selection that the profile or the declaration leaves empty.
+    return EXIT_CONFORMANT if summary.measured else EXIT_USAGE
+
+
+def verdicts_bytes(report: Report) -> bytes:
+    """Serialize a report: the same report gives the same bytes."""
+    document = {
+        "format": FORMAT,
+        "run": asdict(report.run),
+        "results": [asdict(result) for result in report.results],
+        "known_failing_errors": report.known_failing_errors,
+        "leaks": report.leaks,
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def write_verdicts(path: Path, report: Report) -> None:
+    """Write `verdicts.json` whole: a reader never sees half of it."""
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(verdicts_bytes(report))
+    partial.replace(path)
+
+
+def read_verdicts(path: Path) -> Report:
+    """Read a report from `verdicts.json` or from the run directory that holds it. Raises VerdictsUnreadable."""
+    file = path / VERDICTS_FILE if path.is_dir() else path
+    try:
+        document = orjson.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise VerdictsUnreadable(f"{file}: no such file; a run writes it at its end") from None
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise VerdictsUnreadable(f"{file}: {error}") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise VerdictsUnreadable(f"{file}: not a verdicts file of format {FORMAT}; run the suite again")
+    try:
+        return _report_from(cast("dict[str, Any]", document))
+    except (KeyError, TypeError, ValueError) as error:
+        raise VerdictsUnreadable(f"{file}: damaged ({type(error).__name__}: {error}); run the suite again") from error
+
+
+def _report_from(document: dict[str, Any]) -> Report:
+    run = document["run"]
+    return Report(
+        run=RunInfo(**{**run, "selection": tuple(run["selection"])}),
+        results=tuple(_result_from(row) for row in document["results"]),
+        known_failing_errors=tuple(document["known_failing_errors"]),
+        leaks=tuple(document["leaks"]),
+    )
+
+
+def _result_from(row: dict[str, Any]) -> Result:
+    typed = {
+        "level": Level(row["level"]),
+        "verdict": Verdict(row["verdict"]),
+        "profiles": tuple(row["profiles"]),
+        "problems": tuple(Problem(**problem) for problem in row["problems"]),
+        "evidence": tuple(row["evidence"]),
+    }
+    return Result(**{**row, **typed})
