@@ -83,6 +83,11 @@ def _policy_principal(policy: IamPolicy) -> Iterable[IndexKey]:
     return ((policy.spec.principal.kind, policy.spec.principal.id),)
 
 
+def _userset(policy: IamPolicy) -> Iterable[IndexKey]:
+    spec = policy.spec
+    return ((spec.relation, spec.resource.kind, spec.resource.id),) if spec.principal.relation else ()
+
+
 def _subject(event: CloudEvent) -> Iterable[IndexKey]:
     return ((event.subject,),)
 
@@ -102,6 +107,7 @@ KINDS: Schema = {
                 Index("tuple", _policy_tuple, unique=True),
                 Index("resource", _policy_resource),
                 Index("principal", _policy_principal),
+                Index("userset", _userset),
             ),
         ),
         Kind("event", CloudEvent, (Index("subject", _subject),)),
