@@ -1,0 +1,9 @@
+"""A second server: plain dictionaries behind synchronous grpcio, written from the contract's pages alone.
+
+It shares no code with the reference server. Where both agree under the conformance suite, the suite is not merely a
+description of one implementation. `DEFECTS` lists what can be planted in it.
+"""
+
+from tests.second_server.server import DEFECTS, RunningServer, start
+
+__all__ = ["DEFECTS", "RunningServer", "start"]

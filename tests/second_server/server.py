@@ -1,0 +1,363 @@
+"""The gRPC face of the second server: one table of methods, one handler around them all."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor_pool import Default
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc.status_pb2 import Status
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from protos.ai.stigmer.agentic.agent.v1 import command_pb2 as _agent_command  # noqa: F401 - registers
+from protos.ai.stigmer.agentic.agent.v1 import query_pb2 as _agent_query  # noqa: F401 - registers
+from protos.ai.stigmer.agentic.agentinstance.v1 import command_pb2 as _instance_command  # noqa: F401 - registers
+from protos.ai.stigmer.agentic.agentinstance.v1 import query_pb2 as _instance_query  # noqa: F401 - registers
+from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
+from protos.ai.stigmer.agentic.environment.v1 import command_pb2 as _environment_command  # noqa: F401 - registers
+from protos.ai.stigmer.agentic.environment.v1 import query_pb2 as _environment_query  # noqa: F401 - registers
+from protos.ai.stigmer.iam.iampolicy.v1 import command_pb2 as _policy_command  # noqa: F401 - registers
+from protos.ai.stigmer.iam.iampolicy.v1 import query_pb2 as _policy_query  # noqa: F401 - registers
+from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import CheckAuthorizationResult
+from protos.parity.v1.event_pb2 import WatchResponse
+from protos.parity.v1.list_pb2 import ListAgentInstancesResponse, ListAgentsResponse, ListEnvironmentsResponse
+from tests.second_server.access import OPERATOR_LINK, Access
+from tests.second_server.resources import Resources
+from tests.second_server.state import Refused, State, validate
+
+DEFECTS: dict[str, str] = {
+    "no_validation": "field constraints are not evaluated",
+    "persist_before_validate": "the resource is stored before it is validated",
+    "no_authorization": "every known caller may do everything",
+    "anonymous_is_operator": "unknown credentials act as the first caller of the token file",
+    "duplicate_before_authorize": "the slug is looked up before the caller is authorized",
+    "slug_cut": "slugs are cut at 40 characters",
+    "slug_global": "a slug is unique across organizations in the cloud profile too",
+    "duplicate_answered_ok": "a duplicate create is answered with the first resource",
+    "id_overwritten": "a taken id is overwritten",
+    "client_id_replaced": "an unused id of the client is not kept",
+    "client_status_kept": "the status that the client sent is stored",
+    "no_actor": "the audit names nobody",
+    "no_rollback": "a failing step leaves what the steps before it wrote",
+    "no_policies": "no ownership is written",
+    "no_default_instance": "an agent has no default instance",
+    "status_not_written": "the default instance's id is not written",
+    "no_event": "nothing is published",
+    "secret_in_event": "events carry secret values",
+    "secret_in_response": "responses carry secret values",
+    "secret_stars_stored": "an update stores the stars that stand for a secret",
+    "reference_ignores_org": "a reference finds resources of other organizations",
+    "update_changes_slug": "an update may change the slug",
+    "update_loses_status": "an update loses the status",
+    "apply_always_creates": "apply never updates",
+    "delete_leaves_instances": "an agent's instances outlive it",
+    "delete_leaves_policies": "a resource's policies outlive it",
+    "page_boundary_skipped": "a listing leaves out the first resource of every page but the first",
+    "total_is_page": "total_count counts the page only",
+}
+"""What can be planted, by name."""
+
+MESSAGE_BYTES_MAX = 10 * 1024 * 1024
+PAGE_DEFAULT, PAGE_MAX = 20, 100
+LIST_DEFAULT = 100
+Handler = Callable[[Any, str], Any]
+
+
+class Service:
+    """The methods of all services, as `handler(request, caller)`."""
+
+    def __init__(self, state: State, access: Access) -> None:
+        self.state = state
+        self.access = access
+        self.resources = Resources(state, access)
+
+    def table(self) -> dict[str, dict[str, Handler]]:
+        """Full service name to method name to handler."""
+        services = {
+            **self._kind("agent", "ai.stigmer.agentic.agent.v1.Agent", "value", "can_delete"),
+            **self._kind("agent_instance", "ai.stigmer.agentic.agentinstance.v1.AgentInstance", "value", "can_delete"),
+            **self._kind("environment", "ai.stigmer.agentic.environment.v1.Environment", "resource_id", "can_edit"),
+            "parity.v1.ListService": {
+                "ListAgents": self._lister("agent", ListAgentsResponse),
+                "ListAgentInstances": self._lister("agent_instance", ListAgentInstancesResponse),
+                "ListEnvironments": self._lister("environment", ListEnvironmentsResponse),
+            },
+        }
+        services["ai.stigmer.agentic.agentinstance.v1.AgentInstanceQueryController"]["getByAgent"] = self.by_agent
+        if self.state.cloud:
+            services["ai.stigmer.iam.iampolicy.v1.IamPolicyCommandController"] = {
+                "create": self.policy_create,
+                "delete": self.policy_delete,
+                "cleanupResourcePolicies": self.policy_cleanup,
+            }
+            services["ai.stigmer.iam.iampolicy.v1.IamPolicyQueryController"] = {
+                "get": self.policy_get,
+                "checkAuthorization": self.policy_check,
+            }
+        return services
+
+    def _kind(self, kind: str, stem: str, id_field: str, permission: str) -> dict[str, dict[str, Handler]]:
+        rows = self.resources
+
+        def delete(request: Any, caller: str) -> Any:
+            validate(request)
+            return rows.delete(kind, getattr(request, id_field), permission, caller)
+
+        return {
+            f"{stem}CommandController": {
+                "create": lambda request, caller: rows.create(kind, request, caller),
+                "update": lambda request, caller: rows.update(kind, request, caller),
+                "apply": lambda request, caller: rows.apply(kind, request, caller),
+                "delete": delete,
+            },
+            f"{stem}QueryController": {
+                "get": lambda request, caller: rows.get(kind, request, caller),
+                "getByReference": lambda request, caller: rows.get_by_reference(kind, request, caller),
+            },
+        }
+
+    def _visible(self, kind: str, caller: str) -> list[Any]:
+        rows = self.state.resources[kind].values()
+        return [row for row in rows if self.access.allows(caller, "can_view", kind, row.metadata.id)]
+
+    def _lister(self, kind: str, response: Any) -> Handler:
+        def list_page(request: Any, caller: str) -> Any:
+            validate(request)
+            size = request.page.size or LIST_DEFAULT
+            rows = [row for row in self._visible(kind, caller) if request.org in ("", row.metadata.org)]
+            after = request.page.page_token
+            if after:
+                # Ids of one server are ULIDs or the client's own, so the token counts resources ever seen instead.
+                order = list(self._ordinals(kind))
+                rows = [row for row in rows if order.index(row.metadata.id) >= int(after)]
+                rows = rows[1:] if self.state.has("page_boundary_skipped") else rows
+            page = response(items=[self.resources.shown(row) for row in rows[:size]])
+            if len(rows) > size:
+                page.next_page_token = str(list(self._ordinals(kind)).index(rows[size].metadata.id))
+            return page
+
+        return list_page
+
+    def _ordinals(self, kind: str) -> Iterator[str]:
+        """Every id that was ever listed, in order of creation: deletions don't move the others."""
+        known = self.state.ordinals.setdefault(kind, {})
+        for resource_id in self.state.resources[kind]:
+            known.setdefault(resource_id, None)
+        return iter(known)
+
+    def by_agent(self, request: Any, caller: str) -> Any:
+        """One page of an agent's instances."""
+        validate(request)
+        rows = [row for row in self._visible("agent_instance", caller) if row.spec.agent_id == request.agent_id]
+        size = min(request.page_info.size or PAGE_DEFAULT, PAGE_MAX)
+        start = (max(request.page_info.num, 1) - 1) * size
+        page = rows[start : start + size]
+        total = len(page) if self.state.has("total_is_page") else len(rows)
+        return AgentInstanceList(total_count=total, items=[self.resources.shown(row) for row in page])
+
+    # policies
+
+    def policy_create(self, request: Any, caller: str) -> Any:
+        """Grant."""
+        validate(request)
+        self._may_grant(request, caller, "unauthorized to grant access")
+        return self.resources.write_policy(*_tuple(request))
+
+    def policy_delete(self, request: Any, caller: str) -> Any:
+        """Revoke."""
+        validate(request)
+        self._may_grant(request, caller, "unauthorized to revoke access")
+        made = self.state.policies.pop(_tuple(request), None)
+        if made is None:
+            raise Refused(grpc.StatusCode.NOT_FOUND, "no such policy")
+        return made
+
+    def _may_grant(self, request: Any, caller: str, message: str) -> None:
+        self.access.require(caller, "can_grant_access", request.resource.kind, request.resource.id, message)
+
+    def policy_cleanup(self, request: Any, caller: str) -> Any:
+        """Remove all policies of one resource."""
+        validate(request)
+        message = "unauthorized to cleanup resource policies - operator permission required"
+        self.access.require(caller, "operator", "platform", "stigmer", message)
+        gone = [policy for policy in self.state.policies if policy[3:] == (request.kind, request.id)]
+        for policy in gone:
+            del self.state.policies[policy]
+        return Empty()
+
+    def policy_get(self, request: Any, caller: str) -> Any:
+        """One policy by id."""
+        validate(request)
+        found = [made for made in self.state.policies.values() if made.metadata.id == request.value]
+        resource = found[0].spec.resource if found else None
+        kind, resource_id = (resource.kind, resource.id) if resource else ("iam_policy", request.value)
+        self.access.require(caller, "can_grant_access", kind, resource_id, "unauthorized to view access policies")
+        if not found:
+            raise Refused(grpc.StatusCode.NOT_FOUND, f"iam_policy {request.value!r} not found")
+        return found[0]
+
+    def policy_check(self, request: Any, caller: str) -> Any:
+        """Whether a relation holds: written as such, or a permission of an identity."""
+        validate(request)
+        spec = request.policy
+        told = {_tuple(policy) for policy in request.contextual_policies}
+        holds = _tuple(spec) in self.state.policies or _tuple(spec) in told
+        if not holds and spec.principal.kind == "identity_account" and spec.relation.startswith("can_"):
+            holds = self.access.allows(spec.principal.id, spec.relation, spec.resource.kind, spec.resource.id)
+        return CheckAuthorizationResult(is_authorized=holds)
+
+    # events
+
+    def watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[WatchResponse]:
+        """A bookmark, then every event that the caller may see."""
+        caller = self.access.caller(context)
+        with self.state.lock:
+            position = len(self.state.events) if request.from_now else request.after_position
+        yield WatchResponse(position=position)
+        while context.is_active():
+            with self.state.changed:
+                while len(self.state.events) <= position and context.is_active() and not self.state.stopping:
+                    self.state.changed.wait(0.1)
+                if self.state.stopping:
+                    return
+                fresh = list(enumerate(self.state.events[position:], start=position + 1))
+            for number, event in fresh:
+                position = number
+                kind = "agent" if ".agent.v1." in event.type else event.subject.partition("-")[0]
+                known = {"agent": "agent", "ain": "agent_instance", "env": "environment"}.get(kind, "agent")
+                if request.subject in ("", event.subject) and self.access.allows(
+                    caller, "can_view", known, event.subject
+                ):
+                    yield WatchResponse(position=number, event=event)
+
+
+def _tuple(spec: Any) -> tuple[str, str, str, str, str]:
+    return spec.principal.kind, spec.principal.id, spec.relation, spec.resource.kind, spec.resource.id
+
+
+def _handler(service: Service, path: str, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
+    method = Default().FindMethodByName(path)
+
+    def call(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            caller = service.access.caller(context) if not _invalid_first(service, request) else ""
+            with service.state.transaction():
+                return handler(request, caller)
+        except Refused as refused:
+            _refuse(context, refused)
+            raise
+
+    return grpc.unary_unary_rpc_method_handler(
+        call,
+        request_deserializer=GetMessageClass(method.input_type).FromString,
+        response_serializer=GetMessageClass(method.output_type).SerializeToString,
+    )
+
+
+def _invalid_first(service: Service, request: Any) -> bool:
+    """Validation comes before the caller is known: an invalid request needs no caller to be refused."""
+    if service.state.has("no_validation"):
+        return False
+    try:
+        validate(request)
+    except Refused:
+        return True
+    return False
+
+
+def _refuse(context: grpc.ServicerContext, refused: Refused) -> None:
+    if refused.bad_request is not None:
+        detail = AnyMessage()
+        detail.Pack(refused.bad_request)
+        status = Status(code=refused.code.value[0], message=refused.message, details=[detail])
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(refused.code, refused.message)
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A started server: its address, its state for a look behind the scenes, and how to end it."""
+
+    address: str
+    state: State
+    server: grpc.Server
+
+    def stop(self) -> None:
+        """End at once; open watches end too."""
+        with self.state.changed:
+            self.state.stopping = True
+            self.state.changed.notify_all()
+        self.server.stop(grace=0).wait(5)
+
+
+def start(
+    profile: str, tokens: Mapping[str, str], operator: str = "", *, defects: frozenset[str] = frozenset(), port: int = 0
+) -> RunningServer:
+    """Start on a loopback port (0: any free one). `tokens` maps a token to an identity. Raises KeyError for a defect
+    that doesn't exist.
+    """
+    for defect in defects:
+        DEFECTS[defect]  # an unknown name is a mistake of the test
+    state = State(profile, defects)
+    access = Access(state, tokens)
+    service = Service(state, access)
+    if operator:
+        service.resources.write_policy("identity_account", operator, *OPERATOR_LINK)
+    server = grpc.server(
+        futures.ThreadPoolExecutor(max_workers=32, thread_name_prefix="second-server"),
+        options=(
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ),
+    )
+    _add_services(server, service)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    return RunningServer(f"127.0.0.1:{bound}", state, server)
+
+
+def _add_services(server: grpc.Server, service: Service) -> None:
+    table = service.table()
+    for name, methods in table.items():
+        handlers = {method: _handler(service, f"{name}.{method}", handler) for method, handler in methods.items()}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+    if service.state.cloud:
+        method = Default().FindMethodByName("parity.v1.EventService.Watch")
+        watch = grpc.unary_stream_rpc_method_handler(
+            service.watch,
+            request_deserializer=GetMessageClass(method.input_type).FromString,
+            response_serializer=WatchResponse.SerializeToString,
+        )
+        handler = grpc.method_handlers_generic_handler("parity.v1.EventService", {"Watch": watch})
+        server.add_generic_rpc_handlers((handler,))
+    checker = health.HealthServicer()
+    checker.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(checker, server)
+    reflection.enable_server_reflection((*table, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+
+
+def main() -> None:
+    """Run until killed: `python -m tests.second_server.server --port 0 --profile oss`."""
+    parser = argparse.ArgumentParser(description="A second agent server, for the conformance suite's own tests.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--profile", choices=("cloud", "oss"), default="oss")
+    parser.add_argument("--defect", action="append", default=[], choices=sorted(DEFECTS))
+    arguments = parser.parse_args()
+    tokens = {f"token-{role}": role for role in ("operator", "admin", "member", "outsider", "nobody")}
+    running = start(arguments.profile, tokens, "operator", defects=frozenset(arguments.defect), port=arguments.port)
+    print(running.address, flush=True)  # noqa: T201 - a command line prints
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""What the second server knows: dictionaries under one lock, and the rules that need nothing else."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import protovalidate
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.error_details_pb2 import BadRequest
+from ulid_transform import ulid_now
+
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
+from protos.parity.v1.event_pb2 import CloudEvent
+
+PREFIXES = {"agent": "agt", "agent_instance": "ain", "environment": "env", "iam_policy": "iamp"}
+PACKAGES = {
+    "agent": "ai.stigmer.agentic.agent.v1",
+    "agent_instance": "ai.stigmer.agentic.agentinstance.v1",
+    "environment": "ai.stigmer.agentic.environment.v1",
+}
+REDACTED = "***"
+
+Tuple = tuple[str, str, str, str, str]
+"""A policy: principal kind, principal id, relation, resource kind, resource id."""
+
+
+class Refused(Exception):
+    """The request ends here with this status."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, bad_request: BadRequest | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.bad_request = bad_request
+
+
+@dataclass
+class State:
+    """All resources by kind and id (insertion order is creation order), all policies, all events."""
+
+    profile: str
+    defects: frozenset[str] = frozenset()
+    resources: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {"agent": {}, "agent_instance": {}, "environment": {}}
+    )
+    policies: dict[Tuple, Any] = field(default_factory=dict)
+    events: list[CloudEvent] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    changed: threading.Condition = field(init=False)
+    stopping: bool = False
+    ordinals: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.changed = threading.Condition(self.lock)
+
+    @property
+    def cloud(self) -> bool:
+        """Whether callers, policies, events and redaction exist."""
+        return self.profile == "cloud"
+
+    def has(self, defect: str) -> bool:
+        """Whether this defect was planted."""
+        return defect in self.defects
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Undo everything if the request is refused."""
+        with self.lock:
+            resources = {kind: dict(rows) for kind, rows in self.resources.items()}
+            policies, events = dict(self.policies), list(self.events)
+            try:
+                yield
+            except BaseException:
+                if not self.has("no_rollback"):
+                    self.resources, self.policies, self.events = resources, policies, events
+                raise
+            finally:
+                self.changed.notify_all()
+
+    def by_slug(self, kind: str, metadata: Any, *, whole_kind: bool) -> Any | None:
+        """Find the resource that holds a slug, within the scope or within the whole kind."""
+        for resource in self.resources[kind].values():
+            if resource.metadata.slug == metadata.slug and (
+                whole_kind or _scope(resource.metadata) == _scope(metadata)
+            ):
+                return resource
+        return None
+
+    def announce(self, kind: str, resource: Any, change: str) -> None:
+        """Append an event, in the cloud profile."""
+        if not self.cloud or self.has("no_event"):
+            return
+        event = CloudEvent(
+            id=ulid_now().lower(),
+            source="second-server",
+            spec_version="1.0",
+            type=f"{PACKAGES[kind]}.{change}",
+            subject=resource.metadata.id,
+            time=now(),
+            data_content_type="application/protobuf",
+        )
+        event.data.Pack(resource if self.has("secret_in_event") else redacted(resource))
+        self.events.append(event)
+
+
+def _scope(metadata: Any) -> tuple[int, str]:
+    return metadata.owner_scope, metadata.org if metadata.owner_scope == organization else ""
+
+
+def now() -> Timestamp:
+    """Server time."""
+    stamp = Timestamp()
+    stamp.GetCurrentTime()
+    return stamp
+
+
+def new_id(kind: str) -> str:
+    """Kind prefix, hyphen, lower-case ULID."""
+    return f"{PREFIXES[kind]}-{ulid_now().lower()}"
+
+
+def slug_of(name: str) -> str:
+    """Lower-case, blanks to hyphens, ASCII letters and digits only, single hyphens, none at the ends."""
+    hyphenated = re.sub(r"\s", "-", name.lower())
+    kept = re.sub(r"[^a-z0-9-]", "", hyphenated)
+    return re.sub(r"-+", "-", kept).strip("-")
+
+
+def validate(request: Message) -> None:
+    """Evaluate every rule of the request. Raises Refused."""
+    try:
+        protovalidate.validate(request)
+    except protovalidate.ValidationError as error:
+        details = BadRequest()
+        for violation in error.violations:
+            elements = violation.proto.field.elements if violation.proto.field else ()
+            path = ".".join(element.field_name for element in elements)
+            details.field_violations.add(field=path, description=violation.proto.message)
+        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "invalid request", details) from None
+
+
+def redacted(resource: Any) -> Any:
+    """Return a copy in which secret values are stars."""
+    copy = type(resource)()
+    copy.CopyFrom(resource)
+    for value in _env_values(copy):
+        if value.is_secret and value.value:
+            value.value = REDACTED
+    return copy
+
+
+def restore_secrets(resource: Any, stored: Any) -> None:
+    """Put the stored value back wherever the client sent stars for a secret."""
+    before = _env_data(stored)
+    for name, value in _env_data(resource).items():
+        if value.is_secret and value.value == REDACTED and name in before:
+            value.value = before[name].value
+
+
+def _env_data(resource: Any) -> Any:
+    spec = resource.spec
+    if hasattr(spec, "env_spec"):
+        return spec.env_spec.data
+    return getattr(spec, "data", {})
+
+
+def _env_values(resource: Any) -> list[Any]:
+    return list(_env_data(resource).values())
