@@ -1,0 +1,29 @@
+"""The commands of `parity`: one line each. A room's module is imported when its command is called, not before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """One command: `attribute` of `module` is a typer application, or a function to make a command of."""
+
+    name: str
+    module: str
+    attribute: str
+    summary: str
+
+
+COMMANDS: tuple[CommandRow, ...] = (
+    CommandRow("verify", "parity.verify_cli", "verify", "Prove the stores and the server, judge the claims, report."),
+    CommandRow("serve", "reference_server.cli", "serve", "Run the reference server over a store."),
+    CommandRow("conform", "parity.conform_cli", "conform", "Judge a server, or a store behind the reference server."),
+    CommandRow("recheck", "conformance.cli", "recheck", "Judge the stored evidence of a run again, offline."),
+    CommandRow("bench", "benchmarks.cli", "app", "Measure stores and servers; judge the claims."),
+    CommandRow("report", "reports.cli", "report", "Make the page, the summary and the JUnit file of a run again."),
+    CommandRow("stores", "stores.cli", "app", "Look into stores: which there are, what they hold."),
+    CommandRow("agent", "reference_server.client.cli", "agent", "Create, read, change and delete agents."),
+    CommandRow("instance", "reference_server.client.cli", "instance", "The same for agent instances."),
+    CommandRow("environment", "reference_server.client.cli", "environment", "The same for environments."),
+)

@@ -1,0 +1,64 @@
+"""The command line: `parity COMMAND`. Mounts one command or group per room and tells errors to people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from parity.errors import told, wants_traceback
+from parity.lazy import LazyGroup
+
+application = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            print(f"parity {version('agent-parity')}")
+        except PackageNotFoundError:
+            print("parity (not installed: run from its folder)")
+        raise typer.Exit
+
+
+@application.callback()
+def parity(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Prove that agent servers and their stores do what they claim."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; return its exit code. Errors go to standard error as sentences, never as tracebacks."""
+    try:
+        typer.main.get_command(application).main(list(arguments), prog_name="parity")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except Exception as error:
+        if wants_traceback():
+            raise
+        text, code = told(error)
+        print(f"error: {text}", file=sys.stderr)
+        return code
+    return 0
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()
