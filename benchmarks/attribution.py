@@ -1,0 +1,72 @@
+"""Say what a gain is made of: the engine, the codec and the fsync, from the factorial of all combinations.
+
+With both engines under both codecs, the effect of one factor is the geometric mean of its effect at either setting of
+the other. By construction the codec's and the engine's effects multiply to the whole ratio; how much the effect of one
+depends on the other is its own line, `interaction` (1x: not at all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+
+from benchmarks.results import Factor, Subject
+from benchmarks.samples import Samples
+from benchmarks.statistics import Term, TooFewBuilds, contrast
+
+Pair = tuple[str, str]
+"""The old and the new setting of one factor."""
+
+ACROSS_MODES = "durable over relaxed"
+
+
+def attribute(
+    samples: Samples, metric: str, payload: str, engines: Pair, codecs: Pair, modes: Sequence[str], seed: int
+) -> Iterator[Factor]:
+    """Yield the factors of one metric and payload class, those that the run has the cells for."""
+    for mode in modes:
+        yield from _within_mode(samples, metric, payload, engines, codecs, mode, seed)
+    if set(modes) == {"durable", "relaxed"}:
+        yield from _price_of_durability(samples, metric, payload, list(product(engines, codecs)), seed)
+
+
+def _within_mode(
+    samples: Samples, metric: str, payload: str, engines: Pair, codecs: Pair, mode: str, seed: int
+) -> Iterator[Factor]:
+    (old_engine, new_engine), (old_codec, new_codec) = engines, codecs
+    changes = {
+        # name: what changed, and the power of (old, old), (old engine, new codec), (new engine, old codec), (new, new)
+        "whole": (f"{old_engine}+{old_codec} to {new_engine}+{new_codec}", (1.0, 0.0, 0.0, -1.0)),
+        "codec": (f"{old_codec} to {new_codec}", (0.5, -0.5, 0.5, -0.5)),
+        "engine": (f"{old_engine} to {new_engine}", (0.5, 0.5, -0.5, -0.5)),
+        "interaction": ("the codec's effect on the old engine over that on the new", (1.0, -1.0, -1.0, 1.0)),
+    }
+    subjects = [Subject(engine, codec, mode) for engine, codec in product(engines, codecs)]
+    for name, (change, powers) in changes.items():
+        weighed = [(subject, power) for subject, power in zip(subjects, powers, strict=True) if power]
+        yield from _factor(samples, name, metric, payload, mode, change, weighed, seed)
+
+
+def _price_of_durability(
+    samples: Samples, metric: str, payload: str, combinations: Sequence[Pair], seed: int
+) -> Iterator[Factor]:
+    for engine, codec in combinations:
+        weighed = [(Subject(engine, codec, "durable"), 1.0), (Subject(engine, codec, "relaxed"), -1.0)]
+        yield from _factor(samples, "durability", metric, payload, ACROSS_MODES, f"{engine}+{codec}", weighed, seed)
+
+
+def _factor(
+    samples: Samples,
+    name: str,
+    metric: str,
+    payload: str,
+    durability: str,
+    change: str,
+    weighed: Iterable[tuple[Subject, float]],
+    seed: int,
+) -> Iterator[Factor]:
+    try:
+        terms = [Term(samples.nested(metric, subject, payload), power) for subject, power in weighed]
+        yield Factor(name, metric, payload, durability, change, contrast(terms, seed=seed))
+    except (LookupError, TooFewBuilds):
+        return  # A cell is blank; its reason stands with the blanks.

@@ -1,0 +1,208 @@
+"""Judge the claims: a pure function from raw samples and the ledger to verdicts."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import Any
+
+from benchmarks.results import (
+    ClaimVerdict,
+    Configuration,
+    Placement,
+    Ratio,
+    Raw,
+    Subject,
+    Verdict,
+)
+from benchmarks.samples import Samples
+from benchmarks.statistics import TooFewBuilds, ratio
+
+FORMS = ("times", "saving")
+
+
+class ClaimsError(Exception):
+    """The ledger is wrong. The message says which claim, what is wrong and what to do."""
+
+
+class UnmatchedDurability(Exception):
+    """Somebody tried to rank across durability modes: a comparison of an fsync with none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of the ledger. `at_least` and `at_most` are ratios, whatever the form says."""
+
+    id: str
+    title: str
+    sentence: str
+    metric: str
+    form: str
+    at_least: float
+    at_most: float | None
+    baseline: tuple[str, str]
+    candidate: tuple[str, str]
+
+
+def load_claims(text: str | None = None) -> tuple[Claim, ...]:
+    """Return the claims of a ledger, by default the project's. Raises ClaimsError."""
+    source = text if text is not None else files("benchmarks").joinpath("claims.toml").read_text("utf-8")
+    try:
+        table = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise ClaimsError(f"the claim ledger is no TOML: {error}") from error
+    claims = tuple(_claim({**table.get("defaults", {}), **row}) for row in table.get("claim", ()))
+    ids = [claim.id for claim in claims]
+    repeated = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+    if repeated or not claims:
+        what = f"ids used twice: {', '.join(repeated)}" if repeated else "no [[claim]] in it"
+        raise ClaimsError(f"the claim ledger has {what}")
+    return claims
+
+
+def _claim(row: dict[str, Any]) -> Claim:
+    name = row.get("id", "one without id")
+    try:
+        form = row["form"]
+        bounds = (float(row["at_least"]), None if "at_most" not in row else float(row["at_most"]))
+        sides = [(row[side]["engine"], row[side]["codec"]) for side in ("baseline", "candidate")]
+        fields = {key: str(row[key]) for key in ("id", "title", "sentence", "metric")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ClaimsError(f"claim {name!r}: {error!r} is missing or not a value of its kind") from error
+    if form not in FORMS:
+        raise ClaimsError(f"claim {name!r}: form {form!r}; one of: {', '.join(FORMS)}")
+    low, high = (None if bound is None else as_ratio(form, bound, name) for bound in bounds)
+    if low is None or (high is not None and high <= low):
+        raise ClaimsError(f"claim {name!r}: at_most must be above at_least")
+    return Claim(form=form, at_least=low, at_most=high, baseline=sides[0], candidate=sides[1], **fields)
+
+
+def as_ratio(form: str, bound: float, name: str = "") -> float:
+    """Return a stated bound as a ratio: a saving of 0.3 (30 % smaller) is baseline over candidate 1.43."""
+    if form == "times":
+        return bound
+    if not bound < 1:
+        raise ClaimsError(f"claim {name!r}: a saving of {bound} is more than everything; state 30 % as 0.30")
+    return 1 / (1 - bound)
+
+
+def in_words(form: str, value: float) -> str:
+    """Return a ratio as people say it: `12.3x`, or `42 % smaller`, `8 % larger`."""
+    if form == "times":
+        return f"{value:.0f}x" if value >= 100 else f"{value:.3g}x"  # noqa: PLR2004 - three digits either way
+    saving = 1 - 1 / value
+    return f"{abs(saving):.0%} {'smaller' if saving >= 0 else 'larger'}".replace("%", " %")
+
+
+def place(found: Ratio, at_least: float, at_most: float | None) -> Placement:
+    """Return where the interval lies, seen from the stated range."""
+    low, high = found.interval.low, found.interval.high
+    if high < at_least:
+        return Placement.BELOW
+    if at_most is not None and low > at_most:
+        return Placement.ABOVE
+    return Placement.INSIDE if low >= at_least and (at_most is None or high <= at_most) else Placement.ACROSS
+
+
+def decide(found: Ratio, at_least: float) -> Verdict:
+    """Return the verdict on "at least": by where the whole interval lies, never by the point."""
+    if found.interval.low >= at_least:
+        return Verdict.SUPPORTED
+    return Verdict.CONTRADICTED if found.interval.high < at_least else Verdict.INCONCLUSIVE
+
+
+def compare(samples: Samples, metric: str, payload: str, baseline: Subject, candidate: Subject, seed: int) -> Ratio:
+    """Return baseline over candidate. Raises UnmatchedDurability, LookupError (no samples), TooFewBuilds."""
+    if baseline.durability != candidate.durability:
+        raise UnmatchedDurability(
+            f"{baseline.label} against {candidate.label}: the modes differ, so a ratio would measure the fsync;"
+            " compare within one mode"
+        )
+    return ratio(samples.nested(metric, baseline, payload), samples.nested(metric, candidate, payload), seed=seed)
+
+
+def judge_claims(raw: Raw, claims: Iterable[Claim]) -> tuple[ClaimVerdict, ...]:
+    """Return a verdict for every claim x durability mode x payload class of the run."""
+    samples = Samples(raw.samples)
+    modes = sorted({subject.durability for subject in raw.configuration.subjects})
+    payloads = [payload.name for payload in raw.configuration.payload.classes]
+    blank = _blank_reasons(raw)
+    return tuple(
+        _judge(claim, mode, payload, samples, raw.configuration, blank)
+        for claim in claims
+        for mode in modes
+        for payload in payloads
+    )
+
+
+BlankReason = Callable[[str, Subject, str], str]
+
+
+def _judge(
+    claim: Claim, mode: str, payload: str, samples: Samples, configuration: Configuration, blank: BlankReason
+) -> ClaimVerdict:
+    baseline, candidate = Subject(*claim.baseline, mode), Subject(*claim.candidate, mode)
+    workload = samples.workload_of(claim.metric)
+    unjudged = ClaimVerdict(
+        claim=claim.id,
+        title=claim.title,
+        sentence=claim.sentence,
+        metric=claim.metric,
+        baseline=baseline,
+        candidate=candidate,
+        durability=mode,
+        payload=payload,
+        form=claim.form,
+        at_least=claim.at_least,
+        at_most=claim.at_most,
+        ratio=None,
+        placement=None,
+        verdict=Verdict.NOT_MEASURED,
+        reason="",
+        reproduce=f"{configuration.command} --workload {workload}" if workload else configuration.command,
+    )
+    reason = blank(workload, baseline, payload) or blank(workload, candidate, payload)
+    if reason:
+        return replace(unjudged, reason=reason)
+    try:
+        found = compare(samples, claim.metric, payload, baseline, candidate, configuration.seed)
+    except (LookupError, TooFewBuilds) as error:
+        return replace(unjudged, reason=str(error.args[0]))
+    placement = place(found, claim.at_least, claim.at_most)
+    verdict = decide(found, claim.at_least)
+    return replace(
+        unjudged, ratio=found, placement=placement, verdict=verdict, reason=_because(claim, found, placement, verdict)
+    )
+
+
+def _because(claim: Claim, found: Ratio, placement: Placement, verdict: Verdict) -> str:
+    low, high = (in_words(claim.form, end) for end in (found.interval.low, found.interval.high))
+    least = in_words(claim.form, claim.at_least)
+    if verdict is Verdict.CONTRADICTED:
+        return f"all of {low} to {high} lies below {least}"
+    if verdict is Verdict.INCONCLUSIVE:
+        return f"{low} to {high} has {least} inside it: more builds would decide"
+    if placement is Placement.ABOVE and claim.at_most is not None:
+        return f"all of {low} to {high} lies above {in_words(claim.form, claim.at_most)}: more than was claimed"
+    return f"all of {low} to {high} is at or above {least}"
+
+
+def _blank_reasons(raw: Raw) -> BlankReason:
+    blanks = {(blank.workload, blank.subject, blank.payload): blank.reason for blank in raw.blanks}
+    unproven = {proof.subject: proof.note for proof in raw.durability if not proof.holds}
+
+    def reason(workload: str, subject: Subject, payload: str) -> str:
+        if subject in unproven:
+            return f"{subject.label}: {unproven[subject]}"
+        if subject.durability == "durable" and raw.environment.durable_refusal:
+            return raw.environment.durable_refusal
+        return blanks.get((workload, subject, payload), "")
+
+    return reason
+
+
+def count_verdicts(verdicts: Sequence[ClaimVerdict]) -> dict[Verdict, int]:
+    """Return how many judgements came to each verdict, all four named."""
+    return {verdict: sum(one.verdict is verdict for one in verdicts) for verdict in Verdict}

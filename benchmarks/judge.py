@@ -1,0 +1,60 @@
+"""Derive everything from the raw samples of a run: summaries, attribution, verdicts. Pure, so it can be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from benchmarks.attribution import attribute
+from benchmarks.claims import Claim, judge_claims, load_claims
+from benchmarks.results import Factor, Interval, Judgement, Raw, Summary
+from benchmarks.samples import Cell, Samples
+from benchmarks.statistics import TooFewBuilds, estimate, median, percentile
+
+
+def judge(raw: Raw, claims: Iterable[Claim] | None = None) -> Judgement:
+    """Return summaries, factors and verdicts of a run, by the project's ledger or another's claims."""
+    ledger = tuple(claims) if claims is not None else load_claims()
+    samples = Samples(raw.samples)
+    seed = raw.configuration.seed
+    return Judgement(
+        summaries=tuple(_summary(samples, cell, seed) for cell in samples.cells),
+        factors=tuple(_factors(raw, samples, ledger)),
+        verdicts=judge_claims(raw, ledger),
+    )
+
+
+def _summary(samples: Samples, cell: Cell, seed: int) -> Summary:
+    metric, subject, payload = cell
+    group = samples.of(*cell)
+    nested = samples.nested(*cell)
+    values = list(chain.from_iterable(sample.values for sample in group))
+    try:
+        middle, interval = estimate(nested, seed=seed)
+    except TooFewBuilds:
+        middle = median(values)
+        interval = Interval(min(values), max(values), 1.0)  # One build: all that can be said is what was seen.
+    return Summary(
+        workload=group[0].workload,
+        metric=metric,
+        unit=group[0].unit,
+        subject=subject,
+        payload=payload,
+        builds=len(nested),
+        count=len(values),
+        median=middle,
+        interval=interval,
+        p90=percentile(values, 0.90),
+        p99=percentile(values, 0.99),
+        largest=max(values),
+    )
+
+
+def _factors(raw: Raw, samples: Samples, ledger: tuple[Claim, ...]) -> Iterator[Factor]:
+    """Yield the factors of every metric that has a claim, between that claim's two sides."""
+    modes = sorted({subject.durability for subject in raw.configuration.subjects})
+    for claim in {claim.metric: claim for claim in ledger}.values():
+        engines = (claim.baseline[0], claim.candidate[0])
+        codecs = (claim.baseline[1], claim.candidate[1])
+        for payload in raw.configuration.payload.classes:
+            yield from attribute(samples, claim.metric, payload.name, engines, codecs, modes, raw.configuration.seed)

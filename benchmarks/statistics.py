@@ -1,0 +1,132 @@
+"""Ratios of medians with intervals, from measurements that are nested: values in rounds, rounds in builds.
+
+Values of one round share its noise and rounds of one build share its layout on disk, so counting single values as
+independent would give intervals far too narrow. Here each round is reduced to its median, and the bootstrap draws whole
+builds, then rounds within the drawn builds. Subjects that were measured in the same interleaved rounds are drawn
+together, so that a slow minute of the machine, which hit all of them, cancels out of their ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+from statistics import NormalDist
+
+from benchmarks.results import Interval, Ratio
+
+LEVEL = 0.95
+RESAMPLES = 1000
+
+# Student's t, two-sided 95 %, for 1 to 30 degrees of freedom (any statistics table); beyond that the normal's 1.96.
+_T95 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
+
+Nested = tuple[tuple[float, ...], ...]
+"""One median per round, rounds per build: `nested[build][round]`."""
+
+
+class TooFewBuilds(ValueError):
+    """An interval needs at least two builds: one build can't tell its own accident from the subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One factor of a ratio: a subject's nested medians and the power it enters with (1 above, -1 below)."""
+
+    medians: Nested
+    power: float
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the middle value, or the mean of the two middle ones. Raises ValueError for no values."""
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("no values, no median")
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value with at least `share` (0 to 1) of all values at or below it.
+
+    Always a value that was measured, never one in between. Raises ValueError for no values or another share.
+    """
+    if not values or not 0 <= share <= 1:
+        raise ValueError(f"percentile of {len(values)} values at {share}: needs values and a share from 0 to 1")
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def ratio(baseline: Nested, candidate: Nested, *, seed: int, resamples: int = RESAMPLES) -> Ratio:
+    """Return baseline over candidate with its interval; above 1 the candidate takes less. Raises TooFewBuilds."""
+    return contrast((Term(baseline, 1.0), Term(candidate, -1.0)), seed=seed, resamples=resamples)
+
+
+def contrast(terms: Sequence[Term], *, seed: int, resamples: int = RESAMPLES) -> Ratio:
+    """Return the product of the terms' medians, each raised to its power, with its interval.
+
+    A ratio is two terms with powers 1 and -1; the effect of one factor in a factorial is four with halves.
+    Raises TooFewBuilds, and ValueError when a median isn't above zero.
+    """
+    fewest = min(len(term.medians) for term in terms)
+    if fewest < 2:  # noqa: PLR2004 - two is the meaning of "more than one"
+        raise TooFewBuilds(f"{fewest} build: an interval needs at least two, better five")
+    drawn = _drawn_logs(terms, seed, resamples)
+    tail = _tail(fewest)
+    low, high = percentile(drawn, tail), percentile(drawn, 1 - tail)
+    point = sum(term.power * math.log(_whole(term.medians)) for term in terms)
+    # The point is the median of all; with few builds the draws can stop just short of it.
+    return Ratio(math.exp(point), Interval(math.exp(min(low, point)), math.exp(max(high, point)), LEVEL))
+
+
+def estimate(medians: Nested, *, seed: int, resamples: int = RESAMPLES) -> tuple[float, Interval]:
+    """Return the median over builds of one subject, with its interval. Raises TooFewBuilds."""
+    single = contrast((Term(medians, 1.0),), seed=seed, resamples=resamples)
+    return single.value, single.interval
+
+
+def _whole(medians: Nested) -> float:
+    return median([median(rounds) for rounds in medians])
+
+
+def _drawn_logs(terms: Sequence[Term], seed: int, resamples: int) -> list[float]:
+    totals = [0.0] * resamples
+    for term in terms:
+        shape = tuple(len(rounds) for rounds in term.medians)
+        for place, draw in enumerate(_draws(shape, seed, resamples)):
+            picked = [median([term.medians[build][index] for index in rounds]) for build, rounds in draw]
+            totals[place] += term.power * math.log(median(picked))
+    return totals
+
+
+Draw = tuple[tuple[int, tuple[int, ...]], ...]
+"""The builds that one resample consists of, each with the rounds that stand for it."""
+
+
+@cache
+def _draws(shape: tuple[int, ...], seed: int, resamples: int) -> tuple[Draw, ...]:
+    """Return the same draws for all subjects of one shape (rounds per build): this is what pairs them."""
+    random = Random(f"{seed}/{shape}")  # noqa: S311 - a repeatable bootstrap, no secret
+    return tuple(
+        tuple(
+            (build, tuple(random.choices(range(shape[build]), k=shape[build])))
+            for build in random.choices(range(len(shape)), k=len(shape))
+        )
+        for _ in range(resamples)
+    )
+
+
+def _tail(builds: int) -> float:
+    """Return the share to cut from each end of the bootstrap so that 95 % holds for few builds too.
+
+    A plain percentile bootstrap of n values is too narrow, by sqrt((n - 1) / n) and by using the normal's quantile
+    where Student's t belongs; widening by both mends it (Hesterberg 2015, The American Statistician 69:4).
+    """
+    degrees = builds - 1
+    t = _T95[degrees - 1] if degrees <= len(_T95) else NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    return NormalDist().cdf(-t * math.sqrt(builds / degrees))

@@ -1,0 +1,112 @@
+"""The statistics: exact where they are exact, and honest about their uncertainty."""
+
+from __future__ import annotations
+
+import math
+import statistics as standard
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.statistics import Nested, Term, TooFewBuilds, contrast, estimate, median, percentile, ratio
+
+positive = st.floats(min_value=0.01, max_value=1e6)
+values = st.lists(positive, min_size=1, max_size=40)
+nested = st.lists(st.lists(positive, min_size=3, max_size=3), min_size=4, max_size=4).map(
+    lambda builds: tuple(tuple(rounds) for rounds in builds)
+)
+
+
+def noisy(true: float, random: Random, *, builds: int = 5, rounds: int = 3, build_noise: float = 0.1) -> Nested:
+    """Medians around `true` with lognormal noise per build (spread `build_noise`) and per round (3 %)."""
+    layout = [true * math.exp(random.gauss(0, build_noise)) for _ in range(builds)]
+    return tuple(tuple(level * math.exp(random.gauss(0, 0.03)) for _ in range(rounds)) for level in layout)
+
+
+@given(values)
+def test_median_agrees_with_the_standard_library(numbers: list[float]) -> None:
+    assert median(numbers) == standard.median(numbers)
+
+
+@given(values, st.floats(min_value=0, max_value=1))
+def test_percentile_is_measured_and_covers_its_share(numbers: list[float], share: float) -> None:
+    found = percentile(numbers, share)
+    assert found in numbers
+    assert sum(number <= found for number in numbers) >= share * len(numbers) - 1e-9
+    assert share == 0 or sum(number < found for number in numbers) < share * len(numbers)
+
+
+@given(nested, nested)
+def test_the_interval_holds_the_point_and_turns_over_with_the_ratio(base: Nested, candidate: Nested) -> None:
+    forth = ratio(base, candidate, seed=1, resamples=60)
+    back = ratio(candidate, base, seed=1, resamples=60)
+    assert forth.interval.low <= forth.value <= forth.interval.high
+    assert forth.value * back.value == pytest.approx(1)
+    assert back.interval.high == pytest.approx(1 / forth.interval.low, rel=1e-6)
+
+
+@given(nested, positive)
+def test_a_subject_that_takes_a_fixed_multiple_has_exactly_that_ratio(base: Nested, factor: float) -> None:
+    # Drawn together, the noise that both share cancels out whole.
+    scaled = tuple(tuple(value * factor for value in rounds) for rounds in base)
+    found = ratio(scaled, base, seed=3, resamples=40)
+    assert found.value == pytest.approx(factor)
+    assert found.interval.low == pytest.approx(factor)
+    assert found.interval.high == pytest.approx(factor)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
+    random = Random(5)
+    base, candidate = noisy(10, random, builds=12), noisy(1, random, builds=12)
+    assert ratio(base, candidate, seed=1) == ratio(base, candidate, seed=1)
+    assert ratio(base, candidate, seed=1).interval != ratio(base, candidate, seed=2).interval
+
+
+def test_planted_factors_of_a_factorial_are_recovered() -> None:
+    random = Random(11)
+    cells = {
+        (engine, codec): noisy(10.0 * engine_cost * codec_cost, random, build_noise=0.02)
+        for engine, engine_cost in (("old", 1.5), ("new", 1.0))
+        for codec, codec_cost in (("slow", 8.0), ("fast", 1.0))
+    }
+    codec = contrast([Term(cells[e, c], 0.5 if c == "slow" else -0.5) for e, c in cells], seed=2)
+    engine = contrast([Term(cells[e, c], 0.5 if e == "old" else -0.5) for e, c in cells], seed=2)
+    whole = ratio(cells["old", "slow"], cells["new", "fast"], seed=2)
+    assert codec.interval.low <= 8.0 <= codec.interval.high
+    assert engine.interval.low <= 1.5 <= engine.interval.high
+    assert codec.interval.high < 9
+    assert codec.value * engine.value == pytest.approx(whole.value)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    random = Random(23)
+    runs, hits = 150, 0
+    for seed in range(runs):
+        interval = ratio(noisy(12, random), noisy(1, random), seed=seed, resamples=200).interval
+        hits += interval.low <= 12 <= interval.high
+    # 95 % meant; five builds and a median give about 93 %. Far less would be a bootstrap that ignores the builds.
+    assert 0.88 * runs <= hits < runs
+
+
+def test_ignoring_builds_would_be_too_narrow() -> None:
+    random = Random(4)
+    base = noisy(1, random, build_noise=0.2)
+    flat = (tuple(value for rounds in base for value in rounds),) * 2
+    nested_width = estimate(base, seed=1)[1]
+    flat_width = estimate(flat, seed=1)[1]
+    assert nested_width.high / nested_width.low > flat_width.high / flat_width.low
+
+
+def test_one_build_has_no_interval() -> None:
+    with pytest.raises(TooFewBuilds, match="at least two"):
+        ratio(((1.0, 2.0),), ((1.0, 2.0),), seed=0)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_senseless_questions_are_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="share from 0 to 1"):
+        percentile([1.0], share)
+    with pytest.raises(ValueError, match="no values"):
+        median([])
