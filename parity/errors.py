@@ -11,6 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
+EXIT_REFUSED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 EXIT_FAULT = 4
@@ -19,6 +20,9 @@ TRACEBACK_VARIABLE = "PARITY_TRACEBACK"
 
 KNOWN: tuple[tuple[str, str, int], ...] = (
     ("parity.problems", "Problem", EXIT_USAGE),
+    ("reference_server.client.failures", "Unreachable", EXIT_UNREACHABLE),
+    ("reference_server.client.failures", "BadInput", EXIT_USAGE),
+    ("reference_server.client.failures", "ClientError", EXIT_REFUSED),
     ("stores.contract", "StoreError", EXIT_UNREACHABLE),
     ("conformance.verdict", "VerdictsUnreadable", EXIT_USAGE),
     ("conformance.evidence", "EvidenceUnreadable", EXIT_USAGE),
