@@ -9,6 +9,7 @@ Words used here, one way only:
 - *position*: a 64-bit number that a store gives a resource when it is created. Later is larger, numbers are never
   reused, an update keeps it. Listing is by position, and a position is the cursor of a listing.
 - *revision*: a number that grows with every write of a resource. `Put(expect=revision)` writes only over what was read.
+  Revisions are counted per store, so that a resource deleted and created again never gets an old revision back.
 - *durable*: what was acknowledged survives the loss of power. *relaxed*: it survives SIGKILL of the process.
 """
 
@@ -38,7 +39,8 @@ class Durability(StrEnum):
 class Put:
     """Write a resource whole.
 
-    `precondition` speaks of the state before the batch: `absent` (a create), `present` (an update) or `any`.
+    `precondition` speaks of the state that the operation meets, which is the state before the batch changed by the
+    batch's earlier operations: `absent` (a create), `present` (an update) or `any`.
     `expect`, a revision, additionally refuses to overwrite anything but what was read under that revision.
     `data` may hold the message's wire bytes if the caller has them already; it must equal the message.
     """
@@ -63,7 +65,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Vacant:
-    """Refuse the batch if an index has an entry under this key, whoever holds it but `unless`.
+    """Refuse the batch if, after it, an index has an entry under this key, whoever holds it but `unless`.
 
     Unique indexes need no `Vacant`; it makes a non-unique index unique for one batch (the oss profile's slugs).
     """
@@ -74,7 +76,15 @@ class Vacant:
     unless: str | None = None
 
 
-Operation = Put | Delete | Vacant
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Refuse the batch unless a resource is there after it (the agent that a new instance belongs to)."""
+
+    kind: str
+    id: str
+
+
+Operation = Put | Delete | Vacant | Present
 Batch = Sequence[Operation]
 
 
@@ -151,6 +161,10 @@ class InvalidOperation(StoreError):
     """The batch itself is wrong (unknown kind or index, empty id, a message of another type). Fix the caller."""
 
 
+class InvalidStoreUrl(StoreError):
+    """A store URL that names no store: unknown scheme, unknown option, a value that the option doesn't have."""
+
+
 class StoreClosed(StoreError):
     """The store was closed. Open it again."""
 
@@ -194,9 +208,11 @@ class Store(Protocol):
     def commit(self, batch: Batch) -> int:
         """Apply all operations or none, and return when the mode's durability holds.
 
-        Operations see the effects of earlier ones in the same batch; unique keys are checked against the state
-        after the whole batch. An empty batch does nothing. Returns the position of the last resource that was
-        created, or 0. Raises `Conflict`, `RevisionConflict`.
+        Puts and deletes see the effects of earlier ones in the same batch. Unique keys, then `Vacant` and `Present`,
+        are checked against the state after the whole batch. An empty batch does nothing. Returns the position of the
+        last resource that was created, or 0. Raises `Conflict`, `RevisionConflict`, `InvalidOperation`: then nothing
+        was written. After `StoreUnavailable` the outcome is unknown until the store was opened again, and a store may
+        refuse further commits until then.
         """
         ...
 

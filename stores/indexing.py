@@ -7,7 +7,7 @@ raise `FORMAT_VERSION` in `keyvalue.py` and `sqlite.py` with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.message import Message
@@ -37,6 +37,11 @@ class Kind:
     name: str
     message_type: type[Message]
     indexes: tuple[Index, ...]
+    unique: frozenset[str] = field(init=False)
+    """The names of the unique indexes."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unique", frozenset(index.name for index in self.indexes if index.unique))
 
     def index(self, name: str) -> Index:
         """Return the index of this name. Raises InvalidOperation."""

@@ -1,0 +1,463 @@
+"""A Store over any ordered key-value engine. A new engine is one class with the methods of `Engine`.
+
+What stands in the engine (all numbers big-endian; *kind* is one length byte and the kind's name):
+
+| key                                         | value                                                            |
+|---------------------------------------------|------------------------------------------------------------------|
+| `M`                                         | JSON: product, format version, codec                             |
+| `S`                                         | last position, last revision, and how many resources a kind has  |
+| `r` kind id                                 | a record: header, index keys (JSON), the message by the codec    |
+| `o` kind position                           | id: the order of creation                                        |
+| `u` kind index key                          | position, id: a unique index                                     |
+| `i` kind index key position                 | id: an index that isn't unique                                   |
+| `c` kind index key                          | how many entries an index key has, for those that aren't unique  |
+
+Everything of variable length is prefixed with its length or ends the key, so no key is a prefix of a stranger's.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Protocol, Self
+
+from google.protobuf.message import Message
+
+from stores import layout
+from stores.codecs import Codec, Undecodable
+from stores.contract import (
+    Batch,
+    Capabilities,
+    CorruptRecord,
+    Durability,
+    IndexKey,
+    InvalidOperation,
+    Record,
+    SizeOnDisk,
+    StoreError,
+    StoreUnavailable,
+)
+from stores.gate import Gate
+from stores.indexing import KINDS, Schema, kind_of
+from stores.keyvalue_rows import Rows
+from stores.planning import Held, Plan, check_id, check_key
+
+
+class EngineCorrupt(StoreUnavailable):
+    """The engine can't read a block back (its own checksum failed). The store says of which record."""
+
+
+class Snapshot(Protocol):
+    """One consistent state of an engine. Used by one thread at a time."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None. Raises EngineCorrupt, StoreUnavailable."""
+        ...
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with start <= key < stop, in the order of the keys' bytes."""
+        ...
+
+    def close(self) -> None:
+        """Release the state. Closing twice is no error."""
+        ...
+
+
+class Engine(Protocol):
+    """An ordered key-value engine: the only thing to write for a new one.
+
+    Keys are at most 460 bytes long (`layout.KEY_BYTES_MAX`), values any size. Methods are called from many threads,
+    but `write` never from two at once, and nothing is called during or after `close`. Driver errors are
+    translated here: to StoreUnavailable (medium fails, disk full) or EngineCorrupt.
+    """
+
+    name: str
+    tunables: Mapping[str, str]
+    """Settings of the driver, echoed into benchmark results."""
+    has_checksums: bool
+    """The engine checks what it reads; if not, the store keeps a checksum with each record."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key in the newest state, or None."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return the newest state; later writes don't change it."""
+        ...
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
+        """Apply all changes or none, in order; a value of None removes the key.
+
+        With `sync` return only when the changes survive the loss of power, else when they survive SIGKILL.
+        """
+        ...
+
+    def size_on_disk(self) -> SizeOnDisk:
+        """Return the bytes that the engine's files take."""
+        ...
+
+    def compact(self) -> None:
+        """Give back the space of overwritten and removed keys, where the engine can."""
+        ...
+
+    def close(self) -> None:
+        """Release files and locks."""
+        ...
+
+
+class KeyValueStore:
+    """The Store contract over an `Engine` and a `Codec`."""
+
+    def __init__(self, engine: Engine, codec: Codec, durability: Durability, schema: Schema = KINDS) -> None:
+        """Take over the engine, also its closing. Raises FormatMismatch."""
+        self._engine = engine
+        self._codec = codec
+        self._sync = durability is Durability.DURABLE
+        self._schema = schema
+        self._layouts = {name: layout.KindLayout(name) for name in schema}
+        self._lock = threading.Lock()
+        self._gate = Gate(f"the {engine.name} store")
+        self._scans: weakref.WeakSet[KeyValueScan] = weakref.WeakSet()
+        self._failure: str | None = None
+        self.capabilities = Capabilities(
+            engine=engine.name,
+            codec=codec.name,
+            durability=durability,
+            keeps_unknown_fields=codec.keeps_unknown_fields,
+            tunables=dict(engine.tunables),
+        )
+        try:
+            self._state = self._open()
+        except BaseException:
+            engine.close()
+            raise
+
+    def _open(self) -> layout.State:
+        """Check the database's format, or write it into an empty database, and return the state."""
+        meta = self._engine.get(layout.META_KEY)
+        if meta is None:
+            snapshot = self._engine.snapshot()
+            try:
+                layout.check_empty(snapshot.range(b"", b"\xff"))
+            finally:
+                snapshot.close()
+            self._engine.write([(layout.META_KEY, layout.meta_value(self._codec.name))], sync=self._sync)
+            return layout.State()
+        layout.check_meta(meta, self._codec.name)
+        return layout.read_state(self._engine.get(layout.STATE_KEY))
+
+    # ---- commits
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        (outcome,) = self._commit((batch,))
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return outcome
+
+    def commit_many(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        """See `Store`."""
+        return self._commit(batches)
+
+    def _commit(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        self._gate.enter()
+        try:
+            with self._lock:
+                self._check_writable()
+                plan = Plan(self._schema, self, self._codec, self._state.position, self._state.revision)
+                outcomes = [_attempt(plan, batch) for batch in batches]
+                if plan.changes:
+                    self._write(plan)
+                return outcomes
+        finally:
+            self._gate.leave()
+
+    def _check_writable(self) -> None:
+        if self._failure:
+            raise StoreUnavailable(
+                f"an earlier write failed ({self._failure}), so what is on disk is unknown",
+                hint="open the store again: that reads back what was really written",
+            )
+
+    def _write(self, plan: Plan) -> None:
+        """Write a plan's changes in one engine batch. A write that fails makes the store read-only: see `commit`."""
+        counts = dict(self._state.counts)
+        rows = Rows(self._engine.get, self._layouts, counts, checksum=not self._engine.has_checksums)
+        for change in plan.changes.values():
+            rows.add(change)
+        state = layout.State(plan.position, plan.revision, counts)
+        changes = rows.finish(state)
+        try:
+            self._engine.write(changes, sync=self._sync)
+        except BaseException as error:
+            self._failure = str(error) or type(error).__name__
+            raise
+        self._state = state
+
+    # ---- what a plan asks
+
+    def held(self, kind: str, id: str) -> Held | None:  # noqa: A002
+        """See `Holdings`."""
+        value = self._value(kind, id)
+        if value is None:
+            return None
+        try:
+            return layout.held_of(value)
+        except layout.Damaged as damage:
+            raise CorruptRecord(kind, id, str(damage)) from damage
+
+    def holder(self, kind: str, index: str, key: IndexKey) -> str | None:
+        """See `Holdings`."""
+        value = self._engine.get(self._layouts[kind].unique(index, key))
+        return None if value is None else layout.unpack_unique(value)[1]
+
+    def entries(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
+        """See `Holdings`."""
+        if index in self._schema[kind].unique:
+            value = self._engine.get(self._layouts[kind].unique(index, key))
+            if value is not None:
+                yield layout.unpack_unique(value)
+            return
+        snapshot = self._engine.snapshot()
+        try:
+            for row_key, id_ in snapshot.range(*self._layouts[kind].index_range(index, key, 0)):
+                yield layout.position_of(row_key), id_.decode()
+        finally:
+            snapshot.close()
+
+    # ---- reads
+
+    def _value(self, kind: str, id: str) -> bytes | None:  # noqa: A002
+        if not id:
+            check_id(kind, id)
+        try:
+            return self._engine.get(self._layouts[kind].record(id))
+        except EngineCorrupt as error:
+            raise CorruptRecord(kind, id, str(error)) from error
+        except KeyError:
+            kind_of(self._schema, kind)
+            raise
+        except UnicodeEncodeError:
+            check_id(kind, id)
+            raise
+
+    def get(self, kind: str, id: str) -> Message | None:  # noqa: A002
+        """See `Store`."""
+        self._gate.enter()
+        try:
+            value = self._value(kind, id)
+            if value is None:
+                return None
+            return self._codec.message(self._schema[kind].message_type, layout.message_of(value))
+        except (layout.Damaged, Undecodable) as error:
+            raise CorruptRecord(kind, id, str(error)) from error
+        finally:
+            self._gate.leave()
+
+    def get_bytes(self, kind: str, id: str) -> bytes | None:  # noqa: A002
+        """See `Store`. With the codec protobuf: one engine get and one slice."""
+        self._gate.enter()
+        try:
+            value = self._value(kind, id)
+            if value is None:
+                return None
+            return self._codec.wire(self._schema[kind].message_type, layout.message_of(value))
+        except (layout.Damaged, Undecodable) as error:
+            raise CorruptRecord(kind, id, str(error)) from error
+        finally:
+            self._gate.leave()
+
+    def get_record(self, kind: str, id: str) -> Record | None:  # noqa: A002
+        """See `Store`."""
+        self._gate.enter()
+        try:
+            value = self._value(kind, id)
+            return None if value is None else self.record_of(kind, id, value)
+        finally:
+            self._gate.leave()
+
+    def record_of(self, kind: str, id: str, value: bytes) -> Record:  # noqa: A002
+        """Make a Record of a stored value. Raises CorruptRecord."""
+        try:
+            data = self._codec.wire(self._schema[kind].message_type, layout.message_of(value))
+        except (layout.Damaged, Undecodable) as error:
+            raise CorruptRecord(kind, id, str(error)) from error
+        return Record(kind, id, *layout.numbers_of(value), data)
+
+    def find(self, kind: str, index: str, key: IndexKey) -> str | None:
+        """See `Store`."""
+        self._check_index(kind, index, key)
+        self._gate.enter()
+        try:
+            return next((id_ for _, id_ in self.entries(kind, index, key)), None)
+        finally:
+            self._gate.leave()
+
+    def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
+        """See `Store`. One engine get."""
+        unique = self._check_scan(kind, index, key)
+        self._gate.enter()
+        try:
+            if index is None or key is None:
+                return self._state.counts.get(kind, 0)
+            if unique:
+                return int(self.holder(kind, index, key) is not None)
+            return layout.unpack_count(self._engine.get(self._layouts[kind].counter(index, key)))
+        finally:
+            self._gate.leave()
+
+    def scan(
+        self,
+        kind: str,
+        *,
+        index: str | None = None,
+        key: IndexKey | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Iterator[Record]:
+        """See `Store`."""
+        unique = self._check_scan(kind, index, key)
+        self._gate.enter()
+        try:
+            keys = self._layouts[kind]
+            snapshot = self._engine.snapshot()
+            if index is None or key is None:
+                ids = _ids(snapshot.range(*keys.order_range(after)))
+            elif unique:
+                ids = _unique_ids(snapshot.get(keys.unique(index, key)), after)
+            else:
+                ids = _ids(snapshot.range(*keys.index_range(index, key, after)))
+            if limit is not None:
+                ids = islice(ids, max(limit, 0))
+            scan = KeyValueScan(self, kind, keys, snapshot, ids, self._gate)
+            self._scans.add(scan)
+            return scan
+        finally:
+            self._gate.leave()
+
+    def _check_scan(self, kind: str, index: str | None, key: IndexKey | None) -> bool:
+        """Check the arguments of a scan or count; return whether the index is unique."""
+        if index is not None and key is not None:
+            return self._check_index(kind, index, key)
+        kind_of(self._schema, kind)
+        if (index is None) != (key is None):
+            raise InvalidOperation("an index needs a key, and a key needs an index")
+        return False
+
+    def _check_index(self, kind: str, index: str, key: IndexKey) -> bool:
+        unique = kind_of(self._schema, kind).index(index).unique
+        check_key(index, key)
+        return unique
+
+    def last_position(self) -> int:
+        """See `Store`."""
+        self._gate.enter()
+        self._gate.leave()
+        return self._state.position
+
+    # ---- the whole database
+
+    def size_on_disk(self) -> SizeOnDisk:
+        """See `Store`."""
+        self._gate.enter()
+        try:
+            return self._engine.size_on_disk()
+        finally:
+            self._gate.leave()
+
+    def compact(self) -> None:
+        """See `Store`."""
+        self._gate.enter()
+        try:
+            self._engine.compact()
+        finally:
+            self._gate.leave()
+
+    def close(self) -> None:
+        """See `Store`. Scans under way end with StoreClosed."""
+        if self._gate.close():
+            for scan in list(self._scans):
+                scan.close()
+            self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _attempt(plan: Plan, batch: Batch) -> int | StoreError:
+    try:
+        return plan.add(batch)
+    except StoreUnavailable:
+        raise  # the medium fails, not the batch
+    except StoreError as error:
+        return error
+
+
+def _ids(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[str]:
+    return (value.decode() for _, value in rows)
+
+
+def _unique_ids(value: bytes | None, after: int) -> Iterator[str]:
+    if value is not None:
+        position, id_ = layout.unpack_unique(value)
+        if position > after:
+            yield id_
+
+
+class KeyValueScan:
+    """A scan under way: one snapshot of the engine, given back at the end, at `close`, or when forgotten."""
+
+    def __init__(
+        self,
+        store: KeyValueStore,
+        kind: str,
+        keys: layout.KindLayout,
+        snapshot: Snapshot,
+        ids: Iterator[str],
+        gate: Gate,
+    ) -> None:
+        self._store = store
+        self._kind = kind
+        self._keys = keys
+        self._snapshot = snapshot
+        self._ids = ids
+        self._gate = gate
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Record:
+        self._gate.enter()
+        try:
+            id_ = next(self._ids, None)
+            if id_ is None:
+                self.close()
+                raise StopIteration
+            return self._read(id_)
+        finally:
+            self._gate.leave()
+
+    def _read(self, id_: str) -> Record:
+        try:
+            value = self._snapshot.get(self._keys.record(id_))
+        except EngineCorrupt as error:
+            raise CorruptRecord(self._kind, id_, str(error)) from error
+        if value is None:
+            raise CorruptRecord(self._kind, id_, "an index names it, but it is gone")
+        return self._store.record_of(self._kind, id_, value)
+
+    def close(self) -> None:
+        """Give the snapshot back."""
+        self._ids = iter(())
+        self._snapshot.close()
+
+    def __del__(self) -> None:
+        self.close()

@@ -1,0 +1,269 @@
+"""The bytes of keys and values in a key-value engine: the on-disk format, without any I/O.
+
+`keyvalue.py` has the table of what stands where. Any change here is a new FORMAT_VERSION.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from stores.contract import FormatMismatch, IndexKey
+from stores.planning import Held, Keys
+
+FORMAT_VERSION = 1
+PRODUCT = "parity-store"
+META_KEY = b"M"
+STATE_KEY = b"S"
+KEY_BYTES_MAX = 460
+"""Longest key that the layout makes: LMDB's limit is 511 bytes."""
+
+_PART_BYTES_MAX = 180
+_NAME_BYTES_MAX = 120
+_HASHED = b"\xff\xff"
+_HEADER = struct.Struct(">IIQQ")
+"""Of a record: bytes of index keys, checksum (0: none), position, revision."""
+_U64 = struct.Struct(">Q")
+_CHECKSUM_FROM = 8
+
+
+class Damaged(Exception):
+    """Stored bytes that the layout can't have written."""
+
+
+class KindLayout:
+    """Makes the keys of one kind."""
+
+    __slots__ = ("_counter", "_index", "_name", "_order", "_record", "_unique")
+
+    def __init__(self, kind: str) -> None:
+        self._name = _named(kind)
+        self._record = b"r" + self._name
+        self._order = b"o" + self._name
+        self._unique: dict[str, bytes] = {}
+        self._index: dict[str, bytes] = {}
+        self._counter: dict[str, bytes] = {}
+
+    def record(self, id: str) -> bytes:  # noqa: A002
+        """Key of a record."""
+        raw = id.encode()
+        return self._record + (raw if len(raw) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(raw).digest())
+
+    def order(self, position: int) -> bytes:
+        """Key of an order row."""
+        return self._order + _U64.pack(position)
+
+    def order_range(self, after: int) -> tuple[bytes, bytes]:
+        """Range of the order rows behind a position."""
+        return self.order(after + 1), self._order + b"\xff" * 9
+
+    def unique(self, index: str, key: IndexKey) -> bytes:
+        """Key of a unique row."""
+        return self._row(self._unique, b"u", index) + pack_key(key)
+
+    def index(self, index: str, key: IndexKey) -> bytes:
+        """Key of an index row without its position."""
+        return self._row(self._index, b"i", index) + pack_key(key)
+
+    def index_row(self, index: str, key: IndexKey, position: int) -> bytes:
+        """Key of an index row."""
+        return self.index(index, key) + _U64.pack(position)
+
+    def index_range(self, index: str, key: IndexKey, after: int) -> tuple[bytes, bytes]:
+        """Range of the index rows of a key behind a position."""
+        prefix = self.index(index, key)
+        return prefix + _U64.pack(after + 1), prefix + b"\xff" * 9
+
+    def counter(self, index: str, key: IndexKey) -> bytes:
+        """Key of the counter of an index key."""
+        return self._row(self._counter, b"c", index) + pack_key(key)
+
+    def _row(self, prefixes: dict[str, bytes], tag: bytes, index: str) -> bytes:
+        prefix = prefixes.get(index)
+        if prefix is None:
+            prefix = prefixes[index] = tag + self._name + _named(index)
+        return prefix
+
+
+def _named(name: str) -> bytes:
+    raw = name.encode()
+    if len(raw) > _NAME_BYTES_MAX:
+        raise ValueError(f"the names of kinds and indexes have at most {_NAME_BYTES_MAX} bytes, not {name!r}")
+    return bytes([len(raw)]) + raw
+
+
+def pack_key(key: IndexKey) -> bytes:
+    """Return an index key's bytes: no packed key is a prefix of another. Long keys are hashed (SHA-256)."""
+    packed = b"".join([_length_first(part.encode()) for part in key])
+    size = len(packed)
+    if size > _PART_BYTES_MAX:
+        return _HASHED + hashlib.sha256(packed).digest()
+    return size.to_bytes(2, "big") + packed
+
+
+def _length_first(raw: bytes) -> bytes:
+    return len(raw).to_bytes(4, "big") + raw
+
+
+def position_of(row_key: bytes) -> int:
+    """Return the position at the end of the key of an order row or index row."""
+    (position,) = _U64.unpack(row_key[-8:])
+    return int(position)
+
+
+# ---- values
+
+
+def pack_record(held: Held, stored: bytes, *, checksum: bool) -> bytes:
+    """Return a record: header, index keys, message."""
+    keys = pack_keys(held.keys)
+    if not checksum:
+        return _HEADER.pack(len(keys), 0, held.position, held.revision) + keys + stored
+    body = _HEADER.pack(len(keys), 0, held.position, held.revision)[_CHECKSUM_FROM:] + keys + stored
+    return struct.pack(">II", len(keys), _checksum(body)) + body
+
+
+def _checksum(body: bytes | memoryview) -> int:
+    return zlib.crc32(body) or 1  # 0 says that there is none
+
+
+def pack_keys(keys: Keys) -> bytes:
+    """Return index keys as JSON."""
+    return orjson.dumps(keys)
+
+
+def unpack_keys(raw: bytes) -> Keys:
+    """Return index keys from JSON. Raises Damaged."""
+    try:
+        return tuple((index, tuple(key)) for index, key in orjson.loads(raw))
+    except (ValueError, TypeError) as error:
+        raise Damaged(f"its index keys can't be read: {error}") from error
+
+
+def message_of(value: bytes) -> bytes:
+    """Return the message's part of a record. Raises Damaged."""
+    try:
+        keys_bytes, checksum, _, _ = _HEADER.unpack_from(value)
+    except struct.error as error:
+        raise Damaged(f"it is {len(value)} bytes long, less than its header") from error
+    if checksum and _checksum(memoryview(value)[_CHECKSUM_FROM:]) != checksum:
+        raise Damaged("its checksum doesn't match")
+    start = _HEADER.size + keys_bytes
+    if start > len(value):
+        raise Damaged("it ends before its message begins")
+    return value[start:]
+
+
+def numbers_of(value: bytes) -> tuple[int, int]:
+    """Return position and revision of a record that `message_of` accepted."""
+    _, _, position, revision = _HEADER.unpack_from(value)
+    return position, revision
+
+
+def held_of(value: bytes) -> Held:
+    """Return what a commit needs to know of a record. Raises Damaged."""
+    message_of(value)
+    keys_bytes, _, position, revision = _HEADER.unpack_from(value)
+    return Held(position, revision, unpack_keys(value[_HEADER.size : _HEADER.size + keys_bytes]))
+
+
+def pack_unique(position: int, id: str) -> bytes:  # noqa: A002
+    """Return the value of a unique row."""
+    return _U64.pack(position) + id.encode()
+
+
+def unpack_unique(value: bytes) -> tuple[int, str]:
+    """Return position and id of a unique row."""
+    return _U64.unpack_from(value)[0], value[8:].decode()
+
+
+def pack_count(count: int) -> bytes:
+    """Return the value of a counter."""
+    return _U64.pack(count)
+
+
+def unpack_count(value: bytes | None) -> int:
+    """Return the number of a counter; a missing one says 0."""
+    return 0 if value is None else int(_U64.unpack(value)[0])
+
+
+# ---- meta and state
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What changes with each commit: last numbers given out, and resources per kind."""
+
+    position: int = 0
+    revision: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def pack_state(state: State) -> bytes:
+    """Return the state row's value."""
+    parts = [struct.pack(">QQ", state.position, state.revision)]
+    for kind, count in state.counts.items():
+        parts.append(_named(kind) + _U64.pack(count))
+    return b"".join(parts)
+
+
+def read_state(value: bytes | None) -> State:
+    """Return the state of a database; a new one has none. Raises FormatMismatch."""
+    if value is None:
+        return State()
+    try:
+        position, revision = struct.unpack_from(">QQ", value)
+        at, counts = 16, {}
+        while at < len(value):
+            end = at + 1 + value[at]
+            (counts[value[at + 1 : end].decode()],) = _U64.unpack_from(value, end)
+            at = end + 8
+    except (struct.error, UnicodeDecodeError) as error:
+        raise FormatMismatch(
+            f"the database's state row can't be read: {error}", hint="restore the database from a backup"
+        ) from error
+    return State(position, revision, counts)
+
+
+def meta_value(codec: str) -> bytes:
+    """Return the meta row of a new database."""
+    return orjson.dumps({"product": PRODUCT, "format": FORMAT_VERSION, "codec": codec})
+
+
+def check_meta(value: bytes, codec: str) -> None:
+    """Raise FormatMismatch unless the database is ours, of this format and codec."""
+    try:
+        meta = orjson.loads(value)
+        product, version, written_by = meta["product"], meta["format"], meta["codec"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise FormatMismatch("the database's meta row can't be read", hint="is this a database of ours?") from error
+    check_format(product, version, written_by, codec)
+
+
+def check_format(product: object, version: object, written_by: object, codec: str) -> None:
+    """Raise FormatMismatch unless product, version and codec are what this program writes."""
+    if product != PRODUCT:
+        raise FormatMismatch(f"the database belongs to {product!r}, not to {PRODUCT!r}", hint="choose another path")
+    if version != FORMAT_VERSION:
+        raise FormatMismatch(
+            f"the database has format {version!r}; this program reads format {FORMAT_VERSION}",
+            hint="open it with the release that wrote it, export it there, and import the file here",
+        )
+    if written_by != codec:
+        raise FormatMismatch(
+            f"the database was written by the codec {written_by!r}, not {codec!r}",
+            hint=f"open it with ?codec={written_by}",
+        )
+
+
+def check_empty(rows: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise FormatMismatch if a database without meta row has anything in it."""
+    for key, _ in rows:
+        raise FormatMismatch(
+            f"the database isn't ours: it has no meta row, but a key {key[:20]!r}", hint="choose another path"
+        )

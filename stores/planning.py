@@ -1,0 +1,316 @@
+"""What a batch comes to: the rules of a commit, apart from any medium.
+
+A store that finds out what it holds (`Holdings`) gets from a `Plan` the changes it has to write, or the conflict.
+The rules stand here once; `memory.py` states them a second time, on purpose, so that one can judge the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from google.protobuf.message import Message
+
+from stores.codecs import Codec
+from stores.contract import (
+    Batch,
+    Conflict,
+    Delete,
+    IndexKey,
+    InvalidOperation,
+    Present,
+    Put,
+    RevisionConflict,
+    Vacant,
+)
+from stores.indexing import Kind, Schema, kind_of
+
+Keys = tuple[tuple[str, IndexKey], ...]
+"""The index keys of a resource: pairs of an index's name and a key."""
+
+
+class Held(NamedTuple):
+    """What a commit needs to know of a stored resource; its message need not be decoded for it."""
+
+    position: int
+    revision: int
+    keys: Keys
+
+
+class Holdings(Protocol):
+    """What a store holds before a commit."""
+
+    def held(self, kind: str, id: str) -> Held | None:  # noqa: A002 - the field's name in the wire contract
+        """Return what is stored under an id, or None."""
+        ...
+
+    def holder(self, kind: str, index: str, key: IndexKey) -> str | None:
+        """Return the id that holds a key of a unique index, or None."""
+        ...
+
+    def entries(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
+        """Yield (position, id) of the resources under an index key, by position."""
+        ...
+
+
+@dataclass(slots=True)
+class Change:
+    """One resource before and after a plan. `after` None is a removal; `stored` is what the codec made of `after`."""
+
+    kind: Kind
+    id: str
+    before: Held | None
+    after: Held | None
+    stored: bytes = b""
+
+
+Changes = dict[tuple[str, str], Change]
+Overlay = dict[tuple[str, str, IndexKey], dict[str, int | None]]
+
+
+class Plan:
+    """Plans batches one after another over what a store holds. A batch that fails leaves no trace in the plan.
+
+    Positions and revisions go on from the numbers given; `position` and `revision` are the last ones given out.
+    Messages are encoded while planning, so that one that can't be encoded fails its own batch only.
+    """
+
+    def __init__(self, schema: Schema, holdings: Holdings, codec: Codec, position: int, revision: int) -> None:
+        self.position = position
+        self.revision = revision
+        self.changes: Changes = {}
+        self._schema = schema
+        self._holdings = holdings
+        self._codec = codec
+        self._overlay: Overlay = {}
+        self._not_in_overlay: list[Changes] = []
+
+    def add(self, batch: Batch) -> int:
+        """Plan one more batch; return the position of the last resource it creates, or 0.
+
+        Raises Conflict, RevisionConflict, InvalidOperation.
+        """
+        position, revision = self.position, self.revision
+        staged: Changes = {}
+        conditions: list[Vacant | Present] = []
+        try:
+            for operation in batch:
+                if isinstance(operation, Vacant | Present):
+                    conditions.append(operation)
+                else:
+                    self._stage(operation, staged)
+            self._check_unique(staged)
+            for condition in conditions:
+                self._check_condition(condition, staged)
+        except BaseException:
+            self.position, self.revision = position, revision
+            raise
+        created = self.position if self.position > position else 0
+        self._merge(staged)
+        return created
+
+    def _merge(self, staged: Changes) -> None:
+        if not self.changes:
+            self.changes = dict(staged)
+        else:
+            for name, change in staged.items():
+                earlier = self.changes.get(name)
+                before = change.before if earlier is None else earlier.before
+                self.changes[name] = Change(change.kind, change.id, before, change.after, change.stored)
+        self._not_in_overlay.append(staged)
+
+    # ---- one operation
+
+    def _stage(self, operation: Put | Delete, staged: Changes) -> None:
+        kind = kind_of(self._schema, operation.kind)
+        if isinstance(operation, Put):
+            check_put(kind, operation)
+            self._put(self._touch(kind, operation, staged), operation)
+        else:
+            check_id(operation.kind, operation.id)
+            change = self._touch(kind, operation, staged)
+            change.after = None
+
+    def _touch(self, kind: Kind, operation: Put | Delete, staged: Changes) -> Change:
+        """Check the operation's preconditions and return the resource's change, entered into `staged`."""
+        name = (operation.kind, operation.id)
+        change = staged.get(name)
+        if change is None:
+            earlier = self.changes.get(name)
+            held = self._holdings.held(*name) if earlier is None else earlier.after
+            change = Change(kind, operation.id, held, held)
+        check_preconditions(operation, change.after)
+        # Entered anew: the order of `staged` is the order of the last operations.
+        staged.pop(name, None)
+        staged[name] = change
+        return change
+
+    def _put(self, change: Change, operation: Put) -> None:
+        self.revision += 1
+        if change.after is None:
+            self.position += 1
+            position = self.position
+        else:
+            position = change.after.position
+        change.after = Held(position, self.revision, keys_of(change.kind, operation.message))
+        change.stored = self._codec.encode(operation.message, operation.data)
+
+    # ---- the state after the batch
+
+    def _check_condition(self, condition: Vacant | Present, staged: Changes) -> None:
+        kind = kind_of(self._schema, condition.kind)
+        if isinstance(condition, Vacant):
+            self._check_vacant(kind, condition, staged)
+            return
+        check_id(condition.kind, condition.id)
+        change = staged.get((kind.name, condition.id)) or self.changes.get((kind.name, condition.id))
+        held = change.after if change else self._holdings.held(kind.name, condition.id)
+        if held is None:
+            raise Conflict(kind.name, condition.id, None)
+
+    def _check_vacant(self, kind: Kind, vacant: Vacant, staged: Changes) -> None:
+        check_key(kind.index(vacant.index).name, vacant.key)
+        entry = (vacant.index, vacant.key)
+        found = [
+            (change.after.position, change.id)
+            for change in staged.values()
+            if change.kind is kind and change.id != vacant.unless and change.after and entry in change.after.keys
+        ]
+        for position, holder in self._entries_before_batch(kind.name, vacant.index, vacant.key):
+            if holder != vacant.unless and (kind.name, holder) not in staged:
+                found.append((position, holder))
+                break
+        if found:
+            raise Conflict(kind.name, vacant.key, min(found)[1], index=vacant.index)
+
+    def _entries_before_batch(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
+        """Yield (position, id) under a key in the state that the batch met, by position."""
+        self._fill_overlay()
+        changed = self._overlay.get((kind, index, key), {})
+        added = sorted((position, id_) for id_, position in changed.items() if position is not None)
+        for position, id_ in self._holdings.entries(kind, index, key):
+            while added and added[0][0] < position:
+                yield added.pop(0)
+            if id_ not in changed:
+                yield position, id_
+        yield from added
+
+    def _check_unique(self, staged: Changes) -> None:
+        """Refuse unique keys held twice. Who held a key before the batch and keeps it stands in the others' way."""
+        claims: dict[tuple[str, str, IndexKey], str] = {}
+        for change in staged.values():
+            for index, key in change.after.keys if change.after else ():
+                if index in change.kind.unique:
+                    self._claim(change, index, key, staged, claims)
+
+    def _claim(
+        self,
+        change: Change,
+        index: str,
+        key: IndexKey,
+        staged: Changes,
+        claims: dict[tuple[str, str, IndexKey], str],
+    ) -> None:
+        kind = change.kind.name
+        holder = self._holder_before_batch(kind, index, key)
+        if holder is not None and holder != change.id:
+            other = staged.get((kind, holder))
+            if other is None or (other.after is not None and (index, key) in other.after.keys):
+                raise Conflict(kind, key, holder, index=index)
+        first = claims.setdefault((kind, index, key), change.id)
+        if first != change.id:
+            raise Conflict(kind, key, first, index=index)
+
+    def _holder_before_batch(self, kind: str, index: str, key: IndexKey) -> str | None:
+        if self.changes:
+            self._fill_overlay()
+            changed = self._overlay.get((kind, index, key))
+            if changed:
+                for id_, position in changed.items():
+                    if position is not None:
+                        return id_
+                holder = self._holdings.holder(kind, index, key)
+                return None if holder in changed else holder
+        return self._holdings.holder(kind, index, key)
+
+    def _fill_overlay(self) -> None:
+        """Enter the earlier batches into the overlay; put off until asked for, as single commits never ask."""
+        for staged in self._not_in_overlay:
+            for change in staged.values():
+                if change.before:
+                    self._enter_overlay(change, change.before, None)
+                if change.after:
+                    self._enter_overlay(change, change.after, change.after.position)
+        self._not_in_overlay.clear()
+
+    def _enter_overlay(self, change: Change, held: Held, position: int | None) -> None:
+        for index, key in held.keys:
+            self._overlay.setdefault((change.kind.name, index, key), {})[change.id] = position
+
+
+def keys_of(kind: Kind, message: Message) -> Keys:
+    """Return the index keys of a message, each once, in the order of the kind's indexes."""
+    keys: list[tuple[str, IndexKey]] = []
+    for index in kind.indexes:
+        for key in index.keys(message):
+            entry = (index.name, key)
+            if entry not in keys:
+                keys.append(entry)
+    return tuple(keys)
+
+
+def check_preconditions(operation: Put | Delete, held: Held | None) -> None:
+    """Raise Conflict or RevisionConflict if what is stored isn't what the operation expects."""
+    if operation.precondition != "any":
+        if operation.precondition == "absent":
+            if held is not None:
+                raise Conflict(operation.kind, operation.id, operation.id)
+        elif operation.precondition != "present":
+            raise InvalidOperation(
+                f"unknown precondition {operation.precondition!r}; there are: any, absent, present",
+            )
+        elif held is None:
+            raise Conflict(operation.kind, operation.id, None)
+    if operation.expect is not None and (held is None or held.revision != operation.expect):
+        raise RevisionConflict(operation.kind, operation.id, operation.id if held else None)
+
+
+def check_put(kind: Kind, operation: Put) -> None:
+    """Raise InvalidOperation for an id that no store keeps or a message of another type."""
+    check_id(kind.name, operation.id)
+    if not isinstance(operation.message, kind.message_type):
+        expected = kind.message_type.DESCRIPTOR.full_name
+        raise InvalidOperation(f"{kind.name} {operation.id!r}: the message is no {expected}")
+
+
+def check_id(kind: str, id: str) -> None:  # noqa: A002
+    """Raise InvalidOperation for an id that no store keeps: empty, or with a lone surrogate."""
+    if not id:
+        raise InvalidOperation(f"{kind}: the id is empty")
+    check_text(f"{kind}: the id", id)
+
+
+def check_key(index: str, key: object) -> None:
+    """Raise InvalidOperation for what can't be an index key: no tuple, empty, or with a lone surrogate."""
+    if not isinstance(key, tuple) or len(key) == 0:
+        raise InvalidOperation(f"index {index!r}: a key is a tuple of one or more strings, not {key!r}")
+    for part in key:
+        if not isinstance(part, str):
+            raise InvalidOperation(f"index {index!r}: the parts of a key are strings, not {part!r}")
+        check_text(f"index {index!r}: the key", part)
+
+
+def check_text(what: str, text: str) -> None:
+    """Raise InvalidOperation if a text can't be written as UTF-8 (it holds half of a surrogate pair)."""
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidOperation(f"{what} {text!r} is no valid Unicode: it has a lone surrogate") from None
+
+
+def counted_keys(kind: Kind, keys: Keys) -> Iterable[tuple[str, IndexKey]]:
+    """Return those keys whose resources are counted: the ones of indexes that aren't unique."""
+    return [entry for entry in keys if entry[0] not in kind.unique]

@@ -1,0 +1,189 @@
+"""From a store URL to an open store: `scheme:path?option=value&…`. A new store is one row of `SCHEMES`.
+
+A package of somebody else's adds its own by an entry point in the group `parity.stores` whose name is the scheme and
+whose value is a `Scheme`. Drivers are imported when a store is opened, so a missing one harms only its own scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from stores.codecs import CODECS, codec_of
+from stores.contract import Durability, InvalidStoreUrl, Store, StoreUnavailable
+from stores.indexing import KINDS, Schema
+
+ENTRY_POINT_GROUP = "parity.stores"
+
+Options = Mapping[str, str]
+Opener = Callable[[str, Options, Schema], Store]
+"""Gets path, checked options and schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a store URL: its name, its values, and the one it has when left out."""
+
+    name: str
+    choices: tuple[str, ...]
+    default: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """One kind of store: what it is, its options, how it is opened, and which module must be there for it."""
+
+    name: str
+    summary: str
+    open: Opener
+    options: tuple[Option, ...] = ()
+    needs_path: bool = True
+    driver: str | None = None
+    """Import name of the driver."""
+    install: str = ""
+    """What to install when the driver is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUrl:
+    """A store URL taken apart."""
+
+    scheme: str
+    path: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        options = "&".join(f"{name}={value}" for name, value in self.options.items())
+        return f"{self.scheme}:{self.path}" + (f"?{options}" if options else "")
+
+
+def parse_url(url: str) -> StoreUrl:
+    """Take a store URL apart; the path is taken as it stands, up to the first `?`. Raises InvalidStoreUrl."""
+    scheme, colon, rest = url.partition(":")
+    if not colon or not scheme:
+        raise InvalidStoreUrl(
+            f"{url!r} is no store URL", hint="write scheme:path, for example leveldb:/var/lib/agents or memory:"
+        )
+    path, _, query = rest.partition("?")
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
+    except ValueError as error:
+        raise InvalidStoreUrl(f"the options of {url!r} can't be read", hint="write ?name=value&name=value") from error
+    options = dict(pairs)
+    if len(options) != len(pairs):
+        raise InvalidStoreUrl(f"{url!r} gives an option twice")
+    return StoreUrl(scheme, path, options)
+
+
+def open_store(url: str, schema: Schema = KINDS) -> Store:
+    """Open the store that a URL names, and make it if it isn't there.
+
+    Raises InvalidStoreUrl, StoreUnavailable (driver missing, path unusable), StoreLocked, FormatMismatch.
+    """
+    parsed = parse_url(url)
+    scheme = scheme_of(parsed.scheme)
+    if scheme.needs_path and not parsed.path:
+        raise InvalidStoreUrl(f"{url!r} names no path", hint=f"write {scheme.name}:PATH")
+    if not scheme.needs_path and parsed.path:
+        raise InvalidStoreUrl(f"{scheme.name}: takes no path, but {url!r} gives one", hint=f"write {scheme.name}:")
+    options = _checked(scheme, parsed.options)
+    reason = unavailable(scheme)
+    if reason:
+        raise StoreUnavailable(f"{scheme.name}: {reason}", hint=scheme.install)
+    return scheme.open(parsed.path, options, schema)
+
+
+def unavailable(scheme: Scheme) -> str | None:
+    """Say why a scheme can't be opened here, or None."""
+    if scheme.driver and find_spec(scheme.driver) is None:
+        return f"the Python package {scheme.driver!r} is not installed; {scheme.install}"
+    return None
+
+
+def scheme_of(name: str) -> Scheme:
+    """Return the scheme of this name, built in or from an entry point. Raises InvalidStoreUrl."""
+    found = schemes().get(name)
+    if found is None:
+        raise InvalidStoreUrl(f"unknown store {name!r}", hint=f"there are: {', '.join(sorted(schemes()))}")
+    return found
+
+
+def schemes() -> dict[str, Scheme]:
+    """Return all schemes: those of SCHEMES and of entry points, which can't replace them. Raises StoreUnavailable."""
+    found = {scheme.name: scheme for scheme in SCHEMES}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name not in found:
+            scheme = point.load()
+            if not isinstance(scheme, Scheme):
+                raise StoreUnavailable(
+                    f"the entry point {point.name!r} of {point.value} is no Scheme",
+                    hint="correct or remove its package",
+                )
+            found[point.name] = scheme
+    return found
+
+
+def _checked(scheme: Scheme, given: Options) -> Options:
+    """Return the options with defaults filled in. Raises InvalidStoreUrl."""
+    known = {option.name: option for option in scheme.options}
+    for name, value in given.items():
+        if name not in known:
+            there = ", ".join(known) or "none"
+            raise InvalidStoreUrl(f"{scheme.name}: has no option {name!r}", hint=f"its options: {there}")
+        if value not in known[name].choices:
+            choices = ", ".join(known[name].choices)
+            raise InvalidStoreUrl(f"{scheme.name}: {name} can't be {value!r}", hint=f"it can be: {choices}")
+    return {name: given.get(name, option.default) for name, option in known.items()}
+
+
+# ---- the stores of this package
+
+
+def _open_memory(path: str, options: Options, schema: Schema) -> Store:  # noqa: ARG001 - it has neither
+    from stores.memory import MemoryStore  # noqa: PLC0415 - imported when opened, like all stores
+
+    return MemoryStore(schema)
+
+
+def _open_sqlite(path: str, options: Options, schema: Schema) -> Store:
+    from stores.sqlite import SqliteStore  # noqa: PLC0415
+
+    return SqliteStore(Path(path), codec_of(options["codec"]), Durability(options["durability"]), schema)
+
+
+def _key_value(module: str, engine: str) -> Opener:
+    """Return an opener of an engine class over a path."""
+
+    def opener(path: str, options: Options, schema: Schema) -> Store:
+        from stores.keyvalue import KeyValueStore  # noqa: PLC0415
+
+        make = getattr(import_module(module), engine)
+        return KeyValueStore(make(Path(path)), codec_of(options["codec"]), Durability(options["durability"]), schema)
+
+    return opener
+
+
+def _options(codec: str) -> tuple[Option, ...]:
+    return (
+        Option("codec", tuple(CODECS), codec),
+        Option("durability", tuple(mode.value for mode in Durability), Durability.DURABLE.value),
+    )
+
+
+SCHEMES: tuple[Scheme, ...] = (
+    Scheme("memory", "in the process's memory; ends with it", _open_memory, needs_path=False),
+    Scheme(
+        "leveldb",
+        "LevelDB, an embedded log-structured store",
+        _key_value("stores.engines.leveldb", "LevelDbEngine"),
+        _options("protobuf"),
+        driver="plyvel",
+        install="pip install plyvel (wheels for CPython 3.11 and 3.12)",
+    ),
+    Scheme("sqlite", "SQLite tables that any SQLite tool opens", _open_sqlite, _options("json-orjson")),
+)
