@@ -1,0 +1,140 @@
+"""The reference server as a child process over a store, with credentials made for one run.
+
+Two ways to use it: as a `cmd:` target, which the conformance suite starts, restarts and ends itself; or `running`,
+which keeps one up for as long as a block lasts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from parity.problems import Problem
+
+PROFILES = ("cloud", "oss")
+
+ROLES = ("operator", "org_admin", "org_member", "other_org_member", "nobody")
+"""The roles that a suite acts as. Only the operator is told to the server; the suite grants the rest through it."""
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+_LISTENING = re.compile(r"^listening on (\S+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One reference server to be: its store, its profile, and where its credentials and its log are."""
+
+    store_url: str
+    profile: str
+    directory: Path
+
+    @property
+    def log(self) -> Path:
+        """What the server writes to stderr, over all its starts."""
+        return self.directory / "server.log"
+
+    @property
+    def tokens(self) -> Path:
+        """The server's token file."""
+        return self.directory / "tokens.toml"
+
+    @property
+    def credentials(self) -> Path:
+        """The same identities as the suite reads them."""
+        return self.directory / "credentials.toml"
+
+    def prepare(self) -> None:
+        """Write both files of credentials, readable by their owner only, with new random tokens."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        tokens = {role: secrets.token_urlsafe(24) for role in ROLES}
+        callers = [
+            f'[[callers]]\nid = "{identity(role)}"\ntoken = "{token}"\noperator = {str(role == "operator").lower()}\n'
+            for role, token in tokens.items()
+        ]
+        roles = [f'[roles.{role}]\ntoken = "{token}"\nid = "{identity(role)}"\n' for role, token in tokens.items()]
+        _write_private(self.tokens, "\n".join(callers))
+        _write_private(self.credentials, "\n".join(roles))
+
+    def forget(self) -> None:
+        """Remove the credentials: they are worth nothing after the run, and have no place in a report's folder."""
+        self.tokens.unlink(missing_ok=True)
+        self.credentials.unlink(missing_ok=True)
+
+    def command(self, listen: str) -> list[str]:
+        """Return the command line of the server."""
+        command = [sys.executable, "-m", "parity.reference", str(self.log), "serve", "--store", self.store_url]
+        command += ["--profile", self.profile, "--listen", listen]
+        return command + (["--tokens", str(self.tokens)] if self.profile == "cloud" else [])
+
+    @property
+    def target(self) -> str:
+        """The server as a target of the conformance suite, which replaces `{port}`."""
+        return f"cmd:{shlex.join(self.command('127.0.0.1:{port}'))}"
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Start the server, yield its address, end it. Raises Problem when it doesn't come up in time."""
+        process = subprocess.Popen(self.command("127.0.0.1:0"), stdout=subprocess.PIPE, text=True)
+        try:
+            yield self._address_of(process)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def _address_of(self, process: subprocess.Popen[str]) -> str:
+        """Wait for the line that says where the server listens."""
+        watchdog = threading.Timer(START_SECONDS, process.kill)  # ends the reading below, whatever the server does
+        watchdog.start()
+        try:
+            for line in process.stdout or ():
+                if found := _LISTENING.match(line.strip()):
+                    return found.group(1)
+        finally:
+            watchdog.cancel()
+        said = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+        raise Problem(
+            f"the reference server over {self.store_url} did not start:\n" + "\n".join(said),
+            hint=f"Its whole log is in {self.log}.",
+        )
+
+
+def identity(role: str) -> str:
+    """The identity account that a role acts as."""
+    return f"ida-{role.replace('_', '-')}"
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def main() -> None:
+    """Run a `parity` command line with stderr appended to a file: `python -m parity.reference LOG serve ...`."""
+    log, *arguments = sys.argv[1:]
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, sys.stderr.fileno())
+    os.close(descriptor)
+    from parity.main import run  # noqa: PLC0415 - after the redirection, so that an import's complaint is logged too
+
+    sys.exit(run(arguments))
+
+
+if __name__ == "__main__":
+    main()
