@@ -1,0 +1,142 @@
+"""Who a caller is: bearer tokens out of a file, read again when the file changes.
+
+The file is TOML, one table per identity::
+
+    [[callers]]
+    id = "alice"                  # the identity account
+    token = "..."                 # or token_sha256 = "<hex>", so that the file holds no credential
+    operator = false              # operator of the platform
+    admin_of = ["acme"]           # organizations
+    member_of = ["globex"]
+
+`operator`, `admin_of` and `member_of` are policies that the server makes sure of when it reads the file; taking a
+line out again doesn't revoke them. A token is only ever kept as its SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reference_server.authorization.model import PLATFORM, Ref, Statement
+from reference_server.call import Caller
+from reference_server.errors import FieldViolation
+from reference_server.kinds import SYSTEM_ID
+
+_BEARER = "bearer "
+_KEYS = {"id", "token", "token_sha256", "operator", "admin_of", "member_of"}
+_SHA256_HEX_LENGTH = 64
+
+
+class TokenFileError(Exception):
+    """The token file can't be read; says where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTable:
+    """What a token file says: callers by the SHA-256 of their token, and the statements it asks for."""
+
+    callers: Mapping[bytes, Caller]
+    statements: tuple[Statement, ...]
+
+
+def digest(token: str) -> bytes:
+    """Return the form in which a token is kept and looked up."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def parse_callers(text: str, where: str) -> CallerTable:
+    """Read the text of a token file. Raises TokenFileError naming `where` and the entry."""
+    try:
+        entries = tomllib.loads(text).get("callers", [])
+    except tomllib.TOMLDecodeError as error:
+        raise TokenFileError(f"{where}: {error}") from None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise TokenFileError(f"{where}: 'callers' must be a list of tables, each begun by [[callers]]")
+    callers: dict[bytes, Caller] = {}
+    statements: list[Statement] = []
+    for number, entry in enumerate(entries, 1):
+        problem = _problem(entry)
+        if problem is not None:
+            raise TokenFileError(f"{where}: entry {number}: {problem.field}: {problem.description}")
+        key = bytes.fromhex(entry["token_sha256"]) if "token_sha256" in entry else digest(entry["token"])
+        if key in callers:
+            raise TokenFileError(f"{where}: entry {number}: another entry has the same token; give each its own")
+        callers[key] = Caller(entry["id"])
+        statements += _statements(entry)
+    return CallerTable(callers, tuple(statements))
+
+
+def _problem(entry: Mapping[str, Any]) -> FieldViolation | None:
+    """Return the first thing that is wrong with an entry, or None."""
+    unknown = sorted(entry.keys() - _KEYS)
+    identity, token = entry.get("id"), entry.get("token", "x")
+    hexadecimal = str(entry.get("token_sha256", "0" * _SHA256_HEX_LENGTH)).lower()
+    lists = [name for name in ("admin_of", "member_of") if not _names(entry.get(name, []))]
+    rules = (
+        (unknown, unknown[0] if unknown else "", f"is not known; an entry may have {', '.join(sorted(_KEYS))}"),
+        (not _name(identity) or identity == SYSTEM_ID, "id", f"must be a text other than empty or '{SYSTEM_ID}'"),
+        (("token" in entry) == ("token_sha256" in entry), "token", "give exactly one of token and token_sha256"),
+        (not re.fullmatch("[0-9a-f]{64}", hexadecimal), "token_sha256", "must be 64 hexadecimal digits"),
+        (not _name(token), "token", "must be a text that isn't empty"),
+        (lists, lists[0] if lists else "", "must be a list of organizations' ids"),
+    )
+    return next((FieldViolation(field, text) for broken, field, text in rules if broken), None)
+
+
+def _name(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _names(value: object) -> bool:
+    return isinstance(value, list) and all(_name(each) for each in value)
+
+
+def _statements(entry: Mapping[str, Any]) -> Iterable[Statement]:
+    account = Ref("identity_account", entry["id"])
+    if entry.get("operator", False):
+        yield Statement(account, "operator", PLATFORM)
+    for relation, name in (("admin", "admin_of"), ("member", "member_of")):
+        for org in entry.get(name, []):
+            yield Statement(account, relation, Ref("organization", org))
+
+
+class TokenFile:
+    """The callers of a token file; `refresh` reads it again when it changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self.table = CallerTable({}, ())
+
+    def refresh(self) -> bool:
+        """Read the file if it changed since; say whether it did.
+
+        Raises TokenFileError; the callers read before then stay in force.
+        """
+        try:
+            stat = self._path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+            if stamp == self._stamp:
+                return False
+            self._stamp = stamp
+            text = self._path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TokenFileError(f"{self._path}: can't be read: {error}") from None
+        self.table = parse_callers(text, str(self._path))
+        return True
+
+    def caller_of(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller | None:
+        """Return the caller whose token stands in `authorization: Bearer <token>`, or None."""
+        for key, value in metadata:
+            if key == "authorization":
+                text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+                if text[: len(_BEARER)].lower() == _BEARER:
+                    return self.table.callers.get(digest(text[len(_BEARER) :].strip()))
+                return None
+        return None

@@ -1,0 +1,124 @@
+"""The permission model and the decision made with it; pure but for a reader of policies.
+
+The model is `model.toml` beside this file. Source of the rules: behaviour contract, step 2 and step 7.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from reference_server.kinds import PLATFORM_ID
+
+
+class Ref(NamedTuple):
+    """A principal or a resource of a policy. A relation makes a principal a set: everybody who holds it."""
+
+    kind: str
+    id: str
+    relation: str = ""
+
+
+class Statement(NamedTuple):
+    """What a policy says: this principal has this relation to this resource."""
+
+    principal: Ref
+    relation: str
+    resource: Ref
+
+
+PLATFORM = Ref("platform", PLATFORM_ID)
+
+
+class PolicyReader(Protocol):
+    """Where the decision finds its facts."""
+
+    def holds(self, statement: Statement) -> bool:
+        """Say whether exactly this statement is stored."""
+        ...
+
+    def sets_with(self, relation: str, resource: Ref) -> Iterable[Ref]:
+        """Yield the principals with a relation of their own that have `relation` to the resource."""
+        ...
+
+    def linked(self, relation: str, resource: Ref) -> Iterable[Ref]:
+        """Yield the principals that have `relation` to the resource, for following links."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One way to hold a permission: `permission` here, or on what is linked by `link`."""
+
+    permission: str
+    link: str = ""
+
+
+Model = Mapping[str, Mapping[str, tuple[Term, ...]]]
+
+
+def parse_model(text: str) -> Model:
+    """Read a model from TOML. Raises ValueError that names the kind and permission of a wrong term."""
+    parsed: dict[str, dict[str, tuple[Term, ...]]] = {}
+    for kind, permissions in tomllib.loads(text).items():
+        parsed[kind] = {name: tuple(_term(kind, name, term) for term in terms) for name, terms in permissions.items()}
+    return parsed
+
+
+def _term(kind: str, permission: str, text: str) -> Term:
+    link, arrow, name = text.rpartition("->")
+    if not name or (arrow and not link):
+        raise ValueError(f"permission model: [{kind}] {permission}: {text!r} is neither 'name' nor 'link->name'")
+    return Term(name, link)
+
+
+@cache
+def default_model() -> Model:
+    """Return the model that ships with the server."""
+    return parse_model(Path(__file__).with_name("model.toml").read_text(encoding="utf-8"))
+
+
+class Authorizer:
+    """Decides whether a principal holds a permission on a resource."""
+
+    def __init__(self, model: Model | None = None) -> None:
+        self._model = default_model() if model is None else model
+
+    def allows(self, principal: Ref, permission: str, resource: Ref, policies: PolicyReader) -> bool:
+        """Say whether `principal` holds `permission` on `resource`, be it a relation or a permission.
+
+        Costs a few look-ups in the policies, however many there are.
+        """
+        if self._holds(principal, permission, resource, policies, set()):
+            return True
+        return self.is_operator(principal, policies) and principal.kind == "identity_account"
+
+    def is_operator(self, principal: Ref, policies: PolicyReader) -> bool:
+        """Say whether `principal` is an operator of the platform."""
+        return self._holds(principal, "operator", PLATFORM, policies, set())
+
+    def _holds(
+        self, principal: Ref, permission: str, resource: Ref, policies: PolicyReader, seen: set[tuple[str, Ref]]
+    ) -> bool:
+        if (permission, resource) in seen:
+            return False
+        seen.add((permission, resource))
+        if policies.holds(Statement(principal, permission, resource)):
+            return True
+        for group in policies.sets_with(permission, resource):
+            if group == principal or self._holds(principal, group.relation, Ref(group.kind, group.id), policies, seen):
+                return True
+        for term in self._model.get(resource.kind, {}).get(permission, ()):
+            targets = policies.linked(term.link, resource) if term.link else (resource,)
+            if any(self._holds(principal, term.permission, target, policies, seen) for target in targets):
+                return True
+        return False
+
+    def links_of(self, kind: str) -> frozenset[str]:
+        """Return the relations that link resources of a kind to others in the model."""
+        terms = [term for terms in self._model.get(kind, {}).values() for term in terms]
+        return frozenset(term.link for term in terms if term.link)

@@ -1,0 +1,93 @@
+"""Policies as stored: reading them for decisions, granting, revoking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
+from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
+from reference_server.audit import created
+from reference_server.authorization.model import Ref, Statement
+from reference_server.call import State
+from reference_server.kinds import IAM_POLICY
+from reference_server.unit_of_work import UnitOfWork
+
+KIND = IAM_POLICY.name
+
+
+def statement_of(spec: IamPolicySpec) -> Statement:
+    """Return what a policy says."""
+    principal, resource = spec.principal, spec.resource
+    return Statement(
+        Ref(principal.kind, principal.id, principal.relation), spec.relation, Ref(resource.kind, resource.id)
+    )
+
+
+def tuple_key(statement: Statement) -> tuple[str, ...]:
+    """Return the key of the unique `tuple` index under which a statement is stored."""
+    principal, relation, resource = statement
+    return (principal.kind, principal.id, principal.relation, relation, resource.kind, resource.id)
+
+
+class StoredPolicies:
+    """The policies that a unit of work sees, with contextual ones beside them; a `PolicyReader`."""
+
+    def __init__(self, work: UnitOfWork, contextual: Sequence[Statement] = ()) -> None:
+        self._work = work
+        self._contextual = contextual
+
+    def holds(self, statement: Statement) -> bool:
+        """Say whether exactly this statement is there."""
+        return statement in self._contextual or self._work.find(KIND, "tuple", tuple_key(statement)) is not None
+
+    def sets_with(self, relation: str, resource: Ref) -> Iterable[Ref]:
+        """Yield the principals with a relation of their own that have `relation` to the resource."""
+        for statement in self._contextual:
+            if statement.relation == relation and statement.resource == resource and statement.principal.relation:
+                yield statement.principal
+        for policy in self._work.messages(KIND, "userset", (relation, resource.kind, resource.id)):
+            yield statement_of(policy.spec).principal
+
+    def linked(self, relation: str, resource: Ref) -> Iterable[Ref]:
+        """Yield the principals that have `relation` to the resource."""
+        return (statement.principal for statement in self.about(resource) if statement.relation == relation)
+
+    def about(self, resource: Ref) -> Iterator[Statement]:
+        """Yield all statements about a resource."""
+        yield from (statement for statement in self._contextual if statement.resource == resource)
+        for policy in self._work.messages(KIND, "resource", (resource.kind, resource.id)):
+            yield statement_of(policy.spec)
+
+    def of(self, principal: Ref) -> Iterator[Statement]:
+        """Yield all statements in which something is the principal, whatever its own relation."""
+        wanted = (principal.kind, principal.id)
+        yield from (statement for statement in self._contextual if statement.principal[:2] == wanted)
+        for policy in self._work.messages(KIND, "principal", wanted):
+            yield statement_of(policy.spec)
+
+
+def new_policy(state: State, statement: Statement) -> IamPolicy:
+    """Return a policy with an id and an audit, not yet staged."""
+    principal, relation, resource = statement
+    policy = IamPolicy(api_version="iam.stigmer.ai/v1", kind="IamPolicy")
+    policy.metadata.id = f"{IAM_POLICY.id_prefix}-{state.rules.clock.new_ulid()}"
+    spec = policy.spec
+    spec.principal.kind, spec.principal.id, spec.principal.relation = principal
+    spec.resource.kind, spec.resource.id = resource.kind, resource.id
+    spec.relation = relation
+    created(policy.status.audit, state.actor.id, state.rules.clock.now())
+    return policy
+
+
+def grant(state: State, work: UnitOfWork, statement: Statement) -> None:
+    """Stage a policy that says `statement`, unless one says it already."""
+    if work.find(KIND, "tuple", tuple_key(statement)) is None:
+        policy = new_policy(state, statement)
+        work.create(KIND, policy.metadata.id, policy)
+
+
+def revoke_all(work: UnitOfWork, ref: Ref) -> None:
+    """Stage the removal of every policy about a resource and of every policy in which it is the principal."""
+    for index in ("resource", "principal"):
+        for record in list(work.scan(KIND, index, (ref.kind, ref.id))):
+            work.delete(KIND, record.id)

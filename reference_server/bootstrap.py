@@ -1,0 +1,85 @@
+"""The one place where a server is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reference_server.authorization.callers import TokenFile
+from reference_server.authorization.model import Authorizer, Statement
+from reference_server.authorization.policies import grant
+from reference_server.call import SYSTEM, Clock, Profile, Rules, State
+from reference_server.config import ServerConfig
+from reference_server.events.watch import Wakeup
+from reference_server.executor import Executor, GroupedCommit, InlineCommit, commit_for
+from reference_server.pipeline import Operation
+from reference_server.pipelines import OPERATIONS
+from reference_server.servicers import CallerOf, caller_source
+from reference_server.unit_of_work import UnitOfWork
+from stores.contract import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A server without its sockets."""
+
+    store: Store
+    rules: Rules
+    executor: Executor
+    committer: InlineCommit | GroupedCommit
+    wakeup: Wakeup
+    tokens: TokenFile | None
+    caller_of: CallerOf
+
+    def operations(self) -> Iterable[Operation]:
+        """Return the operations that the profile offers."""
+        return self.rules.operations.values()
+
+    def refresh_callers(self) -> bool:
+        """Read the token file if it changed and make sure of its memberships. Raises TokenFileError."""
+        if self.tokens is None or not self.tokens.refresh():
+            return False
+        ensure_statements(self.store, self.rules, self.tokens.table.statements)
+        return True
+
+    def close(self) -> None:
+        """Finish the commits under way; the store stays open, it is its opener's."""
+        self.committer.close()
+
+
+def build(
+    config: ServerConfig,
+    store: Store,
+    *,
+    clock: Clock | None = None,
+    operations: Mapping[str, Operation] = OPERATIONS,
+) -> Application:
+    """Put an application together over an open store. Raises TokenFileError."""
+    profile = Profile(config.profile)
+    offered = {name: each.for_profile(profile) for name, each in operations.items() if profile in each.profiles}
+    rules = Rules(profile, offered, clock or Clock(), Authorizer())
+    wakeup = Wakeup()
+    committer = commit_for(store)
+    tokens = TokenFile(Path(config.tokens)) if profile is Profile.CLOUD and config.tokens else None
+    application = Application(
+        store=store,
+        rules=rules,
+        executor=Executor(store, rules, committer, wakeup.set),
+        committer=committer,
+        wakeup=wakeup,
+        tokens=tokens,
+        caller_of=caller_source(profile, tokens),
+    )
+    application.refresh_callers()
+    return application
+
+
+def ensure_statements(store: Store, rules: Rules, statements: Iterable[Statement]) -> None:
+    """Store a policy for each statement that none makes yet."""
+    bootstrap = rules.operations["iam-policy-bootstrap"]
+    work = UnitOfWork(store)
+    state = State(rules, bootstrap, None, SYSTEM)
+    for statement in statements:
+        grant(state, work, statement)
+    store.commit(work.batch())

@@ -1,0 +1,52 @@
+"""`parity serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reference_server.authorization.callers import TokenFileError
+from reference_server.config import ConfigError, config_text, load_config
+from reference_server.server import ServerError, run
+from reference_server.telemetry import configure_logging
+from stores.contract import StoreError
+
+_USAGE = 2
+_CANNOT_START = 3
+
+
+def serve(
+    store: Annotated[str | None, typer.Option(help="Store URL, for example leveldb:DIR or sqlite:FILE.")] = None,
+    profile: Annotated[str | None, typer.Option(help="cloud or oss.")] = None,
+    listen: Annotated[str | None, typer.Option(help="host:port (port 0: any free one) or unix:PATH.")] = None,
+    tokens: Annotated[str | None, typer.Option(help="Token file; the cloud profile needs one.")] = None,
+    tls_cert: Annotated[str | None, typer.Option(help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="Private key (PEM).")] = None,
+    tls_client_ca: Annotated[str | None, typer.Option(help="CA (PEM) that client certificates must come from.")] = None,
+    max_message_bytes: Annotated[int | None, typer.Option(help="Largest request.")] = None,
+    max_concurrent_requests: Annotated[int | None, typer.Option(help="More are refused.")] = None,
+    grace_seconds: Annotated[float | None, typer.Option(help="Time for requests in flight at the end.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    reflection: Annotated[bool | None, typer.Option("--reflection/--no-reflection", help="Server reflection.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")] = None,
+    print_config: Annotated[bool, typer.Option("--print-config", help="Print the settings in force and end.")] = False,
+) -> None:
+    """Serve the agent API over a store until SIGTERM. Logs go to stderr, the address to stdout."""
+    flags = {name: value for name, value in locals().items() if name not in {"config", "print_config"}}
+    try:
+        settings = load_config(flags, config)
+    except ConfigError as error:
+        typer.echo(f"parity serve: {error}", err=True)
+        raise typer.Exit(_USAGE) from None
+    if print_config:
+        typer.echo(config_text(settings), nl=False)
+        return
+    configure_logging(settings.log_level)
+    try:
+        run(settings, lambda address: typer.echo(f"listening on {address}"))
+    except (ServerError, ConfigError, TokenFileError, StoreError) as error:
+        hint = getattr(error, "hint", "")
+        typer.echo(f"parity serve: {error}" + (f"; {hint}" if hint else ""), err=True)
+        raise typer.Exit(_CANNOT_START) from None

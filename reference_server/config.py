@@ -1,0 +1,122 @@
+"""The server's configuration: typed, frozen, the same whether it comes from a file, the environment or flags."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from reference_server.call import Profile
+from reference_server.telemetry import LEVELS
+
+ENVIRONMENT_PREFIX = "PARITY_SERVER_"
+
+
+class ConfigError(Exception):
+    """A setting is wrong; says which one, where it came from, and what it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """All settings of a server.
+
+    Each is a flag of `parity serve`, a key of the configuration file (TOML), and an environment variable
+    (`PARITY_SERVER_` and the name in capitals). Flags win over the environment, the environment over the file.
+    """
+
+    store: str = "memory:"
+    profile: str = Profile.OSS.value
+    listen: str = "127.0.0.1:50051"
+    """host:port (port 0: any free one), or unix:PATH."""
+    tokens: str = ""
+    """The token file; required by the cloud profile."""
+    tls_cert: str = ""
+    tls_key: str = ""
+    tls_client_ca: str = ""
+    """Ask clients for a certificate signed by this CA (mTLS)."""
+    max_message_bytes: int = 10 * 1024 * 1024
+    max_concurrent_requests: int = 1000
+    """More at once are answered RESOURCE_EXHAUSTED."""
+    grace_seconds: float = 10.0
+    """How long requests in flight may take after SIGTERM."""
+    log_level: str = "info"
+    reflection: bool = True
+
+    def checked(self) -> ServerConfig:
+        """Return the configuration itself if it makes sense as a whole. Raises ConfigError."""
+        if self.profile not in {profile.value for profile in Profile}:
+            raise ConfigError(f"profile: {self.profile!r} is neither 'cloud' nor 'oss'")
+        if self.profile == Profile.CLOUD.value and not self.tokens:
+            raise ConfigError("tokens: the cloud profile asks callers for tokens; give a token file with --tokens FILE")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ConfigError("tls_cert and tls_key: give both or neither")
+        if self.tls_client_ca and not self.tls_cert:
+            raise ConfigError("tls_client_ca: asking clients for certificates needs tls_cert and tls_key too")
+        if self.log_level not in LEVELS:
+            raise ConfigError(f"log_level: {self.log_level!r} is none of {', '.join(LEVELS)}")
+        for name in ("max_message_bytes", "max_concurrent_requests"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: must be 1 or more")
+        if self.grace_seconds < 0:
+            raise ConfigError("grace_seconds: must be 0 or more")
+        return self
+
+
+def load_config(
+    flags: Mapping[str, Any], file: Path | None = None, environment: Mapping[str, str] | None = None
+) -> ServerConfig:
+    """Merge file, environment and flags (None: not given) over the defaults. Raises ConfigError."""
+    environment = os.environ if environment is None else environment
+    settings: dict[str, Any] = {}
+    if file is not None:
+        settings |= _from_file(file)
+    for field in fields(ServerConfig):
+        variable = ENVIRONMENT_PREFIX + field.name.upper()
+        if variable in environment:
+            settings[field.name] = _typed(field.name, environment[variable], variable)
+    settings |= {name: value for name, value in flags.items() if value is not None}
+    return ServerConfig(**settings).checked()
+
+
+def config_text(config: ServerConfig) -> str:
+    """Return a configuration as TOML that `--config` takes."""
+    lines = []
+    for name, value in asdict(config).items():
+        text = str(value).lower() if isinstance(value, bool) else _quoted(value) if isinstance(value, str) else value
+        lines.append(f"{name} = {text}")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{file}: {error}") from None
+    types = {field.name: type(getattr(ServerConfig(), field.name)) for field in fields(ServerConfig)}
+    for name, value in settings.items():
+        if name not in types:
+            raise ConfigError(f"{file}: {name!r} is no setting; there are: {', '.join(types)}")
+        if not isinstance(value, types[name]) and not (types[name] is float and isinstance(value, int)):
+            raise ConfigError(f"{file}: {name}: {value!r} is no {types[name].__name__}")
+    return settings
+
+
+def _typed(name: str, text: str, where: str) -> Any:  # noqa: ANN401 - str, int, float or bool, as the field is
+    wanted = type(getattr(ServerConfig(), name))
+    if wanted is bool:
+        if text.lower() in {"true", "1", "yes"}:
+            return True
+        if text.lower() in {"false", "0", "no"}:
+            return False
+        raise ConfigError(f"{where}: {text!r} is neither 'true' nor 'false'")
+    try:
+        return wanted(text)
+    except ValueError:
+        raise ConfigError(f"{where}: {text!r} is no {wanted.__name__}") from None

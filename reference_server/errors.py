@@ -1,0 +1,174 @@
+"""The errors of the API: one class per answer, each with its gRPC code and a reason that never changes.
+
+Steps raise these; `servicers` turns them into a `google.rpc.Status` with details. The reason is for programs
+(`ErrorInfo.reason`), the message for people: it says what, where, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+DOMAIN = "parity.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One broken rule: the path of the field (`spec.instructions`), what is wrong, and the rule's id."""
+
+    field: str
+    description: str
+    rule_id: str = ""
+
+
+class ApiError(Exception):
+    """Root of all errors that are answers to a caller."""
+
+    code: ClassVar[int] = code_pb2.INTERNAL
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def details(self) -> Iterable[Message]:
+        """Yield the typed details beside the `ErrorInfo` that every error carries."""
+        return ()
+
+    def info(self) -> dict[str, str]:
+        """Return the metadata of the `ErrorInfo`."""
+        return {}
+
+    def to_status(self) -> status_pb2.Status:
+        """Return the whole answer: code, message, ErrorInfo, and the details of this class."""
+        status = status_pb2.Status(code=self.code, message=self.message)
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.info())
+        for detail in (info, *self.details()):
+            packed = any_pb2.Any()
+            packed.Pack(detail)
+            status.details.append(packed)
+        return status
+
+
+class InvalidArgument(ApiError):
+    """The request itself is wrong, whatever is stored."""
+
+    code = code_pb2.INVALID_ARGUMENT
+    reason = "INVALID_REQUEST"
+
+    def __init__(self, violations: Iterable[FieldViolation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__(
+            "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in self.violations)
+        )
+
+    def details(self) -> Iterable[Message]:
+        """Yield a BadRequest with a violation per broken rule."""
+        bad = error_details_pb2.BadRequest()
+        for violation in self.violations:
+            bad.field_violations.add(field=violation.field, description=violation.description, reason=violation.rule_id)
+        yield bad
+
+
+class MalformedRequest(ApiError):
+    """The bytes of the request are no message of the method's type."""
+
+    code = code_pb2.INVALID_ARGUMENT
+    reason = "MALFORMED_REQUEST"
+
+
+class Unauthenticated(ApiError):
+    """No credentials, or credentials that nobody holds."""
+
+    code = code_pb2.UNAUTHENTICATED
+    reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(ApiError):
+    """The caller is known and may not do this. Says the same whether the resource exists or not."""
+
+    code = code_pb2.PERMISSION_DENIED
+    reason = "PERMISSION_DENIED"
+
+
+class _AboutResource(ApiError):
+    """An error about one resource; carries a `ResourceInfo`."""
+
+    def __init__(self, kind: str, name: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.name = name
+
+    def details(self) -> Iterable[Message]:
+        yield error_details_pb2.ResourceInfo(resource_type=self.kind, resource_name=self.name, description=self.message)
+
+
+class NotFound(_AboutResource):
+    """There is no such resource."""
+
+    code = code_pb2.NOT_FOUND
+    reason = "RESOURCE_NOT_FOUND"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(kind, name, f"there is no {kind} {name!r}; check the id or slug, or create it first")
+
+
+class AlreadyExists(_AboutResource):
+    """A slug key or an id is taken."""
+
+    code = code_pb2.ALREADY_EXISTS
+    reason = "RESOURCE_ALREADY_EXISTS"
+
+    def __init__(self, kind: str, name: str, holder_id: str, what: str) -> None:
+        super().__init__(
+            kind, name, f"{kind} {what} {name!r} is taken by {holder_id}; choose another, or update that resource"
+        )
+        self.holder_id = holder_id
+
+    def info(self) -> dict[str, str]:
+        """Return who holds what was asked for."""
+        return {"holder_id": self.holder_id}
+
+
+class Aborted(ApiError):
+    """Other requests kept changing the same resource. Send the request again."""
+
+    code = code_pb2.ABORTED
+    reason = "CONCURRENT_CHANGE"
+
+
+class DeadlineExceeded(ApiError):
+    """The caller's deadline passed before the commit; nothing was changed."""
+
+    code = code_pb2.DEADLINE_EXCEEDED
+    reason = "DEADLINE_EXCEEDED"
+
+
+class ResourceExhausted(ApiError):
+    """More than the server takes at once (requests in flight, a watcher that is too slow)."""
+
+    code = code_pb2.RESOURCE_EXHAUSTED
+    reason = "LIMIT_REACHED"
+
+
+class Unavailable(ApiError):
+    """The server can't serve now: it is shutting down, or the store's medium fails. Try again later."""
+
+    code = code_pb2.UNAVAILABLE
+    reason = "UNAVAILABLE"
+
+
+class DataLoss(ApiError):
+    """A stored record can't be read back. The operator finds kind and id in the log."""
+
+    code = code_pb2.DATA_LOSS
+    reason = "CORRUPT_RECORD"
+
+
+class Internal(ApiError):
+    """A fault of the server. The log holds the trace under the request's id."""

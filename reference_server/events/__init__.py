@@ -1,0 +1,1 @@
+"""Events: the outbox in the store, and the watch that reads it."""

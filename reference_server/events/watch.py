@@ -1,0 +1,88 @@
+"""The watch: reads the outbox by position and sends what the caller may see, as fast as the caller reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
+from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
+from reference_server.authorization.model import Authorizer, Ref
+from reference_server.authorization.policies import StoredPolicies
+from reference_server.call import Caller
+from reference_server.events.outbox import KIND
+from reference_server.kinds import KINDS
+from reference_server.unit_of_work import UnitOfWork
+from stores.contract import Store
+
+_CHUNK = 256
+"""Events read at once: what one watcher can hold in memory is bounded by this, however far behind it is."""
+
+
+class Wakeup:
+    """Tells any number of waiting watchers that something was committed; costs a commit next to nothing."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def set(self) -> None:
+        """Wake all who wait."""
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+        self._waiting.clear()
+
+    async def wait(self) -> None:
+        """Wait for the next `set`."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+
+
+class Watcher:
+    """One watch over the outbox of a store."""
+
+    def __init__(self, store: Store, wakeup: Wakeup, authorizer: Authorizer, caller: Caller) -> None:
+        self._store = store
+        self._wakeup = wakeup
+        self._authorizer = authorizer
+        self._caller = caller
+
+    async def responses(self, request: WatchRequest, stopping: Callable[[], bool]) -> AsyncIterator[WatchResponse]:
+        """Yield a bookmark, then the events after it, until `stopping()` (asked whenever something wakes it)."""
+        position = self._store.last_position() if request.from_now else request.after_position
+        yield WatchResponse(position=position)
+        while not stopping():
+            key = (request.subject,) if request.subject else None
+            index = "subject" if key else None
+            chunk = list(self._store.scan(KIND, index=index, key=key, after=position, limit=_CHUNK))
+            for record in chunk:
+                position = record.position
+                event = CloudEvent.FromString(record.data)
+                if self._may_see(event):
+                    yield WatchResponse(position=position, event=event)
+            if len(chunk) < _CHUNK:
+                # Nothing can slip in between: the loop is single-threaded and wakes only after a commit.
+                await self._wakeup.wait()
+
+    def _may_see(self, event: CloudEvent) -> bool:
+        """Say whether the caller may view the event's resource, or could before it was deleted."""
+        policies = StoredPolicies(UnitOfWork(self._store))
+        kind = next(
+            kind
+            for kind in KINDS.values()
+            if event.data.type_url.endswith("/" + kind.message_type.DESCRIPTOR.full_name)
+        )
+        if self._authorizer.allows(self._caller.ref, "can_view", Ref(kind.name, event.subject), policies):
+            return True
+        resource: Agent = kind.message_type.FromString(event.data.value)  # type: ignore[assignment] # same metadata
+        if resource.status.audit.spec_audit.created_by.id == self._caller.id:
+            return True
+        metadata = resource.metadata
+        return metadata.owner_scope == organization and self._authorizer.allows(
+            self._caller.ref, "member", Ref("organization", metadata.org), policies
+        )

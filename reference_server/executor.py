@@ -1,0 +1,143 @@
+"""Runs one request: parse, steps, ONE commit, answer. Knows nothing of gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError, Message
+from stores.group_commit import GroupCommitter
+
+from reference_server.call import Caller, Rules, State
+from reference_server.errors import (
+    Aborted,
+    ApiError,
+    DataLoss,
+    DeadlineExceeded,
+    Internal,
+    MalformedRequest,
+    Unavailable,
+)
+from reference_server.pipeline import Operation, run_steps
+from reference_server.unit_of_work import UnitOfWork
+from stores.contract import (
+    Conflict,
+    CorruptRecord,
+    Durability,
+    Store,
+    StoreError,
+    StoreUnavailable,
+)
+from stores.contract import (
+    Operation as StoreOperation,
+)
+
+_ATTEMPTS_MAX = 8
+"""So often a request is done over when others change what it read; each round one of the others has succeeded."""
+
+Commit = Callable[[Sequence[StoreOperation]], Awaitable[object]]
+
+
+class InlineCommit:
+    """Commits on the event loop: for relaxed stores, whose commit takes microseconds."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def __call__(self, batch: Sequence[StoreOperation]) -> int:
+        """Commit at once."""
+        return self._store.commit(batch)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class GroupedCommit:
+    """Commits through the group committer: many requests, one fsync, and the event loop goes on meanwhile."""
+
+    def __init__(self, store: Store) -> None:
+        self._group = GroupCommitter(store)
+
+    async def __call__(self, batch: Sequence[StoreOperation]) -> int:
+        """Commit with whatever else is waiting. A cancelled caller doesn't undo the commit."""
+        return await asyncio.wrap_future(self._group.submit(batch))
+
+    def close(self) -> None:
+        """Wait for what is under way and stop the thread."""
+        self._group.close()
+
+
+def commit_for(store: Store) -> InlineCommit | GroupedCommit:
+    """Return the way of committing that fits the store's durability."""
+    durable = store.capabilities.durability is Durability.DURABLE
+    return GroupedCommit(store) if durable and store.capabilities.persistent else InlineCommit(store)
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Runs requests over one store by one set of rules."""
+
+    store: Store
+    rules: Rules
+    commit: Commit
+    after_commit: Callable[[], None]
+    """Called after each commit that wrote something: wakes whoever waits for events."""
+
+    async def execute(
+        self,
+        operation: Operation,
+        data: bytes,
+        caller: Caller | None,
+        time_remaining: Callable[[], float | None] = lambda: None,
+    ) -> bytes:
+        """Run `operation` on the request in `data` and return the response's bytes. Raises ApiError."""
+        try:
+            for _attempt in range(_ATTEMPTS_MAX):
+                work = UnitOfWork(self.store)
+                state = run_steps(State(self.rules, operation, _parse(operation, data), caller), work)
+                response = _response_bytes(state, work)
+                batch = work.batch()
+                if not batch:
+                    return response
+                _check_deadline(time_remaining())
+                try:
+                    await self.commit(batch)
+                except Conflict:
+                    continue
+                self.after_commit()
+                return response
+        except StoreError as error:
+            raise _translated(error) from error
+        raise Aborted(f"{operation.name}: others kept changing the same resource; send the request again")
+
+
+def _parse(operation: Operation, data: bytes) -> Message:
+    try:
+        return operation.request_type.FromString(data)
+    except DecodeError:
+        name = operation.method.input_type.full_name
+        raise MalformedRequest(f"the request's {len(data)} bytes are no {name}; check the client's schema") from None
+
+
+def _response_bytes(state: State, work: UnitOfWork) -> bytes:
+    """A resource that is stored is serialized once: the same bytes go to the store and to the caller."""
+    response = state.response
+    if isinstance(response, bytes):
+        return response
+    if response is None:
+        raise Internal(f"{state.operation.name} ended without a response")
+    return work.wire(response) if response is state.resource else response.SerializeToString()
+
+
+def _check_deadline(remaining: float | None) -> None:
+    if remaining is not None and remaining <= 0:
+        raise DeadlineExceeded("the deadline passed before the commit; nothing was changed")
+
+
+def _translated(error: StoreError) -> ApiError:
+    if isinstance(error, CorruptRecord):
+        return DataLoss(f"{error}; {error.hint}" if error.hint else str(error))
+    if isinstance(error, StoreUnavailable):
+        return Unavailable("the store can't serve now; the operator finds the reason in the log. Try again later")
+    return Internal("the store refused the request; the operator finds the reason in the log")

@@ -1,0 +1,66 @@
+"""What a pipeline is: named steps in an order, run over one state and one unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from reference_server.authorization.requirements import Requirement, requirement_of
+from reference_server.call import Profile, State
+from reference_server.kinds import ResourceKind
+from reference_server.unit_of_work import UnitOfWork
+
+StepFunction = Callable[[State, UnitOfWork], State]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its exact name (also that of its trace span) and its function."""
+
+    name: str
+    run: StepFunction
+    profiles: frozenset[Profile] = frozenset(Profile)
+
+
+def step(function: StepFunction, name: str = "", *, only: Profile | None = None) -> Step:
+    """Make a step of a function; the name is that of the function in capitals unless one is given."""
+    derived = "".join(word.capitalize() for word in function.__name__.split("_"))
+    return Step(name or derived, function, frozenset(Profile) if only is None else frozenset({only}))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation on one kind: its name (also that of its parent span), its method, its steps in order."""
+
+    name: str
+    kind: ResourceKind
+    method: MethodDescriptor
+    steps: tuple[Step, ...]
+    request_type: type[Message]
+    response_type: type[Message]
+    requirement: Requirement | None = None
+    profiles: frozenset[Profile] = frozenset(Profile)
+
+    def for_profile(self, profile: Profile) -> Operation:
+        """Return the operation with the steps that the profile has."""
+        return replace(self, steps=tuple(step for step in self.steps if profile in step.profiles))
+
+
+def operation(
+    name: str, kind: ResourceKind, method: MethodDescriptor, steps: tuple[Step, ...], *, only: Profile | None = None
+) -> Operation:
+    """Make an operation; what it requires of callers is read from the method's options."""
+    profiles = frozenset(Profile) if only is None else frozenset({only})
+    request_type, response_type = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+    return Operation(name, kind, method, steps, request_type, response_type, requirement_of(method), profiles)
+
+
+def run_steps(state: State, work: UnitOfWork) -> State:
+    """Run the steps of the state's operation in order. Whatever a step raises ends the operation."""
+    for each in state.operation.steps:
+        state = each.run(state, work)
+    return state

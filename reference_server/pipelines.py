@@ -1,0 +1,278 @@
+"""Every operation and the order of its steps: data, stated once.
+
+A new operation is one entry here; a new kind is its entries here and a row in `kinds.py`. Source: behaviour contract,
+sections 1 and 2. Steps marked CLOUD don't exist in the oss profile.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from protos.ai.stigmer.agentic.agent.v1 import command_pb2 as agent_command
+from protos.ai.stigmer.agentic.agent.v1 import query_pb2 as agent_query
+from protos.ai.stigmer.agentic.agentinstance.v1 import command_pb2 as instance_command
+from protos.ai.stigmer.agentic.agentinstance.v1 import query_pb2 as instance_query
+from protos.ai.stigmer.agentic.environment.v1 import command_pb2 as environment_command
+from protos.ai.stigmer.agentic.environment.v1 import query_pb2 as environment_query
+from protos.ai.stigmer.iam.iampolicy.v1 import command_pb2 as policy_command
+from protos.ai.stigmer.iam.iampolicy.v1 import query_pb2 as policy_query
+from protos.parity.v1 import list_pb2
+from reference_server.authorization import targets
+from reference_server.call import Profile
+from reference_server.kinds import AGENT, AGENT_INSTANCE, ENVIRONMENT, IAM_POLICY, ResourceKind
+from reference_server.pipeline import Operation, Step, operation, step
+from reference_server.steps import policy_operations as policies
+from reference_server.steps.authorize import authenticate, authorize_candidates, authorize_on
+from reference_server.steps.build_update_state import build_update_state
+from reference_server.steps.check_duplicate import check_duplicate
+from reference_server.steps.continue_as_create_or_update import continue_as_create_or_update
+from reference_server.steps.create_default_instance import create_default_instance
+from reference_server.steps.create_iam_policies import create_iam_policies
+from reference_server.steps.delete_resource import delete_resource
+from reference_server.steps.extract_resource_id import extract_resource_id
+from reference_server.steps.list_resources import list_resources
+from reference_server.steps.load_by_agent import load_by_agent
+from reference_server.steps.load_by_reference import load_by_reference
+from reference_server.steps.load_existing import load_existing, load_for_apply
+from reference_server.steps.load_parent_agent import load_parent_agent
+from reference_server.steps.load_target import load_existing_for_delete, load_target
+from reference_server.steps.persist import persist
+from reference_server.steps.publish import publish
+from reference_server.steps.resolve_slug import resolve_slug, resolve_slug_if_needed
+from reference_server.steps.send_response import send_response
+from reference_server.steps.set_defaults import set_defaults
+from reference_server.steps.transform_response import transform_response
+from reference_server.steps.update_agent_status_with_default_instance import (
+    update_agent_status_with_default_instance,
+)
+from reference_server.steps.validate_field_constraints import validate_field_constraints
+
+CLOUD = Profile.CLOUD
+
+_VALIDATE = step(validate_field_constraints)
+_SEND = step(send_response)
+_TRANSFORM = step(transform_response, only=CLOUD)
+_AUTHENTICATE = step(authenticate, "Authorize", only=CLOUD)
+
+
+def _authorize(target: targets.Target = targets.by_option) -> Step:
+    return step(authorize_on(target), "Authorize", only=CLOUD)
+
+
+def _publish(event: str) -> Step:
+    return step(publish(event), "Publish", only=CLOUD)
+
+
+AGENT_CREATE = (
+    _VALIDATE,
+    _authorize(targets.by_owner_scope),
+    step(resolve_slug),
+    step(check_duplicate),
+    step(set_defaults),
+    step(persist),
+    step(create_iam_policies, only=CLOUD),
+    step(create_default_instance),
+    step(update_agent_status_with_default_instance),
+    _publish("created"),
+    _TRANSFORM,
+    _SEND,
+)
+
+AGENT_INSTANCE_CREATE = (
+    _VALIDATE,
+    _authorize(),
+    step(load_parent_agent),
+    step(resolve_slug),
+    step(check_duplicate),
+    step(set_defaults),
+    step(persist),
+    step(create_iam_policies, only=CLOUD),
+    _publish("created"),
+    _TRANSFORM,
+    _SEND,
+)
+
+ENVIRONMENT_CREATE = (
+    _VALIDATE,
+    _authorize(targets.by_owner_scope),
+    step(resolve_slug),
+    step(check_duplicate),
+    step(set_defaults),
+    step(persist),
+    step(create_iam_policies, only=CLOUD),
+    _publish("created"),
+    _TRANSFORM,
+    _SEND,
+)
+
+UPDATE = (
+    _VALIDATE,
+    _authorize(targets.by_id_or_slug),
+    step(resolve_slug_if_needed, "ResolveSlug"),
+    step(load_existing),
+    step(build_update_state),
+    step(persist),
+    _publish("updated"),
+    _TRANSFORM,
+    _SEND,
+)
+
+APPLY = (
+    _VALIDATE,
+    step(resolve_slug_if_needed, "ResolveSlug"),
+    step(load_for_apply),
+    step(continue_as_create_or_update),
+)
+
+# Secrets are absent from every response, that of a delete included.
+DELETE = (
+    _VALIDATE,
+    _authorize(),
+    step(extract_resource_id),
+    step(load_existing_for_delete),
+    step(delete_resource),
+    _publish("deleted"),
+    _TRANSFORM,
+    _SEND,
+)
+
+GET = (_VALIDATE, _authorize(), step(load_target), _TRANSFORM, _SEND)
+
+GET_BY_REFERENCE = (
+    _VALIDATE,
+    step(load_by_reference),
+    step(authorize_candidates, "Authorize"),
+    _TRANSFORM,
+    _SEND,
+)
+
+GET_BY_AGENT = (_VALIDATE, _AUTHENTICATE, step(load_by_agent), _SEND)
+
+LIST = (_VALIDATE, _AUTHENTICATE, step(list_resources), _SEND)
+
+POLICY_CREATE = (
+    _VALIDATE,
+    _authorize(targets.by_policy_resource),
+    step(policies.check_duplicate_policy, "CheckDuplicate"),
+    step(policies.build_policy, "SetDefaults"),
+    step(persist),
+    _SEND,
+)
+
+POLICY_BOOTSTRAP = (
+    _VALIDATE,
+    _authorize(),
+    step(policies.ensure_policy, "Persist"),
+    _SEND,
+)
+
+POLICY_DELETE = (
+    _VALIDATE,
+    _authorize(targets.by_policy_resource),
+    step(policies.load_policy, "LoadExistingForDelete"),
+    step(policies.delete_policy, "DeleteResource"),
+    _SEND,
+)
+
+POLICY_CLEANUP = (_VALIDATE, _authorize(), step(policies.cleanup_policies, "DeleteResource"), _SEND)
+
+POLICY_GET = (_VALIDATE, _authorize(targets.by_stored_policy), step(load_target), _SEND)
+
+
+def _of_kind(
+    kind: ResourceKind, command: ServiceDescriptor, query: ServiceDescriptor, create: tuple[Step, ...]
+) -> tuple[Operation, ...]:
+    prefix = kind.name.replace("_", "-")
+    make = partial(operation, kind=kind)
+    commands, queries = command.methods_by_name, query.methods_by_name
+    return (
+        make(f"{prefix}-create", method=commands["create"], steps=create),
+        make(f"{prefix}-update", method=commands["update"], steps=UPDATE),
+        make(f"{prefix}-apply", method=commands["apply"], steps=APPLY),
+        make(f"{prefix}-delete", method=commands["delete"], steps=DELETE),
+        make(f"{prefix}-get", method=queries["get"], steps=GET),
+        make(f"{prefix}-get-by-reference", method=queries["getByReference"], steps=GET_BY_REFERENCE),
+    )
+
+
+def _lists() -> tuple[Operation, ...]:
+    methods = list_pb2.DESCRIPTOR.services_by_name["ListService"].methods_by_name
+    rows = ((AGENT, "ListAgents"), (AGENT_INSTANCE, "ListAgentInstances"), (ENVIRONMENT, "ListEnvironments"))
+    return tuple(operation(f"{kind.name.replace('_', '-')}-list", kind, methods[name], LIST) for kind, name in rows)
+
+
+def _policies() -> tuple[Operation, ...]:
+    commands = policy_command.DESCRIPTOR.services_by_name["IamPolicyCommandController"].methods_by_name
+    queries = policy_query.DESCRIPTOR.services_by_name["IamPolicyQueryController"].methods_by_name
+    make = partial(operation, kind=IAM_POLICY, only=CLOUD)
+    ask = (_VALIDATE, _AUTHENTICATE)
+    return (
+        make("iam-policy-create", method=commands["create"], steps=POLICY_CREATE),
+        make("iam-policy-delete", method=commands["delete"], steps=POLICY_DELETE),
+        make("iam-policy-create-platform-link", method=commands["createPlatformLink"], steps=POLICY_BOOTSTRAP),
+        make("iam-policy-bootstrap", method=commands["bootstrapPolicy"], steps=POLICY_BOOTSTRAP),
+        make("iam-policy-cleanup", method=commands["cleanupResourcePolicies"], steps=POLICY_CLEANUP),
+        make("iam-policy-get", method=queries["get"], steps=POLICY_GET),
+        make(
+            "iam-policy-check-authorization",
+            method=queries["checkAuthorization"],
+            steps=(*ask, step(policies.check_authorization), _SEND),
+        ),
+        make(
+            "iam-policy-list-authorized-resource-ids",
+            method=queries["listAuthorizedResourceIds"],
+            steps=(
+                _VALIDATE,
+                _authorize(targets.by_own_principal),
+                step(policies.list_authorized_resource_ids),
+                _SEND,
+            ),
+        ),
+        make(
+            "iam-policy-list-authorized-principal-ids",
+            method=queries["listAuthorizedPrincipalIds"],
+            steps=(
+                _VALIDATE,
+                _authorize(targets.by_policy_resource),
+                step(policies.list_authorized_principal_ids),
+                _SEND,
+            ),
+        ),
+    )
+
+
+def _all() -> tuple[Operation, ...]:
+    return (
+        *_of_kind(
+            AGENT,
+            agent_command.DESCRIPTOR.services_by_name["AgentCommandController"],
+            agent_query.DESCRIPTOR.services_by_name["AgentQueryController"],
+            AGENT_CREATE,
+        ),
+        *_of_kind(
+            AGENT_INSTANCE,
+            instance_command.DESCRIPTOR.services_by_name["AgentInstanceCommandController"],
+            instance_query.DESCRIPTOR.services_by_name["AgentInstanceQueryController"],
+            AGENT_INSTANCE_CREATE,
+        ),
+        operation(
+            "agent-instance-get-by-agent",
+            AGENT_INSTANCE,
+            instance_query.DESCRIPTOR.services_by_name["AgentInstanceQueryController"].methods_by_name["getByAgent"],
+            GET_BY_AGENT,
+        ),
+        *_of_kind(
+            ENVIRONMENT,
+            environment_command.DESCRIPTOR.services_by_name["EnvironmentCommandController"],
+            environment_query.DESCRIPTOR.services_by_name["EnvironmentQueryController"],
+            ENVIRONMENT_CREATE,
+        ),
+        *_lists(),
+        *_policies(),
+    )
+
+
+OPERATIONS = {each.name: each for each in _all()}
+"""All operations by name, with all their steps; `Operation.for_profile` leaves out what a profile hasn't."""

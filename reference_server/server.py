@@ -1,0 +1,155 @@
+"""The server's sockets and life: listen, serve, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+from stores.registry import open_store
+
+from reference_server.authorization.callers import TokenFileError
+from reference_server.bootstrap import Application, build
+from reference_server.call import Profile
+from reference_server.config import ConfigError, ServerConfig
+from reference_server.servicers import EVENT_SERVICE, Answering, EventServicer, handlers
+from reference_server.steps.validate_field_constraints import warm_up
+from reference_server.telemetry import log
+from stores.contract import Store
+
+_TOKEN_FILE_SECONDS = 1.0
+"""How often the token file is looked at."""
+
+
+class ServerError(Exception):
+    """The server can't start; says why and what to do."""
+
+
+class Server:
+    """One gRPC server over one application."""
+
+    def __init__(self, config: ServerConfig, application: Application) -> None:
+        self._config = config
+        self._application = application
+        self._health = HealthServicer()
+        self._events = EventServicer(application.executor, application.caller_of, application.wakeup)
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", config.max_message_bytes),
+                ("grpc.max_send_message_length", -1),
+                # Two servers on one port would share its connections, each with its own store.
+                ("grpc.so_reuseport", 0),
+            ],
+            maximum_concurrent_rpcs=config.max_concurrent_requests,
+        )
+
+    async def start(self) -> str:
+        """Begin to serve; return the address, with the port that was taken. Raises ServerError."""
+        operations = list(self._application.operations())
+        services = {operation.method.containing_service.full_name for operation in operations}
+        answering = Answering(self._application.executor, self._application.caller_of)
+        offered = handlers(answering, operations)
+        if self._application.rules.profile is Profile.CLOUD:
+            offered.append(self._events.handler())
+            services.add(EVENT_SERVICE)
+        self._server.add_generic_rpc_handlers(tuple(offered))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        services.add(health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+        if self._config.reflection:
+            reflection.enable_server_reflection((*sorted(services), reflection.SERVICE_NAME), self._server)
+        address = self._listen()
+        warm_up()
+        await self._server.start()
+        for service in ("", *services):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        return address
+
+    def _listen(self) -> str:
+        listen = self._config.listen
+        credentials = _credentials(self._config)
+        try:
+            if credentials is None:
+                port = self._server.add_insecure_port(listen)
+            else:
+                port = self._server.add_secure_port(listen, credentials)
+        except RuntimeError as error:
+            raise ServerError(f"can't listen on {listen}: {error}; choose another address with --listen") from None
+        if listen.startswith("unix:"):
+            return listen
+        return f"{listen.rpartition(':')[0]}:{port}"
+
+    async def stop(self) -> None:
+        """Refuse what is new, let what is in flight finish within the grace period, then stop."""
+        await self._health.enter_graceful_shutdown()
+        self._events.stop()
+        await self._server.stop(self._config.grace_seconds)
+        self._application.close()
+
+    async def watch_tokens(self) -> None:
+        """Follow changes of the token file until cancelled; a broken file is logged and the old callers stay."""
+        while True:
+            await asyncio.sleep(_TOKEN_FILE_SECONDS)
+            try:
+                if self._application.refresh_callers():
+                    log().info("token file read again")
+            except TokenFileError as error:
+                log().error("token file not read, the callers stay as they were", reason=str(error))
+
+
+def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
+    if not config.tls_cert:
+        return None
+    try:
+        pair = (Path(config.tls_key).read_bytes(), Path(config.tls_cert).read_bytes())
+        client_ca = Path(config.tls_client_ca).read_bytes() if config.tls_client_ca else None
+    except OSError as error:
+        raise ConfigError(f"TLS file can't be read: {error}") from None
+    return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
+
+
+async def serve(config: ServerConfig, on_ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ServerError, ConfigError, TokenFileError, StoreError."""
+    with open_store(config.store) as store:
+        await serve_store(config, store, on_ready)
+
+
+async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[str], None]) -> None:
+    """Serve an open store until SIGTERM or SIGINT."""
+    server = Server(config, build(config, store))
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopping.set)
+    address = await server.start()
+    log().info("serving", address=address, profile=config.profile, store=config.store)
+    on_ready(address)
+    tokens = asyncio.create_task(server.watch_tokens())
+    await stopping.wait()
+    log().info("stopping", grace_seconds=config.grace_seconds)
+    tokens.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await tokens
+    await server.stop()
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where it is installed (it has no wheels for Windows), else None for asyncio's own."""
+    try:
+        return cast("Callable[[], asyncio.AbstractEventLoop]", import_module("uvloop").new_event_loop)
+    except ImportError:
+        return None
+
+
+def run(config: ServerConfig, on_ready: Callable[[str], None]) -> None:
+    """Run `serve` on the fastest event loop there is."""
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        runner.run(serve(config, on_ready))

@@ -1,0 +1,28 @@
+"""BuildUpdateState: what an update may change, over what it may not. Source: behaviour contract, UPD."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reference_server.audit import updated
+from reference_server.call import State
+from reference_server.identity import message_of
+from reference_server.redaction import keep_masked_secrets
+from reference_server.unit_of_work import UnitOfWork
+
+
+def build_update_state(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
+    """The spec, name, labels, annotations and tags are the request's; id, slug, scope and status are the store's."""
+    if state.existing is None:
+        return state
+    stored = message_of(state, state.existing)
+    resource = state.request
+    metadata, before = resource.metadata, stored.metadata
+    metadata.id, metadata.slug = before.id, before.slug
+    metadata.org, metadata.owner_scope = before.org, before.owner_scope
+    metadata.name = metadata.name or before.name
+    resource.ClearField("status")
+    resource.status.CopyFrom(stored.status)
+    updated(resource.status.audit, state.actor.id, state.rules.clock.now())
+    keep_masked_secrets(state.operation.kind, resource, stored)
+    return replace(state, resource=resource)

@@ -1,0 +1,24 @@
+"""CheckDuplicate: the slug key and the id are free.
+
+The store enforces both again inside the commit, so concurrent creates can't both pass; this step is what gives the
+answer its place in the order of steps.
+"""
+
+from __future__ import annotations
+
+from reference_server.call import State
+from reference_server.errors import AlreadyExists
+from reference_server.identity import holder_of_slug, slug_key_text
+from reference_server.unit_of_work import UnitOfWork
+
+
+def check_duplicate(state: State, work: UnitOfWork) -> State:
+    """Raises AlreadyExists when the slug key or a client-sent id is taken."""
+    kind = state.operation.kind.name
+    metadata = state.resource.metadata
+    holder = holder_of_slug(state, work, metadata, metadata.slug)
+    if holder is not None:
+        raise AlreadyExists(kind, slug_key_text(state.resource), holder, "slug")
+    if metadata.id and work.data(kind, metadata.id) is not None:
+        raise AlreadyExists(kind, metadata.id, metadata.id, "id")
+    return state

@@ -1,0 +1,18 @@
+"""ContinueAsCreateOrUpdate: an apply is the whole create, or the whole update."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reference_server.call import State
+from reference_server.pipeline import run_steps
+from reference_server.unit_of_work import UnitOfWork
+
+
+def continue_as_create_or_update(state: State, work: UnitOfWork) -> State:
+    """Run the other operation from its first step, so that it is authorized as what it turns into."""
+    verb = "create" if state.existing is None else "update"
+    if state.existing is not None:
+        state.request.metadata.id = state.existing.id
+    target = state.rules.operations[state.operation.name.removesuffix("apply") + verb]
+    return run_steps(replace(state, operation=target, resource=None, existing=None), work)

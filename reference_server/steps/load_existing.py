@@ -1,0 +1,32 @@
+"""LoadExisting and its kin: find the stored resource that a request is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reference_server.call import State
+from reference_server.errors import FieldViolation, InvalidArgument, NotFound
+from reference_server.identity import id_by_slug_key
+from reference_server.unit_of_work import UnitOfWork
+
+
+def load_existing(state: State, work: UnitOfWork) -> State:
+    """For an update: by id, else by slug. Raises NotFound; InvalidArgument when the request gives neither."""
+    metadata = state.request.metadata
+    kind = state.operation.kind.name
+    if not metadata.id and not metadata.slug:
+        raise InvalidArgument(
+            [FieldViolation("metadata", f"names no {kind}; send metadata.id, metadata.slug or metadata.name")]
+        )
+    wanted = metadata.id or id_by_slug_key(state, work)
+    record = work.record(kind, wanted) if wanted else None
+    if record is None:
+        raise NotFound(kind, metadata.id or metadata.slug)
+    return replace(state, existing=record)
+
+
+def load_for_apply(state: State, work: UnitOfWork) -> State:
+    """For an apply: by id, else by slug; nothing found is no error but a create."""
+    kind = state.operation.kind.name
+    wanted = state.request.metadata.id or id_by_slug_key(state, work)
+    return replace(state, existing=work.record(kind, wanted) if wanted else None)

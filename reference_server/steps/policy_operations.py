@@ -1,0 +1,135 @@
+"""The steps of the IamPolicy operations: the statement is the request, the policy what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from google.protobuf.empty_pb2 import Empty
+
+from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import (
+    AuthorizedPrincipalIdsList,
+    AuthorizedResourceIdsList,
+    CheckAuthorizationResult,
+)
+from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
+from reference_server.authorization.model import PLATFORM, Ref
+from reference_server.authorization.policies import (
+    KIND,
+    StoredPolicies,
+    new_policy,
+    revoke_all,
+    statement_of,
+    tuple_key,
+)
+from reference_server.call import State
+from reference_server.errors import AlreadyExists, NotFound
+from reference_server.kinds import KINDS
+from reference_server.unit_of_work import UnitOfWork
+
+
+def _text(spec: IamPolicySpec) -> str:
+    principal, relation, resource = statement_of(spec)
+    return f"{principal.kind}:{principal.id} {relation} {resource.kind}:{resource.id}"
+
+
+def check_duplicate_policy(state: State, work: UnitOfWork) -> State:
+    """Raises AlreadyExists when the same statement is stored."""
+    holder = work.find(KIND, "tuple", tuple_key(statement_of(state.request)))
+    if holder is not None:
+        raise AlreadyExists(KIND, _text(state.request), holder, "statement")
+    return state
+
+
+def build_policy(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
+    """Make the policy of the statement: id, audit."""
+    return replace(state, resource=new_policy(state, statement_of(state.request)))
+
+
+def ensure_policy(state: State, work: UnitOfWork) -> State:
+    """Stage the policy unless the statement is stored; bootstrapping twice answers the same policy."""
+    held = work.find(KIND, "tuple", tuple_key(statement_of(state.request)))
+    if held is not None:
+        return replace(state, existing=work.record(KIND, held))
+    policy = new_policy(state, statement_of(state.request))
+    work.create(KIND, policy.metadata.id, policy)
+    return replace(state, resource=policy)
+
+
+def load_policy(state: State, work: UnitOfWork) -> State:
+    """Load the policy of the statement. Raises NotFound."""
+    held = work.find(KIND, "tuple", tuple_key(statement_of(state.request)))
+    record = work.record(KIND, held) if held else None
+    if record is None:
+        raise NotFound(KIND, _text(state.request))
+    return replace(state, existing=record)
+
+
+def delete_policy(state: State, work: UnitOfWork) -> State:
+    """Stage the removal of the loaded policy."""
+    if state.existing is not None:
+        work.delete(KIND, state.existing.id, state.existing.revision)
+    return state
+
+
+def cleanup_policies(state: State, work: UnitOfWork) -> State:
+    """Stage the removal of every policy about, or of, the resource."""
+    revoke_all(work, Ref(state.request.kind, state.request.id))
+    return replace(state, response=Empty())
+
+
+def _policies(state: State, work: UnitOfWork) -> StoredPolicies:
+    return StoredPolicies(work, [statement_of(spec) for spec in state.request.contextual_policies])
+
+
+def check_authorization(state: State, work: UnitOfWork) -> State:
+    """Answer whether the statement holds: stored, contextual, or by the permission model."""
+    principal, relation, resource = statement_of(state.request.policy)
+    allowed = state.rules.authorizer.allows(principal, relation, resource, _policies(state, work))
+    return replace(state, response=CheckAuthorizationResult(is_authorized=allowed))
+
+
+def list_authorized_resource_ids(state: State, work: UnitOfWork) -> State:
+    """Answer the ids of a kind on which a principal holds a relation or permission, in no particular order."""
+    request, policies = state.request, _policies(state, work)
+    principal = Ref(request.principal.kind, request.principal.id, request.principal.relation)
+    allows = state.rules.authorizer.allows
+    candidates = dict.fromkeys(_reachable(principal, policies))
+    if state.rules.authorizer.is_operator(principal, policies) and request.resource_kind in KINDS:
+        candidates |= dict.fromkeys(Ref(request.resource_kind, each.id) for each in work.scan(request.resource_kind))
+    found = (ref.id for ref in candidates if ref.kind == request.resource_kind)
+    allowed = [
+        each for each in found if allows(principal, request.relation, Ref(request.resource_kind, each), policies)
+    ]
+    return replace(state, response=AuthorizedResourceIdsList(resource_ids=allowed))
+
+
+def list_authorized_principal_ids(state: State, work: UnitOfWork) -> State:
+    """Answer the ids of a principal kind that hold a relation or permission on a resource."""
+    request, policies = state.request, _policies(state, work)
+    resource = Ref(request.resource.kind, request.resource.id)
+    candidates = dict.fromkeys(_related(resource, policies)) | dict.fromkeys(_related(PLATFORM, policies))
+    allows = state.rules.authorizer.allows
+    found = (ref for ref in candidates if ref.kind == request.principal_kind and not ref.relation)
+    allowed = [ref.id for ref in found if allows(ref, request.relation, resource, policies)]
+    return replace(state, response=AuthorizedPrincipalIdsList(principal_ids=allowed))
+
+
+def _reachable(principal: Ref, policies: StoredPolicies) -> Iterator[Ref]:
+    """Yield every resource that policies lead to from a principal, over any number of links."""
+    yield from _walk([principal], lambda ref: (statement.resource for statement in policies.of(ref)))
+
+
+def _related(resource: Ref, policies: StoredPolicies) -> Iterator[Ref]:
+    """Yield every principal that policies lead to from a resource, over any number of links."""
+    yield from _walk([resource], lambda ref: (statement.principal for statement in policies.about(ref)))
+
+
+def _walk(start: list[Ref], neighbours: Callable[[Ref], Iterable[Ref]]) -> Iterator[Ref]:
+    seen = set(start)
+    while start:
+        for found in neighbours(start.pop()):
+            if found not in seen:
+                seen.add(found)
+                start.append(Ref(found.kind, found.id))
+                yield found

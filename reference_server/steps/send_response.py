@@ -1,0 +1,17 @@
+"""SendResponse: the answer is the new state, or what was loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reference_server.call import State
+from reference_server.unit_of_work import UnitOfWork
+
+
+def send_response(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
+    """Answer with the resource unless a step before has set the response."""
+    if state.response is not None:
+        return state
+    if state.resource is not None:
+        return replace(state, response=state.resource)
+    return replace(state, response=state.existing.data if state.existing is not None else b"")

@@ -1,0 +1,22 @@
+"""TransformResponse: the caller doesn't get what it may not see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reference_server.call import State
+from reference_server.identity import message_of
+from reference_server.redaction import redacted
+from reference_server.unit_of_work import UnitOfWork
+
+
+def transform_response(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
+    """Set the response to the redacted resource; stored bytes go out as they are where nothing is to be hidden."""
+    kind = state.operation.kind
+    if state.resource is not None:
+        return replace(state, response=redacted(kind, state.resource))
+    if state.existing is None:
+        return state
+    stored = message_of(state, state.existing)
+    public = redacted(kind, stored)
+    return replace(state, response=state.existing.data if public is stored else public)

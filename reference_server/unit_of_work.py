@@ -1,0 +1,129 @@
+"""The unit of work of one request: stages what the steps write, and gives it away as ONE batch.
+
+Nothing reaches the store before `batch()` is committed by the caller, so leaving in any other way is a rollback.
+Reads see what is staged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from google.protobuf.message import Message
+
+from stores.contract import Delete, IndexKey, Operation, Present, Put, Record, Store, Vacant
+from stores.indexing import KINDS
+
+_STAGED_REVISION = -1
+
+
+class UnitOfWork:
+    """Stages puts and deletes over a store and answers reads as if they had happened."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._puts: dict[tuple[str, str], Put] = {}
+        self._deletes: dict[tuple[str, str], Delete] = {}
+        self._conditions: list[Vacant | Present] = []
+        self._wire: dict[int, bytes] = {}
+
+    def record(self, kind: str, id: str) -> Record | None:  # noqa: A002 - the field's name in the wire contract
+        """Return a resource as stored, or as staged (then with revision -1 and position 0), or None."""
+        if (kind, id) in self._deletes:
+            return None
+        staged = self._puts.get((kind, id))
+        if staged is not None:
+            return Record(kind, id, 0, _STAGED_REVISION, staged.message.SerializeToString())
+        return self._store.get_record(kind, id)
+
+    def data(self, kind: str, id: str) -> bytes | None:  # noqa: A002
+        """Return the wire bytes of a resource, or None. The cheapest read."""
+        if self._puts or self._deletes:
+            record = self.record(kind, id)
+            return None if record is None else record.data
+        return self._store.get_bytes(kind, id)
+
+    def exists(self, kind: str, id: str) -> bool:  # noqa: A002
+        """Say whether a resource is there, stored or staged."""
+        if (kind, id) in self._puts:
+            return True
+        return (kind, id) not in self._deletes and self._store.get_bytes(kind, id) is not None
+
+    def find(self, kind: str, index: str, key: IndexKey) -> str | None:
+        """Return the id of the first resource under an index key, or None."""
+        for staged in self._staged_under(kind, index, key):
+            return staged.id
+        found = self._store.find(kind, index, key)
+        if found is None or not self._overlaid(kind, found):
+            return found
+        return next((record.id for record in self.scan(kind, index, key)), None)
+
+    def scan(
+        self, kind: str, index: str | None = None, key: IndexKey | None = None, after: int = 0
+    ) -> Iterator[Record]:
+        """Yield the stored resources of a kind, or under an index key, that nothing staged replaces or removes."""
+        for record in self._store.scan(kind, index=index, key=key, after=after):
+            if not self._overlaid(kind, record.id):
+                yield record
+
+    def count(self, kind: str, index: str, key: IndexKey) -> int:
+        """Return how many stored resources stand under an index key; what is staged is not counted."""
+        return self._store.count(kind, index=index, key=key)
+
+    def messages(self, kind: str, index: str, key: IndexKey) -> Iterator[Any]:
+        """Yield the resources under an index key as messages: the staged ones, then the stored ones."""
+        for staged in self._staged_under(kind, index, key):
+            yield staged.message
+        for record in self.scan(kind, index, key):
+            yield KINDS[kind].message_type.FromString(record.data)
+
+    def create(self, kind: str, id: str, message: Message) -> None:  # noqa: A002
+        """Stage a resource that must not exist yet. The message may still be changed until the commit."""
+        self._puts[kind, id] = Put(kind, id, message, "absent")
+
+    def replace(self, kind: str, id: str, message: Message, expect: int) -> None:  # noqa: A002
+        """Stage the new state of a resource that was read under revision `expect`."""
+        staged = self._puts.get((kind, id))
+        if staged is not None:
+            self._puts[kind, id] = replace(staged, message=message)
+        else:
+            self._puts[kind, id] = Put(kind, id, message, "present", expect)
+
+    def delete(self, kind: str, id: str, expect: int | None = None) -> None:  # noqa: A002
+        """Stage the removal of a stored resource."""
+        self._deletes[kind, id] = Delete(kind, id, "present" if expect is not None else "any", expect)
+
+    def require_vacant(self, kind: str, index: str, key: IndexKey, unless: str | None = None) -> None:
+        """Let the commit fail if, after it, anybody but `unless` stands under an index key."""
+        self._conditions.append(Vacant(kind, index, key, unless))
+
+    def require_present(self, kind: str, id: str) -> None:  # noqa: A002
+        """Let the commit fail if a resource is gone by then; nothing is to be required of a staged one."""
+        if (kind, id) not in self._puts:
+            self._conditions.append(Present(kind, id))
+
+    def wire(self, message: Message) -> bytes:
+        """Return the bytes of a message that will not change any more; computed once."""
+        data = self._wire.get(id(message))
+        if data is None:
+            data = self._wire[id(message)] = message.SerializeToString()
+        return data
+
+    def batch(self) -> list[Operation]:
+        """Return all that is staged, ready to commit: removals, resources, conditions."""
+        puts = (
+            Put(put.kind, put.id, put.message, put.precondition, put.expect, self.wire(put.message))
+            for put in self._puts.values()
+        )
+        return [*self._deletes.values(), *puts, *self._conditions]
+
+    def _overlaid(self, kind: str, id: str) -> bool:  # noqa: A002
+        return (kind, id) in self._deletes or (kind, id) in self._puts
+
+    def _staged_under(self, kind: str, index: str, key: IndexKey) -> Iterable[Put]:
+        candidates = [put for put in self._puts.values() if put.kind == kind]
+        if not candidates:
+            return ()
+        keys = KINDS[kind].index(index).keys
+        return (put for put in candidates if key in keys(put.message))
