@@ -1,0 +1,1 @@
+"""Payloads: agents to store, from a corpus of real ones or from a seeded generator of the same sizes."""
