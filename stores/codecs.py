@@ -11,7 +11,15 @@ from typing import Any, Protocol, cast
 
 import orjson
 import protobuf
-from google.protobuf import json_format
+from google.protobuf import (
+    duration_pb2,
+    empty_pb2,
+    field_mask_pb2,
+    json_format,
+    struct_pb2,
+    timestamp_pb2,
+    wrappers_pb2,
+)
 from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.message import DecodeError, Message
@@ -23,6 +31,16 @@ from protobuf._file_registry import create_file_registry
 from stores.canonical import settle_packed
 from stores.contract import InvalidOperation, InvalidStoreUrl
 from stores.indexing import KINDS
+
+
+_WELL_KNOWN: tuple[type[Message], ...] = (
+    duration_pb2.Duration,
+    empty_pb2.Empty,
+    field_mask_pb2.FieldMask,
+    struct_pb2.Struct,
+    timestamp_pb2.Timestamp,
+    wrappers_pb2.Int64Value,
+)
 
 
 class Undecodable(Exception):
@@ -209,9 +227,11 @@ def _name_for_json(message: DescriptorProto, descriptor: Descriptor) -> None:
 def native_types() -> NativeTypes:
     """Return the process's native types; making them takes some milliseconds, once.
 
-    All kinds' types are known from the start, as an Any can hold them.
+    All kinds' types and the well-known ones are known from the start, as an Any can hold them.
     """
     types = NativeTypes()
+    for message_type in _WELL_KNOWN:
+        types.of(message_type)
     for kind in KINDS.values():
         types.of(kind.message_type)
     return types

@@ -43,7 +43,7 @@ from stores.contract import (
 from stores.gate import Gate
 from stores.indexing import KINDS, Schema, kind_of
 from stores.keyvalue_rows import Rows
-from stores.planning import Held, Plan, check_id, check_key
+from stores.planning import Held, Plan, attempt, check_id, check_key
 
 
 class EngineCorrupt(StoreUnavailable):
@@ -168,7 +168,7 @@ class KeyValueStore:
             with self._lock:
                 self._check_writable()
                 plan = Plan(self._schema, self, self._codec, self._state.position, self._state.revision)
-                outcomes = [_attempt(plan, batch) for batch in batches]
+                outcomes = [attempt(plan, batch) for batch in batches]
                 if plan.changes:
                     self._write(plan)
                 return outcomes
@@ -390,15 +390,6 @@ class KeyValueStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _attempt(plan: Plan, batch: Batch) -> int | StoreError:
-    try:
-        return plan.add(batch)
-    except StoreUnavailable:
-        raise  # the medium fails, not the batch
-    except StoreError as error:
-        return error
 
 
 def _ids(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[str]:

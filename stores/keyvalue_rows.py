@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from stores import layout
-from stores.contract import IndexKey
-from stores.planning import Change, Held
+from stores.indexing import Kind
+from stores.planning import Change, Held, Keys
 
 RowChanges = list[tuple[bytes, bytes | None]]
 
@@ -36,17 +36,20 @@ class Rows:
     def add(self, change: Change) -> None:
         """Enter one resource's change."""
         before, after = change.before, change.after
-        if before and after and before.position == after.position:
-            if before.keys != after.keys:
-                kept = set(before.keys) & set(after.keys)
-                self._unindex(change, before, kept)
-                self._index(change, after, kept)
-            self._record(change, after)
-            return
-        if before:
-            self._remove(change, before)
+        keys = self._layouts[change.kind.name]
+        if not change.stays:
+            if before:
+                self._remove(change, keys, before)
+            if after:
+                self._create(change, keys, after)
+        lost, gained = change.index_changes()
+        if before and lost:
+            self._unindex(change.kind, keys, before.position, lost)
         if after:
-            self._create(change, after)
+            if gained:
+                self._index(change, keys, after.position, gained)
+            record = layout.pack_record(after, change.stored, checksum=self._checksum)
+            self._additions.append((keys.record(change.id), record))
 
     def finish(self, state: layout.State) -> RowChanges:
         """Return all changes, with the counters and the state row."""
@@ -58,48 +61,30 @@ class Rows:
         rows.append((layout.STATE_KEY, layout.pack_state(state)))
         return rows
 
-    def _create(self, change: Change, after: Held) -> None:
+    def _create(self, change: Change, keys: layout.KindLayout, after: Held) -> None:
         kind = change.kind.name
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        self._additions.append((self._layouts[kind].order(after.position), change.id.encode()))
-        self._index(change, after, frozenset())
-        self._record(change, after)
+        self._additions.append((keys.order(after.position), change.id.encode()))
 
-    def _remove(self, change: Change, before: Held) -> None:
-        kind = change.kind.name
-        self._counts[kind] -= 1
-        keys = self._layouts[kind]
+    def _remove(self, change: Change, keys: layout.KindLayout, before: Held) -> None:
+        self._counts[change.kind.name] -= 1
         self._removals.append((keys.order(before.position), None))
         self._removals.append((keys.record(change.id), None))
-        self._unindex(change, before, frozenset())
 
-    def _record(self, change: Change, after: Held) -> None:
-        key = self._layouts[change.kind.name].record(change.id)
-        self._additions.append((key, layout.pack_record(after, change.stored, checksum=self._checksum)))
-
-    def _index(self, change: Change, after: Held, kept: set[tuple[str, IndexKey]] | frozenset[object]) -> None:
-        keys = self._layouts[change.kind.name]
-        for entry in after.keys:
-            if entry in kept:
-                continue
-            index, key = entry
+    def _index(self, change: Change, keys: layout.KindLayout, position: int, gained: Keys) -> None:
+        for index, key in gained:
             if index in change.kind.unique:
-                self._additions.append((keys.unique(index, key), layout.pack_unique(after.position, change.id)))
+                self._additions.append((keys.unique(index, key), layout.pack_unique(position, change.id)))
             else:
-                row = keys.index_row(index, key, after.position)
-                self._additions.append((row, change.id.encode()))
+                self._additions.append((keys.index_row(index, key, position), change.id.encode()))
                 self._count(keys.counter(index, key), 1)
 
-    def _unindex(self, change: Change, before: Held, kept: set[tuple[str, IndexKey]] | frozenset[object]) -> None:
-        keys = self._layouts[change.kind.name]
-        for entry in before.keys:
-            if entry in kept:
-                continue
-            index, key = entry
-            if index in change.kind.unique:
+    def _unindex(self, kind: Kind, keys: layout.KindLayout, position: int, lost: Keys) -> None:
+        for index, key in lost:
+            if index in kind.unique:
                 self._removals.append((keys.unique(index, key), None))
             else:
-                self._removals.append((keys.index_row(index, key, before.position), None))
+                self._removals.append((keys.index_row(index, key, position), None))
                 self._count(keys.counter(index, key), -1)
 
     def _count(self, counter: bytes, delta: int) -> None:

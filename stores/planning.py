@@ -6,7 +6,7 @@ The rules stand here once; `memory.py` states them a second time, on purpose, so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -22,6 +22,8 @@ from stores.contract import (
     Present,
     Put,
     RevisionConflict,
+    StoreError,
+    StoreUnavailable,
     Vacant,
 )
 from stores.indexing import Kind, Schema, kind_of
@@ -63,6 +65,21 @@ class Change:
     before: Held | None
     after: Held | None
     stored: bytes = b""
+
+    @property
+    def stays(self) -> bool:
+        """The resource was there and still is (not removed, not created, not created anew)."""
+        return self.before is not None and self.after is not None and self.before.position == self.after.position
+
+    def index_changes(self) -> tuple[Keys, Keys]:
+        """Return the index keys whose rows go and those whose rows come."""
+        before = self.before.keys if self.before else ()
+        after = self.after.keys if self.after else ()
+        if not self.stays:
+            return before, after
+        if before == after:
+            return (), ()
+        return tuple(key for key in before if key not in after), tuple(key for key in after if key not in before)
 
 
 Changes = dict[tuple[str, str], Change]
@@ -311,6 +328,11 @@ def check_text(what: str, text: str) -> None:
         raise InvalidOperation(f"{what} {text!r} is no valid Unicode: it has a lone surrogate") from None
 
 
-def counted_keys(kind: Kind, keys: Keys) -> Iterable[tuple[str, IndexKey]]:
-    """Return those keys whose resources are counted: the ones of indexes that aren't unique."""
-    return [entry for entry in keys if entry[0] not in kind.unique]
+def attempt(plan: Plan, batch: Batch) -> int | StoreError:
+    """Add a batch to a plan; return the error if the batch is at fault, raise it if the medium is."""
+    try:
+        return plan.add(batch)
+    except StoreUnavailable:
+        raise
+    except StoreError as error:
+        return error

@@ -1,0 +1,385 @@
+"""A Store in SQLite tables, which any SQLite tool opens: with a JSON codec the messages are readable text.
+
+The tables are made with sqlite-utils; commits and reads go through sqlite3 with statements that stay prepared.
+
+- `resources`: one row for each resource; its row number is its position.
+- `entries` and `unique_entries`: the indexes. `key` is a JSON array of strings.
+- `counts`: how many entries an index key has; with an empty index name, how many resources a kind has.
+- `state`: last position and revision given out. `meta`: the codec. `PRAGMA user_version`: the format.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from google.protobuf.message import Message
+
+from stores.codecs import Codec, Undecodable
+from stores.contract import (
+    Batch,
+    Capabilities,
+    CorruptRecord,
+    Durability,
+    IndexKey,
+    InvalidOperation,
+    Record,
+    SizeOnDisk,
+    StoreError,
+    StoreUnavailable,
+)
+from stores.files import FileLock, make_folder, size_of
+from stores.gate import Gate
+from stores.indexing import KINDS, Schema, kind_of
+from stores.planning import Held, Plan, attempt, check_id, check_key
+from stores.sqlite_connections import Connections, is_corruption, open_database, translated, translation
+from stores.sqlite_rows import SqliteRows, checksum_of, key_text, read_key_list
+
+_ENTRIES = "SELECT position, id FROM {} WHERE kind = ? AND index_name = ? AND key = ? ORDER BY position"
+_RESOURCE = "SELECT position, revision, checksum, data FROM resources WHERE kind = ? AND id = ?"
+_SCAN = (
+    "SELECT id, position, revision, checksum, data FROM resources WHERE kind = ? AND position > ? "
+    "ORDER BY position LIMIT ?"
+)
+# CROSS JOIN keeps SQLite from turning the order of the tables round: the entries are few, the resources many.
+_SCAN_INDEX = (
+    "SELECT r.id, r.position, r.revision, r.checksum, r.data FROM {} AS e CROSS JOIN resources AS r USING (position) "
+    "WHERE e.kind = ? AND e.index_name = ? AND e.key = ? AND e.position > ? ORDER BY e.position LIMIT ?"
+)
+
+
+class SqliteStore:
+    """The contract over one SQLite file in WAL mode: one writing connection, and a pool of reading ones."""
+
+    def __init__(self, path: Path, codec: Codec, durability: Durability, schema: Schema = KINDS) -> None:
+        """Open or make the database. Raises StoreLocked, FormatMismatch, StoreUnavailable."""
+        self.path = path
+        self._codec = codec
+        self._schema = schema
+        self._lock = threading.Lock()
+        self._gate = Gate(f"the SQLite store {path}")
+        self._scans: weakref.WeakSet[SqliteScan] = weakref.WeakSet()
+        self._failure: str | None = None
+        self._connections = Connections(path)
+        make_folder(path.parent)
+        self._file_lock = FileLock(path.with_name(path.name + ".lock"))
+        try:
+            self._writer = self._connections.open_writer(durability)
+            with translated(path):
+                self._position, self._revision = open_database(self._writer, codec.name, is_text=codec.is_text)
+        except BaseException:
+            self._close_files()
+            raise
+        self.capabilities = Capabilities(
+            engine="sqlite",
+            codec=codec.name,
+            durability=durability,
+            keeps_unknown_fields=codec.keeps_unknown_fields,
+            tunables=self._connections.tunables(durability),
+        )
+
+    # ---- commits
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        (outcome,) = self.commit_many((batch,))
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return outcome
+
+    def commit_many(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        """See `Store`. One transaction."""
+        self._gate.enter()
+        try:
+            with self._lock:
+                with self._transaction():
+                    plan = Plan(self._schema, self, self._codec, self._position, self._revision)
+                    outcomes = [attempt(plan, batch) for batch in batches]
+                    if plan.changes:
+                        self._write(plan)
+                self._position, self._revision = plan.position, plan.revision
+                return outcomes
+        finally:
+            self._gate.leave()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        if self._failure:
+            raise StoreUnavailable(
+                f"an earlier write failed ({self._failure}), so what is on disk is unknown",
+                hint="open the store again: that reads back what was really written",
+            )
+        with translated(self.path):
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._writer.execute("COMMIT")
+            except BaseException as error:
+                self._roll_back(error)
+                raise
+
+    def _roll_back(self, error: BaseException) -> None:
+        """Undo the transaction; after an I/O error that can't be trusted to have worked, so commits end here."""
+        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+            self._failure = str(error)
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except sqlite3.Error as second:
+            self._failure = f"{error}; {second}"
+
+    def _write(self, plan: Plan) -> None:
+        rows = SqliteRows(is_text=self._codec.is_text)
+        for change in plan.changes.values():
+            rows.add(change)
+        rows.execute(self._writer, plan.position, plan.revision)
+
+    # ---- what a plan asks, within the transaction
+
+    def held(self, kind: str, id: str) -> Held | None:  # noqa: A002 - the field's name in the wire contract
+        """See `Holdings`."""
+        row = self._writer.execute(
+            "SELECT position, revision, index_keys FROM resources WHERE kind = ? AND id = ?", (kind, id)
+        ).fetchone()
+        if row is None:
+            return None
+        try:
+            return Held(row[0], row[1], read_key_list(row[2]))
+        except (ValueError, TypeError) as error:
+            raise CorruptRecord(kind, id, f"its index keys can't be read: {error}") from error
+
+    def holder(self, kind: str, index: str, key: IndexKey) -> str | None:
+        """See `Holdings`."""
+        return next((id_ for _, id_ in self.entries(kind, index, key)), None)
+
+    def entries(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
+        """See `Holdings`."""
+        table = self._table(kind, index)
+        for position, id_ in self._writer.execute(_ENTRIES.format(table), (kind, index, key_text(key))):
+            yield position, id_.decode()
+
+    def _table(self, kind: str, index: str) -> str:
+        return "unique_entries" if index in self._schema[kind].unique else "entries"
+
+    # ---- reads
+
+    def _row(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of a statement. Raises StoreClosed, StoreUnavailable."""
+        self._gate.enter()
+        try:
+            connection = self._connections.borrow()
+            try:
+                row: tuple[Any, ...] | None = connection.execute(statement, values).fetchone()
+                return row
+            finally:
+                self._connections.give_back(connection)
+        except sqlite3.Error as error:
+            if is_corruption(error):
+                raise
+            raise translation(error, self.path) from error
+        finally:
+            self._gate.leave()
+
+    def _resource(self, kind: str, id: str) -> tuple[Any, ...] | None:  # noqa: A002
+        """Return position, revision and checked stored message, or None. Raises CorruptRecord."""
+        kind_of(self._schema, kind)
+        check_id(kind, id)
+        try:
+            row = self._row(_RESOURCE, (kind, id))
+        except sqlite3.Error as error:
+            raise CorruptRecord(kind, id, str(error)) from error
+        if row is not None:
+            self.check(kind, id, row[2], row[3])
+        return row
+
+    def check(self, kind: str, id: str, checksum: int, stored: bytes) -> None:  # noqa: A002
+        """Raise CorruptRecord unless a stored message is what was written."""
+        if not isinstance(stored, bytes) or checksum_of(stored) != checksum:
+            raise CorruptRecord(kind, id, "its checksum doesn't match")
+
+    def get(self, kind: str, id: str) -> Message | None:  # noqa: A002
+        """See `Store`."""
+        row = self._resource(kind, id)
+        try:
+            return None if row is None else self._codec.message(self._schema[kind].message_type, row[3])
+        except Undecodable as error:
+            raise CorruptRecord(kind, id, str(error)) from error
+
+    def get_bytes(self, kind: str, id: str) -> bytes | None:  # noqa: A002
+        """See `Store`."""
+        row = self._resource(kind, id)
+        return None if row is None else self.wire(kind, id, row[3])
+
+    def get_record(self, kind: str, id: str) -> Record | None:  # noqa: A002
+        """See `Store`."""
+        row = self._resource(kind, id)
+        return None if row is None else Record(kind, id, row[0], row[1], self.wire(kind, id, row[3]))
+
+    def wire(self, kind: str, id: str, stored: bytes) -> bytes:  # noqa: A002
+        """Return the wire bytes of a stored message. Raises CorruptRecord."""
+        try:
+            return self._codec.wire(self._schema[kind].message_type, stored)
+        except Undecodable as error:
+            raise CorruptRecord(kind, id, str(error)) from error
+
+    def find(self, kind: str, index: str, key: IndexKey) -> str | None:
+        """See `Store`."""
+        self._check_index(kind, index, key)
+        with translated(self.path):
+            row = self._row(_ENTRIES.format(self._table(kind, index)) + " LIMIT 1", (kind, index, key_text(key)))
+        return None if row is None else str(row[1].decode())
+
+    def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
+        """See `Store`. One row of `counts`, or the unique entry itself."""
+        self._check_scan(kind, index, key)
+        if index is not None and key is not None and index in self._schema[kind].unique:
+            return int(self.find(kind, index, key) is not None)
+        name = (kind, index or "", key_text(key) if key is not None else "")
+        with translated(self.path):
+            row = self._row("SELECT count FROM counts WHERE kind = ? AND index_name = ? AND key = ?", name)
+        return 0 if row is None else int(row[0])
+
+    def scan(
+        self,
+        kind: str,
+        *,
+        index: str | None = None,
+        key: IndexKey | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Iterator[Record]:
+        """See `Store`."""
+        self._check_scan(kind, index, key)
+        most = -1 if limit is None else max(limit, 0)
+        if index is None or key is None:
+            statement, values = _SCAN, (kind, after, most)
+        else:
+            statement = _SCAN_INDEX.format(self._table(kind, index))
+            values = (kind, index, key_text(key), after, most)  # type: ignore[assignment] # parameters of the other query
+        self._gate.enter()
+        try:
+            with translated(self.path):
+                scan = SqliteScan(self, kind, self._connections, self._gate, statement, values)
+            self._scans.add(scan)
+            return scan
+        finally:
+            self._gate.leave()
+
+    def _check_scan(self, kind: str, index: str | None, key: IndexKey | None) -> None:
+        kind_of(self._schema, kind)
+        if index is not None and key is not None:
+            self._check_index(kind, index, key)
+        elif index is not None or key is not None:
+            raise InvalidOperation("an index needs a key, and a key needs an index")
+
+    def _check_index(self, kind: str, index: str, key: IndexKey) -> None:
+        check_key(kind_of(self._schema, kind).index(index).name, key)
+
+    def last_position(self) -> int:
+        """See `Store`."""
+        self._gate.enter()
+        self._gate.leave()
+        return self._position
+
+    # ---- the whole database
+
+    def size_on_disk(self) -> SizeOnDisk:
+        """See `Store`: the file and its write-ahead log."""
+        self._gate.enter()
+        try:
+            return size_of(*(self.path.with_name(self.path.name + end) for end in ("", "-wal", "-shm")))
+        finally:
+            self._gate.leave()
+
+    def compact(self) -> None:
+        """See `Store`: rewrite the file, and empty the write-ahead log."""
+        self._gate.enter()
+        try:
+            with self._lock, translated(self.path):
+                self._writer.execute("VACUUM")
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            self._gate.leave()
+
+    def close(self) -> None:
+        """See `Store`. Scans under way end with StoreClosed."""
+        if self._gate.close():
+            for scan in list(self._scans):
+                scan.close()
+            self._close_files()
+
+    def _close_files(self) -> None:
+        self._connections.close()
+        self._file_lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SqliteScan:
+    """A scan under way: one statement that holds its state of the database until the end or `close`."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        kind: str,
+        connections: Connections,
+        gate: Gate,
+        statement: str,
+        values: tuple[object, ...],
+    ) -> None:
+        self._store = store
+        self._kind = kind
+        self._connections = connections
+        self._gate = gate
+        self._connection: sqlite3.Connection | None = connections.borrow()
+        # sqlite3 takes the first step here, which fixes the state that is read.
+        self._rows = self._connection.execute(statement, values)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Record:
+        self._gate.enter()
+        try:
+            row = self._next_row()
+            if row is None:
+                self.close()
+                raise StopIteration
+            id_ = row[0].decode()
+            self._store.check(self._kind, id_, row[3], row[4])
+            return Record(self._kind, id_, row[1], row[2], self._store.wire(self._kind, id_, row[4]))
+        finally:
+            self._gate.leave()
+
+    def _next_row(self) -> tuple[Any, ...] | None:
+        if self._connection is None:
+            return None
+        try:
+            row: tuple[Any, ...] | None = self._rows.fetchone()
+        except sqlite3.Error as error:
+            if is_corruption(error):
+                raise CorruptRecord(self._kind, "?", f"a page of the listing can't be read: {error}") from error
+            raise translation(error, self._store.path) from error
+        return row
+
+    def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._rows.close()
+            self._connections.give_back(connection)
+
+    def __del__(self) -> None:
+        self.close()

@@ -1,0 +1,181 @@
+"""The connections of an SQLite store, its schema, and the translation of its errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlite_utils
+
+from stores.contract import Durability, FormatMismatch, StoreUnavailable
+from stores.layout import FORMAT_VERSION, PRODUCT, check_format
+
+APPLICATION_ID = 0x50415254
+"""Written into the file's header ("PART"), so that tools can tell what the file is."""
+CACHE_KIB = 64 * 1024
+BUSY_TIMEOUT_MS = 10_000
+"""Waits for a tool that holds a lock for a moment."""
+_SYNCHRONOUS = {Durability.DURABLE: "FULL", Durability.RELAXED: "NORMAL"}
+
+
+class Connections:
+    """Makes the writing connection, and keeps reading ones for reuse, as many as threads read at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._writer: sqlite3.Connection | None = None
+
+    def open_writer(self, durability: Durability) -> sqlite3.Connection:
+        """Open the connection that writes, with this durability. Raises StoreUnavailable, FormatMismatch."""
+        with translated(self._path):
+            self._writer = self._connect("rwc")
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+            return self._writer
+
+    def borrow(self) -> sqlite3.Connection:
+        """Return a connection for reading; give it back."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect("rw")
+
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """Keep a connection for the next reader."""
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close all connections, once nobody uses one."""
+        if self._writer is not None:
+            self._writer.close()
+        while self._idle:
+            self._idle.pop().close()
+
+    def tunables(self, durability: Durability) -> dict[str, str]:
+        """Return the settings for benchmark results."""
+        return {
+            "journal_mode": "wal",
+            "synchronous": _SYNCHRONOUS[durability].lower(),
+            "cache_kib": str(CACHE_KIB),
+            "sqlite_version": sqlite3.sqlite_version,
+        }
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{quote(str(self._path.absolute()))}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+        )
+        # JSON text goes to the codec as bytes; decoding it first would cost as much as reading it.
+        connection.text_factory = bytes
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        return connection
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn the driver's errors into StoreUnavailable, or FormatMismatch for a file that is no SQLite database."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translation(error, path) from error
+
+
+def translation(error: sqlite3.Error, path: Path) -> StoreUnavailable:
+    """Return the store's error for a driver's."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB:
+        return FormatMismatch(f"{path} is no SQLite database", hint="choose another path")
+    hint = {
+        sqlite3.SQLITE_FULL: "free space on the disk, then try again",
+        sqlite3.SQLITE_CORRUPT: "restore the database from a backup",
+        sqlite3.SQLITE_BUSY: "another program holds a lock on the database; close it",
+        sqlite3.SQLITE_CANTOPEN: "is the path right and writable?",
+        sqlite3.SQLITE_READONLY: "is the path writable?",
+    }.get(code)
+    return StoreUnavailable(f"SQLite {path}: {error}", hint=hint)
+
+
+def is_corruption(error: sqlite3.Error) -> bool:
+    """Say whether the error means that a page can't be read back."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+# ---- schema
+
+
+def open_database(writer: sqlite3.Connection, codec: str, *, is_text: bool) -> tuple[int, int]:
+    """Make the tables in an empty database, or check an existing one; return last position and revision.
+
+    Raises FormatMismatch.
+    """
+    writer.execute("BEGIN IMMEDIATE")
+    try:
+        if writer.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            _check_empty(writer)
+            _make_tables(writer, codec, is_text=is_text)
+        numbers = _check(writer, codec)
+        writer.execute("COMMIT")
+    except BaseException:
+        writer.execute("ROLLBACK")
+        raise
+    return numbers
+
+
+def _check_empty(writer: sqlite3.Connection) -> None:
+    if writer.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise FormatMismatch("the SQLite file holds tables that aren't ours", hint="choose another path")
+
+
+def _make_tables(writer: sqlite3.Connection, codec: str, *, is_text: bool) -> None:
+    database = sqlite_utils.Database(writer, execute_plugins=False)
+    resources = {
+        "position": int,
+        "kind": str,
+        "id": str,
+        "revision": int,
+        "index_keys": str,
+        "checksum": int,
+        "data": str if is_text else bytes,
+    }
+    database.table("resources").create(resources, pk="position", not_null=set(resources))
+    # An index ends with the row number, which is the position: this one lists a kind in order.
+    database.table("resources").create_index(["kind"])
+    database.table("resources").create_index(["kind", "id"], unique=True)
+    entry = {"kind": str, "index_name": str, "key": str, "position": int, "id": str}
+    database.table("entries").create(entry, not_null=set(entry))
+    database.table("entries").create_index(["kind", "index_name", "key", "position"], unique=True)
+    database.table("unique_entries").create(entry, not_null=set(entry))
+    database.table("unique_entries").create_index(["kind", "index_name", "key"], unique=True)
+    count = {"kind": str, "index_name": str, "key": str, "count": int}
+    database.table("counts").create(count, not_null=set(count))
+    database.table("counts").create_index(["kind", "index_name", "key"], unique=True)
+    database.table("state").create({"id": int, "position": int, "revision": int}, pk="id")
+    database.table("meta").create({"name": str, "value": str}, pk="name")
+    writer.execute("INSERT INTO state (id, position, revision) VALUES (1, 0, 0)")
+    writer.execute("INSERT INTO meta (name, value) VALUES ('product', ?), ('codec', ?)", (PRODUCT, codec))
+    writer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    writer.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+
+
+def _check(writer: sqlite3.Connection, codec: str) -> tuple[int, int]:
+    version = writer.execute("PRAGMA user_version").fetchone()[0]
+    try:
+        meta = {name.decode(): value.decode() for name, value in writer.execute("SELECT name, value FROM meta")}
+        numbers = writer.execute("SELECT position, revision FROM state WHERE id = 1").fetchone()
+    except sqlite3.OperationalError as error:
+        meta, numbers = {}, None
+        reason = str(error)
+    else:
+        reason = "a row is missing"
+    check_format(meta.get("product", PRODUCT), version, meta.get("codec"), codec)
+    if numbers is None:
+        raise FormatMismatch(f"the database's tables can't be read: {reason}", hint="restore it from a backup")
+    return int(numbers[0]), int(numbers[1])
