@@ -18,11 +18,14 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypeAlias
 
 import orjson
 
 from conformance.verdict import RunInfo
+
+Json: TypeAlias = Any
+"""Any JSON value."""
 
 FORMAT = 1
 
@@ -41,7 +44,8 @@ class Exchange:
 
     `label` is the part that the exchange plays in its check; `step` the create step or operation it belongs to;
     `role` who called; `method` the full gRPC path. `responses` holds one message for a unary call that succeeded,
-    any number for a stream. `fault` says what was wrong with the answer's bytes. Times are milliseconds, `at_ms`
+    any number for a stream. `fault` says what was wrong with the answer's bytes. `wire` holds the answer's bytes in
+    base64 where a check asked for them (JSON can't show unknown fields). Times are milliseconds, `at_ms`
     since the run began.
     """
 
@@ -57,6 +61,7 @@ class Exchange:
     details: tuple[Any, ...] = ()
     responses: tuple[Any, ...] = ()
     fault: str = ""
+    wire: str = ""
     at_ms: float = 0.0
     elapsed_ms: float = 0.0
 
@@ -70,15 +75,15 @@ class Exchange:
         """The (first) answer; empty where there is none."""
         return dict(self.responses[0]) if self.responses else {}
 
-    def value(self, path: str, default: Any = "") -> Any:  # noqa: ANN401 - any JSON value
+    def value(self, path: str, default: Json = "") -> Json:
         """Return the answer's field at a dotted path; `default` where it isn't set (proto3 leaves defaults out)."""
         return value_at(self.response, path, default)
 
 
-def value_at(document: Any, path: str, default: Any = "") -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value at a dotted path in nested JSON objects, `default` where there is none."""
+def value_at(document: Json, path: str, default: Json = "") -> Json:
+    """Return the value at a dotted path in nested JSON objects, `default` where there is none; "" is the whole."""
     current = document
-    for part in path.split("."):
+    for part in path.split(".") if path else ():
         if not isinstance(current, Mapping) or part not in current:
             return default
         current = current[part]
@@ -131,7 +136,7 @@ class Evidence:
         """Return all exchanges whose label begins with a prefix, in the order they were made."""
         return tuple(exchange for exchange in self.exchanges if exchange.label.startswith(prefix))
 
-    def fact(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
+    def fact(self, name: str) -> Json:
         """Return what the exercise noted under this name. Raises MissingEvidence."""
         try:
             return self.facts[name]

@@ -1,0 +1,80 @@
+"""Step Authorize of create: who may create what, and what a refusal looks like."""
+
+from __future__ import annotations
+
+from conformance.check import Check, Exercise, check
+from conformance.evidence import Evidence
+from conformance.judging import Judge, accepted, both, code, equal
+from conformance.link import Metadata
+from conformance.methods import METHODS
+from conformance.session import Session
+from conformance.sweeps import no_trace, sweep
+from conformance.verdict import Problem
+
+
+def _refused(role: str, *, metadata: Metadata | None = None, platform: bool = False) -> Exercise:
+    """An agent that this role must not create, its sweep, and the same by somebody who may."""
+
+    def exercise(session: Session) -> None:
+        org = "" if platform else session.org
+        request = session.agent(resource_id=session.new_id(), org=org)
+        session.call("refused", "agent.create", request, role=role, metadata=metadata)
+        sweep(session, "sweep", "agent", request)
+        session.call("twin", "agent.create", session.agent(org=org), role="operator" if platform else None)
+
+    return exercise
+
+
+def _bare_token(session: Session) -> None:
+    token = session.world.roles[session.world.caller].token
+    _refused("anonymous", metadata=(("authorization", token),))(session)
+
+
+def _unknown_token(session: Session) -> None:
+    _refused("anonymous", metadata=(("authorization", f"Bearer unknown-{session.world.run_id}"),))(session)
+
+
+def _message(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["refused"]
+    return equal("wrong message", exchange, METHODS["agent.create"].denied_message, exchange.message)
+
+
+def _member(session: Session) -> None:
+    session.call("create", "agent.create", session.agent(), role="org_member")
+    session.call("admin", "agent.create", session.agent(), role="org_admin")
+
+
+def _no_org(session: Session) -> None:
+    request = session.agent(resource_id=session.new_id())
+    request.metadata.org = ""
+    session.call("refused", "agent.create", request)
+    sweep(session, "sweep", "agent", request)
+    session.call("twin", "agent.create", session.agent())
+
+
+def _judge(*codes: str) -> Judge:
+    return both(code("refused", *codes), accepted("twin"))
+
+
+CHECKS: tuple[Check, ...] = (
+    check("AUTH-NONE", _refused("anonymous"), _judge("UNAUTHENTICATED"), also={"ATOM-AUTH-NONE": no_trace()}),
+    check("AUTH-UNKNOWN", _unknown_token, _judge("UNAUTHENTICATED"), also={"ATOM-AUTH-UNKNOWN": no_trace()}),
+    check("AUTH-SCHEME", _bare_token, _judge("UNAUTHENTICATED")),
+    check(
+        "AUTH-OUTSIDER",
+        _refused("other_org_member"),
+        _judge("PERMISSION_DENIED"),
+        also={"AUTH-MESSAGE": _message, "ATOM-AUTH-OUTSIDER": no_trace()},
+        roles=("caller", "other_org_member"),
+    ),
+    check("AUTH-NOBODY", _refused("nobody"), _judge("PERMISSION_DENIED"), roles=("caller", "nobody")),
+    check("AUTH-MEMBER", _member, accepted("create", "admin"), roles=("org_member", "org_admin")),
+    check(
+        "AUTH-PLATFORM",
+        _refused("org_admin", platform=True),
+        _judge("PERMISSION_DENIED"),
+        also={"ATOM-AUTH-PLATFORM": no_trace()},
+        roles=("operator", "org_admin"),
+    ),
+    check("AUTH-ORG-EMPTY", _no_org, _judge("INVALID_ARGUMENT"), also={"ATOM-AUTH-ORG-EMPTY": no_trace()}),
+)

@@ -1,0 +1,132 @@
+"""Step CreateDefaultInstance of create: every agent has one instance from the start."""
+
+from __future__ import annotations
+
+import re
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.evidence import Evidence
+from conformance.judging import Judge, accepted, answer_of, answered, both, equal, field_is, problem, sent
+from conformance.methods import METHODS
+from conformance.session import Session
+from conformance.verdict import Problem
+
+DESCRIPTION = "Default instance (auto-created, no custom configuration)"
+_ID = re.compile("ain-[0-9a-hjkmnp-tv-z]{26}")
+
+
+def _create(session: Session) -> None:
+    made = session.call("create", "agent.create", session.agent(slug=f"given-{session.name()}"))
+    if made.ok:
+        request = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
+        session.call("instances", "instance.by_agent", request)
+        session.read("get", "instance", made.message.status.default_instance_id or "ain-missing")
+        session.find("find", "instance", f"{made.message.metadata.slug}-default")
+
+
+def _platform(session: Session) -> None:
+    made = session.call("create", "agent.create", session.agent(org=""), role="operator")
+    if made.ok:
+        request = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
+        session.call("instances", "instance.by_agent", request, role="operator")
+
+
+def _same_name(session: Session) -> None:
+    name = session.name()
+    for number in ("first", "second"):
+        made = session.call(number, "agent.create", session.agent(name=name, slug=f"{number}-{name}"))
+        if made.ok:
+            request = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
+            session.call(f"instances.{number}", "instance.by_agent", request)
+
+
+def _exactly_one(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["instances"] if "instances" in evidence else evidence["create"]
+    count = len(exchange.value("items", []))
+    return answered(exchange, "OK") or equal("wrong number of instances", exchange, 1, count)
+
+
+def _instance_is(path: str, expected: object) -> Judge:
+    """Judge: the one instance of the agent has a value at a path; `expected` may be made of the evidence."""
+
+    def judge(evidence: Evidence) -> list[Problem]:
+        wrong = _exactly_one(evidence)
+        if wrong:
+            return wrong
+        exchange = evidence["instances"]
+        wanted = expected(evidence) if callable(expected) else expected
+        row = exchange.value("items")[0]
+        current: object = row
+        for part in path.split("."):
+            current = current.get(part, "") if isinstance(current, dict) else ""
+        return equal(f"default instance: {path} is wrong", exchange, wanted, current)
+
+    return judge
+
+
+def _name(evidence: Evidence) -> str:
+    return f"{evidence['create'].value('metadata.name')}-default"
+
+
+def _slug(evidence: Evidence) -> str:
+    return f"{evidence['create'].value('metadata.slug')}-default"
+
+
+def _well_formed(evidence: Evidence) -> list[Problem]:
+    wrong = _exactly_one(evidence)
+    if wrong:
+        return wrong
+    exchange = evidence["instances"]
+    row = exchange.value("items")[0]
+    made = row["metadata"].get("id", "")
+    found = (
+        [] if _ID.fullmatch(made) else [problem("wrong form of id", exchange, expected="ain- and ULID", actual=made)]
+    )
+    found += equal("api_version", exchange, samples.API_VERSION, row.get("api_version", ""))
+    found += equal("kind", exchange, "AgentInstance", row.get("kind", ""))
+    for audit in ("spec_audit", "status_audit"):
+        info = row.get("status", {}).get("audit", {}).get(audit, {})
+        found += equal(f"{audit}.event", exchange, "created", info.get("event", ""))
+        if not info.get("created_at"):
+            found.append(problem(f"{audit} has no created_at", exchange))
+    return found
+
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        "INST-ONE",
+        _create,
+        both(accepted("create"), _exactly_one),
+        also={
+            "INST-NAME": _instance_is("metadata.name", _name),
+            "INST-SLUG": _instance_is("metadata.slug", _slug),
+            "INST-SCOPE": both(
+                _instance_is("metadata.owner_scope", sent("create", "metadata.owner_scope")),
+                _instance_is("metadata.org", sent("create", "metadata.org")),
+            ),
+            "INST-SPEC": both(
+                _instance_is("spec.agent_id", answer_of("create", "metadata.id")),
+                _instance_is("spec.description", DESCRIPTION),
+                _instance_is("spec.environment_refs", ""),
+            ),
+            "INST-WHOLE": _well_formed,
+            "INST-READ": both(
+                accepted("get", "find"),
+                field_is("get", "spec.agent_id", answer_of("create", "metadata.id")),
+                field_is("find", "spec.agent_id", answer_of("create", "metadata.id")),
+            ),
+        },
+    ),
+    check(
+        "INST-PLATFORM",
+        _platform,
+        both(
+            accepted("create"),
+            _instance_is("metadata.owner_scope", "platform"),
+            _instance_is("metadata.org", ""),
+        ),
+        roles=("operator",),
+    ),
+    check("INST-SAME-NAME", _same_name, accepted("first", "second", "instances.first", "instances.second")),
+)

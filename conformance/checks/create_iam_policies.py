@@ -1,0 +1,79 @@
+"""Step CreateIamPolicies of create: who owns it, what it belongs to, and that this takes effect."""
+
+from __future__ import annotations
+
+from conformance.check import Check, check
+from conformance.judging import Judge, accepted, both, code, field_is
+from conformance.session import Session
+
+_TRUE, _FALSE = True, False
+
+
+def _holds(*labels: str) -> Judge:
+    return both(*(field_is(label, "is_authorized", _TRUE) for label in labels))
+
+
+def _holds_not(*labels: str) -> Judge:
+    return both(*(field_is(label, "is_authorized", _FALSE) for label in labels))
+
+
+def _account(session: Session, role: str) -> tuple[str, str]:
+    return "identity_account", session.world.identity(role)
+
+
+def _org_agent(session: Session) -> None:
+    made = session.created_agent()
+    resource = ("agent", made.metadata.id)
+    session.holds("owner", _account(session, session.world.caller), "owner", resource)
+    session.holds("parent", ("organization", session.org), "organization", resource)
+    session.holds("other.owner", ("identity_account", session.name()), "owner", resource)
+    session.holds("other.parent", ("organization", session.other_org), "organization", resource)
+    session.holds("other.platform", ("platform", "stigmer"), "platform", resource)
+    unused = ("agent", session.new_id())
+    session.holds("other.agent", _account(session, session.world.caller), "owner", unused)
+
+
+def _platform_agent(session: Session) -> None:
+    made = session.created_agent(role="operator", org="")
+    resource = ("agent", made.metadata.id)
+    session.holds("owner", _account(session, "operator"), "owner", resource)
+    session.holds("parent", ("platform", "stigmer"), "platform", resource)
+
+
+def _effective(session: Session) -> None:
+    made = session.created_agent(role="org_member")
+    session.holds("owner", _account(session, "org_member"), "owner", ("agent", made.metadata.id))
+    session.read("get", "agent", made.metadata.id, role="org_member")
+    session.read("outsider", "agent", made.metadata.id, role="other_org_member")
+    changed = session.agent(name=made.metadata.name, resource_id=made.metadata.id)
+    session.call("update", "agent.update", changed, role="org_member")
+    session.delete("delete", "agent", made.metadata.id, role="org_member")
+
+
+def _default_instance(session: Session) -> None:
+    made = session.created_agent()
+    instance = ("agent_instance", made.status.default_instance_id)
+    session.holds("agent", ("agent", made.metadata.id), "agent", instance)
+    session.holds("parent", ("organization", session.org), "organization", instance)
+    session.holds("other", ("agent", session.new_id()), "agent", instance)
+
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        "POL-OWNER",
+        _org_agent,
+        _holds("owner"),
+        also={
+            "POL-PARENT-ORG": _holds("parent"),
+            "POL-NOBODY-ELSE": _holds_not("other.owner", "other.parent", "other.platform", "other.agent"),
+        },
+    ),
+    check("POL-PARENT-PLATFORM", _platform_agent, _holds("owner", "parent"), roles=("operator",)),
+    check(
+        "POL-EFFECTIVE",
+        _effective,
+        both(_holds("owner"), accepted("get", "update", "delete"), code("outsider", "PERMISSION_DENIED")),
+        roles=("org_member", "other_org_member"),
+    ),
+    check("POL-INSTANCE", _default_instance, both(_holds("agent", "parent"), _holds_not("other"))),
+)

@@ -1,0 +1,141 @@
+"""Step Publish: events come for what happened, once it is durable, and for nothing else."""
+
+from __future__ import annotations
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.evidence import Evidence, Exchange, Json
+from conformance.judging import Judge, answered, both, differences, equal, problem
+from conformance.session import Session
+from conformance.verdict import Problem
+from conformance.watching import Watch, events_about
+
+AGENT = "ai.stigmer.agentic.agent.v1"
+INSTANCE = "ai.stigmer.agentic.agentinstance.v1"
+
+
+def _create(session: Session) -> None:
+    with Watch(session, "watch") as watch:
+        request = samples.full_agent(session.name(), session.org)
+        session.note("secret", request.spec.env_spec.data[samples.SECRET_NAME].value)
+        made = session.need("create", "agent.create", request)
+        session.note("agent", made.metadata.id)
+        session.note("instance", made.status.default_instance_id)
+        watch.wait_for([made.metadata.id, made.status.default_instance_id])
+        session.read("get", "agent", made.metadata.id)
+
+
+def _life(session: Session) -> None:
+    with Watch(session, "watch") as watch:
+        made = session.created_agent("create")
+        session.note("agent", made.metadata.id)
+        changed = session.agent(name=made.metadata.name, resource_id=made.metadata.id)
+        session.need("update", "agent.update", changed)
+        session.delete("delete", "agent", made.metadata.id)
+        watch.wait_for([made.metadata.id], "deleted")
+
+
+def _refused(session: Session) -> None:
+    first = session.created_agent("first")
+    with Watch(session, "watch") as watch:
+        invalid = session.agent(resource_id=session.new_id())
+        invalid.spec.instructions = "short"
+        session.call("invalid", "agent.create", invalid, valid=False)
+        nameless = session.agent(resource_id=session.new_id())
+        nameless.metadata.name = ""
+        session.call("nameless", "agent.create", nameless)
+        taken = session.agent(name=first.metadata.name, resource_id=session.new_id())
+        session.call("taken", "agent.create", taken)
+        unknown = session.agent(resource_id=session.new_id())
+        session.call("unknown", "agent.update", unknown)
+        session.delete("missing", "agent", unknown.metadata.id)
+        session.note("silent", [row.metadata.id for row in (invalid, nameless, taken, unknown)] + [first.metadata.id])
+        # What comes after the refused ones proves that they had their chance to be announced.
+        last = session.created_agent("last")
+        session.note("last", last.metadata.id)
+        watch.wait_for([last.metadata.id])
+
+
+def _about(evidence: Evidence, fact: str, change: str, package: str) -> tuple[Exchange, list[Json]]:
+    exchange = evidence["watch"]
+    subject = evidence.fact(fact)
+    return exchange, [e for e in events_about(exchange, subject) if e.get("type") == f"{package}.{change}"]
+
+
+def _exactly_one(fact: str, package: str) -> Judge:
+    def judge(evidence: Evidence) -> list[Problem]:
+        exchange, events = _about(evidence, fact, "created", package)
+        return equal(f"wrong number of created events of the {fact}", exchange, 1, len(events))
+
+    return judge
+
+
+def _cloud_event(evidence: Evidence) -> list[Problem]:
+    exchange, events = _about(evidence, "agent", "created", AGENT)
+    if not events:
+        return [problem("no event", exchange)]
+    event = events[0]
+    found = equal("spec_version", exchange, "1.0", event.get("spec_version", ""))
+    return found + [
+        problem(f"the event has no {name}", exchange)
+        for name in ("id", "source", "type", "time")
+        if not event.get(name)
+    ]
+
+
+def _data(evidence: Evidence) -> list[Problem]:
+    exchange, events = _about(evidence, "agent", "created", AGENT)
+    if not events:
+        return [problem("no event", exchange)]
+    data = dict(events[0].get("data", {}))
+    found = equal("type of data", exchange, f"{AGENT}.Agent", str(data.pop("@type", "")).rpartition("/")[2])
+    return found + differences(evidence["get"].response, data, exchange)
+
+
+def _no_secret(evidence: Evidence) -> list[Problem]:
+    exchange, events = _about(evidence, "agent", "created", AGENT)
+    if not events:
+        return [problem("no event", exchange)]
+    if evidence.fact("secret") in str(events):
+        return [problem("the event shows the secret's value", exchange, expected=samples.REDACTED)]
+    return []
+
+
+def _in_order(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["watch"]
+    types = [
+        event.get("type", "").removeprefix(f"{AGENT}.") for event in events_about(exchange, evidence.fact("agent"))
+    ]
+    return answered(evidence["delete"], "OK") + equal(
+        "wrong events of one agent's life", exchange, ["created", "updated", "deleted"], types
+    )
+
+
+def _silent(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["watch"]
+    if not events_about(exchange, evidence.fact("last")):
+        return [problem("not even the accepted create was announced", exchange)]
+    return [
+        problem("an event for a request that was refused", exchange, expected="none", actual=event.get("type"))
+        for subject in evidence.fact("silent")
+        for event in events_about(exchange, subject)
+    ]
+
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        "PUB-AGENT",
+        _create,
+        _exactly_one("agent", AGENT),
+        also={
+            "PUB-INSTANCE": _exactly_one("instance", INSTANCE),
+            "PUB-CLOUDEVENT": _cloud_event,
+            "PUB-DATA": _data,
+            "PUB-REDACTED": _no_secret,
+            "PUB-DURABLE": both(lambda evidence: answered(evidence["get"], "OK"), _exactly_one("agent", AGENT)),
+        },
+        features=("watch",),
+    ),
+    check("PUB-ORDER", _life, _in_order, features=("watch",)),
+    check("PUB-SILENT", _refused, _silent, features=("watch",)),
+)

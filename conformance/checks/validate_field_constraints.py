@@ -1,0 +1,113 @@
+"""Step ValidateFieldConstraints: a request is accepted if and only if the field constraints accept it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.constraints import RuleCase, cases
+from conformance.evidence import Evidence
+from conformance.judging import accepted, answered, both, code, problem
+from conformance.methods import METHODS, Proto
+from conformance.session import Session
+from conformance.sweeps import no_trace, sweep
+from conformance.verdict import Problem
+
+Sample = Callable[[Session], Proto]
+
+
+def _instance(session: Session) -> Proto:
+    agent = session.created_agent()
+    return samples.instance(session.name(), session.org, agent.metadata.id, resource_id=session.new_id("instance"))
+
+
+def _environment(session: Session) -> Proto:
+    return samples.environment(session.name(), session.org, resource_id=session.new_id("environment"))
+
+
+def _created_environment(session: Session) -> Proto:
+    return session.need("setup.environment", "environment.create", _environment(session))
+
+
+def _policy(session: Session) -> Proto:
+    # A member of an organization that exists only in this check: it gives nobody anything.
+    return samples.policy(("identity_account", session.name()), "member", ("organization", session.name()))
+
+
+def _created_policy(session: Session) -> Proto:
+    return session.need("setup.policy", "policy.create", _policy(session), role="operator")
+
+
+SAMPLES: dict[str, Sample] = {
+    "agent.create": lambda s: samples.full_agent(s.name(), s.org, resource_id=s.new_id()),
+    "instance.create": _instance,
+    "environment.create": _environment,
+    "agent.get": lambda s: METHODS["agent.get"].request(value=s.created_agent().metadata.id),
+    "agent.by_reference": lambda s: samples.reference(s.created_agent().metadata.slug, s.org),
+    "instance.get": lambda s: METHODS["instance.get"].request(
+        value=s.need("setup.instance", "instance.create", _instance(s)).metadata.id
+    ),
+    "instance.by_agent": lambda s: METHODS["instance.by_agent"].request(agent_id=s.created_agent().metadata.id),
+    "environment.get": lambda s: METHODS["environment.get"].request(value=_created_environment(s).metadata.id),
+    "environment.delete": lambda s: METHODS["environment.delete"].request(
+        resource_id=_created_environment(s).metadata.id
+    ),
+    "list.agents": lambda s: METHODS["list.agents"].request(org=s.org, page={"size": 1}),
+    "policy.create": _policy,
+    "policy.check": lambda s: METHODS["policy.check"].request(policy=_policy(s)),
+    "policy.get": lambda s: METHODS["policy.get"].request(value=_created_policy(s).metadata.id),
+}
+"""For each method that rules are exercised through: a valid request to the target of a session."""
+
+
+def _exercise(case: RuleCase) -> Callable[[Session], None]:
+    def exercise(session: Session) -> None:
+        sample = SAMPLES[case.method]
+        role = "operator" if case.method.startswith("policy.") else None
+        broken = case.broken(sample(session))
+        session.note("rule", case.rule.rule_id)
+        session.note("field", case.rule.field)
+        session.call("broken", case.method, broken, valid=False, role=role)
+        if case.leaves_trace:
+            sweep(session, "sweep", case.method.partition(".")[0], broken)
+        twin = case.kept(sample(session))
+        if case.method == "policy.create":
+            session.forget_grant_later(twin)
+        session.call("twin", case.method, twin, role=role)
+
+    return exercise
+
+
+def _field_in_details(evidence: Evidence) -> list[Problem]:
+    exchange, field = evidence["broken"], evidence.fact("field")
+    named = [row.get("field", "") for detail in exchange.details for row in detail.get("field_violations", ())]
+    if any(field in path for path in named):
+        return answered(exchange, "INVALID_ARGUMENT")
+    return [problem("the details hold no BadRequest that names the field", exchange, expected=field, actual=named)]
+
+
+def _nested(session: Session) -> None:
+    broken = samples.full_agent(session.name(), session.org)
+    broken.spec.sub_agents[0].instructions = "short"
+    session.note("field", "spec.sub_agents")
+    session.call("broken", "agent.create", broken, valid=False)
+
+
+def _for_case(case: RuleCase) -> Check:
+    also = {f"ATOM-{case.rule.id}": no_trace()} if case.leaves_trace else {}
+    kind = case.method.partition(".")[0]
+    return check(
+        case.rule.id,
+        _exercise(case),
+        both(code("broken", "INVALID_ARGUMENT"), accepted("twin")),
+        also=also,
+        roles=("operator",) if kind == "policy" else ("caller",),
+        features=("list",) if kind == "list" else (),
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    *(_for_case(case) for case in cases()),
+    check("VAL-DETAILS", _nested, _field_in_details),
+)

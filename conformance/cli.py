@@ -1,0 +1,184 @@
+"""`parity conform` and `parity recheck`: the suite on the command line. The command line's own errors end with 2."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from conformance.catalogue import catalogue
+from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
+from conformance.evidence import EvidenceUnreadable
+from conformance.features import NOTHING_DECLARED, Declaration, DeclarationInvalid, read_declaration
+from conformance.rejudge import OtherCatalogue
+from conformance.rejudge import recheck as recheck_run
+from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
+from conformance.target import TargetInvalid
+from conformance.transcript import failure_cards
+from conformance.verdict import EXIT_USAGE, VERDICTS_FILE, Report, Verdict, write_verdicts
+from conformance.world import profile_named
+
+_COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "red",
+    Verdict.UNTESTABLE: "red",
+    Verdict.NOT_RUN: "red",
+    Verdict.HARNESS_ERROR: "red",
+    Verdict.KNOWN_FAILING: "yellow",
+    Verdict.NOT_APPLICABLE: "dim",
+}
+
+
+class UsageError(Exception):
+    """The command line asks for something that makes no sense."""
+
+
+def conform(
+    target: Annotated[str, typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND or inproc:M:F")],
+    profile: Annotated[str, typer.Option(help="cloud or oss; cloud where credentials are given, else oss")] = "",
+    only: Annotated[list[str] | None, typer.Option(help="requirement id or pattern; may be repeated")] = None,
+    out: Annotated[Path | None, typer.Option(help="directory for evidence.jsonl and verdicts.json")] = None,
+    seed: Annotated[int, typer.Option(help="decides whatever is random in the checks")] = 0,
+    credentials: Annotated[Path | None, typer.Option(help="TOML with [roles.NAME] token and id")] = None,
+    declare: Annotated[Path | None, typer.Option(help="TOML with [features] that the target claims")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="checks at a time")] = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="smaller sizes of concurrent and random work")] = False,
+    deadline: Annotated[
+        float, typer.Option(min=0.1, help="seconds for one call; long for a debugger")
+    ] = DEADLINE_SECONDS,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="print a card for every failure")] = False,
+) -> None:
+    """Judge a server against the behaviour contract; the exit code says what came out."""
+    console = Console(stderr=False)
+    try:
+        options = _options(profile, only or [], seed, credentials, declare, jobs, quick=quick, deadline=deadline)
+        report = _with_progress(target, options, out)
+    except (UsageError, NothingSelected, TargetInvalid, CredentialsInvalid, DeclarationInvalid) as error:
+        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(EXIT_USAGE) from None
+    print_report(console, report, out, verbose=verbose)
+    raise typer.Exit(report.exit_code)
+
+
+def recheck(
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="directory of a run, or its evidence file")],
+    out: Annotated[Path | None, typer.Option(help="write the verdicts here; without it they are only shown")] = None,
+) -> None:
+    """Judge the stored evidence of a run again, without its server."""
+    console = Console()
+    try:
+        report = recheck_run(run_directory)
+    except (EvidenceUnreadable, OtherCatalogue) as error:
+        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(EXIT_USAGE) from None
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_verdicts(out / VERDICTS_FILE, report)
+    print_report(console, report, out)
+    raise typer.Exit(report.exit_code)
+
+
+def requirements() -> None:
+    """Name every requirement of the catalogue."""
+    console = Console()
+    for row in catalogue().values():
+        excluded = f" [dim](excluded: {escape(row.excluded)})[/dim]" if row.excluded else ""
+        head = f"[bold]{row.id}[/bold] {row.level} [{','.join(row.profiles)}]"
+        console.print(f"{head} {escape(row.sentence)}{excluded}", soft_wrap=True)
+
+
+def _options(
+    profile: str,
+    only: list[str],
+    seed: int,
+    credentials: Path | None,
+    declare: Path | None,
+    jobs: int,
+    *,
+    quick: bool,
+    deadline: float,
+) -> Options:
+    given = read_credentials(credentials) if credentials else Credentials()
+    declaration = read_declaration(declare) if declare else NOTHING_DECLARED
+    try:
+        named = profile_named(profile or declaration.profile or ("cloud" if credentials else "oss"))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    _check_profile(named, declaration)
+    return Options(
+        profile=named,
+        only=tuple(only),
+        seed=seed,
+        credentials=given,
+        declaration=declaration,
+        jobs=jobs,
+        quick=quick,
+        deadline_seconds=deadline,
+    )
+
+
+def _check_profile(profile: str, declaration: Declaration) -> None:
+    if declaration.profile and declaration.profile != profile:
+        raise UsageError(f"--profile {profile}, but the target declares the profile {declaration.profile}")
+
+
+def _with_progress(target: str, options: Options, out: Path | None) -> Report:
+    """Run, with a bar where there is a terminal to draw it on."""
+    if not sys.stderr.isatty():
+        return run(target, options, out=out)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("conformance", total=None)
+
+        def advance(check: str, done: int, total: int) -> None:
+            bar.update(task, description=check, completed=done, total=total)
+
+        return run(target, options.with_progress(advance), out=out)
+
+
+def print_report(console: Console, report: Report, out: Path | None, *, verbose: bool = False) -> None:
+    """Print the steps, what isn't green, and the counts."""
+    if report.run.complete:
+        console.print(steps_table(report))
+    for result in report.results:
+        if result.verdict in {Verdict.FAIL, Verdict.UNTESTABLE, Verdict.HARNESS_ERROR}:
+            console.print(
+                f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}", soft_wrap=True
+            )
+            for line in [problem.text for problem in result.problems] or [result.reason]:
+                console.print(f"    {escape(line)}", soft_wrap=True)
+    if verbose:
+        for card in failure_cards(report, out):
+            console.print(escape(card), soft_wrap=True, highlight=False)
+    for line in (*report.known_failing_errors, *(f"left behind: {leak}" for leak in report.leaks)):
+        console.print(f"[red]{escape(line)}[/red]", soft_wrap=True)
+    console.print(summary_line(report), soft_wrap=True)
+    if not report.run.complete:
+        console.print(f"[red]the run is incomplete:[/red] {escape(report.run.reason)}", soft_wrap=True)
+    if out is not None:
+        console.print(f"evidence and verdicts: {escape(str(out))}", soft_wrap=True)
+
+
+def steps_table(report: Report) -> Table:
+    """The twelve create steps, each with its verdict."""
+    table = Table(title=f"create, profile {report.run.profile}: {escape(report.run.target)}")
+    for heading in ("step", "verdict", "passed"):
+        table.add_column(heading)
+    for row in report.steps:
+        colour = _COLOURS[row.verdict]
+        table.add_row(row.step, f"[{colour}]{row.verdict}[/{colour}]", f"{row.passed}/{row.total}")
+    return table
+
+
+def summary_line(report: Report) -> str:
+    """Counts of all verdicts in one line; it begins with how much was measured."""
+    summary = report.summary
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items() if count)
+    conformant = "conformant" if report.exit_code == 0 else "not shown to be conformant"
+    return f"{summary.measured} measured of {summary.total} requirements: {counts or 'nothing'}: {conformant}"

@@ -1,0 +1,285 @@
+"""Field constraints as requirements: every rule of the descriptors, and for each a request that breaks it alone.
+
+Nothing is typed by hand: rules are read from the descriptors, a broken request is found by trying values until
+protovalidate, the oracle, names exactly this rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import protovalidate
+from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
+from google.protobuf.message import Message
+
+from conformance import samples
+from conformance.evidence import Json
+from conformance.methods import METHODS, Proto
+from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import GetAgentInstancesByAgentRequest
+from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceDeleteInput, ApiResourceId
+from protos.ai.stigmer.commons.rpc.pagination_pb2 import GooglePageInfo
+from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import CheckAuthorizationInput
+from protos.buf.validate import validate_pb2
+from protos.options import option_of
+from protos.parity.v1.list_pb2 import ListRequest
+
+Path = tuple[tuple[str, Any], ...]
+"""Steps from a request to one of its messages: field name, and index, map key or None."""
+Mutation = Callable[[Any], None]
+
+_ODD_NUMBERS = (0, -1, 1, 2, 3, 40, 99, 1001)
+"""Values that some CEL rule of the contract refuses; the oracle picks."""
+_ODD_TEXTS = ("not a version!", "a b", "", "x")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One constraint of one field. `rule_id` is protovalidate's name of it, `limit` its number where it has one."""
+
+    id: str
+    message: str
+    field: str
+    name: str
+    rule_id: str
+    text: str
+    limit: int
+    on_items: bool
+    implied: bool
+
+    @property
+    def field_name(self) -> str:
+        """Message and field, as read in the wire contract."""
+        return f"{self.message.rpartition('.')[2]}.{self.field}"
+
+    @property
+    def unreachable(self) -> str:
+        """Why no request can break this rule alone."""
+        if self.implied:
+            return "whatever breaks this rule breaks `required` of the same field, which is evaluated first"
+        return "no method takes this message in a request"
+
+
+@dataclass(frozen=True)
+class RuleCase:
+    """How to break one rule: in a sample request of which method, in which of its messages, and how."""
+
+    rule: Rule
+    method: str
+    path: Path
+    break_it: Mutation
+    keep_it: Mutation
+
+    @property
+    def leaves_trace(self) -> bool:
+        """Whether a server that is wrong could have stored something that can be looked up."""
+        metadata_gone = self.rule.field == "metadata" and self.rule.name == "required"
+        return self.method.endswith(".create") and self.method != "policy.create" and not metadata_gone
+
+    def broken(self, sample: Message) -> Message:
+        """Return the sample, broken in this rule."""
+        return _changed(sample, self.path, self.break_it)
+
+    def kept(self, sample: Message) -> Message:
+        """Return the sample with the value that is nearest to breaking the rule."""
+        return _changed(sample, self.path, self.keep_it)
+
+
+def _files() -> list[FileDescriptor]:
+    seen: dict[str, FileDescriptor] = {}
+
+    def visit(file: Proto) -> None:
+        if file.name not in seen and file.package.startswith(("ai.stigmer", "parity")):
+            seen[file.name] = file
+            for dependency in file.dependencies:
+                visit(dependency)
+
+    for method in METHODS.values():
+        for message in (method.request, method.response):
+            visit(message.DESCRIPTOR.file)
+    return [seen[name] for name in sorted(seen)]
+
+
+def _rules_of(field: FieldDescriptor) -> Iterator[Rule]:
+    rules: Any = option_of(field.GetOptions(), validate_pb2.field)
+    if rules is not None:
+        yield from _rules_in(field, rules, on_items=False)
+
+
+def _rules_in(field: FieldDescriptor, rules: Proto, *, on_items: bool) -> Iterator[Rule]:
+    if rules.required:
+        yield _rule(field, "required", "required", "`required`", on_items=on_items)
+    for cel in rules.cel:
+        yield _rule(field, "cel", cel.id, f"the rule {cel.id} ({cel.message})", on_items=on_items)
+    kind = rules.WhichOneof("type")
+    if kind == "repeated":
+        yield from _rules_in(field, rules.repeated.items, on_items=True)
+    elif kind:
+        for option, value in getattr(rules, kind).ListFields():
+            limit = value if isinstance(value, int) and not isinstance(value, bool) else 0
+            yield _rule(
+                field,
+                option.name,
+                f"{kind}.{option.name}",
+                f"`{kind}.{option.name}` = {value}",
+                limit=limit,
+                on_items=on_items,
+                implied=rules.required and option.name == "min_len" and limit == 1,
+            )
+
+
+def _rule(
+    field: FieldDescriptor,
+    name: str,
+    rule_id: str,
+    text: str,
+    *,
+    on_items: bool,
+    limit: int = 0,
+    implied: bool = False,
+) -> Rule:
+    holder: Proto = field.containing_type
+    message = str(holder.full_name)
+    stem = f"VAL-{message.rpartition('.')[2]}-{field.name}-{name}"
+    requirement = stem.upper().replace("_", "-")
+    return Rule(requirement, message, field.name, name, rule_id, text, limit, on_items, implied)
+
+
+RULES: tuple[Rule, ...] = tuple(
+    rule
+    for file in _files()
+    for message in file.message_types_by_name.values()
+    for field in message.fields
+    for rule in _rules_of(field)
+)
+"""Every field constraint of the wire contract and of the extension package."""
+
+ROOTS: tuple[tuple[str, Callable[[], Message]], ...] = (
+    ("agent.create", lambda: samples.full_agent("n", "o")),
+    ("instance.create", lambda: samples.instance("n", "o", "a")),
+    ("environment.create", lambda: samples.environment("n", "o")),
+    ("agent.get", lambda: METHODS["agent.get"].request(value="x")),
+    ("agent.by_reference", lambda: samples.reference("s", "o")),
+    ("instance.get", lambda: METHODS["instance.get"].request(value="x")),
+    ("instance.by_agent", lambda: GetAgentInstancesByAgentRequest(agent_id="x")),
+    ("environment.get", lambda: ApiResourceId(value="x")),
+    ("environment.delete", lambda: ApiResourceDeleteInput(resource_id="x")),
+    ("list.agents", lambda: ListRequest(page=GooglePageInfo(size=1))),
+    ("policy.create", lambda: samples.policy(("a", "b"), "r", ("c", "d"))),
+    ("policy.check", lambda: CheckAuthorizationInput(policy=samples.policy(("a", "b"), "r", ("c", "d")))),
+    ("policy.get", lambda: METHODS["policy.get"].request(value="x")),
+)
+"""Which methods take which samples; a rule is exercised through the first method that reaches it."""
+
+
+@cache
+def cases() -> tuple[RuleCase, ...]:
+    """For every rule that a request can break alone, how; in the order of the methods."""
+    found: dict[str, RuleCase] = {}
+    for method, build in ROOTS:
+        sample = build()
+        for path, message in _messages(sample, ()):
+            for rule in RULES:
+                if rule.message == message.full_name and rule.id not in found and not rule.implied:
+                    case = _find(rule, method, path, sample)
+                    if case is not None:
+                        found[rule.id] = case
+    return tuple(found.values())
+
+
+def _messages(message: Message, path: Path) -> Iterator[tuple[Path, Proto]]:
+    """All messages inside a message, itself first."""
+    yield path, message.DESCRIPTOR
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            if field.message_type.fields_by_name["value"].message_type is not None:
+                for key in value:
+                    yield from _messages(value[key], (*path, (field.name, key)))
+        elif field.is_repeated:
+            for index, item in enumerate(value):
+                yield from _messages(item, (*path, (field.name, index)))
+        else:
+            yield from _messages(value, (*path, (field.name, None)))
+
+
+def _changed(sample: Message, path: Path, mutation: Mutation) -> Message:
+    changed = type(sample)()
+    changed.CopyFrom(sample)
+    inner: Any = changed
+    for name, key in path:
+        inner = getattr(inner, name) if key is None else getattr(inner, name)[key]
+    mutation(inner)
+    return changed
+
+
+def _find(rule: Rule, method: str, path: Path, sample: Message) -> RuleCase | None:
+    for break_it in _breakings(rule):
+        violations = protovalidate.collect_violations(_changed(sample, path, break_it))
+        if [violation.proto.rule_id for violation in violations] == [rule.rule_id]:
+            keep_it = _nearest(rule)
+            if protovalidate.collect_violations(_changed(sample, path, keep_it)):
+                keep_it = _unchanged
+            return RuleCase(rule, method, path, break_it, keep_it)
+    return None
+
+
+def _unchanged(message: Proto) -> None:
+    del message
+
+
+def _breakings(rule: Rule) -> Iterator[Mutation]:
+    """Changes of the message that holds the field, some of which may break the rule."""
+    # Lengths count characters, so two-byte characters tell a server that counts bytes.
+    by_name: dict[str, tuple[Any, ...]] = {
+        "required": (None,),
+        "const": ("wrong",),
+        "min_len": ("é" * (rule.limit - 1),),
+        "max_len": ("é" * (rule.limit + 1),),
+        "gte": (rule.limit - 1,),
+        "pattern": _ODD_TEXTS,
+        "defined_only": (99,),
+    }
+    if rule.name == "cel":
+        yield from _inside(rule)
+        return
+    for value in by_name[rule.name]:
+        yield _setter(rule.field, value)
+
+
+def _nearest(rule: Rule) -> Mutation:
+    """The change to the value at the very edge of what the rule allows."""
+    # A text of one character would be an id that nothing has: there the sample itself is the nearest.
+    if rule.name in {"min_len", "max_len"} and rule.limit > 1:
+        return _setter(rule.field, "é" * rule.limit)
+    return _setter(rule.field, rule.limit) if rule.name == "gte" else _unchanged
+
+
+def _setter(field: str, value: Json) -> Mutation:
+    def mutate(message: Proto) -> None:
+        if value is None:
+            message.ClearField(field)
+        else:
+            setattr(message, field, value)
+
+    return mutate
+
+
+def _inside(rule: Rule) -> Iterator[Mutation]:
+    """For a rule about a message: changes of the numbers in that message."""
+
+    def mutation(inner_field: str, number: int) -> Mutation:
+        def mutate(message: Proto) -> None:
+            held = getattr(message, rule.field)
+            inner = held[0] if rule.on_items else held
+            if inner_field in inner.DESCRIPTOR.fields_by_name:
+                setattr(inner, inner_field, number)
+
+        return mutate
+
+    for inner_field in ("owner_scope", "kind", "size"):
+        for number in _ODD_NUMBERS:
+            yield mutation(inner_field, number)

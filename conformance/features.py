@@ -1,0 +1,131 @@
+"""What not every server offers, and how the suite finds out.
+
+A target may declare its features. A declared one is enforced; an undeclared one is not applicable, and probed to
+answer UNIMPLEMENTED. Without a declaration the suite believes what the probe sees.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from conformance.link import Link
+from conformance.methods import METHODS, Proto
+
+FEATURES: tuple[str, ...] = ("list", "watch", "health", "reflection", "restartable")
+
+
+class DeclarationInvalid(Exception):
+    """The declaration can't be used; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a target says of itself. None for a feature: it says nothing, so the probe decides."""
+
+    features: Mapping[str, bool | None]
+    profile: str = ""
+
+    def of(self, feature: str) -> bool | None:
+        """What is said about one feature."""
+        return self.features.get(feature)
+
+
+NOTHING_DECLARED = Declaration({})
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Read a declaration: TOML with `profile = "oss"` and `[features]` of booleans.
+
+    A file that exists speaks for every feature: what it doesn't name isn't offered.
+
+    Raises:
+        DeclarationInvalid: the file is missing, no TOML, or names unknown features.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DeclarationInvalid(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DeclarationInvalid(f"{path}: not TOML: {error}") from error
+    rows = document.get("features", {})
+    for name, value in rows.items():
+        if name not in FEATURES or not isinstance(value, bool):
+            raise DeclarationInvalid(
+                f"{path}: features.{name} = {value!r}: use true or false for {', '.join(FEATURES)}"
+            )
+    profile = document.get("profile", "")
+    if profile not in {"", "cloud", "oss"}:
+        raise DeclarationInvalid(f"{path}: profile = {profile!r}: use cloud or oss")
+    return Declaration({name: rows.get(name, False) for name in FEATURES}, profile)
+
+
+def decide(declaration: Declaration, served: Mapping[str, bool]) -> dict[str, bool]:
+    """Return which features are enforced: the declared ones, or, where nothing is said, the served ones."""
+    decided = {name: declaration.of(name) for name in FEATURES}
+    return {name: served[name] if said is None else said for name, said in decided.items()}
+
+
+def probe(link: Link, metadata: tuple[tuple[str, str], ...]) -> dict[str, bool]:
+    """Ask the target for each feature once: anything but UNIMPLEMENTED counts as served."""
+    return {
+        "list": _unary(link, METHODS["list.agents"].path, METHODS["list.agents"].request(), metadata),
+        "watch": _watch(link, metadata),
+        "health": _unary(link, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), ()),
+        "reflection": _reflection(link),
+        "restartable": link.running.restartable,
+    }
+
+
+def _unary(link: Link, path: str, request: Proto, metadata: tuple[tuple[str, str], ...]) -> bool:
+    call: Any = link.channel.unary_unary(path, None, None)
+    try:
+        call(request.SerializeToString(), timeout=link.deadline_seconds, metadata=metadata, wait_for_ready=True)
+    except grpc.RpcError as error:
+        return grpc_code(error) is not grpc.StatusCode.UNIMPLEMENTED
+    return True
+
+
+def _watch(link: Link, metadata: tuple[tuple[str, str], ...]) -> bool:
+    method = METHODS["event.watch"]
+    call: Any = link.channel.unary_stream(method.path, None, None)
+    stream = call(
+        method.request(from_now=True).SerializeToString(),
+        timeout=link.deadline_seconds,
+        metadata=metadata,
+        wait_for_ready=True,
+    )
+    try:
+        next(stream)
+    except (grpc.RpcError, StopIteration):
+        return stream.code() is not grpc.StatusCode.UNIMPLEMENTED
+    finally:
+        stream.cancel()
+    return True
+
+
+def _reflection(link: Link) -> bool:
+    call: Any = link.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", None, None)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    stream = call(iter((request.SerializeToString(),)), timeout=link.deadline_seconds, wait_for_ready=True)
+    try:
+        next(stream)
+    except (grpc.RpcError, StopIteration):
+        return stream.code() is not grpc.StatusCode.UNIMPLEMENTED
+    finally:
+        stream.cancel()
+    return True
+
+
+def grpc_code(error: grpc.RpcError) -> grpc.StatusCode:
+    """Return the status of a failed call; what grpc raises is a call too."""
+    call: Any = error
+    code: grpc.StatusCode = call.code()
+    return code

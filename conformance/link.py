@@ -1,0 +1,195 @@
+"""One call over the wire: bytes out, bytes in, and what came of it, with a deadline on everything."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2  # noqa: F401 - registers the types that details are made of
+from google.rpc.status_pb2 import Status
+
+from conformance.evidence import Exchange, Json
+from conformance.methods import Method, Proto
+from conformance.target import Running
+
+OMIT_ABOVE_BYTES = 64 * 1024
+"""Larger messages are named in the evidence by their size: a 10 MiB request proves nothing by its text."""
+TIMEOUTS_IN_A_ROW_MAX = 3
+GONE_AFTER_SECONDS = 2.0
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+class TargetLost(Exception):
+    """The target stopped answering: the run can't go on."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an exchange is within its check: see `conformance.evidence.Exchange`."""
+
+    check: str
+    label: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the exchange as evidence, and the message where one could be read."""
+
+    exchange: Exchange
+    message: Any = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the call succeeded and its answer could be read."""
+        return self.exchange.ok
+
+
+@dataclass
+class Link:
+    """The connection of a run to its target. Safe to use from many threads."""
+
+    running: Running
+    channel: grpc.Channel
+    deadline_seconds: float
+    started: float = field(default_factory=time.monotonic)
+    _seq: Any = field(default_factory=lambda: itertools.count(1))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _timeouts: int = 0
+
+    def next_seq(self) -> int:
+        """Return the next number of an exchange."""
+        return int(next(self._seq))
+
+    def call(
+        self, part: Part, method: Method, request: Message, metadata: Metadata, *, keep_wire: bool = False
+    ) -> Answer:
+        """Make one unary call. Raises TargetLost when nothing answers any more."""
+        return self.begin(part, method, request, metadata, keep_wire=keep_wire).finish()
+
+    def begin(
+        self,
+        part: Part,
+        method: Method,
+        request: Message,
+        metadata: Metadata,
+        *,
+        keep_wire: bool = False,
+        deadline_seconds: float | None = None,
+    ) -> PendingCall:
+        """Start one unary call; `finish()` waits for it. A deadline given here is meant to expire."""
+        return PendingCall(self, part, method, request, metadata, keep_wire, deadline_seconds)
+
+    def judge_silence(self, code: str, *, meant: bool) -> None:
+        """Decide after a failed call whether the target is gone. Raises TargetLost."""
+        if code not in {"DEADLINE_EXCEEDED", "UNAVAILABLE", "CANCELLED"} or meant:
+            with self._lock:
+                self._timeouts = 0
+            return
+        until = time.monotonic() + GONE_AFTER_SECONDS
+        while not self.running.answers():
+            if time.monotonic() > until:
+                raise TargetLost(f"nothing listens at {self.running.address.name} any more")
+            time.sleep(0.05)
+        with self._lock:
+            self._timeouts += code == "DEADLINE_EXCEEDED"
+            if self._timeouts >= TIMEOUTS_IN_A_ROW_MAX:
+                raise TargetLost(
+                    f"{self._timeouts} calls in a row had no answer within {self.deadline_seconds:g} s each"
+                )
+
+
+class PendingCall:
+    """A unary call that was sent."""
+
+    def __init__(
+        self,
+        link: Link,
+        part: Part,
+        method: Method,
+        request: Message,
+        metadata: Metadata,
+        keep_wire: bool,
+        deadline_seconds: float | None,
+    ) -> None:
+        self._link, self._part, self._method = link, part, method
+        self._request, self._keep_wire, self._meant = request, keep_wire, deadline_seconds is not None
+        self._sent = time.monotonic()
+        call: Any = link.channel.unary_unary(method.path, None, None)
+        self._future = call.future(
+            request.SerializeToString(),
+            timeout=deadline_seconds if deadline_seconds is not None else link.deadline_seconds,
+            metadata=metadata,
+            wait_for_ready=True,
+        )
+
+    def finish(self) -> Answer:
+        """Wait for the answer (at most the deadline) and make evidence of it. Raises TargetLost."""
+        data, message, fault, details = b"", None, "", ()
+        error = self._future.exception()
+        if error is None:
+            data = self._future.result()
+            message, fault = _parse(self._method, data)
+        else:
+            details = _details(self._future.trailing_metadata())
+        code = self._future.code().name
+        exchange = Exchange(
+            seq=self._link.next_seq(),
+            check=self._part.check,
+            label=self._part.label,
+            step=self._method.name,
+            role=self._part.role,
+            method=self._method.path,
+            request=as_json(self._request),
+            code=code,
+            message=self._future.details() or "",
+            details=details,
+            responses=(as_json(message),) if message is not None else (),
+            fault=fault,
+            wire=base64.b64encode(data).decode() if self._keep_wire else "",
+            at_ms=round((self._sent - self._link.started) * 1000, 3),
+            elapsed_ms=round((time.monotonic() - self._sent) * 1000, 3),
+        )
+        self._link.judge_silence(code, meant=self._meant)
+        return Answer(exchange, message)
+
+
+def as_json(message: Message) -> Json:
+    """Return a message as plain JSON values, or its size where it is too large to keep."""
+    size = message.ByteSize()
+    if size > OMIT_ABOVE_BYTES:
+        return {"omitted_bytes": size}
+    return MessageToDict(message, preserving_proto_field_name=True)
+
+
+def _parse(method: Method, data: bytes) -> tuple[Proto, str]:
+    try:
+        return method.response.FromString(data), ""
+    except DecodeError as error:
+        return None, f"the answer is no {method.response.DESCRIPTOR.full_name}: {error} (begins {data[:32].hex()})"
+
+
+def _details(trailers: Json) -> tuple[Json, ...]:
+    for key, value in trailers or ():
+        if key == "grpc-status-details-bin":
+            try:
+                status = Status.FromString(value)
+            except DecodeError:
+                return ({"fault": "grpc-status-details-bin can't be parsed"},)
+            return tuple(_detail(detail) for detail in status.details)
+    return ()
+
+
+def _detail(detail: Proto) -> Json:
+    try:
+        return MessageToDict(detail, preserving_proto_field_name=True)
+    except TypeError:
+        return {"@type": detail.type_url, "bytes": len(detail.value)}

@@ -1,0 +1,98 @@
+"""From stored evidence to verdicts. Pure: the same evidence gives the same verdicts, today and in a year."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from conformance.catalogue import Requirement, catalogue, catalogue_hash
+from conformance.checks import check_of
+from conformance.evidence import Ending, Evidence, MissingEvidence, Outcome, StoredRun, read_evidence
+from conformance.judging import problem
+from conformance.verdict import EVIDENCE_FILE, Problem, Report, Result, RunInfo, Verdict
+
+_VERDICT_OF = {
+    Ending.UNTESTABLE: Verdict.UNTESTABLE,
+    Ending.NOT_APPLICABLE: Verdict.NOT_APPLICABLE,
+    Ending.NOT_RUN: Verdict.NOT_RUN,
+    Ending.HARNESS_ERROR: Verdict.HARNESS_ERROR,
+}
+
+
+class OtherCatalogue(Exception):
+    """The evidence was made for another set of requirements than this suite has."""
+
+
+def recheck(run: Path) -> Report:
+    """Judge a stored run again, without its server.
+
+    Args:
+        run: the run's directory, or its evidence file.
+
+    Raises:
+        EvidenceUnreadable: the file is truncated or damaged.
+        OtherCatalogue: it was made by a suite with other requirements.
+    """
+    stored = read_evidence(run / EVIDENCE_FILE if run.is_dir() else run)
+    if stored.run.catalogue_hash != catalogue_hash():
+        raise OtherCatalogue(
+            f"{run}: made with the requirements {stored.run.catalogue_hash} of contract {stored.run.contract_revision};"
+            f" this suite has {catalogue_hash()}: recheck with the suite's version {stored.run.versions.get('suite')}"
+        )
+    return judge_run(stored)
+
+
+def judge_run(stored: StoredRun) -> Report:
+    """Give a verdict on every selected requirement."""
+    wanted = set(stored.run.selection)
+    results = [_judge(row, stored) for row in catalogue().values() if row.id in wanted]
+    return Report(stored.run, tuple(results), leaks=stored.leaks)
+
+
+def _judge(requirement: Requirement, stored: StoredRun) -> Result:
+    check = check_of()[requirement.id]
+    outcome = stored.outcomes.get(check.id, Outcome(check.id, Ending.NOT_RUN, stored.run.reason))
+    evidence = stored.evidence.get(check.id, Evidence(check.id))
+    verdict, problems, reason = _verdict(requirement, outcome, evidence, stored.run.profile)
+    return Result(
+        id=requirement.id,
+        level=requirement.level,
+        profiles=requirement.profiles,
+        operation=requirement.operation,
+        step=requirement.step,
+        sentence=requirement.sentence,
+        source=requirement.source,
+        check=check.id,
+        verdict=verdict,
+        problems=problems,
+        reason=reason,
+        evidence=tuple(exchange.seq for exchange in evidence.exchanges),
+        reproduce=reproduce_command(stored.run, requirement.id),
+        duration_ms=outcome.duration_ms,
+    )
+
+
+def _verdict(
+    requirement: Requirement, outcome: Outcome, evidence: Evidence, profile: str
+) -> tuple[Verdict, tuple[Problem, ...], str]:
+    if profile not in requirement.profiles:
+        return Verdict.NOT_APPLICABLE, (), f"not asked of the {profile} profile"
+    if outcome.ending is not Ending.EXERCISED:
+        return _VERDICT_OF[outcome.ending], (), outcome.reason
+    judge = check_of()[requirement.id].judges[requirement.id]
+    try:
+        problems = [*judge(evidence), *_faults(evidence)]
+    except MissingEvidence as error:
+        return Verdict.HARNESS_ERROR, (), str(error)
+    return (Verdict.FAIL if problems else Verdict.PASS), tuple(dict.fromkeys(problems)), ""
+
+
+def _faults(evidence: Evidence) -> list[Problem]:
+    """An answer that can't be read fails whatever it was asked for."""
+    return [problem(f"{row.label}: {row.fault}", row) for row in evidence.exchanges if row.fault]
+
+
+def reproduce_command(run: RunInfo, requirement: str) -> str:
+    """Return the command line that judges one requirement again."""
+    words = ["parity", "conform", run.target, "--profile", run.profile, "--only", requirement, "--seed", str(run.seed)]
+    return shlex.join(words) + (" --credentials FILE" if run.profile == "cloud" else "")

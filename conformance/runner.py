@@ -1,0 +1,285 @@
+"""One run: reach the target, exercise every selected check, keep the evidence, then judge what was kept."""
+
+from __future__ import annotations
+
+import fnmatch
+import platform
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from threading import Event
+
+from conformance.catalogue import CONTRACT_REVISION, catalogue, catalogue_hash
+from conformance.check import Check
+from conformance.checks import all_checks, check_of
+from conformance.credentials import Credentials
+from conformance.evidence import Ending, Evidence, EvidenceWriter, Outcome, read_evidence
+from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
+from conformance.founding import found_world, leave_world
+from conformance.link import Link, TargetLost
+from conformance.rejudge import judge_run
+from conformance.session import HarnessFault, Session, SetupRefused
+from conformance.target import Running, TargetUnreachable, open_target
+from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo, write_verdicts
+from conformance.world import Profile, World
+
+DEADLINE_SECONDS = 10.0
+QUICK_SCALE = 0.25
+Progress = Callable[[str, int, int], None]
+"""Called with the id of a finished check, how many are done, and how many there are."""
+
+
+class NothingSelected(Exception):
+    """The selection matches no requirement."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run. `only` holds requirement ids or patterns; `seed` decides whatever is random in the checks."""
+
+    profile: Profile = "oss"
+    only: tuple[str, ...] = ()
+    seed: int = 0
+    credentials: Credentials = field(default_factory=Credentials)
+    declaration: Declaration = NOTHING_DECLARED
+    jobs: int = 1
+    quick: bool = False
+    deadline_seconds: float = DEADLINE_SECONDS
+    event_seconds: float = 2.0
+    progress: Progress | None = None
+
+    def with_progress(self, progress: Progress) -> Options:
+        """Return the same options with somebody to tell how far the run is."""
+        return replace(self, progress=progress)
+
+
+def run(target: str, options: Options | None = None, *, out: Path | None = None) -> Report:
+    """Exercise and judge a target.
+
+    Args:
+        target: see `conformance.target`.
+        options: how to run.
+        out: directory for `evidence.jsonl` and `verdicts.json`; without one they are not kept.
+
+    Returns:
+        The report; its `exit_code` says what the command line would end with.
+
+    Raises:
+        NothingSelected: `only` matches nothing.
+        TargetInvalid: the target's text makes no sense.
+    """
+    options = options or Options()
+    selection = select(options.only)
+    with ExitStack() as stack:
+        if out is None:
+            out = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conform-")))
+        out.mkdir(parents=True, exist_ok=True)
+        info = _run_info(target, options, selection)
+        with EvidenceWriter(out / EVIDENCE_FILE, info) as writer:
+            _exercise_all(target, options, info, writer)
+        report = judge_run(read_evidence(out / EVIDENCE_FILE))
+        write_verdicts(out / VERDICTS_FILE, report)
+    return report
+
+
+def select(patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of the requirements to judge, in catalogue order. Raises NothingSelected."""
+    known = [row.id for row in catalogue().values() if not row.excluded]
+    for pattern in patterns:
+        if not fnmatch.filter(known, pattern):
+            excluded = catalogue().get(pattern)
+            reason = f" ({excluded.id} is excluded: {excluded.excluded})" if excluded else ""
+            raise NothingSelected(f"no requirement matches {pattern!r}{reason}; `parity requirements` names them")
+    return tuple(name for name in known if not patterns or any(fnmatch.fnmatchcase(name, one) for one in patterns))
+
+
+def _run_info(target: str, options: Options, selection: tuple[str, ...]) -> RunInfo:
+    return RunInfo(
+        id=_new_run_id(),
+        target=target,
+        profile=options.profile,
+        seed=options.seed,
+        contract_revision=CONTRACT_REVISION,
+        catalogue_hash=catalogue_hash(),
+        versions=_versions(),
+        features={},
+        selection=selection,
+        started_at=_now(),
+    )
+
+
+def _new_run_id() -> str:
+    """A short id that no other run has, fit for a slug. Not seeded: two runs at once must not meet."""
+    return secrets.token_hex(4)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _versions() -> dict[str, str]:
+    names = {"suite": "agent-parity", "grpcio": "grpcio", "protobuf": "protobuf", "protovalidate": "protovalidate"}
+    found = {"python": platform.python_version()}
+    for label, name in names.items():
+        try:
+            found[label] = version(name)
+        except PackageNotFoundError:
+            found[label] = "unknown"
+    return found
+
+
+def _exercise_all(target: str, options: Options, info: RunInfo, writer: EvidenceWriter) -> None:
+    """Exercise every selected check and finish the evidence file, whatever happens to the target."""
+    checks = _checks_of(info.selection)
+    try:
+        running = open_target(target)
+    except TargetUnreachable as error:
+        writer.finish(replace(info, complete=False, reason=str(error), finished_at=_now()), leaks=())
+        return
+    with ExitStack() as stack:
+        stack.callback(running.close)
+        writer.finish(*_exercise_on(running, checks, options, info, writer))
+
+
+def _checks_of(selection: Sequence[str]) -> list[Check]:
+    wanted = {check_of()[name].id for name in selection}
+    return [check for check in all_checks() if check.id in wanted]
+
+
+def _exercise_on(
+    running: Running, checks: list[Check], options: Options, info: RunInfo, writer: EvidenceWriter
+) -> tuple[RunInfo, tuple[str, ...]]:
+    """Return the run as it ended, and what could not be deleted."""
+    link = Link(running, running.channel(), options.deadline_seconds)
+    features: dict[str, bool] = {}
+    leaks: list[str] = []
+    ended = info
+    try:
+        world = _world(link, options, info.id)
+        features = dict(world.features)
+        leaks += _Round(link, world, options, writer, info.profile).go(checks)
+        leaks += leave_world(link, world)
+    except TargetLost as error:
+        ended = replace(ended, complete=False, reason=str(error))
+    return replace(ended, features=features, finished_at=_now()), tuple(leaks)
+
+
+def _world(link: Link, options: Options, run_id: str) -> World:
+    """Find out what the target offers and set up the run's organizations. Raises TargetLost."""
+    roles = options.credentials.roles if options.profile == "cloud" else {}
+    first = next(iter(roles.values()), None)
+    metadata = (("authorization", f"Bearer {first.token}"),) if first else ()
+    world = World(
+        run_id=run_id,
+        profile=options.profile,
+        org=options.credentials.organization or f"conform-{run_id}-a",
+        other_org=options.credentials.other_organization or f"conform-{run_id}-b",
+        roles=roles,
+        event_seconds=options.event_seconds,
+        scale=QUICK_SCALE if options.quick else 1.0,
+        seed=options.seed,
+    )
+    first_answer = Session("setup", link, world).read("probe", "agent", "agt-probe")
+    if first_answer.exchange.code == "DEADLINE_EXCEEDED":
+        raise TargetLost(f"the target accepts connections and answered nothing within {link.deadline_seconds:g} s")
+    served = probe(link, metadata)
+    world = replace(world, features=decide(options.declaration, served), served=served)
+    return found_world(link, world, options.credentials)
+
+
+@dataclass
+class _Round:
+    """The exercises of one run; after the target is lost the rest is NOT_RUN."""
+
+    link: Link
+    world: World
+    options: Options
+    writer: EvidenceWriter
+    profile: str
+    _lost: Event = field(default_factory=Event)
+
+    def go(self, checks: list[Check]) -> list[str]:
+        """Exercise the checks, those that must be alone after the others. Raises TargetLost."""
+        total, leaks = len(checks), []
+        together = [check for check in checks if not check.alone]
+        alone = [check for check in checks if check.alone]
+        with ThreadPoolExecutor(self.options.jobs, thread_name_prefix="conform") as pool:
+            for done, (check, left) in enumerate(self._in_order(pool, together, alone), start=1):
+                leaks += [f"{check.id}: {row}" for row in left]
+                if self.options.progress is not None:
+                    self.options.progress(check.id, done, total)
+        if self._lost.is_set():
+            raise TargetLost(self._reason)
+        return leaks
+
+    _reason: str = ""
+
+    def _in_order(
+        self, pool: ThreadPoolExecutor, together: list[Check], alone: list[Check]
+    ) -> Iterator[tuple[Check, list[str]]]:
+        yield from zip(together, pool.map(self._one, together), strict=True)
+        for check in alone:
+            yield check, self._one(check)
+
+    def _one(self, check: Check) -> list[str]:
+        """Exercise one check, keep its evidence, clean up after it; return what could not be deleted."""
+        began = time.monotonic()
+        session = Session(check.id, self.link, self.world)
+        ending, reason = self._exercise(check, session)
+        duration_ms = round((time.monotonic() - began) * 1000, 3)
+        left: list[str] = []
+        if ending not in {Ending.NOT_APPLICABLE, Ending.NOT_RUN}:
+            left = self._cleanup(session)
+        evidence = session.evidence() if ending is not Ending.NOT_RUN else Evidence(check.id)
+        self.writer.add(evidence, Outcome(check.id, ending, reason, duration_ms))
+        return left
+
+    def _exercise(self, check: Check, session: Session) -> tuple[Ending, str]:
+        hindrance = self._hindrance(check)
+        if hindrance is not None:
+            return hindrance
+        try:
+            check.exercise(session)
+        except SetupRefused as error:
+            return Ending.UNTESTABLE, str(error)
+        except TargetLost as error:
+            self._reason = str(error)
+            self._lost.set()
+            return Ending.NOT_RUN, str(error)
+        except HarnessFault as error:
+            return Ending.HARNESS_ERROR, str(error)
+        # A fault of one check is the suite's, and must neither end the run nor look like the server's.
+        except Exception as error:  # noqa: BLE001
+            return Ending.HARNESS_ERROR, f"{type(error).__name__}: {error}"
+        return Ending.EXERCISED, ""
+
+    def _hindrance(self, check: Check) -> tuple[Ending, str] | None:
+        """Why a check can't be exercised here; None if it can."""
+        if self._lost.is_set():
+            return Ending.NOT_RUN, self._reason
+        if not any(self.profile in catalogue()[name].profiles for name in check.judges):
+            return Ending.NOT_APPLICABLE, f"not asked of the {self.profile} profile"
+        for feature in check.features:
+            if not self.world.features.get(feature, False):
+                return Ending.NOT_APPLICABLE, f"the target doesn't offer {feature}"
+        for role in check.roles:
+            if lacking := self.world.lacking(role):
+                return Ending.UNTESTABLE, lacking
+        return None
+
+    def _cleanup(self, session: Session) -> list[str]:
+        if self._lost.is_set():
+            return []
+        try:
+            return session.cleanup()
+        except TargetLost as error:
+            self._reason = str(error)
+            self._lost.set()
+            return []

@@ -1,0 +1,124 @@
+"""Valid requests: the smallest and the fullest of each kind. Names and organizations come from the caller."""
+
+from __future__ import annotations
+
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
+from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
+from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2 import ApiResourceKind, skill
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization, platform
+from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceReference
+from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
+
+API_VERSION = "agentic.stigmer.ai/v1"
+ENVIRONMENT_REF_KIND = ApiResourceKind.Name(52)
+"""What the wire contract's rule `environment_refs.kind` asks for: number 52, though `environment` itself is 53."""
+SECRET_NAME, PLAIN_NAME = "API_TOKEN", "REGION"
+REDACTED = "***"
+"""What stands for a secret value in every answer of the cloud profile."""
+
+
+def agent(name: str, org: str, *, resource_id: str = "", slug: str = "") -> Agent:
+    """Return the smallest valid agent: organization scope, or platform scope where `org` is empty."""
+    made = Agent(api_version=API_VERSION, kind="Agent")
+    made.metadata.name = name
+    made.metadata.id = resource_id
+    made.metadata.slug = slug
+    made.metadata.org = org
+    made.metadata.owner_scope = organization if org else platform
+    made.spec.description = "An agent of a conformance run."
+    made.spec.instructions = "Answer in one short sentence."
+    return made
+
+
+def full_agent(name: str, org: str, *, resource_id: str = "", slug: str = "") -> Agent:
+    """Return a valid agent with every field of the schema set, so that nothing can be lost unseen."""
+    made = agent(name, org, resource_id=resource_id, slug=slug)
+    made.metadata.labels.update({"team": "conformance", "empty": ""})
+    made.metadata.annotations["note"] = "línea 1\nline 2\t☃"
+    made.metadata.tags.extend(["b", "a", "b"])
+    made.metadata.version.id = "v1"
+    made.metadata.version.message = "first"
+    made.metadata.version.previous_version_id = "v0"
+    made.spec.icon_url = "https://example.invalid/icon.svg"
+    _add_servers(made)
+    made.spec.skill_refs.append(_skill(org))
+    sub = made.spec.sub_agents.add(name="helper", description="d", instructions="Help where it is asked.")
+    sub.mcp_servers.append("files")
+    sub.mcp_tool_selections["files"].enabled_tools.extend(["read", "write"])
+    sub.skill_refs.append(_skill(org))
+    made.spec.env_spec.CopyFrom(environment(name, org).spec)
+    return made
+
+
+def _add_servers(made: Agent) -> None:
+    files = made.spec.mcp_servers.add(name="files", enabled_tools=["read"])
+    files.stdio.command = "file-server"
+    files.stdio.args.extend(["--root", "/data"])
+    files.stdio.env_placeholders["TOKEN"] = "${API_TOKEN}"  # noqa: S105 - a placeholder's name
+    files.stdio.working_dir = "/data"
+    web = made.spec.mcp_servers.add(name="web").http
+    web.url = "https://example.invalid/mcp"
+    web.headers["accept"] = "application/json"
+    web.query_params["q"] = "1"
+    web.timeout_seconds = 30
+    box = made.spec.mcp_servers.add(name="box").docker
+    box.image = "example/box:1"
+    box.args.append("run")
+    box.env_placeholders["REGION"] = "${REGION}"
+    box.volumes.add(host_path="/h", container_path="/c", read_only=True)
+    box.network = "none"
+    box.ports.add(host_port=8080, container_port=80, protocol="tcp")
+    box.container_name = "box"
+
+
+def _skill(org: str) -> ApiResourceReference:
+    return ApiResourceReference(scope=organization, org=org, kind=skill, slug="search", version="latest")
+
+
+def instance(name: str, org: str, agent_id: str, *, resource_id: str = "", slug: str = "") -> AgentInstance:
+    """Return a valid agent instance with every field set."""
+    made = AgentInstance(api_version=API_VERSION, kind="AgentInstance")
+    made.metadata.name = name
+    made.metadata.id = resource_id
+    made.metadata.slug = slug
+    made.metadata.org = org
+    made.metadata.owner_scope = organization if org else platform
+    made.spec.agent_id = agent_id
+    made.spec.description = "An instance of a conformance run."
+    made.spec.environment_refs.add(scope=organization, org=org, kind=ENVIRONMENT_REF_KIND, slug="production")
+    return made
+
+
+def environment(name: str, org: str, *, resource_id: str = "", slug: str = "") -> Environment:
+    """Return a valid environment with one plain and one secret value; the secret is as unique as the name."""
+    made = Environment(api_version=API_VERSION, kind="Environment")
+    made.metadata.name = name
+    made.metadata.id = resource_id
+    made.metadata.slug = slug
+    made.metadata.org = org
+    made.metadata.owner_scope = organization
+    made.spec.description = "An environment of a conformance run."
+    plain = made.spec.data[PLAIN_NAME]
+    plain.value, plain.description = "north", "where it runs"
+    secret = made.spec.data[SECRET_NAME]
+    secret.value, secret.is_secret = secret_value(name), True
+    return made
+
+
+def secret_value(name: str) -> str:
+    """The secret that goes with a name: unique, so that finding it anywhere else is a leak of it."""
+    return f"canary-{name}"
+
+
+def policy(principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> IamPolicySpec:
+    """Return a policy: (kind, id) of the principal, the relation, (kind, id) of the resource."""
+    made = IamPolicySpec(relation=relation)
+    made.principal.kind, made.principal.id = principal
+    made.resource.kind, made.resource.id = resource
+    return made
+
+
+def reference(slug: str, org: str = "") -> ApiResourceReference:
+    """Return a reference by slug, narrowed to an organization where one is given."""
+    return ApiResourceReference(slug=slug, org=org)

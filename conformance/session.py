@@ -1,0 +1,277 @@
+"""What an exercise holds in its hands: calls as a role, unique names, facts for the judge, and cleanup afterwards."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import protovalidate
+from google.protobuf.message import Message
+from ulid_transform import ulid_now
+
+from conformance import samples
+from conformance.evidence import Evidence, Exchange, Json
+from conformance.link import Answer, Link, Metadata, Part, PendingCall
+from conformance.methods import METHODS, Method, Proto
+from conformance.target import Running
+from conformance.world import World
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+
+ID_PREFIXES = {"agent": "agt", "instance": "ain", "environment": "env"}
+DELETE_FIELDS = {"agent": "value", "instance": "value", "environment": "resource_id"}
+_CREATES = {f"{kind}.{operation}" for kind in ID_PREFIXES for operation in ("create", "apply")}
+GONE = frozenset({"OK", "NOT_FOUND"})
+
+
+class SetupRefused(Exception):
+    """A precondition of the check could not be brought about, so the requirement can't be tested."""
+
+
+class HarnessFault(Exception):
+    """The suite made a request that isn't what it meant: nobody else is to blame."""
+
+
+@dataclass
+class Session:
+    """One check's view of the run. Not shared between threads."""
+
+    check: str
+    link: Link
+    world: World
+    _exchanges: list[Exchange] = field(default_factory=list)
+    _facts: dict[str, Any] = field(default_factory=dict)
+    _created: dict[tuple[str, str], None] = field(default_factory=dict)
+    _granted: list[Any] = field(default_factory=list)
+    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.note("profile", self.world.profile)
+        self.note("caller", self.world.identity(self.world.caller))
+
+    @property
+    def org(self) -> str:
+        """The run's first organization; most resources live in it."""
+        return self.world.org
+
+    @property
+    def other_org(self) -> str:
+        """The run's second organization."""
+        return self.world.other_org
+
+    @property
+    def cloud(self) -> bool:
+        """Whether callers, policies, events and redaction exist."""
+        return self.world.cloud
+
+    @property
+    def running(self) -> Running:
+        """The target itself, for checks that restart it."""
+        return self.link.running
+
+    def offers(self, feature: str) -> bool:
+        """Whether the target has a feature that not every server has."""
+        return self.world.features.get(feature, False)
+
+    def size(self, ordinary: int) -> int:
+        """Return how much of something to do: `ordinary`, less in a quick run, never under 2."""
+        return max(2, round(ordinary * self.world.scale))
+
+    def name(self) -> str:
+        """Return a name that no other check and no other run uses; it is its own slug."""
+        return f"c-{self.world.run_id}-{self.check.lower()}-{next(self._numbers)}"
+
+    def new_id(self, kind: str = "agent") -> str:
+        """Return an unused id for a resource whose id the client chooses; it is deleted after the check."""
+        resource_id = f"{ID_PREFIXES[kind]}-{ulid_now().lower()}"
+        self._created[kind, resource_id] = None
+        return resource_id
+
+    def note(self, name: str, value: Json) -> None:
+        """Leave a fact for the judge."""
+        self._facts[name] = value
+
+    def evidence(self) -> Evidence:
+        """Return all that the check left behind so far."""
+        ordered = sorted(self._exchanges, key=lambda exchange: exchange.seq)
+        return Evidence(self.check, tuple(ordered), dict(self._facts))
+
+    # calls
+
+    def call(
+        self,
+        label: str,
+        method: str,
+        request: Message,
+        *,
+        role: str | None = None,
+        valid: bool | None = True,
+        keep_wire: bool = False,
+        metadata: Metadata | None = None,
+    ) -> Answer:
+        """Make one call and keep it as evidence.
+
+        Args:
+            label: the part that this exchange plays; judges find it by this.
+            method: short name, for example `agent.create`.
+            request: the message to send.
+            role: who calls; None is the ordinary caller, "anonymous" sends no credentials.
+            valid: whether the field constraints accept the request; None where that doesn't matter.
+            keep_wire: keep the answer's bytes too.
+            metadata: sent instead of the role's credentials.
+
+        Raises:
+            HarnessFault: the request isn't valid, or not invalid, as meant.
+            TargetLost: nothing answers any more.
+        """
+        pending = self.begin(label, method, request, role=role, valid=valid, keep_wire=keep_wire, metadata=metadata)
+        return self.finish(pending, METHODS[method])
+
+    def begin(
+        self,
+        label: str,
+        method: str,
+        request: Message,
+        *,
+        role: str | None = None,
+        valid: bool | None = True,
+        keep_wire: bool = False,
+        metadata: Metadata | None = None,
+        deadline_seconds: float | None = None,
+    ) -> PendingCall:
+        """Start a call; pass what this returns to `finish`. Arguments as for `call`."""
+        self._check_meaning(label, request, valid)
+        role = self.world.caller if role is None else role
+        self._remember_request(METHODS[method], request)
+        return self.link.begin(
+            Part(self.check, label, role),
+            METHODS[method],
+            request,
+            self._credentials(role) if metadata is None else metadata,
+            keep_wire=keep_wire,
+            deadline_seconds=deadline_seconds,
+        )
+
+    def finish(self, pending: PendingCall, method: Method) -> Answer:
+        """Wait for a call that was begun."""
+        answer = pending.finish()
+        self._exchanges.append(answer.exchange)
+        if answer.message is not None and method.name in _CREATES:
+            self._created[method.kind, answer.message.metadata.id] = None
+        return answer
+
+    def call_together(
+        self, label: str, method: str, requests: Sequence[Message], *, role: str | None = None
+    ) -> list[Answer]:
+        """Send all requests before waiting for any; labels are `label.0`, `label.1`, ..."""
+        pending = [self.begin(f"{label}.{n}", method, request, role=role) for n, request in enumerate(requests)]
+        return [self.finish(call, METHODS[method]) for call in pending]
+
+    def need(self, label: str, method: str, request: Message, *, role: str | None = None) -> Proto:
+        """Make a call that the check can't do without and return its answer. Raises SetupRefused."""
+        answer = self.call(label, method, request, role=role)
+        if not answer.ok:
+            exchange = answer.exchange
+            raise SetupRefused(
+                f"precondition: {method} as {exchange.role or 'caller'} answered {exchange.code}"
+                f" ({exchange.message or exchange.fault})"
+            )
+        return answer.message
+
+    def record(self, exchange: Exchange) -> None:
+        """Keep an exchange that wasn't made by `call` (a stream, raw bytes)."""
+        self._exchanges.append(exchange)
+
+    def metadata(self, role: str | None = None) -> Metadata:
+        """Return the credentials of a role as call metadata, for calls that aren't made by `call`."""
+        return self._credentials(self.world.caller if role is None else role)
+
+    def _credentials(self, role: str) -> Metadata:
+        if role not in self.world.roles:
+            return ()
+        return (("authorization", f"Bearer {self.world.roles[role].token}"),)
+
+    def _check_meaning(self, label: str, request: Message, valid: bool | None) -> None:
+        if valid is None:
+            return
+        violations = protovalidate.collect_violations(request)
+        if valid and violations:
+            raise HarnessFault(f"{self.check}/{label}: the request should be valid: {violations[0].proto.message}")
+        if not valid and not violations:
+            raise HarnessFault(f"{self.check}/{label}: the request should break a field constraint and breaks none")
+
+    def _remember_request(self, method: Method, request: Proto) -> None:
+        if method.name in _CREATES and request.metadata.id:
+            self._created[method.kind, request.metadata.id] = None
+
+    # what most checks begin with
+
+    def agent(self, **changes: str) -> Agent:
+        """Return a valid agent request with a name of its own; `changes` as for `samples.agent`."""
+        given = {"name": changes.get("name") or self.name(), "org": self.org, **changes}
+        return samples.agent(**given)
+
+    def created_agent(self, label: str = "setup.create", *, role: str | None = None, **changes: str) -> Agent:
+        """Create an agent that the check needs. Raises SetupRefused."""
+        made: Agent = self.need(label, "agent.create", self.agent(**changes), role=role)
+        return made
+
+    def by_id(self, method: str, resource_id: str) -> Proto:
+        """Return a request that names a resource by its id."""
+        return METHODS[method].request(value=resource_id)
+
+    def read(self, label: str, kind: str, resource_id: str, *, role: str | None = None) -> Answer:
+        """Get a resource by id."""
+        return self.call(label, f"{kind}.get", self.by_id(f"{kind}.get", resource_id), role=role)
+
+    def delete(self, label: str, kind: str, resource_id: str, *, role: str | None = None) -> Answer:
+        """Delete a resource by id."""
+        method = METHODS[f"{kind}.delete"]
+        return self.call(label, method.name, method.request(**{DELETE_FIELDS[kind]: resource_id}), role=role)
+
+    def find(self, label: str, kind: str, slug: str, org: str | None = None, *, role: str | None = None) -> Answer:
+        """Get a resource by its slug."""
+        request = samples.reference(slug, self.org if org is None else org)
+        return self.call(label, f"{kind}.by_reference", request, role=role)
+
+    def holds(self, label: str, principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> Answer:
+        """Ask the server whether a policy holds."""
+        request = METHODS["policy.check"].request(policy=samples.policy(principal, relation, resource))
+        return self.call(label, "policy.check", request)
+
+    def grant(self, label: str, principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> Answer:
+        """Write a policy; it is removed after the check."""
+        request = samples.policy(principal, relation, resource)
+        self._granted.append(request)
+        return self.call(label, "policy.create", request, role="operator")
+
+    def forget_grant_later(self, request: Proto) -> None:
+        """Remove a policy after the check that the check itself writes with `call`."""
+        self._granted.append(request)
+
+    # the end
+
+    def cleanup(self) -> list[str]:
+        """Delete all that the check made, agents first; return what could not be deleted.
+
+        The calls are no evidence: what is judged was judged before.
+        """
+        order = sorted(self._created, key=lambda row: tuple(ID_PREFIXES).index(row[0]))
+        left = [
+            f"{kind} {resource_id}: {code}" for kind, resource_id in order if (code := self._remove(kind, resource_id))
+        ]
+        for granted in self._granted:
+            self.link.call(
+                Part(self.check, "cleanup", ""), METHODS["policy.delete"], granted, self.metadata("operator")
+            )
+        return left
+
+    def _remove(self, kind: str, resource_id: str) -> str:
+        method = METHODS[f"{kind}.delete"]
+        request = method.request(**{DELETE_FIELDS[kind]: resource_id})
+        answer = self.link.call(Part(self.check, "cleanup", ""), method, request, self.metadata())
+        code = answer.exchange.code
+        refused_to_others = code == grpc.StatusCode.PERMISSION_DENIED.name and self.world.caller != "operator"
+        return "" if code in GONE or refused_to_others else code

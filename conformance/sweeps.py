@@ -1,0 +1,84 @@
+"""The no-trace sweep: after a refused create, every read path must show nothing of it."""
+
+from __future__ import annotations
+
+from conformance.evidence import Evidence, Exchange
+from conformance.judging import Judge, not_found, problem
+from conformance.methods import METHODS, Proto
+from conformance.session import Session
+from conformance.verdict import Problem
+
+RESOURCE_KINDS = {"agent": "agent", "instance": "agent_instance", "environment": "environment"}
+"""Short name of a kind to its name in policies."""
+_LISTS = {"agent": "list.agents", "instance": "list.instances", "environment": "list.environments"}
+LIST_PAGE = 1000
+
+
+def sweep(session: Session, label: str, kind: str, request: Proto) -> None:
+    """Look for a refused create through get, slug lookup, default instance, list and policies.
+
+    The request must carry an id of its own; the slug lookup needs a slug or a name that is its own slug.
+    """
+    metadata = request.metadata
+    slug = metadata.slug or metadata.name
+    session.note(f"{label}.id", metadata.id)
+    session.note(f"{label}.slug", slug)
+    session.read(f"{label}.get", kind, metadata.id)
+    if slug:
+        session.find(f"{label}.reference", kind, slug, metadata.org)
+    if kind == "agent":
+        by_agent = METHODS["instance.by_agent"].request(agent_id=metadata.id)
+        session.call(f"{label}.instances", "instance.by_agent", by_agent)
+        if slug:
+            session.find(f"{label}.default", "instance", f"{slug}-default", metadata.org)
+    if session.offers("list") and metadata.org:
+        request_page = METHODS[_LISTS[kind]].request(org=metadata.org)
+        request_page.page.size = LIST_PAGE
+        session.call(f"{label}.list", _LISTS[kind], request_page)
+    if session.cloud:
+        _sweep_policies(session, label, kind, metadata)
+
+
+def _sweep_policies(session: Session, label: str, kind: str, metadata: Proto) -> None:
+    resource = (RESOURCE_KINDS[kind], metadata.id)
+    owner = ("identity_account", session.world.identity(session.world.caller))
+    session.holds(f"{label}.owner", owner, "owner", resource)
+    if metadata.org:
+        session.holds(f"{label}.parent", ("organization", metadata.org), "organization", resource)
+
+
+def no_trace(label: str = "sweep") -> Judge:
+    """Judge: a sweep with this label found nothing."""
+
+    def judge(evidence: Evidence) -> list[Problem]:
+        resource_id, slug = evidence.fact(f"{label}.id"), evidence.fact(f"{label}.slug")
+        return [
+            found
+            for exchange in evidence.under(f"{label}.")
+            for found in _judge_one(exchange, exchange.label.removeprefix(f"{label}."), resource_id, slug)
+        ]
+
+    return judge
+
+
+def _judge_one(exchange: Exchange, part: str, resource_id: str, slug: str) -> list[Problem]:
+    if part in {"get", "reference", "default"}:
+        clean = not_found(exchange)
+    elif part == "instances":
+        clean = not_found(exchange) or (exchange.ok and not exchange.value("items", []))
+    elif part == "list":
+        rows = exchange.value("items", [])
+        seen = {(row["metadata"].get("id"), row["metadata"].get("slug")) for row in rows}
+        clean = exchange.ok and not any(resource_id == one or (slug and slug == two) for one, two in seen)
+    else:
+        clean = exchange.ok and not exchange.value("is_authorized", default=False)
+    if clean:
+        return []
+    return [problem(f"trace of the refused request in {part}", exchange, expected="nothing", actual=exchange.code)]
+
+
+def page(org: str, size: int, token: str = "") -> Proto:
+    """Return a request for one page of a listing."""
+    request = METHODS["list.agents"].request(org=org)
+    request.page.size, request.page.page_token = size, token
+    return request

@@ -1,0 +1,99 @@
+"""A failure as a card: what was asked, what was sent, what came back, and how to see it again.
+
+Cards are made of the report and the stored evidence alone, so an old run's cards can be printed too.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from conformance.evidence import Exchange, Json, read_evidence
+from conformance.target import TargetInvalid, parse_address
+from conformance.verdict import EVIDENCE_FILE, Problem, Report, Result, Verdict
+
+_LIKELY: tuple[tuple[str, str], ...] = (
+    ("UNAVAILABLE", "the server dropped the connection or crashed while it answered"),
+    ("DEADLINE_EXCEEDED", "the server did not answer in time"),
+    ("UNIMPLEMENTED", "the method isn't served"),
+    ("UNKNOWN", "the handler raised something that it didn't turn into a status"),
+    ("INTERNAL", "the handler failed, or the answer could not be serialized"),
+    ("UNAUTHENTICATED", "the credentials of this role are not what the server knows"),
+)
+TOKEN = "$PARITY_TOKEN"  # noqa: S105 - the name of a variable: tokens are never written
+
+
+def failure_cards(report: Report, out: Path | None) -> Iterator[str]:
+    """Yield a card for each FAIL; without stored evidence there is no transcript in it."""
+    exchanges: dict[int, Exchange] = {}
+    if out is not None:
+        stored = read_evidence(out / EVIDENCE_FILE)
+        exchanges = {row.seq: row for evidence in stored.evidence.values() for row in evidence.exchanges}
+    for result in report.results:
+        if result.verdict is Verdict.FAIL:
+            yield card(result, exchanges, report.run.target)
+
+
+def card(result: Result, exchanges: dict[int, Exchange], target: str) -> str:
+    """Return the card of one failed requirement."""
+    lines = [
+        f"--- {result.id} ({result.level}, {result.step or result.operation})",
+        f"    {result.sentence}",
+        f"    source: {result.source}",
+    ]
+    for problem in result.problems:
+        lines += _problem_lines(problem)
+    shown = dict.fromkeys(problem.exchange for problem in result.problems if problem.exchange in exchanges)
+    for seq in shown:
+        if seq is not None:
+            lines += exchange_lines(exchanges[seq], target)
+    if len(result.evidence) > 1:
+        lines.append(f"    exchanges of this check: {', '.join(map(str, result.evidence))}")
+    lines.append(f"    again: {result.reproduce}")
+    return "\n".join(lines)
+
+
+def _problem_lines(problem: Problem) -> list[str]:
+    lines = [f"    problem: {problem.text}"]
+    if problem.expected:
+        lines.append(f"        expected: {problem.expected}")
+    if problem.actual:
+        lines.append(f"        actual:   {problem.actual}")
+    return lines
+
+
+def exchange_lines(exchange: Exchange, target: str) -> list[str]:
+    """Return request, answer, likely cause and a grpcurl line of one exchange."""
+    lines = [
+        f"    [{exchange.seq}] {exchange.method} as {exchange.role or 'caller'} ({exchange.elapsed_ms:.1f} ms)",
+        f"        request:  {_text(exchange.request)}",
+        f"        answered: {exchange.code}{f' ({exchange.message})' * bool(exchange.message)}",
+    ]
+    lines += [f"        detail:   {_text(detail)}" for detail in exchange.details]
+    lines += [f"        response: {_text(response)}" for response in exchange.responses[:3]]
+    if exchange.fault:
+        lines.append(f"        fault:    {exchange.fault}")
+    likely = next((text for code, text in _LIKELY if code == exchange.code), "")
+    if likely:
+        lines.append(f"        likely:   {likely}")
+    return [*lines, f"        {grpcurl(exchange, target)}"]
+
+
+def grpcurl(exchange: Exchange, target: str) -> str:
+    """Return a command line that makes this call again; the token comes from the environment."""
+    try:
+        where = parse_address(target).grpcurl
+    except TargetInvalid:
+        where = "-plaintext HOST:PORT"
+    words = ["grpcurl"]
+    if exchange.role not in {"", "anonymous"}:
+        words.append(f'-H "authorization: Bearer {TOKEN}"')
+    words.append(f"-d {shlex.quote(_text(exchange.request))}")
+    return " ".join([*words, where, exchange.method.removeprefix("/")])
+
+
+def _text(value: Json) -> str:
+    return orjson.dumps(value).decode()
