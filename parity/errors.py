@@ -27,6 +27,9 @@ KNOWN: tuple[tuple[str, str, int], ...] = (
     ("conformance.verdict", "VerdictsUnreadable", EXIT_USAGE),
     ("conformance.evidence", "EvidenceUnreadable", EXIT_USAGE),
     ("benchmarks.results", "ResultsError", EXIT_USAGE),
+    ("benchmarks.payloads.payload", "PayloadError", EXIT_USAGE),
+    ("reports.errors", "RunUnreadable", EXIT_USAGE),
+    ("reports.errors", "ReportUnwritable", EXIT_USAGE),
 )
 """(module, class, exit code) of the errors whose message is meant for a person. The first row that fits counts."""
 

@@ -36,26 +36,28 @@ class Reference:
 
     store_url: str
     profile: str
-    directory: Path
+    secrets_in: Path
+    log_in: Path
 
     @property
     def log(self) -> Path:
         """What the server writes to stderr, over all its starts."""
-        return self.directory / "server.log"
+        return self.log_in / "server.log"
 
     @property
     def tokens(self) -> Path:
         """The server's token file."""
-        return self.directory / "tokens.toml"
+        return self.secrets_in / "tokens.toml"
 
     @property
     def credentials(self) -> Path:
         """The same identities as the suite reads them."""
-        return self.directory / "credentials.toml"
+        return self.secrets_in / "credentials.toml"
 
     def prepare(self) -> None:
         """Write both files of credentials, readable by their owner only, with new random tokens."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        for folder in (self.secrets_in, self.log_in):
+            folder.mkdir(parents=True, exist_ok=True)
         tokens = {role: secrets.token_urlsafe(24) for role in ROLES}
         callers = [
             f'[[callers]]\nid = "{identity(role)}"\ntoken = "{token}"\noperator = {str(role == "operator").lower()}\n'
@@ -66,7 +68,7 @@ class Reference:
         _write_private(self.credentials, "\n".join(roles))
 
     def forget(self) -> None:
-        """Remove the credentials: they are worth nothing after the run, and have no place in a report's folder."""
+        """Remove the credentials: they are worth nothing after the run."""
         self.tokens.unlink(missing_ok=True)
         self.credentials.unlink(missing_ok=True)
 

@@ -53,7 +53,8 @@ class Refused(ClientError):
 
     def __init__(self, code: grpc.StatusCode, message: str, violations: tuple[Violation, ...]) -> None:
         lines = [f"{code.name}: {message or 'the server gave no reason'}"]
-        lines += [f"  {violation.field or 'request'}: {violation.description}" for violation in violations]
+        told = [f"{violation.field or 'request'}: {violation.description}" for violation in violations]
+        lines += [f"  {sentence}" for sentence in told if sentence not in message]  # some servers say it twice
         super().__init__("\n".join(lines), hint=HINTS.get(code, ""))
         self.code = code
         self.violations = violations

@@ -1,0 +1,42 @@
+"""The benchmark run of a verification: `parity bench stores`, as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from parity.errors import EXIT_UNREACHABLE
+from parity.run_folder import BENCHMARKS_FOLDER
+
+SECONDS_MAX = 3 * 3600.0
+LOG_FILE = "bench.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """How the benchmark run went: the command to repeat it, its exit code."""
+
+    command: str
+    exit_code: int
+    seconds: float
+
+
+def measure(run: Path, *, speed: str, corpus: Path | None) -> Measurement:
+    """Run the benchmarks into the run's folder; its progress goes to this terminal, its tables to a log."""
+    folder = run / BENCHMARKS_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["--quick"] if speed == "quick" else ["--full"] if speed == "full" else []
+    options += ["--corpus", str(corpus)] if corpus else []
+    command = [sys.executable, "-m", "parity.main", "bench", "stores", *options, "--out", str(folder)]
+    begun = time.monotonic()
+    with (folder / LOG_FILE).open("w", encoding="utf-8") as log:
+        try:
+            code = subprocess.run(command, stdout=log, timeout=SECONDS_MAX, check=False).returncode
+        except subprocess.TimeoutExpired:
+            print(f"did not end within {SECONDS_MAX:.0f} s and was ended", file=log)
+            code = EXIT_UNREACHABLE
+    repeat = " ".join(["parity", "bench", "stores", *options])
+    return Measurement(repeat, code, round(time.monotonic() - begun, 3))

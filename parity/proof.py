@@ -1,0 +1,88 @@
+"""Runs of the conformance suite against the reference server, one per subject, as the commands that people type.
+
+Each run is a process of its own: it can't disturb the others, and what it leaves behind is what `parity conform`
+leaves behind.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.verdict import Report, VerdictsUnreadable, read_verdicts
+from parity.errors import EXIT_FAULT, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE
+from parity.plan import Subject
+from parity.reference import Reference
+from parity.run_folder import CONFORMANCE_FOLDER
+
+RUNS_AT_ONCE = 2
+"""A run waits for its server about as long as the server waits for it, so two keep two cores busy."""
+SECONDS_MAX = 900.0
+LOG_FILE = "conform.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One run of the suite: its subject, its folder, its exit code, and its report if it left one.
+
+    `command` repeats it. Without a report, `reason` says what the suite said last.
+    """
+
+    subject: Subject
+    folder: Path
+    command: str
+    exit_code: int
+    seconds: float
+    report: Report | None
+    reason: str = ""
+
+
+def prove_all(subjects: tuple[Subject, ...], run: Path, scratch: Path, *, quick: bool) -> Iterator[Proof]:
+    """Prove each subject; yield as they end. Stores live below `scratch`, results below `run`."""
+    with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
+        waiting = [pool.submit(prove, subject, run, scratch, quick=quick) for subject in subjects]
+        for done in as_completed(waiting):
+            yield done.result()
+
+
+def prove(subject: Subject, run: Path, scratch: Path, *, quick: bool) -> Proof:
+    """Run the suite against one subject."""
+    folder = run / CONFORMANCE_FOLDER / subject.label
+    reference = Reference(subject.url(scratch), subject.profile, scratch / f"{subject.label}-server", folder)
+    reference.prepare()
+    command = [sys.executable, "-m", "parity.main", "conform", reference.target, "--profile", subject.profile]
+    command += ["--credentials", str(reference.credentials), "--out", str(folder)]
+    begun = time.monotonic()
+    code = _run(command + ["--quick"] * quick, folder / LOG_FILE)
+    seconds = round(time.monotonic() - begun, 3)
+    reference.forget()
+    repeat = subject.reproduce + " --quick" * quick
+    try:
+        report = read_verdicts(folder)
+    except VerdictsUnreadable:
+        # Without verdicts nothing was shown, neither good nor bad, whatever the code says.
+        code = code if code > EXIT_REFUSED else EXIT_FAULT
+        return Proof(subject, folder, repeat, code, seconds, None, _last_line(folder / LOG_FILE))
+    return Proof(subject, folder, repeat, code, seconds, report)
+
+
+def _run(command: list[str], log_file: Path) -> int:
+    """Run the suite with its output in a file; return its exit code."""
+    with log_file.open("w", encoding="utf-8") as log:
+        try:
+            code = subprocess.run(command, stdout=log, stderr=log, timeout=SECONDS_MAX, check=False).returncode
+        except subprocess.TimeoutExpired:
+            print(f"did not end within {SECONDS_MAX:.0f} s and was ended", file=log)
+            return EXIT_UNREACHABLE
+    # We wrote the command line, so a usage error in it is our fault; so is a suite that a signal ended.
+    return EXIT_FAULT if code == EXIT_USAGE or code < 0 else code
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "the suite said nothing"

@@ -1,0 +1,144 @@
+"""A verification as a course of stages, each writing into the run's folder; `run.json` says how each ended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from parity.corpus_proof import CorpusProof, prove_corpus, write_corpus_proof
+from parity.errors import EXIT_REFUSED, EXIT_UNREACHABLE
+from parity.measurement import Measurement, measure
+from parity.plan import Plan
+from parity.proof import Proof, prove_all
+from parity.run_folder import CORPUS_FILE, ProofRecord, Record, now, write_record
+
+REPORT_SECONDS_MAX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the person asked for."""
+
+    command: str
+    directory: Path
+    plan: Plan
+    speed: str
+    corpus: Path | None
+    benchmarks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out of the stages, and the exit code that follows from it."""
+
+    proofs: tuple[Proof, ...]
+    corpus: CorpusProof | None
+    measurement: Measurement | None
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 only when something was proven and all of it held; what claims turn out to be doesn't count.
+
+        The worst of the suite's codes; 1 for a corpus that came back changed; 3 for benchmarks that didn't end well.
+        """
+        codes = [proof.exit_code for proof in self.proofs] or [EXIT_UNREACHABLE]
+        if self.corpus is not None and not self.corpus.holds:
+            codes.append(EXIT_REFUSED)
+        if self.measurement is not None and self.measurement.exit_code != 0:
+            codes.append(EXIT_UNREACHABLE)
+        return max(codes)
+
+
+def run_stages(request: Request, console: Console) -> Outcome:
+    """Run all stages and write `run.json`. Progress goes to `console`."""
+    begun = time.monotonic()
+    started_at = now()
+    corpus = None
+    with tempfile.TemporaryDirectory(prefix=".stores-", dir=request.directory) as scratch:
+        proofs = _prove(request, Path(scratch), console)
+        if request.corpus is not None:
+            corpus = _send_corpus(request, request.corpus, Path(scratch), console)
+            write_corpus_proof(corpus, request.directory / CORPUS_FILE)
+    measurement = None
+    if request.benchmarks:
+        measurement = measure(request.directory, speed=request.speed, corpus=request.corpus)
+    outcome = Outcome(proofs, corpus, measurement, time.monotonic() - begun)
+    write_record(_record(request, outcome, started_at), request.directory)
+    return outcome
+
+
+def write_report(directory: Path) -> int:
+    """Make the page, the summary and the JUnit file out of a run's folder; return the command's exit code."""
+    command = [sys.executable, "-m", "parity.main", "report", str(directory)]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, timeout=REPORT_SECONDS_MAX, check=False).returncode
+
+
+def _progress(console: Console) -> Progress:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console, transient=True)
+
+
+def _prove(request: Request, scratch: Path, console: Console) -> tuple[Proof, ...]:
+    subjects = request.plan.subjects
+    found: list[Proof] = []
+    with _progress(console) as progress:
+        task = progress.add_task("conformance", total=len(subjects))
+        for proof in prove_all(subjects, request.directory, scratch, quick=request.speed == "quick"):
+            found.append(proof)
+            progress.advance(task)
+            word = "conformant" if proof.exit_code == 0 else f"exit code {proof.exit_code}"
+            name = f"{proof.subject.store} {proof.subject.profile}"
+            progress.console.print(f"{name}: {word} ({proof.seconds:.1f} s)", highlight=False)
+    return tuple(sorted(found, key=lambda proof: subjects.index(proof.subject)))
+
+
+def _send_corpus(request: Request, file: Path, scratch: Path, console: Console) -> CorpusProof:
+    with _progress(console) as progress:
+        task = progress.add_task("corpus")
+
+        def advance(store: str, done: int, total: int) -> None:
+            progress.update(task, description=f"corpus, {store}", completed=done, total=total)
+
+        return prove_corpus(file, request.plan, scratch, request.directory / "corpus-logs", advance=advance)
+
+
+def _record(request: Request, outcome: Outcome, started_at: str) -> Record:
+    measurement = outcome.measurement
+    return Record(
+        command=request.command,
+        speed=request.speed,
+        started_at=started_at,
+        finished_at=now(),
+        seconds=round(outcome.seconds, 1),
+        exit_code=outcome.exit_code,
+        conformance=tuple(_proof_record(request, proof) for proof in outcome.proofs),
+        left_out=request.plan.left_out,
+        benchmarks_command=measurement.command if measurement else "",
+        benchmarks_exit_code=measurement.exit_code if measurement else None,
+        corpus=CORPUS_FILE if outcome.corpus else "",
+    )
+
+
+def _proof_record(request: Request, proof: Proof) -> ProofRecord:
+    return ProofRecord(
+        store=proof.subject.store,
+        profile=proof.subject.profile,
+        directory=proof.folder.relative_to(request.directory).as_posix(),
+        command=proof.command,
+        exit_code=proof.exit_code,
+        seconds=proof.seconds,
+    )

@@ -1,0 +1,89 @@
+"""`parity verify`: the main job, from stores to a report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.results import ResultsError, read_results
+from parity.plan import FULL_STORES, STORES, make_plan
+from parity.problems import Problem
+from parity.run_folder import BENCHMARKS_FOLDER, make_directory, point_latest_at
+from parity.verification import Outcome, Request, run_stages, write_report
+from parity.verify_tables import (
+    claims_table,
+    corpus_lines,
+    failure_lines,
+    left_out_lines,
+    proofs_table,
+    steps_table,
+)
+
+PLAIN_WIDTH = 120
+"""Columns where the output is no terminal, so that a log shows tables whole."""
+
+
+def verify(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: some minutes.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Large sizes and the memory store too: an hour or so.")] = False,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(
+            "--corpus", metavar="FILE.jsonl", help="Real agents to send through every store and measure with."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run's folder; without it a new one below out/.")
+    ] = None,
+    benchmarks: Annotated[
+        bool, typer.Option("--benchmarks/--no-benchmarks", help="Measure the stores and judge the claims.")
+    ] = True,
+) -> None:
+    """Prove the reference server over every embedded store in both profiles, judge the claims, write a report.
+
+    Exits 0 only if everything is conformant; claims may turn out as they will.
+    """
+    if quick and full:
+        raise Problem("--quick and --full exclude each other")
+    if corpus is not None and not corpus.is_file():
+        raise Problem(f"--corpus {corpus}: no such file", hint="Give a file of agents, one JSON object a line.")
+    speed = "quick" if quick else "full" if full else "default"
+    plan = make_plan(FULL_STORES if full else STORES)
+    directory = make_directory(out)
+    request = Request(
+        command=shlex.join(["parity", *sys.argv[1:]]),
+        directory=directory,
+        plan=plan,
+        speed=speed,
+        corpus=corpus,
+        benchmarks=benchmarks,
+    )
+    outcome = run_stages(request, Console(stderr=True))
+    report_code = write_report(directory)
+    point_latest_at(directory)
+    _print(request, outcome)
+    raise typer.Exit(outcome.exit_code or report_code)
+
+
+def _print(request: Request, outcome: Outcome) -> None:
+    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    console.print(steps_table(outcome.proofs))
+    console.print(proofs_table(outcome.proofs))
+    sentences = left_out_lines(request.plan.left_out) + failure_lines(outcome.proofs)
+    sentences += corpus_lines(outcome.corpus) if outcome.corpus is not None else []
+    if request.benchmarks:
+        try:
+            console.print(claims_table(read_results(request.directory / BENCHMARKS_FOLDER).judgement))
+        except ResultsError as error:
+            sentences.append(f"No claims were judged: {error}")
+    verdict = "conformant" if outcome.exit_code == 0 else f"NOT conformant (exit code {outcome.exit_code})"
+    sentences.append(f"Verdict: {verdict}, after {outcome.seconds:.0f} s")
+    sentences.append(f"Report:  {request.directory / 'report.html'}")
+    for sentence in sentences:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)

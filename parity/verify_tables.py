@@ -1,0 +1,148 @@
+"""What a verification prints: stores x profiles x steps, the corpus, the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.results import ClaimVerdict, Judgement
+from benchmarks.results import Verdict as ClaimOutcome
+from conformance.verdict import CREATE_STEPS, Verdict
+from parity.corpus_proof import CorpusProof
+from parity.plan import LeftOut
+from parity.proof import Proof
+from parity.reference import PROFILES
+from parity.run_folder import CORPUS_FILE
+
+WORDS: dict[Verdict, tuple[str, str]] = {
+    Verdict.PASS: ("pass", "green"),
+    Verdict.FAIL: ("FAIL", "bold red"),
+    Verdict.UNTESTABLE: ("UNTESTABLE", "red"),
+    Verdict.NOT_RUN: ("NOT RUN", "red"),
+    Verdict.HARNESS_ERROR: ("ERROR", "bold magenta"),
+    Verdict.KNOWN_FAILING: ("known", "yellow"),
+    Verdict.NOT_APPLICABLE: ("n/a", "dim"),
+}
+"""How a verdict is written in the table: a word, so that it reads without colours."""
+
+NAMED_MAX = 10
+"""So many left-out records are named on the terminal; the files name them all."""
+
+CLAIM_STYLES = {
+    ClaimOutcome.SUPPORTED: "green",
+    ClaimOutcome.CONTRADICTED: "red",
+    ClaimOutcome.INCONCLUSIVE: "yellow",
+    ClaimOutcome.NOT_MEASURED: "dim",
+}
+
+
+def steps_table(proofs: Sequence[Proof]) -> Table:
+    """The twelve steps of create in rows; a column for each store, its profiles side by side."""
+    stores = list(dict.fromkeys(proof.subject.store for proof in proofs))
+    table = Table(title="Create, step by step", title_justify="left")
+    table.add_column("step")
+    for store in stores:
+        table.add_column(f"{store.replace('+', chr(10))}\n{' '.join(profile.ljust(5) for profile in PROFILES)}")
+    for number, step in enumerate(CREATE_STEPS):
+        cells = [_profiles([proof for proof in proofs if proof.subject.store == store], number) for store in stores]
+        table.add_row(f"{number + 1:2} {step}", *cells)
+    return table
+
+
+def _profiles(proofs: Sequence[Proof], step: int) -> Text:
+    verdicts = {proof.subject.profile: proof.report.steps[step].verdict for proof in proofs if proof.report}
+    words = [WORDS[verdicts.get(profile, Verdict.NOT_RUN)] for profile in PROFILES]
+    return Text(" ").join(Text(word.ljust(5), style) for word, style in words)
+
+
+def proofs_table(proofs: Sequence[Proof]) -> Table:
+    """A row for each run of the suite: how many requirements were judged, and the outcome."""
+    table = Table(title="Conformance", title_justify="left")
+    for heading in ("store", "profile"):
+        table.add_column(heading)
+    for heading in ("measured", "passed", "failed", "seconds"):
+        table.add_column(heading, justify="right")
+    table.add_column("outcome")
+    for proof in proofs:
+        outcome = OUTCOMES.get(proof.exit_code, _FAULT)
+        table.add_row(proof.subject.store, proof.subject.profile, *_counts(proof), f"{proof.seconds:.1f}", outcome)
+    return table
+
+
+def _counts(proof: Proof) -> tuple[str, str, str]:
+    if proof.report is None:
+        return "0", "0", "0"
+    summary = proof.report.summary
+    return str(summary.measured), str(summary.counts[Verdict.PASS]), str(summary.counts[Verdict.FAIL])
+
+
+def failure_lines(proofs: Sequence[Proof]) -> list[str]:
+    """What failed, by name, and the command that shows it again; nothing for what went well."""
+    lines: list[str] = []
+    for proof in proofs:
+        if proof.exit_code == 0:
+            continue
+        what = ", ".join(proof.report.failing()) if proof.report else proof.reason
+        lines += [f"{proof.subject.store} {proof.subject.profile}: {what or 'see its folder'}", f"  {proof.command}"]
+        lines += [f"  its folder: {proof.folder}"]
+    return lines
+
+
+_FAULT = "[bold magenta]fault of the suite[/]"
+OUTCOMES = {0: "[green]conformant[/]", 1: "[bold red]NOT CONFORMANT[/]", 3: "[red]incomplete[/]"}
+"""What the suite's exit codes say."""
+
+
+def claims_table(judgement: Judgement) -> Table:
+    """A row for each verdict: what is claimed, what was measured, with its interval."""
+    table = Table(title="Claims", title_justify="left")
+    for heading in ("claim", "mode", "payload", "stated", "measured [95 % interval]", "verdict"):
+        table.add_column(heading)
+    for verdict in judgement.verdicts:
+        outcome = Text(verdict.verdict.value, CLAIM_STYLES[verdict.verdict])
+        table.add_row(verdict.title, verdict.durability, verdict.payload, stated(verdict), measured(verdict), outcome)
+    return table
+
+
+def stated(verdict: ClaimVerdict) -> str:
+    """The claimed range, as people write it."""
+    low, high = (as_said(verdict, end) for end in (verdict.at_least, verdict.at_most))
+    return f"{low} to {high}" if high else f"{low} or more"
+
+
+def measured(verdict: ClaimVerdict) -> str:
+    """The measured ratio and its interval, in the claim's own terms."""
+    if verdict.ratio is None:
+        return verdict.reason or "-"
+    value, low, high = (
+        as_said(verdict, ratio)
+        for ratio in (verdict.ratio.value, verdict.ratio.interval.low, verdict.ratio.interval.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def as_said(verdict: ClaimVerdict, ratio: float | None) -> str:
+    """A ratio as times (2.3x) or as a saving (57 %), as the claim has it; empty for none."""
+    if ratio is None:
+        return ""
+    return f"{1 - 1 / ratio:.0%}" if verdict.form == "saving" and ratio > 0 else f"{ratio:.3g}x"
+
+
+def corpus_lines(proof: CorpusProof) -> list[str]:
+    """Sentences about a corpus: what was read, what was left out by name, what came back from each store."""
+    source = proof.source
+    lines = [f"Corpus {source.name}: {source.records} records, {source.agents} agents, {len(source.skipped)} left out"]
+    lines += [f"  left out: {name}" for name in source.skipped[:NAMED_MAX]]
+    if len(source.skipped) > NAMED_MAX:
+        lines.append(f"  ... and {len(source.skipped) - NAMED_MAX} more, all named in {CORPUS_FILE} and the report")
+    for trip in proof.round_trips:
+        lines.append(f"  {trip.store}: {trip.equal} of {trip.agents} came back equal ({trip.seconds:.1f} s)")
+        lines += [f"    {difference}" for difference in trip.differences]
+    return lines
+
+
+def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
+    """Sentences about stores that are missing here."""
+    return [f"Left out: {row.store}: {row.reason}" for row in left_out]
