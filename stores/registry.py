@@ -47,6 +47,8 @@ class Scheme:
     """Import name of the driver."""
     install: str = ""
     """What to install when the driver is missing."""
+    missing: Callable[[], str | None] | None = None
+    """Says why a driver that isn't a Python package can't be used and what changes that, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def unavailable(scheme: Scheme) -> str | None:
     """Say why a scheme can't be opened here, or None."""
     if scheme.driver and find_spec(scheme.driver) is None:
         return f"the Python package {scheme.driver!r} is not installed; {scheme.install}"
-    return None
+    return scheme.missing() if scheme.missing else None
 
 
 def scheme_of(name: str) -> Scheme:
@@ -156,6 +158,18 @@ def _open_sqlite(path: str, options: Options, schema: Schema) -> Store:
     return SqliteStore(Path(path), codec_of(options["codec"]), Durability(options["durability"]), schema)
 
 
+def _open_badger(path: str, options: Options, schema: Schema) -> Store:
+    from stores.engines.badger.engine import open_badger  # noqa: PLC0415
+
+    return open_badger(path, options, schema)
+
+
+def _badger_missing() -> str | None:
+    from stores.engines.badger.build import missing  # noqa: PLC0415
+
+    return missing()
+
+
 def _key_value(module: str, engine: str) -> Opener:
     """Return an opener of an engine class over a path."""
 
@@ -184,6 +198,14 @@ SCHEMES: tuple[Scheme, ...] = (
         _options("protobuf"),
         driver="plyvel",
         install="pip install plyvel (wheels for CPython 3.11 and 3.12)",
+    ),
+    Scheme(
+        "badger",
+        "BadgerDB v4.5.0, an embedded log-structured store in Go",
+        _open_badger,
+        _options("protobuf"),
+        install="make badger",
+        missing=_badger_missing,
     ),
     Scheme("sqlite", "SQLite tables that any SQLite tool opens", _open_sqlite, _options("json-orjson")),
 )

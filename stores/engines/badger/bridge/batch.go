@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -14,12 +15,15 @@ const (
 	operationHeader = 9
 )
 
-// flushMarker is the one key that the bridge keeps for itself, see maintenance.go.
-var flushMarker = []byte("\xffparity-bridge-flush\xff")
+// Keys with this prefix are the bridge's own: nobody else may write them, and reads don't show them.
+var (
+	reservedPrefix = []byte("\xffparity-bridge\xff")
+	flushMarker    = []byte("\xffparity-bridge\xffflush")
+	journalKey     = []byte("\xffparity-bridge\xffjournal")
+)
 
-// commit applies an encoded batch in one transaction: all of it or nothing. A later operation on a key wins.
-// Badger keeps references to keys and values only until the transaction has ended, so the host's memory is used
-// as it is. With sync, the batch is on the medium afterwards even when the database was opened without SyncWrites.
+// commit applies an encoded batch: all of it or nothing. A later operation on a key wins. With sync, the batch is
+// on the medium afterwards even when the database was opened without SyncWrites.
 func (d *database) commit(batch []byte, sync bool) error {
 	if err := d.enter(); err != nil {
 		return err
@@ -31,46 +35,56 @@ func (d *database) commit(batch []byte, sync bool) error {
 	if err := d.space.check(len(batch)); err != nil {
 		return err
 	}
-	d.writes.RLock()
-	defer d.writes.RUnlock()
-	transaction := d.badger.NewTransaction(true)
-	defer transaction.Discard()
-	if err := d.fill(transaction, batch); err != nil {
-		return err
+	err := d.commitWhole(batch)
+	if errors.Is(err, badger.ErrTxnTooBig) {
+		err = d.commitInParts(batch)
 	}
-	d.readers.writeBegins()
-	err := transaction.Commit()
-	d.readers.writeEnds()
 	if err == nil && sync && !d.settings.SyncWrites {
-		return d.badger.Sync()
+		err = d.badger.Sync()
 	}
 	return err
 }
 
-func (d *database) fill(transaction *badger.Txn, batch []byte) error {
+// commitWhole commits the batch in one transaction, or answers badger.ErrTxnTooBig. Badger keeps references to keys
+// and values only until the transaction has ended, so the host's memory is used as it is.
+func (d *database) commitWhole(batch []byte) error {
+	d.writes.RLock()
+	defer d.writes.RUnlock()
+	transaction := d.badger.NewTransaction(true)
+	defer transaction.Discard()
+	rest, err := fill(transaction, batch)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return badger.ErrTxnTooBig
+	}
+	d.readers.writeBegins()
+	defer d.readers.writeEnds()
+	return transaction.Commit()
+}
+
+// fill stages operations until the batch ends or the transaction is full, and returns the operations left over.
+func fill(transaction *badger.Txn, batch []byte) (rest []byte, err error) {
 	for len(batch) > 0 {
 		operation, key, value, rest, err := nextOperation(batch)
 		if err != nil {
-			return err
-		}
-		if bytes.Equal(key, flushMarker) {
-			return faultf(codeInvalid, "the key %q is the bridge's own", key)
+			return nil, err
 		}
 		if operation == opPut {
 			err = transaction.Set(key, value)
 		} else {
 			err = transaction.Delete(key)
 		}
-		if err == badger.ErrTxnTooBig {
-			return faultf(codeTooBig, "the batch exceeds what one transaction holds: %d bytes or %d operations",
-				d.badger.MaxBatchSize(), d.badger.MaxBatchCount())
+		if errors.Is(err, badger.ErrTxnTooBig) {
+			return batch, nil
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		batch = rest
 	}
-	return nil
+	return nil, nil
 }
 
 func nextOperation(batch []byte) (operation byte, key, value, rest []byte, err error) {
@@ -86,5 +100,9 @@ func nextOperation(batch []byte) (operation byte, key, value, rest []byte, err e
 	if valueEnd > uint64(len(batch)) {
 		return 0, nil, nil, nil, faultf(codeInvalid, "the batch ends inside a key or value")
 	}
-	return operation, batch[operationHeader:keyEnd:keyEnd], batch[keyEnd:valueEnd:valueEnd], batch[valueEnd:], nil
+	key = batch[operationHeader:keyEnd:keyEnd]
+	if bytes.HasPrefix(key, reservedPrefix) {
+		return 0, nil, nil, nil, faultf(codeInvalid, "the key %q is the bridge's own", key)
+	}
+	return operation, key, batch[keyEnd:valueEnd:valueEnd], batch[valueEnd:], nil
 }

@@ -122,7 +122,7 @@ func (c *cursor) page(limit int, buffer []byte) (used, rows int, more bool, err 
 func (c *cursor) row(buffer []byte) (int, error) {
 	item := c.iterator.Item()
 	key := item.Key()
-	if bytes.Equal(key, flushMarker) {
+	if bytes.HasPrefix(key, reservedPrefix) {
 		return 0, nil
 	}
 	valueSize := 0

@@ -36,9 +36,12 @@ type database struct {
 	life   sync.RWMutex
 	closed bool
 	broken atomic.Bool
-	// writes is held for reading by commits and for writing by a flush, while which Badger refuses writes.
+	// writes is held for reading by commits and for writing by a flush, while which Badger
+	// refuses writes, and by a batch that is applied in parts.
 	writes sync.RWMutex
-	space  spaceGuard
+	// visible is held for writing while a batch is applied in parts, and for reading where a state is chosen to read.
+	visible sync.RWMutex
+	space   spaceGuard
 
 	readers readers
 
@@ -98,6 +101,7 @@ func (s settings) options(path string) badger.Options {
 }
 
 func openDatabase(path string, text []byte) (*database, error) {
+	startDispatchers()
 	chosen, err := parseSettings(text)
 	if err != nil {
 		return nil, err
@@ -117,6 +121,10 @@ func openDatabase(path string, text []byte) (*database, error) {
 		return 0, err
 	})
 	if err != nil {
+		return nil, err
+	}
+	if _, err = guarded(d, func() (int, error) { return 0, d.recover() }); err != nil {
+		_ = d.close() // the reason to give is the first one
 		return nil, err
 	}
 	return d, nil

@@ -5,83 +5,30 @@ package main
 */
 import "C"
 
-import (
-	"runtime"
-	"sync/atomic"
-	"time"
-	"unsafe"
-)
+import "sync"
 
-// A leader is a goroutine that watches for requests; there is one at most. It resigns while it commits, so that
-// another one serves other threads meanwhile, and stays a moment after a commit, since commits come in rows.
-const leaderPatience = 25 * time.Microsecond
+// dispatchers commit what threads leave in dispatch.c. While one commits, another takes what comes meanwhile; a
+// third covers the moment in which both are at it. They live as long as the process.
+const dispatchers = 3
 
-func takePending() *C.parity_request {
-	slot := (*unsafe.Pointer)(unsafe.Pointer(&C.parity_pending))
-	if atomic.LoadPointer(slot) == nil {
-		return nil
+var startDispatchers = sync.OnceFunc(func() {
+	for count := 0; count < dispatchers; count++ {
+		go dispatch()
 	}
-	return (*C.parity_request)(atomic.SwapPointer(slot, nil))
-}
+})
 
-func somePending() bool {
-	return atomic.LoadPointer((*unsafe.Pointer)(unsafe.Pointer(&C.parity_pending))) != nil
-}
-
-// lead says whether this goroutine became the leader.
-func lead() bool {
-	return atomic.CompareAndSwapUint32((*uint32)(unsafe.Pointer(&C.parity_leader)), 0, 1)
-}
-
-func resign() { atomic.StoreUint32((*uint32)(unsafe.Pointer(&C.parity_leader)), 0) }
-
-// parity_badger_serve is called by a thread that left a request and saw no leader.
-//
-//export parity_badger_serve
-func parity_badger_serve() { go serve() }
-
-// serve leads until nothing comes for a while. A request that comes just as it resigns is looked for once more.
-func serve() {
-	for lead() {
-		request := watch()
-		resign()
-		if request == nil {
-			if !somePending() {
-				return
-			}
-			continue
+func dispatch() {
+	var request *C.parity_request
+	var result C.int64_t
+	for {
+		request = C.parity_finish_and_take(request, result)
+		for request.next != nil {
+			other := request
+			request = other.next // read before the other is done: its memory is gone then
+			go func() { C.parity_finish(other, perform(other)) }()
 		}
-		if somePending() {
-			go serve()
-		}
-		if !performAll(request) {
-			return
-		}
-		for request = watch(); request != nil; request = watch() {
-			resign()
-			if somePending() {
-				go serve()
-			}
-			if !performAll(request) {
-				return
-			}
-		}
-		resign()
+		result = perform(request)
 	}
-}
-
-// performAll serves a list of requests, the last of it here, and says whether this goroutine leads again. It does
-// so before the thread learns that its request is done: then the thread finds a leader for its next one.
-func performAll(request *C.parity_request) bool {
-	for request.next != nil {
-		other := request
-		request = (*C.parity_request)(request.next) // read before the other is done: its memory is gone then
-		go func() { C.parity_finish(other, perform(other)) }()
-	}
-	result := perform(request)
-	leads := lead()
-	C.parity_finish(request, result)
-	return leads
 }
 
 func perform(request *C.parity_request) C.int64_t {
@@ -93,20 +40,4 @@ func perform(request *C.parity_request) C.int64_t {
 		})
 	}
 	return answer(0, err, room)
-}
-
-// watch takes all waiting requests, or nil when none comes in time.
-func watch() *C.parity_request {
-	end := time.Now().Add(leaderPatience)
-	for turn := 1; ; turn++ {
-		if request := takePending(); request != nil {
-			return request
-		}
-		if turn%16 == 0 {
-			runtime.Gosched()
-			if time.Now().After(end) {
-				return nil
-			}
-		}
-	}
 }

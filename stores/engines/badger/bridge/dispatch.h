@@ -16,11 +16,10 @@ typedef struct parity_request {
     struct parity_request *next;
 } parity_request;
 
-// The newest waiting request. Both sides touch these two with atomic operations only.
-extern void *parity_pending;
-// 1 while a goroutine watches parity_pending.
-extern uint32_t parity_leader;
+// Ends `last` with this result (NULL: there was none), then waits for requests and returns all that wait.
+parity_request *parity_finish_and_take(parity_request *last, int64_t result);
 
+// Ends a request. Its memory belongs to its thread again from then on.
 void parity_finish(parity_request *request, int64_t result);
 
 #endif

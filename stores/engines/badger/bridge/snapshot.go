@@ -18,7 +18,9 @@ type snapshot struct {
 }
 
 func (d *database) newSnapshot() *snapshot {
+	d.visible.RLock()
 	s := &snapshot{database: d, transaction: d.badger.NewTransaction(false), cursors: map[*cursor]struct{}{}}
+	d.visible.RUnlock()
 	d.mutex.Lock()
 	d.snapshots[s] = struct{}{}
 	d.mutex.Unlock()
@@ -39,7 +41,9 @@ func (d *database) get(key, buffer []byte) (int, error) {
 		return 0, err
 	}
 	defer d.life.RUnlock()
+	d.visible.RLock()
 	transaction, epoch := d.readers.take(d.badger)
+	d.visible.RUnlock()
 	size, err := read(transaction, key, buffer)
 	d.readers.give(transaction, epoch)
 	return size, err

@@ -1,0 +1,236 @@
+"""The Engine over BadgerDB. See `library.py` for forks and signals, the folder `bridge` for the Go side."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stores.codecs import codec_of
+from stores.contract import Durability, FormatMismatch, SizeOnDisk, Store
+from stores.engines.badger.build import BADGER_VERSION
+from stores.engines.badger.library import Code, Library, load
+from stores.files import make_folder, size_of
+from stores.indexing import KINDS, Schema
+from stores.keyvalue import KeyValueStore
+
+_OPERATION = struct.Struct("<BII")
+_ROW = struct.Struct("<II")
+_PUT, _DELETE = 1, 2
+_PAGE_HEADER_BYTES = 16
+_FIRST_PAGE_ROWS = 16
+"""A lookup reads one row, so the first page is small; each next one is four times as long."""
+_PAGE_ROWS_MAX = 4096
+_FIRST_FILES = {"LOCK", "MANIFEST-REWRITE"}
+"""What a process killed in its very first open leaves behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How Badger is opened. What isn't named here has Badger's default."""
+
+    sync_writes: bool
+    read_only: bool = False
+    memtable_mb: int = 64
+    """Badger's default. A transaction holds 15 % of it (9.6 MiB); larger batches go through the bridge's journal."""
+    cache_mb: int = 256
+    """Badger's default, and what the LevelDB engine has."""
+    value_log_mb: int = 256
+    """Instead of 1023: space is given back file by file, and each file is mapped twice as large as this. It is also
+    the largest batch and the largest value."""
+    value_threshold: int = 1024 * 1024
+    """Badger's default, the largest allowed. Smaller values live in the tree, where they are compressed."""
+    compression: str = "snappy"
+    """Badger's default, and LevelDB's."""
+    reserve_mb: int = 160
+    """Commits are refused while less is free: two memory tables and some. Badger writes through mapped files, and on
+    a full disk such a write ends the process."""
+
+
+class BadgerEngine:
+    """One Badger folder. Badger itself locks it, checks what it reads, and replays its log after a crash."""
+
+    name = "badger"
+    has_checksums = True
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        """Open or make the database. Raises StoreLocked, FormatMismatch, EngineCorrupt, StoreUnavailable."""
+        self._library = load()
+        self._library.check_process()
+        self._path = path
+        self._closed = False
+        self.tunables: Mapping[str, str] = {
+            "badger": BADGER_VERSION,
+            **{name: str(value).lower() for name, value in asdict(settings).items()},
+        }
+        if not settings.read_only:
+            make_folder(path)
+        _check_folder(path)
+        text, name, room = json.dumps(asdict(settings)).encode(), str(path).encode(), self._library.rooms.room
+        handle = self._library.open(name, len(name), text, len(text), room.address, room.size)
+        if handle < 0:
+            raise room.error(handle, str(path))
+        self._handle = handle
+        self._rooms = self._library.rooms
+        self._get = self._library.get
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Engine`."""
+        room = self._rooms.room
+        if not self._library.forked:
+            size = self._get(self._handle, 0, key, len(key), room.address, room.size)
+            if size >= 0:
+                return bytes(room.view[:size])
+            if size == Code.NOT_FOUND:
+                return None
+        return self.get_large(0, key)
+
+    def get_large(self, snapshot: int, key: bytes) -> bytes | None:
+        """Get with a buffer of the value's size; says what went wrong if that isn't it."""
+        self._library.check_process()
+        room = self._rooms.room
+        while True:
+            size = self._get(self._handle, snapshot, key, len(key), room.address, room.size)
+            if size >= 0:
+                return bytes(room.view[:size])
+            if size == Code.NOT_FOUND:
+                return None
+            if size != Code.BUFFER_TOO_SMALL:
+                raise room.error(size, str(self._path))
+            room = self._rooms.of(room.number(0))
+
+    def snapshot(self) -> BadgerSnapshot:
+        """See `Engine`."""
+        self._library.check_process()
+        room = self._rooms.room
+        handle = self._library.snapshot(self._handle, room.address, room.size)
+        if handle < 0:
+            raise room.error(handle, str(self._path))
+        return BadgerSnapshot(self, self._library, self._handle, handle, self._path)
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
+        """See `Engine`. One call into Go, one transaction."""
+        self._library.check_process()
+        parts: list[bytes] = []
+        for key, value in changes:
+            if value is None:
+                parts += (_OPERATION.pack(_DELETE, len(key), 0), key)
+            else:
+                parts += (_OPERATION.pack(_PUT, len(key), len(value)), key, value)
+        batch, room = b"".join(parts), self._rooms.room
+        result = self._library.commit(self._handle, batch, len(batch), sync, room.address, room.size)
+        if result < 0:
+            raise room.error(result, str(self._path))
+
+    def size_on_disk(self) -> SizeOnDisk:
+        """See `Engine`. The apparent size of an open database counts files mapped larger than what is in them."""
+        return size_of(self._path)
+
+    def compact(self) -> None:
+        """See `Engine`. Memory tables to disk, all levels into one, then value log files without their garbage."""
+        self._library.check_process()
+        room = self._rooms.room
+        result = self._library.compact(self._handle, room.address, room.size)
+        if result < 0:
+            raise room.error(result, str(self._path))
+
+    def close(self) -> None:
+        """See `Engine`. In a forked child it does nothing: the database is the parent's."""
+        if self._closed or self._library.forked:
+            return
+        self._closed = True
+        room = self._rooms.room
+        result = self._library.close(self._handle, room.address, room.size)
+        if result < 0:
+            raise room.error(result, str(self._path))
+
+
+class BadgerSnapshot:
+    """One state of the database. A range under way keeps it until it is exhausted or closed."""
+
+    def __init__(self, engine: BadgerEngine, library: Library, database: int, handle: int, path: Path) -> None:
+        self._engine = engine
+        self._library = library
+        self._database = database
+        self._handle = handle
+        self._path = path
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Snapshot`."""
+        return self._engine.get_large(self._handle, key)
+
+    def range(
+        self, start: bytes, stop: bytes, *, keys_only: bool = False, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """See `Snapshot`; an empty stop means no end. With keys_only values are empty and not read from disk."""
+        flags, limit, cursor = reverse | keys_only << 1, _FIRST_PAGE_ROWS, 0
+        try:
+            page, cursor = self._page(start, stop, flags, limit)
+            yield from _rows(page)
+            while cursor:
+                limit = min(limit * 4, _PAGE_ROWS_MAX)
+                page, cursor = self._next_page(cursor, limit)
+                yield from _rows(page)
+        finally:
+            if cursor and not self._library.forked:
+                self._library.cursor_close(cursor)
+
+    def _page(self, start: bytes, stop: bytes, flags: int, limit: int) -> tuple[bytes, int]:
+        self._library.check_process()
+        room = self._library.rooms.room
+        used = self._library.scan(
+            self._database, self._handle, start, len(start), stop, len(stop), flags, limit, room.address, room.size
+        )
+        if used == Code.BUFFER_TOO_SMALL:
+            return self._next_page(room.number(0), limit, room.number(1))
+        if used < 0:
+            raise room.error(used, str(self._path))
+        return bytes(room.view[:used]), room.number(0)
+
+    def _next_page(self, cursor: int, limit: int, needed: int = 0) -> tuple[bytes, int]:
+        self._library.check_process()
+        while True:
+            room = self._library.rooms.of(needed)
+            used = self._library.next(cursor, limit, room.address, room.size)
+            if used >= 0:
+                return bytes(room.view[:used]), room.number(0)
+            if used != Code.BUFFER_TOO_SMALL:
+                self._library.cursor_close(cursor)
+                raise room.error(used, str(self._path))
+            needed = room.number(1)
+
+    def close(self) -> None:
+        """See `Snapshot`."""
+        if self._handle and not self._library.forked:
+            self._library.snapshot_close(self._handle)
+        self._handle = 0
+
+
+def _rows(page: bytes) -> Iterator[tuple[bytes, bytes]]:
+    place, end, unpack = _PAGE_HEADER_BYTES, len(page), _ROW.unpack_from
+    while place < end:
+        key_size, value_size = unpack(page, place)
+        key = place + _ROW.size
+        value = key + key_size
+        place = value + value_size
+        yield page[key:value], page[value:place]
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a folder that holds something else: Badger would put its files among them."""
+    if not path.is_dir() or (path / "MANIFEST").exists():
+        return
+    strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in _FIRST_FILES)
+    if strangers:
+        raise FormatMismatch(
+            f"{path} holds {strangers[0]!r} but no Badger database", hint="choose an empty folder, or the right one"
+        )
+
+
+def open_badger(path: str, options: Mapping[str, str], schema: Schema = KINDS) -> Store:
+    """Open a store over Badger. Raises what BadgerEngine and KeyValueStore raise."""
+    durability = Durability(options["durability"])
+    engine = BadgerEngine(Path(path), Settings(sync_writes=durability is Durability.DURABLE))
+    return KeyValueStore(engine, codec_of(options["codec"]), durability, schema)
