@@ -17,6 +17,8 @@ WRITE_BUFFER_BYTES = 64 * MIB
 """A larger memory table: fewer files at level 0 under load. Costs up to twice this in memory."""
 CACHE_BYTES = 256 * MIB
 """Blocks kept uncompressed; with the default of 8 MiB reads of 6 KiB records take twice as long."""
+FIRST_KEY, LAST_KEY = b"\x00", b"\xff" * 8
+"""Bounds around every key: keys begin with an ASCII letter."""
 BLOOM_BITS = 10
 """One false positive in a hundred: an absent id or free slug costs no disk read."""
 
@@ -86,7 +88,8 @@ class LevelDbEngine:
     def compact(self) -> None:
         """See `Engine`."""
         with _translated(self._path):
-            self._db.compact_range()
+            # Without bounds plyvel hands LevelDB the empty range, and nothing at all is compacted.
+            self._db.compact_range(start=FIRST_KEY, stop=LAST_KEY)
 
     def close(self) -> None:
         """See `Engine`."""
