@@ -23,6 +23,8 @@ from parity.run_folder import CONFORMANCE_FOLDER
 RUNS_AT_ONCE = 2
 """A run waits for its server about as long as the server waits for it, so two keep two cores busy."""
 SECONDS_MAX = 900.0
+JOBS = 4
+"""Checks at a time within a run: most wait for a disk."""
 LOG_FILE = "conform.log"
 
 
@@ -56,7 +58,8 @@ def prove(subject: Subject, run: Path, scratch: Path, *, quick: bool) -> Proof:
     reference = Reference(subject.url(scratch), subject.profile, scratch / f"{subject.label}-server", folder)
     reference.prepare()
     command = [sys.executable, "-m", "parity.main", "conform", reference.target, "--profile", subject.profile]
-    command += ["--credentials", str(reference.credentials), "--out", str(folder)]
+    command += ["--credentials", str(reference.credentials), "--declare", str(reference.declaration)]
+    command += ["--out", str(folder), "--jobs", str(JOBS)]
     begun = time.monotonic()
     code = _run(command + ["--quick"] * quick, folder / LOG_FILE)
     seconds = round(time.monotonic() - begun, 3)

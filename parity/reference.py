@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parity.problems import Problem
+from stores.registry import parse_url
 
 PROFILES = ("cloud", "oss")
 
@@ -54,8 +55,13 @@ class Reference:
         """The same identities as the suite reads them."""
         return self.secrets_in / "credentials.toml"
 
+    @property
+    def declaration(self) -> Path:
+        """The features that the server claims, as the suite reads them: what is claimed is enforced."""
+        return self.secrets_in / "declaration.toml"
+
     def prepare(self) -> None:
-        """Write both files of credentials, readable by their owner only, with new random tokens."""
+        """Write the declaration, and both files of credentials, readable by their owner only, with new tokens."""
         for folder in (self.secrets_in, self.log_in):
             folder.mkdir(parents=True, exist_ok=True)
         tokens = {role: secrets.token_urlsafe(24) for role in ROLES}
@@ -64,6 +70,7 @@ class Reference:
             for role, token in tokens.items()
         ]
         roles = [f'[roles.{role}]\ntoken = "{token}"\nid = "{identity(role)}"\n' for role, token in tokens.items()]
+        self.declaration.write_text(_declaration(self.profile, self.store_url), encoding="utf-8")
         _write_private(self.tokens, "\n".join(callers))
         _write_private(self.credentials, "\n".join(roles))
 
@@ -114,6 +121,19 @@ class Reference:
             f"the reference server over {self.store_url} did not start:\n" + "\n".join(said),
             hint=f"Its whole log is in {self.log}.",
         )
+
+
+def _declaration(profile: str, store_url: str) -> str:
+    features = {
+        "list": True,
+        "watch": profile == "cloud",
+        "health": True,
+        "reflection": True,
+        # Durability can be asked of a store only that outlives its process.
+        "restartable": parse_url(store_url).scheme != "memory",
+    }
+    lines = [f"{name} = {str(offered).lower()}\n" for name, offered in features.items()]
+    return f'profile = "{profile}"\n\n[features]\n{"".join(lines)}'
 
 
 def identity(role: str) -> str:
