@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reference_server.authorization.callers import TokenFile
+from reference_server.authorization.callers import KnowsCallers, TokenFile
+from reference_server.authorization.jwt_callers import JwtCallers
 from reference_server.authorization.model import Authorizer, Statement
 from reference_server.authorization.policies import grant
 from reference_server.call import SYSTEM, Clock, Profile, Rules, State
@@ -16,6 +17,7 @@ from reference_server.executor import Executor, GroupedCommit, InlineCommit, com
 from reference_server.pipeline import Operation
 from reference_server.pipelines import OPERATIONS
 from reference_server.servicers import CallerOf, caller_source
+from reference_server.tracing import Tracing, start_tracing
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Store
 
@@ -31,6 +33,7 @@ class Application:
     wakeup: Wakeup
     tokens: TokenFile | None
     caller_of: CallerOf
+    tracing: Tracing | None
 
     def operations(self) -> Iterable[Operation]:
         """Return the operations that the profile offers."""
@@ -44,8 +47,10 @@ class Application:
         return True
 
     def close(self) -> None:
-        """Finish the commits under way; the store stays open, it is its opener's."""
+        """Finish the commits under way and send the last traces; the store stays open, it is its opener's."""
         self.committer.close()
+        if self.tracing is not None:
+            self.tracing.close()
 
 
 def build(
@@ -55,13 +60,17 @@ def build(
     clock: Clock | None = None,
     operations: Mapping[str, Operation] = OPERATIONS,
 ) -> Application:
-    """Put an application together over an open store. Raises TokenFileError."""
+    """Put an application together over an open store. Raises TokenFileError, ConfigError."""
     profile = Profile(config.profile)
     offered = {name: each.for_profile(profile) for name, each in operations.items() if profile in each.profiles}
-    rules = Rules(profile, offered, clock or Clock(), Authorizer())
+    tracing = start_tracing(config.otlp_endpoint)
+    rules = Rules(profile, offered, clock or Clock(), Authorizer(), tracing.tracer if tracing else None)
     wakeup = Wakeup()
     committer = commit_for(store)
     tokens = TokenFile(Path(config.tokens)) if profile is Profile.CLOUD and config.tokens else None
+    sources: list[KnowsCallers] = [tokens] if tokens is not None else []
+    if config.jwt_jwks:
+        sources.append(JwtCallers(Path(config.jwt_jwks), config.jwt_issuer, config.jwt_audience))
     application = Application(
         store=store,
         rules=rules,
@@ -69,7 +78,8 @@ def build(
         committer=committer,
         wakeup=wakeup,
         tokens=tokens,
-        caller_of=caller_source(profile, tokens),
+        caller_of=caller_source(profile, sources),
+        tracing=tracing,
     )
     application.refresh_callers()
     return application

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from opentelemetry.trace import Tracer
 from ulid_transform import ulid_now
 
 from reference_server.authorization.model import Authorizer, Ref
@@ -68,6 +69,8 @@ class Rules:
     """By name, for example `agent-create`."""
     clock: Clock
     authorizer: Authorizer
+    tracer: Tracer | None = None
+    """Makes a span per step; None (the default) costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)

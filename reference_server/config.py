@@ -32,7 +32,12 @@ class ServerConfig:
     listen: str = "127.0.0.1:50051"
     """host:port (port 0: any free one), or unix:PATH."""
     tokens: str = ""
-    """The token file; required by the cloud profile."""
+    """The token file; the cloud profile needs one (or jwt_jwks)."""
+    jwt_jwks: str = ""
+    """A JWKS file: callers may also send a JWT signed by one of its keys; the caller's id is the claim `sub`."""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    """Where given, the claims `iss` and `aud` must equal them."""
     tls_cert: str = ""
     tls_key: str = ""
     tls_client_ca: str = ""
@@ -42,6 +47,14 @@ class ServerConfig:
     """More at once are answered RESOURCE_EXHAUSTED."""
     grace_seconds: float = 10.0
     """How long requests in flight may take after SIGTERM."""
+    events_max: int = 100_000
+    """So many events stay in the outbox for watchers that resume; older ones are cleared once they are delivered."""
+    event_log: str = ""
+    """Deliver events to this file too, a line of JSON each, at least once."""
+    metrics: str = ""
+    """host:port for Prometheus; empty: no metrics."""
+    otlp_endpoint: str = ""
+    """Send traces there (OTLP over gRPC, http://host:4317); empty: no traces."""
     log_level: str = "info"
     reflection: bool = True
 
@@ -49,15 +62,17 @@ class ServerConfig:
         """Return the configuration itself if it makes sense as a whole. Raises ConfigError."""
         if self.profile not in {profile.value for profile in Profile}:
             raise ConfigError(f"profile: {self.profile!r} is neither 'cloud' nor 'oss'")
-        if self.profile == Profile.CLOUD.value and not self.tokens:
+        if self.profile == Profile.CLOUD.value and not (self.tokens or self.jwt_jwks):
             raise ConfigError("tokens: the cloud profile asks callers for tokens; give a token file with --tokens FILE")
+        if self.metrics and not self.metrics.rpartition(":")[2].isdigit():
+            raise ConfigError(f"metrics: {self.metrics!r} is no host:port")
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ConfigError("tls_cert and tls_key: give both or neither")
         if self.tls_client_ca and not self.tls_cert:
             raise ConfigError("tls_client_ca: asking clients for certificates needs tls_cert and tls_key too")
         if self.log_level not in LEVELS:
             raise ConfigError(f"log_level: {self.log_level!r} is none of {', '.join(LEVELS)}")
-        for name in ("max_message_bytes", "max_concurrent_requests"):
+        for name in ("max_message_bytes", "max_concurrent_requests", "events_max"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: must be 1 or more")
         if self.grace_seconds < 0:

@@ -156,6 +156,13 @@ class ResourceExhausted(ApiError):
     reason = "LIMIT_REACHED"
 
 
+class OutOfRange(ApiError):
+    """A watch asks for events that are gone."""
+
+    code = code_pb2.OUT_OF_RANGE
+    reason = "EVENTS_CLEARED"
+
+
 class Unavailable(ApiError):
     """The server can't serve now: it is shutting down, or the store's medium fails. Try again later."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from opentelemetry.trace import Tracer
 
 from reference_server.authorization.requirements import Requirement, requirement_of
 from reference_server.call import Profile, State
@@ -61,6 +62,18 @@ def operation(
 
 def run_steps(state: State, work: UnitOfWork) -> State:
     """Run the steps of the state's operation in order. Whatever a step raises ends the operation."""
+    tracer = state.rules.tracer
+    if tracer is not None:
+        return _run_traced(tracer, state, work)
     for each in state.operation.steps:
         state = each.run(state, work)
+    return state
+
+
+def _run_traced(tracer: Tracer, state: State, work: UnitOfWork) -> State:
+    """The same with one span for the operation and one child span per step, by their exact names."""
+    with tracer.start_as_current_span(state.operation.name):
+        for each in state.operation.steps:
+            with tracer.start_as_current_span(each.name):
+                state = each.run(state, work)
     return state

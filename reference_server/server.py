@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Callable
 from importlib import import_module
@@ -15,19 +14,17 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
-from stores.registry import open_store
 
-from reference_server.authorization.callers import TokenFileError
+from reference_server.background import background
 from reference_server.bootstrap import Application, build
 from reference_server.call import Profile
 from reference_server.config import ConfigError, ServerConfig
+from reference_server.metrics import Metrics
 from reference_server.servicers import EVENT_SERVICE, Answering, EventServicer, handlers
 from reference_server.steps.validate_field_constraints import warm_up
 from reference_server.telemetry import log
 from stores.contract import Store
-
-_TOKEN_FILE_SECONDS = 1.0
-"""How often the token file is looked at."""
+from stores.registry import open_store
 
 
 class ServerError(Exception):
@@ -56,7 +53,7 @@ class Server:
         """Begin to serve; return the address, with the port that was taken. Raises ServerError."""
         operations = list(self._application.operations())
         services = {operation.method.containing_service.full_name for operation in operations}
-        answering = Answering(self._application.executor, self._application.caller_of)
+        answering = Answering(self._application.executor, self._application.caller_of, self._metrics())
         offered = handlers(answering, operations)
         if self._application.rules.profile is Profile.CLOUD:
             offered.append(self._events.handler())
@@ -72,6 +69,18 @@ class Server:
         for service in ("", *services):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         return address
+
+    def _metrics(self) -> Metrics | None:
+        if not self._config.metrics:
+            return None
+        metrics = Metrics(self._application.store)
+        try:
+            metrics.serve(self._config.metrics)
+        except OSError as error:
+            raise ServerError(
+                f"can't serve metrics on {self._config.metrics}: {error}; choose another address"
+            ) from None
+        return metrics
 
     def _listen(self) -> str:
         listen = self._config.listen
@@ -94,16 +103,6 @@ class Server:
         await self._server.stop(self._config.grace_seconds)
         self._application.close()
 
-    async def watch_tokens(self) -> None:
-        """Follow changes of the token file until cancelled; a broken file is logged and the old callers stay."""
-        while True:
-            await asyncio.sleep(_TOKEN_FILE_SECONDS)
-            try:
-                if self._application.refresh_callers():
-                    log().info("token file read again")
-            except TokenFileError as error:
-                log().error("token file not read, the callers stay as they were", reason=str(error))
-
 
 def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
     if not config.tls_cert:
@@ -124,7 +123,8 @@ async def serve(config: ServerConfig, on_ready: Callable[[str], None]) -> None:
 
 async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[str], None]) -> None:
     """Serve an open store until SIGTERM or SIGINT."""
-    server = Server(config, build(config, store))
+    application = build(config, store)
+    server = Server(config, application)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -132,12 +132,9 @@ async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[st
     address = await server.start()
     log().info("serving", address=address, profile=config.profile, store=config.store)
     on_ready(address)
-    tokens = asyncio.create_task(server.watch_tokens())
-    await stopping.wait()
-    log().info("stopping", grace_seconds=config.grace_seconds)
-    tokens.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await tokens
+    async with background(config, application):
+        await stopping.wait()
+        log().info("stopping", grace_seconds=config.grace_seconds)
     await server.stop()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,7 +14,7 @@ from google.rpc import code_pb2
 
 from protos.parity.v1.event_pb2 import DESCRIPTOR as EVENT_FILE
 from protos.parity.v1.event_pb2 import WatchRequest
-from reference_server.authorization.callers import TokenFile
+from reference_server.authorization.callers import KnowsCallers, caller_by_token
 from reference_server.call import SYSTEM, Caller, Profile
 from reference_server.errors import (
     ApiError,
@@ -26,8 +26,10 @@ from reference_server.errors import (
 )
 from reference_server.events.watch import Wakeup, Watcher
 from reference_server.executor import Executor
+from reference_server.metrics import Metrics
 from reference_server.pipeline import Operation
 from reference_server.telemetry import log
+from reference_server.tracing import caller_trace
 
 EVENT_SERVICE = EVENT_FILE.services_by_name["EventService"].full_name
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -36,15 +38,14 @@ _SEND_SECONDS_MAX = 30.0
 
 Context = grpc.aio.ServicerContext[Any, Any]
 CallerOf = Callable[[Context], Caller | None]
+Handler = Callable[[bytes, Context], Awaitable[bytes]]
 
 
-def caller_source(profile: Profile, tokens: TokenFile | None) -> CallerOf:
+def caller_source(profile: Profile, sources: Sequence[KnowsCallers]) -> CallerOf:
     """Return how the caller of a request is found: the system in the oss profile, by token in the cloud profile."""
     if profile is Profile.OSS:
         return lambda _: SYSTEM
-    if tokens is None:
-        return lambda _: None
-    return lambda context: tokens.caller_of(context.invocation_metadata() or ())
+    return lambda context: caller_by_token(sources, context.invocation_metadata() or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ class Answering:
 
     executor: Executor
     caller_of: CallerOf
+    metrics: Metrics | None = None
 
-    def unary(self, operation: Operation) -> Callable[[bytes, Context], Awaitable[bytes]]:
-        """Return the handler of a unary method."""
+    def unary(self, operation: Operation) -> Handler:
+        """Return the handler of a unary method, with metrics and traces around it where they are on."""
         execute, caller_of = self.executor.execute, self.caller_of
 
         async def handle(data: bytes, context: Context) -> bytes:
@@ -67,7 +69,31 @@ class Answering:
                 log().exception("request failed", operation=operation.name)
                 await _abort(context, Internal(f"a fault of the server ({type(error).__name__})"), operation.name)
 
-        return handle
+        handler = handle if self.executor.rules.tracer is None else _traced(handle)
+        return handler if self.metrics is None else _measured(handler, self.metrics, operation.name)
+
+
+def _traced(handle: Handler) -> Handler:
+    async def traced(data: bytes, context: Context) -> bytes:
+        with caller_trace(context.invocation_metadata() or ()):
+            return await handle(data, context)
+
+    return traced
+
+
+def _measured(handle: Handler, metrics: Metrics, operation: str) -> Handler:
+    async def measured(data: bytes, context: Context) -> bytes:
+        with metrics.request(operation) as code:
+            code[0] = "CANCELLED"
+            try:
+                answer = await handle(data, context)
+            except grpc.aio.AbortError:
+                code[0] = context.code().name
+                raise
+            code[0] = "OK"
+            return answer
+
+    return measured
 
 
 async def _abort(context: Context, error: ApiError, operation: str) -> NoReturn:

@@ -17,7 +17,7 @@ from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
-from protos.parity.v1.event_pb2 import CloudEvent
+from protos.parity.v1.event_pb2 import CloudEvent, Cursor
 from stores.contract import IndexKey, InvalidOperation
 
 
@@ -116,6 +116,7 @@ KINDS: Schema = {
             ),
         ),
         Kind("event", CloudEvent, (Index("subject", _subject),)),
+        Kind("cursor", Cursor, ()),
     )
 }
 

@@ -21,7 +21,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from reference_server.authorization.model import PLATFORM, Ref, Statement
 from reference_server.call import Caller
@@ -131,12 +131,31 @@ class TokenFile:
         self.table = parse_callers(text, str(self._path))
         return True
 
-    def caller_of(self, metadata: Iterable[tuple[str, str | bytes]]) -> Caller | None:
-        """Return the caller whose token stands in `authorization: Bearer <token>`, or None."""
-        for key, value in metadata:
-            if key == "authorization":
-                text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-                if text[: len(_BEARER)].lower() == _BEARER:
-                    return self.table.callers.get(digest(text[len(_BEARER) :].strip()))
-                return None
+    def caller_of(self, token: str) -> Caller | None:
+        """Return the caller of a token, or None."""
+        return self.table.callers.get(digest(token))
+
+
+class KnowsCallers(Protocol):
+    """One way to tell who a token belongs to."""
+
+    def caller_of(self, token: str) -> Caller | None:
+        """Return the caller of a token, or None."""
+        ...
+
+
+def bearer_token(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
+    """Return the token in `authorization: Bearer <token>` of a request's metadata, or None."""
+    for key, value in metadata:
+        if key == "authorization":
+            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            return text[len(_BEARER) :].strip() if text[: len(_BEARER)].lower() == _BEARER else None
+    return None
+
+
+def caller_by_token(sources: Iterable[KnowsCallers], metadata: Iterable[tuple[str, str | bytes]]) -> Caller | None:
+    """Return the caller that the first of the sources knows by the request's bearer token, or None."""
+    token = bearer_token(metadata)
+    if not token:
         return None
+    return next((caller for source in sources if (caller := source.caller_of(token)) is not None), None)

@@ -11,6 +11,8 @@ from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
 from reference_server.authorization.model import Authorizer, Ref
 from reference_server.authorization.policies import StoredPolicies
 from reference_server.call import Caller
+from reference_server.errors import OutOfRange
+from reference_server.events.cursors import CLEARED, read_cursor
 from reference_server.events.outbox import KIND
 from reference_server.kinds import KINDS
 from reference_server.unit_of_work import UnitOfWork
@@ -55,6 +57,11 @@ class Watcher:
     async def responses(self, request: WatchRequest, stopping: Callable[[], bool]) -> AsyncIterator[WatchResponse]:
         """Yield a bookmark, then the events after it, until `stopping()` (asked whenever something wakes it)."""
         position = self._store.last_position() if request.from_now else request.after_position
+        cleared = read_cursor(self._store, CLEARED)
+        if 0 < position < cleared and not request.from_now:
+            raise OutOfRange(
+                f"events up to position {cleared} are cleared; list the resources anew, then watch from_now"
+            )
         yield WatchResponse(position=position)
         while not stopping():
             key = (request.subject,) if request.subject else None

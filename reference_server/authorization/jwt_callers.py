@@ -1,0 +1,56 @@
+"""Callers by signed tokens: a JWT whose signature one of the keys of a JWKS file verifies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reference_server.authorization.callers import TokenFileError
+from reference_server.call import Caller
+from reference_server.kinds import SYSTEM_ID
+
+# Asymmetric only: with a shared secret, whoever can verify a token could also make one.
+_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
+_CLOCK_SKEW_SECONDS = 30
+
+
+class JwtCallers:
+    """Verifies JWTs. A token must name its key (`kid`), its subject (`sub`) and its end (`exp`)."""
+
+    def __init__(self, jwks: Path, issuer: str = "", audience: str = "") -> None:
+        try:
+            import jwt  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise TokenFileError(
+                "jwt_jwks: the package PyJWT is missing; install the extra: pip install 'agent-parity[jwt]'"
+            ) from None
+        self._jwt: Any = jwt
+        self._issuer = issuer
+        self._audience = audience
+        try:
+            keys = jwt.PyJWKSet.from_dict(json.loads(jwks.read_text(encoding="utf-8"))).keys
+        except (OSError, ValueError, AttributeError, jwt.PyJWTError) as error:
+            raise TokenFileError(f"{jwks}: no JWKS: {error}") from None
+        self._keys = {key.key_id: key for key in keys if key.key_id}
+        if not self._keys:
+            raise TokenFileError(f"{jwks}: has no key with a 'kid'")
+
+    def caller_of(self, token: str) -> Caller | None:
+        """Return the caller of a token, or None for a token that doesn't verify."""
+        try:
+            key = self._keys.get(self._jwt.get_unverified_header(token).get("kid"))
+            if key is None:
+                return None
+            claims = self._jwt.decode(
+                token,
+                key,
+                algorithms=_ALGORITHMS,
+                issuer=self._issuer or None,
+                audience=self._audience or None,
+                leeway=_CLOCK_SKEW_SECONDS,
+                options={"require": ["exp", "sub"], "verify_aud": bool(self._audience)},
+            )
+        except (self._jwt.PyJWTError, ValueError):
+            return None
+        return Caller(claims["sub"]) if claims["sub"] and claims["sub"] != SYSTEM_ID else None

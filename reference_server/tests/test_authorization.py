@@ -1,0 +1,177 @@
+"""The permission model, the token file, JWTs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+from reference_server.authorization.callers import (
+    TokenFile,
+    TokenFileError,
+    bearer_token,
+    digest,
+    parse_callers,
+)
+from reference_server.authorization.jwt_callers import JwtCallers
+from reference_server.authorization.model import PLATFORM, Authorizer, Ref, Statement, parse_model
+from reference_server.authorization.requirements import requirement_of
+from reference_server.call import Caller
+from reference_server.pipelines import OPERATIONS
+
+ADA, AGENT, ORG = Ref("identity_account", "ada"), Ref("agent", "agt-1"), Ref("organization", "acme")
+
+
+class Facts:
+    """Policies in a list."""
+
+    def __init__(self, *statements: Statement) -> None:
+        self.statements = statements
+
+    def holds(self, statement: Statement) -> bool:
+        return statement in self.statements
+
+    def sets_with(self, relation: str, resource: Ref) -> Iterable[Ref]:
+        return [
+            each.principal for each in self.statements if each[1:] == (relation, resource) and each.principal.relation
+        ]
+
+    def linked(self, relation: str, resource: Ref) -> Iterable[Ref]:
+        return [each.principal for each in self.statements if each[1:] == (relation, resource)]
+
+
+LINK = Statement(ORG, "organization", AGENT)
+OWNER = Statement(ADA, "owner", AGENT)
+MEMBER = Statement(ADA, "member", ORG)
+TEAM_IS_MEMBER = Statement(Ref("team", "t", "member"), "member", ORG)
+
+
+@pytest.mark.parametrize(
+    ("facts", "allowed", "refused"),
+    [
+        ([OWNER], {"owner", "can_view", "can_edit", "can_delete", "can_grant_access"}, {"admin"}),
+        ([LINK, MEMBER], {"can_view", "can_create_instance"}, {"can_edit", "can_delete", "owner"}),
+        ([LINK, Statement(ADA, "admin", ORG)], {"can_view", "can_edit", "can_delete"}, {"owner"}),
+        ([MEMBER], set(), {"can_view"}),
+        ([Statement(ADA, "can_view", AGENT)], {"can_view", "can_execute"}, {"can_edit"}),
+        ([Statement(ADA, "operator", PLATFORM)], {"can_view", "can_edit", "owner"}, set()),
+        ([LINK, TEAM_IS_MEMBER, Statement(ADA, "member", Ref("team", "t"))], {"can_view"}, {"can_edit"}),
+    ],
+)
+def test_the_model_decides(facts: list[Statement], allowed: set[str], refused: set[str]) -> None:
+    authorizer, policies = Authorizer(), Facts(*facts)
+    assert {each for each in allowed | refused if authorizer.allows(ADA, each, AGENT, policies)} == allowed
+
+
+def test_links_in_a_circle_come_to_an_end() -> None:
+    policies = Facts(Statement(AGENT, "agent", AGENT), Statement(ORG, "organization", AGENT))
+    assert not Authorizer().allows(ADA, "can_view", AGENT, policies)
+
+
+def test_a_wrong_model_names_the_term() -> None:
+    with pytest.raises(ValueError, match=r"\[agent\] can_view: '->x'"):
+        parse_model('[agent]\ncan_view = ["->x"]')
+
+
+def test_every_command_requires_something_or_is_decided_elsewhere() -> None:
+    open_to_all = {name for name, each in OPERATIONS.items() if requirement_of(each.method) is None}
+    assert open_to_all == {
+        "agent-apply",
+        "agent-get-by-reference",
+        "agent-instance-apply",
+        "agent-instance-get-by-reference",
+        "agent-instance-get-by-agent",
+        "environment-apply",
+        "environment-get-by-reference",
+        "agent-list",
+        "agent-instance-list",
+        "environment-list",
+        "iam-policy-check-authorization",
+    }
+
+
+def test_callers_are_known_by_token_and_by_its_hash() -> None:
+    hashed = digest("two").hex()
+    table = parse_callers(
+        f'[[callers]]\nid="a"\ntoken="one"\noperator=true\n[[callers]]\nid="b"\ntoken_sha256="{hashed}"\nadmin_of=["acme"]',
+        "tokens.toml",
+    )
+    assert table.callers == {digest("one"): Caller("a"), digest("two"): Caller("b")}
+    assert table.statements == (
+        Statement(Ref("identity_account", "a"), "operator", PLATFORM),
+        Statement(Ref("identity_account", "b"), "admin", ORG),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("callers = 3", "must be a list"),
+        ("[[callers]]\nid='a'\ntoken='t'\nadmin=1", "entry 1: admin: is not known"),
+        ("[[callers]]\nid='system'\ntoken='t'", "entry 1: id: "),
+        ("[[callers]]\nid='a'", "give exactly one of"),
+        ("[[callers]]\nid='a'\ntoken='t'\ntoken_sha256='00'", "give exactly one of"),
+        ("[[callers]]\nid='a'\ntoken_sha256='xyz'", "64 hexadecimal digits"),
+        ("[[callers]]\nid='a'\ntoken='t'\nmember_of='acme'", "member_of: must be a list"),
+        ("[[callers]]\nid='a'\ntoken='t'\n[[callers]]\nid='b'\ntoken='t'", "entry 2: another entry has the same token"),
+        ("[[callers", "tokens.toml: "),
+    ],
+)
+def test_a_wrong_token_file_says_where(text: str, complaint: str) -> None:
+    with pytest.raises(TokenFileError, match=complaint.replace("[", r"\[")):
+        parse_callers(text, "tokens.toml")
+
+
+def test_a_broken_file_keeps_the_callers_read_before(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text("[[callers]]\nid='a'\ntoken='t'", encoding="utf-8")
+    tokens = TokenFile(path)
+    assert tokens.refresh()
+    assert not tokens.refresh()
+    path.write_text("broken", encoding="utf-8")
+    with pytest.raises(TokenFileError):
+        tokens.refresh()
+    assert tokens.caller_of("t") == Caller("a")
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [("Bearer abc", "abc"), ("bearer  abc ", "abc"), ("Basic abc", None), ("abc", None), (b"Bearer x", "x")],
+)
+def test_bearer_tokens(header: str | bytes, token: str | None) -> None:
+    assert bearer_token([("other", "x"), ("authorization", header)]) == token
+
+
+def test_jwts_are_verified(tmp_path: Path) -> None:
+    key, stranger = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    public = {**json.loads(ECAlgorithm.to_jwk(key.public_key())), "kid": "k1", "alg": "ES256"}
+    jwks = tmp_path / "jwks.json"
+    jwks.write_text(json.dumps({"keys": [public]}), encoding="utf-8")
+    callers = JwtCallers(jwks, issuer="https://issuer", audience="parity")
+    good = {"sub": "ada", "iss": "https://issuer", "aud": "parity", "exp": time.time() + 60}
+
+    def signed(claims: dict[str, object], *, by: ec.EllipticCurvePrivateKey = key, kid: str = "k1") -> str:
+        return jwt.encode(claims, by, algorithm="ES256", headers={"kid": kid})
+
+    assert callers.caller_of(signed(good)) == Caller("ada")
+    for wrong in (
+        signed(good, by=stranger),
+        signed(good, kid="k2"),
+        signed({**good, "exp": time.time() - 3600}),
+        signed({**good, "iss": "https://other"}),
+        signed({**good, "aud": "other"}),
+        signed({**good, "sub": "system"}),
+        signed({name: value for name, value in good.items() if name != "exp"}),
+        jwt.encode(good, "", algorithm="none", headers={"kid": "k1"}),
+        "no.jwt.atall",
+    ):
+        assert callers.caller_of(wrong) is None, wrong
+    jwks.write_text("{}", encoding="utf-8")
+    with pytest.raises(TokenFileError, match="no JWKS"):
+        JwtCallers(jwks)

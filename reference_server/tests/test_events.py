@@ -1,0 +1,97 @@
+"""The outbox beyond the watch: delivery to a sink, clearing, cursors."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import pytest
+
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
+from reference_server.background import Chores
+from reference_server.call import Caller
+from reference_server.config import ServerConfig
+from reference_server.errors import OutOfRange
+from reference_server.events.relay import FileSink, Relay
+from reference_server.events.retention import clear_old_events
+from reference_server.events.watch import Watcher
+from reference_server.tests.conftest import Bench, agent
+
+
+class FailingSink:
+    """Takes what it is given and then says that it couldn't."""
+
+    name = "failing"
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def deliver(self, events: Sequence[CloudEvent]) -> None:
+        self.seen += [event.id for event in events]
+        if len(self.seen) <= len(events):
+            raise OSError("the sink is away")
+
+
+def test_events_reach_a_file_once_in_order_and_go_on_after_a_restart(cloud: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    for number in range(2):
+        created = cloud.call("agent-create", agent(f"Agent {number}"), "max")
+        relay = Relay(cloud.store, FileSink(path))
+        assert relay.advance() == 2
+        assert relay.advance() == 0
+    lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    assert [line["type"].rsplit(".", 3)[-3] for line in lines] == ["agentinstance", "agent"] * 2
+    assert lines[-1]["specversion"] == "1.0"
+    assert Agent.FromString(base64.b64decode(lines[-1]["data_base64"])) == created
+
+
+def test_what_a_sink_refused_comes_again(cloud: Bench) -> None:
+    cloud.call("agent-create", agent(), "max")
+    sink = FailingSink()
+    relay = Relay(cloud.store, sink)
+    with pytest.raises(OSError, match="away"):
+        relay.advance()
+    assert relay.advance() == 2
+    assert sink.seen[:2] == sink.seen[2:]
+
+
+def test_old_events_are_cleared_but_no_undelivered_one(cloud: Bench) -> None:
+    for number in range(5):
+        cloud.call("agent-create", agent(f"Agent {number}"), "max")
+    positions = [record.position for record in cloud.store.scan("event")]
+    assert clear_old_events(cloud.store, keep=4, not_after=positions[2]) == 3
+    assert clear_old_events(cloud.store, keep=4, not_after=positions[-1]) == 3
+    assert clear_old_events(cloud.store, keep=4, not_after=positions[-1]) == 0
+    assert [record.position for record in cloud.store.scan("event")] == positions[6:]
+
+
+def test_a_watch_from_before_what_was_cleared_is_told(cloud: Bench) -> None:
+    for number in range(3):
+        cloud.call("agent-create", agent(f"Agent {number}"), "max")
+    positions = [record.position for record in cloud.store.scan("event")]
+    clear_old_events(cloud.store, keep=2, not_after=positions[-1])
+    application = cloud.application
+    watcher = Watcher(cloud.store, application.wakeup, application.rules.authorizer, Caller("max"))
+
+    async def first(request: WatchRequest) -> WatchResponse:
+        async for response in watcher.responses(request, lambda: False):
+            return response
+        raise AssertionError("the watch ended")
+
+    with pytest.raises(OutOfRange, match="cleared"):
+        asyncio.run(first(WatchRequest(after_position=positions[0])))
+    assert asyncio.run(first(WatchRequest(after_position=positions[4]))).position == positions[4]
+
+
+def test_chores_do_all_of_it(cloud: Bench, tmp_path: Path) -> None:
+    config = ServerConfig(profile="cloud", tokens="x", event_log=str(tmp_path / "log"), events_max=1)
+    chores = Chores(config, cloud.application)
+    cloud.call("agent-create", agent(), "max")
+    assert not chores.clear_events(), "nothing is delivered yet"
+    assert chores.deliver_events()
+    assert chores.clear_events()
+    assert cloud.store.count("event") == 1

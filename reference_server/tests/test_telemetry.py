@@ -1,0 +1,73 @@
+"""Spans named as in the contract, metrics, logs without credentials."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from reference_server.bootstrap import Application
+from reference_server.config import ServerConfig
+from reference_server.errors import InvalidArgument
+from reference_server.telemetry import redact_secrets
+from reference_server.tests.conftest import Bench, agent
+from reference_server.tests.running import running
+from reference_server.tests.test_create import TWELVE
+from reference_server.tests.test_server import CREATE
+
+
+def traced(bench: Bench) -> tuple[Bench, InMemorySpanExporter]:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    application: Application = bench.application
+    rules = replace(application.rules, tracer=provider.get_tracer("test"))
+    return Bench(replace(application, rules=rules, executor=replace(application.executor, rules=rules))), exporter
+
+
+def test_one_span_per_step_below_the_operation(cloud: Bench) -> None:
+    bench, exporter = traced(cloud)
+    bench.call("agent-create", agent(), "max")
+    spans = exporter.get_finished_spans()
+    parent = next(span for span in spans if span.name == "agent-create")
+    steps = [span.name for span in spans if span.parent and span.parent.span_id == parent.context.span_id]
+    assert tuple(steps) == TWELVE
+    nested = next(span for span in spans if span.name == "agent-instance-create")
+    above = next(span for span in spans if nested.parent and span.context.span_id == nested.parent.span_id)
+    assert above.name == "CreateDefaultInstance"
+
+
+def test_a_refused_request_shows_the_step_that_refused(cloud: Bench) -> None:
+    bench, exporter = traced(cloud)
+    with pytest.raises(InvalidArgument):
+        bench.call("agent-create", Agent(), "max")
+    failed = [span for span in exporter.get_finished_spans() if not span.status.is_ok and span.status.description]
+    assert [span.name for span in failed] == ["ValidateFieldConstraints", "agent-create"]
+
+
+def test_metrics_count_requests_by_code(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        metrics = f"127.0.0.1:{free.getsockname()[1]}"
+    with running(ServerConfig(listen="127.0.0.1:0", metrics=metrics), f"leveldb:{tmp_path / 'db'}") as server:
+        server.call(CREATE, agent(), Agent)
+        with pytest.raises(grpc.RpcError):
+            server.call(CREATE, agent(), Agent)
+        with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    assert 'parity_requests_total{code="OK",operation="agent-create"} 1.0' in text
+    assert 'parity_requests_total{code="ALREADY_EXISTS",operation="agent-create"} 1.0' in text
+    assert 'parity_resources{kind="agent_instance"} 1.0' in text
+    assert "parity_store_bytes" in text
+
+
+def test_credentials_never_reach_the_log() -> None:
+    event = redact_secrets(None, "info", {"event": "x", "Authorization": "Bearer t", "token_file": "y", "address": "z"})
+    assert event == {"event": "x", "Authorization": "***", "token_file": "***", "address": "z"}
