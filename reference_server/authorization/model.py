@@ -32,6 +32,8 @@ class Statement(NamedTuple):
 
 
 PLATFORM = Ref("platform", PLATFORM_ID)
+_PERMISSION_PREFIX = "can_"
+"""Permissions are named so, in the wire contract and in the model; every other name is a relation."""
 
 
 class PolicyReader(Protocol):
@@ -91,11 +93,12 @@ class Authorizer:
     def allows(self, principal: Ref, permission: str, resource: Ref, policies: PolicyReader) -> bool:
         """Say whether `principal` holds `permission` on `resource`, be it a relation or a permission.
 
-        Costs a few look-ups in the policies, however many there are.
+        Costs a few look-ups in the policies, however many there are. An operator of the platform holds every
+        permission, but that makes nobody an owner or a member: relations are only what policies say.
         """
         if self._holds(principal, permission, resource, policies, set()):
             return True
-        return self.is_operator(principal, policies) and principal.kind == "identity_account"
+        return permission.startswith(_PERMISSION_PREFIX) and self.is_operator(principal, policies)
 
     def is_operator(self, principal: Ref, policies: PolicyReader) -> bool:
         """Say whether `principal` is an operator of the platform."""

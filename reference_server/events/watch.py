@@ -91,5 +91,5 @@ class Watcher:
             return True
         metadata = resource.metadata
         return metadata.owner_scope == organization and self._authorizer.allows(
-            self._caller.ref, "member", Ref("organization", metadata.org), policies
+            self._caller.ref, "can_view", Ref("organization", metadata.org), policies
         )

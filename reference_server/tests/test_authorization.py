@@ -60,7 +60,7 @@ TEAM_IS_MEMBER = Statement(Ref("team", "t", "member"), "member", ORG)
         ([LINK, Statement(ADA, "admin", ORG)], {"can_view", "can_edit", "can_delete"}, {"owner"}),
         ([MEMBER], set(), {"can_view"}),
         ([Statement(ADA, "can_view", AGENT)], {"can_view", "can_execute"}, {"can_edit"}),
-        ([Statement(ADA, "operator", PLATFORM)], {"can_view", "can_edit", "owner"}, set()),
+        ([Statement(ADA, "operator", PLATFORM)], {"can_view", "can_edit"}, {"owner", "member"}),
         ([LINK, TEAM_IS_MEMBER, Statement(ADA, "member", Ref("team", "t"))], {"can_view"}, {"can_edit"}),
     ],
 )
