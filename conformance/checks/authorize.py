@@ -19,7 +19,7 @@ def _refused(role: str, *, metadata: Metadata | None = None, platform: bool = Fa
         org = "" if platform else session.org
         request = session.agent(resource_id=session.new_id(), org=org)
         session.call("refused", "agent.create", request, role=role, metadata=metadata)
-        sweep(session, "sweep", "agent", request)
+        sweep(session, "sweep", "agent", request, role=role)
         session.call("twin", "agent.create", session.agent(org=org), role="operator" if platform else None)
 
     return exercise

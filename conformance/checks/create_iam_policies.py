@@ -22,15 +22,16 @@ def _account(session: Session, role: str) -> tuple[str, str]:
 
 
 def _org_agent(session: Session) -> None:
-    made = session.created_agent()
+    # Not the operator: a server may hold it for owner of everything, with or without a policy.
+    made = session.created_agent(role="org_member")
     resource = ("agent", made.metadata.id)
-    session.holds("owner", _account(session, session.world.caller), "owner", resource)
+    session.holds("owner", _account(session, "org_member"), "owner", resource)
     session.holds("parent", ("organization", session.org), "organization", resource)
-    session.holds("other.owner", ("identity_account", session.name()), "owner", resource)
+    session.holds("other.owner", _account(session, "org_admin"), "owner", resource)
     session.holds("other.parent", ("organization", session.other_org), "organization", resource)
     session.holds("other.platform", ("platform", "stigmer"), "platform", resource)
     unused = ("agent", session.new_id())
-    session.holds("other.agent", _account(session, session.world.caller), "owner", unused)
+    session.holds("other.agent", _account(session, "org_member"), "owner", unused)
 
 
 def _platform_agent(session: Session) -> None:
@@ -67,6 +68,7 @@ CHECKS: tuple[Check, ...] = (
             "POL-PARENT-ORG": _holds("parent"),
             "POL-NOBODY-ELSE": _holds_not("other.owner", "other.parent", "other.platform", "other.agent"),
         },
+        roles=("org_member", "org_admin"),
     ),
     check("POL-PARENT-PLATFORM", _platform_agent, _holds("owner", "parent"), roles=("operator",)),
     check(

@@ -81,7 +81,7 @@ def _exercise(earlier: Fault, later: Fault) -> Callable[[Session], None]:
         trace = session.agent(resource_id=own_id)
         if TAKEN_SLUG not in {earlier, later} and NAMELESS not in {earlier, later}:
             trace.metadata.name = request.metadata.name
-        sweep(session, "sweep", "agent", trace)
+        sweep(session, "sweep", "agent", trace, role=role)
 
     return exercise
 

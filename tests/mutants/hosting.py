@@ -1,0 +1,91 @@
+"""The reference server in this process, with the pipelines that a test hands in."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from opentelemetry.trace import Tracer
+
+from conformance.credentials import ROLES, Credentials, Role
+from reference_server.bootstrap import build
+from reference_server.config import ServerConfig
+from reference_server.executor import Executor
+from reference_server.pipeline import Operation
+from reference_server.pipelines import OPERATIONS
+from reference_server.server import Server
+from stores.contract import Store
+from stores.registry import open_store
+
+START_SECONDS = 30.0
+
+
+def identity(role: str) -> str:
+    """The identity of a role."""
+    return f"ida-{role}"
+
+
+CREDENTIALS = Credentials({role: Role(role, id=identity(role), token=f"token-{role}") for role in ROLES})
+"""One account for each role; only the operator is told to the server."""
+TOKENS = {f"token-{role}": identity(role) for role in ROLES}
+
+
+def token_file() -> str:
+    """The reference server's token file for `CREDENTIALS`."""
+    return "\n".join(
+        f'[[callers]]\nid = "{identity(role)}"\ntoken = "token-{role}"\noperator = {str(role == "operator").lower()}\n'
+        for role in ROLES
+    )
+
+
+@contextmanager
+def reference(
+    profile: str,
+    *,
+    operations: Mapping[str, Operation] = OPERATIONS,
+    store: Store | None = None,
+    tracer: Tracer | None = None,
+) -> Iterator[str]:
+    """Serve the reference over a store (one in memory where none is given); yield its address."""
+    with TemporaryDirectory(prefix="reference-") as folder, open_store("memory:") as memory:
+        tokens = Path(folder) / "tokens.toml"
+        tokens.write_text(token_file(), encoding="utf-8")
+        config = ServerConfig(
+            listen="127.0.0.1:0",
+            profile=profile,
+            tokens=str(tokens) if profile == "cloud" else "",
+            grace_seconds=0.0,
+            reflection=True,
+        )
+        application = build(config, store or memory, operations=operations)
+        if tracer is not None:
+            rules = replace(application.rules, tracer=tracer)
+            executor = Executor(application.store, rules, application.committer, application.wakeup.set)
+            application = replace(application, rules=rules, executor=executor)
+        with _served(config, application) as address:
+            yield address
+
+
+@contextmanager
+def _served(config: ServerConfig, application: object) -> Iterator[str]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="reference", daemon=True)
+    thread.start()
+
+    async def start() -> tuple[Server, str]:
+        server = Server(config, application)  # type: ignore[arg-type] - an Application, typed loosely for the wrapper
+        return server, await server.start()
+
+    server, address = asyncio.run_coroutine_threadsafe(start(), loop).result(START_SECONDS)
+    try:
+        yield address
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(START_SECONDS)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(START_SECONDS)
+        loop.close()
