@@ -21,6 +21,7 @@ from parity.verify_tables import (
     failure_lines,
     left_out_lines,
     proofs_table,
+    recommendation_lines,
     steps_table,
 )
 
@@ -67,15 +68,16 @@ def verify(
     outcome = run_stages(request, Console(stderr=True))
     report_code = write_report(directory)
     point_latest_at(directory)
-    _print(request, outcome)
+    _print(request, outcome, reported=report_code == 0)
     raise typer.Exit(outcome.exit_code or report_code)
 
 
-def _print(request: Request, outcome: Outcome) -> None:
+def _print(request: Request, outcome: Outcome, *, reported: bool) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     console.print(steps_table(outcome.proofs))
     console.print(proofs_table(outcome.proofs))
     sentences = left_out_lines(request.plan.left_out) + failure_lines(outcome.proofs)
+    sentences += recommendation_lines(outcome.proofs)
     sentences += corpus_lines(outcome.corpus) if outcome.corpus is not None else []
     if request.benchmarks:
         try:
@@ -84,6 +86,7 @@ def _print(request: Request, outcome: Outcome) -> None:
             sentences.append(f"No claims were judged: {error}")
     verdict = "conformant" if outcome.exit_code == 0 else f"NOT conformant (exit code {outcome.exit_code})"
     sentences.append(f"Verdict: {verdict}, after {outcome.seconds:.0f} s")
-    sentences.append(f"Report:  {request.directory / 'report.html'}")
+    told = request.directory / "report.html" if reported else f"could not be made; see {request.directory}"
+    sentences.append(f"Report:  {told}")
     for sentence in sentences:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)

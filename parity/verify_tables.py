@@ -9,7 +9,7 @@ from rich.text import Text
 
 from benchmarks.results import ClaimVerdict, Judgement
 from benchmarks.results import Verdict as ClaimOutcome
-from conformance.verdict import CREATE_STEPS, Verdict
+from conformance.verdict import CREATE_STEPS, Level, Verdict
 from parity.corpus_proof import CorpusProof
 from parity.plan import LeftOut
 from parity.proof import Proof
@@ -28,7 +28,7 @@ WORDS: dict[Verdict, tuple[str, str]] = {
 """How a verdict is written in the table: a word, so that it reads without colours."""
 
 NAMED_MAX = 10
-"""So many left-out records are named on the terminal; the files name them all."""
+"""So many names of one sort are printed on the terminal; the files hold them all."""
 
 CLAIM_STYLES = {
     ClaimOutcome.SUPPORTED: "green",
@@ -84,10 +84,29 @@ def failure_lines(proofs: Sequence[Proof]) -> list[str]:
     for proof in proofs:
         if proof.exit_code == 0:
             continue
-        what = ", ".join(proof.report.failing()) if proof.report else proof.reason
-        lines += [f"{proof.subject.store} {proof.subject.profile}: {what or 'see its folder'}", f"  {proof.command}"]
-        lines += [f"  its folder: {proof.folder}"]
+        names = proof.report.failing() if proof.report else ()
+        what = _some(names) or proof.reason or "see its folder"
+        lines += [f"{_name(proof)}: {what}", f"  {proof.command}", f"  its folder: {proof.folder}"]
     return lines
+
+
+def recommendation_lines(proofs: Sequence[Proof]) -> list[str]:
+    """SHOULDs that aren't met, each with where: they count for nothing, and are never hidden."""
+    where: dict[str, list[str]] = {}
+    for proof in proofs:
+        for result in proof.report.results if proof.report else ():
+            if result.level is Level.SHOULD and result.verdict is Verdict.FAIL:
+                where.setdefault(f"{result.id} ({result.sentence})", []).append(_name(proof))
+    return [f"SHOULD, not met: {what}: {', '.join(names)}" for what, names in where.items()]
+
+
+def _name(proof: Proof) -> str:
+    return f"{proof.subject.store} {proof.subject.profile}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return ", ".join(names[:NAMED_MAX]) + more
 
 
 _FAULT = "[bold magenta]fault of the suite[/]"
