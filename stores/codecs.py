@@ -32,7 +32,6 @@ from stores.canonical import settle_packed
 from stores.contract import InvalidOperation, InvalidStoreUrl
 from stores.indexing import KINDS
 
-
 _WELL_KNOWN: tuple[type[Message], ...] = (
     duration_pb2.Duration,
     empty_pb2.Empty,

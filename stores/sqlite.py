@@ -198,7 +198,7 @@ class SqliteStore:
             self.check(kind, id, row[2], row[3])
         return row
 
-    def check(self, kind: str, id: str, checksum: int, stored: bytes) -> None:  # noqa: A002
+    def check(self, kind: str, id: str, checksum: object, stored: object) -> None:  # noqa: A002
         """Raise CorruptRecord unless a stored message is what was written."""
         if not isinstance(stored, bytes) or checksum_of(stored) != checksum:
             raise CorruptRecord(kind, id, "its checksum doesn't match")

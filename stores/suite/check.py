@@ -1,0 +1,178 @@
+"""What a check is, and how one is run. The checks are in `checks/`, one module for each part of the contract.
+
+A check has an id that never changes, the sentence of the contract that it proves, and a function that raises
+`Violation` when the store breaks it. Anything else that is raised is a failure too: a store has no business
+raising what the contract doesn't name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NoReturn, Protocol, TypeVar
+
+from stores.contract import Capabilities, Store
+
+ErrorT = TypeVar("ErrorT", bound=Exception)
+_SHOWN_MAX = 200
+Need = Callable[[Capabilities], bool]
+
+
+class Subject(Protocol):
+    """The store under test: opens databases by name. The same name again is the same database."""
+
+    def open(self, name: str) -> Store:
+        """Open the database, made empty the first time."""
+        ...
+
+    def open_command(self, name: str) -> list[str] | None:
+        """Return a command that opens the database in a process of its own and ends (exit 0 if that worked).
+
+        None where a second process makes no sense.
+        """
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """A folder for the suite's own files."""
+        ...
+
+
+class Violation(AssertionError):
+    """The store broke the contract; the message says how."""
+
+
+class Bench:
+    """What a check works with: the subject, and a store that is fresh in each check."""
+
+    def __init__(self, subject: Subject, name: str) -> None:
+        self.subject = subject
+        self.name = name
+        self._opened: list[Store] = []
+        self._store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """The check's store, opened at the first use."""
+        if self._store is None:
+            self._store = self.open(self.name)
+        return self._store
+
+    def open(self, name: str) -> Store:
+        """Open a database; it is closed after the check."""
+        store = self.subject.open(name)
+        self._opened.append(store)
+        return store
+
+    def reopen(self) -> Store:
+        """Close the check's store and open the same database again."""
+        self.store.close()
+        self._store = self.open(self.name)
+        return self._store
+
+    def close(self) -> None:
+        """Close everything that the check opened."""
+        for store in self._opened:
+            store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: a stable id, the sentence that it proves, the function, and which stores it is about."""
+
+    id: str
+    sentence: str
+    run: Callable[[Bench], None]
+    applies: Need
+
+
+class Checks:
+    """Collects the checks of a module, in order, by decorator."""
+
+    def __init__(self) -> None:
+        self.all: list[Check] = []
+
+    def __call__(self, id: str, applies: Need | None = None) -> Callable[[Callable[[Bench], None]], Check]:  # noqa: A002
+        """Register a function as a check; its docstring is the sentence that it proves."""
+
+        def register(run: Callable[[Bench], None]) -> Check:
+            sentence = (run.__doc__ or "").strip()
+            if not sentence:
+                raise ValueError(f"check {id!r} has no sentence")
+            check = Check(id, sentence, run, applies or (lambda _: True))
+            self.all.append(check)
+            return check
+
+        return register
+
+
+def is_persistent(capabilities: Capabilities) -> bool:
+    """A need: the store outlives its process."""
+    return capabilities.persistent
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    FAIL = "fail"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One check's verdict; `reason` says what was wrong."""
+
+    check: Check
+    verdict: Verdict
+    reason: str = ""
+
+
+def run_check(check: Check, subject: Subject, name: str) -> Result:
+    """Run one check on a fresh database of the subject."""
+    bench = Bench(subject, name)
+    try:
+        if not check.applies(bench.store.capabilities):
+            return Result(check, Verdict.NOT_APPLICABLE)
+        check.run(bench)
+    except Exception as error:  # noqa: BLE001 - a store may raise anything, and that is a finding
+        reason = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"
+        return Result(check, Verdict.FAIL, reason)
+    else:
+        return Result(check, Verdict.PASS)
+    finally:
+        bench.close()
+
+
+# ---- what checks say
+
+
+def fail(message: str) -> NoReturn:
+    """Raise a Violation."""
+    raise Violation(message)
+
+
+def same(what: str, got: object, wanted: object) -> None:
+    """Raise a Violation unless both are equal."""
+    if got != wanted:
+        raise Violation(f"{what}: got {_short(got)}, wanted {_short(wanted)}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
+
+
+def refused(what: str, expected: type[ErrorT], call: Callable[[], object]) -> ErrorT:
+    """Raise a Violation unless the call raises this very class of error; return the error."""
+    try:
+        answer = call()
+    except expected as error:
+        if type(error) is not expected:
+            raise Violation(f"{what}: raised {type(error).__name__}, wanted {expected.__name__}") from error
+        return error
+    except Exception as error:
+        raise Violation(f"{what}: raised {type(error).__name__} ({error}), wanted {expected.__name__}") from error
+    raise Violation(f"{what}: answered {_short(answer)}, wanted {expected.__name__}")

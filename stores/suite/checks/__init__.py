@@ -1,0 +1,17 @@
+"""The checks, one module for each part of the contract; `CHECKS` is all of them in reading order."""
+
+from __future__ import annotations
+
+from stores.suite.check import Check
+from stores.suite.checks import batches, concurrency, groups, indexes, lifecycle, resources, scans, values
+
+CHECKS: tuple[Check, ...] = (
+    *resources.checks.all,
+    *batches.checks.all,
+    *indexes.checks.all,
+    *scans.checks.all,
+    *values.checks.all,
+    *groups.checks.all,
+    *lifecycle.checks.all,
+    *concurrency.checks.all,
+)

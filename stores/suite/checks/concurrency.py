@@ -1,0 +1,207 @@
+"""Many threads at one store. A check fails when nothing overlapped: a race that didn't happen proves nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from stores.contract import Conflict, Delete, Put, RevisionConflict, Store
+from stores.suite.check import Bench, Checks, fail, same
+from stores.suite.samples import agent, ids_of, instance, put
+
+checks = Checks()
+THREADS = 8
+ROUNDS = 12
+DEADLINE_SECONDS = 60
+WRITES_MAX = 20_000
+PAGINGS_MAX = 500
+STATES_SEEN = 3
+"""Different states that readers must have met for a race to count as one."""
+
+
+@checks("race-unique")
+def race_unique(bench: Bench) -> None:
+    """Of many threads that create resources with one unique key, exactly one succeeds, again and again."""
+    store = bench.store
+
+    def create(round_number: int, thread: int) -> str:
+        try:
+            store.commit([put(f"r{round_number}t{thread}", slug=f"s{round_number}", when="absent")])
+        except Conflict:
+            return "refused"
+        return "created"
+
+    for round_number in range(ROUNDS):
+        outcomes = Counter(_together([lambda t=t, r=round_number: create(r, t) for t in range(THREADS)]))  # type: ignore[misc] # binds the loop's values
+        same(f"round {round_number}", outcomes, {"created": 1, "refused": THREADS - 1})
+    same("count", store.count("agent"), ROUNDS)
+
+
+@checks("race-lost-update")
+def race_lost_update(bench: Bench) -> None:
+    """Read, change, write with `expect`, from many threads: no increment is lost, and the stale ones are refused."""
+    store = bench.store
+    store.commit([Put("agent", "counter", agent("counter", text="0"))])
+    all_have_read = threading.Barrier(THREADS)
+    refusals: list[int] = []
+
+    def increment() -> None:
+        for _ in range(ROUNDS):
+            stale = _read_counter(store)
+            all_have_read.wait(DEADLINE_SECONDS)
+            while not _write_counter(store, stale):
+                refusals.append(1)
+                stale = _read_counter(store)
+            all_have_read.wait(DEADLINE_SECONDS)
+
+    _together([increment] * THREADS)
+    same("the counter", _read_counter(store)[0], THREADS * ROUNDS)
+    if len(refusals) < ROUNDS * (THREADS - 1):
+        fail(f"only {len(refusals)} stale writes were refused")
+
+
+def _read_counter(store: Store) -> tuple[int, int]:
+    """Return value and revision."""
+    record = store.get_record("agent", "counter")
+    if record is None:
+        fail("the counter vanished")
+    return int(Agent.FromString(record.data).spec.instructions), record.revision
+
+
+def _write_counter(store: Store, read: tuple[int, int]) -> bool:
+    value, revision = read
+    try:
+        store.commit([Put("agent", "counter", agent("counter", text=str(value + 1)), "present", revision)])
+    except RevisionConflict:
+        return False
+    return True
+
+
+@checks("race-torn-batch")
+def race_torn_batch(bench: Bench) -> None:
+    """A listing never shows half of a batch, however many are written meanwhile."""
+    store = bench.store
+    names = ["a", "b", "c"]
+    store.commit([Put("agent", name, agent(name, org="0")) for name in names])
+    done = threading.Event()
+    seen: set[str] = set()
+
+    def write() -> None:
+        try:
+            for number in range(1, WRITES_MAX):
+                store.commit([Put("agent", name, agent(name, org=str(number))) for name in names])
+                if len(seen) >= STATES_SEEN and number >= THREADS * ROUNDS:
+                    return
+        finally:
+            done.set()
+
+    def read() -> None:
+        while not done.is_set():
+            orgs = [Agent.FromString(record.data).metadata.org for record in store.scan("agent")]
+            if len(set(orgs)) != 1 or len(orgs) != len(names):
+                fail(f"a listing showed {orgs}")
+            seen.add(orgs[0])
+
+    _together([write, read, read, read])
+    if len(seen) < STATES_SEEN:
+        fail(f"the readers saw {len(seen)} states only, so nothing was proven")
+
+
+@checks("race-pages")
+def race_pages(bench: Bench) -> None:
+    """Paging while others write: what is there from start to end is seen exactly once, in order."""
+    store = bench.store
+    constant = [f"keep{number:02d}" for number in range(30)]
+    for number, id_ in enumerate(constant):
+        store.commit([put(id_), put(f"gone{number}")])
+    done = threading.Event()
+    written: list[int] = []
+
+    def write() -> None:
+        for number in range(WRITES_MAX):
+            changed = put(constant[number % len(constant)], slug=f"u{number}")
+            store.commit([Delete("agent", f"gone{number}"), put(f"new{number}"), changed])
+            written.append(number)
+            if done.is_set():
+                return
+
+    def page() -> None:
+        try:
+            for _ in range(PAGINGS_MAX):
+                before = len(written)
+                _check_pages(store, constant)
+                if before and len(written) > before + STATES_SEEN:
+                    return
+            fail("nothing was written while paging, so nothing was proven")
+        finally:
+            done.set()
+
+    _together([write, page])
+
+
+@checks("race-positions")
+def race_positions(bench: Bench) -> None:
+    """Positions given to many threads are unique, and each answer is the position of what was created."""
+    store = bench.store
+    answers: dict[str, int] = {}
+
+    def create(thread: int) -> None:
+        for number in range(ROUNDS):
+            id_ = f"t{thread}n{number}"
+            answers[id_] = store.commit([Put("agent_instance", id_, instance(id_, "a"), "absent")])
+
+    _together([lambda t=t: create(t) for t in range(THREADS)])  # type: ignore[misc] # binds the loop's value
+    stored = {record.id: record.position for record in store.scan("agent_instance")}
+    same("positions", stored, answers)
+    same("distinct", len(set(stored.values())), THREADS * ROUNDS)
+    same("count", store.count("agent_instance", index="agent", key=("a",)), THREADS * ROUNDS)
+
+
+@checks("race-close")
+def race_close(bench: Bench) -> None:
+    """A close under load ends: running operations finish or are refused with StoreClosed, and none crashes."""
+    store = bench.store
+    store.commit([put("a")])
+    started = threading.Barrier(THREADS + 1)
+    reasons: list[str] = []
+
+    def work(thread: int) -> None:
+        started.wait(DEADLINE_SECONDS)
+        try:
+            for number in range(100_000):
+                store.commit([put(f"t{thread}n{number}")])
+                list(store.scan("agent", limit=5))
+                store.get("agent", "a")
+        except Exception as error:  # noqa: BLE001 - the check is which one it is
+            reasons.append(type(error).__name__)
+
+    def close() -> None:
+        started.wait(DEADLINE_SECONDS)
+        store.close()
+
+    _together([*[lambda t=t: work(t) for t in range(THREADS)], close])
+    same("how the threads ended", Counter(reasons), {"StoreClosed": THREADS})
+
+
+def _check_pages(store: Store, constant: list[str]) -> None:
+    seen: list[str] = []
+    after = 0
+    while True:
+        page = list(store.scan("agent", after=after, limit=7))
+        if not page:
+            break
+        seen.extend(ids_of(page))
+        after = page[-1].position
+    kept = [id_ for id_ in seen if id_.startswith("keep")]
+    same("resources seen on the pages", kept, constant)
+    same("resources seen twice", len(seen) - len(set(seen)), 0)
+
+
+def _together(works: list[Callable[[], object]]) -> list[object]:
+    """Run functions at the same time and return their answers; the first error is raised."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        futures = [pool.submit(work) for work in works]
+        return [future.result(DEADLINE_SECONDS) for future in futures]

@@ -1,0 +1,166 @@
+"""Opening, closing, reopening, compacting, and a second one at the door."""
+
+from __future__ import annotations
+
+import subprocess
+
+from stores.contract import Capabilities, Delete, Put, Store, StoreClosed, StoreLocked
+from stores.suite.check import Bench, Checks, fail, is_persistent, refused, same
+from stores.suite.samples import agent, event, everything, fill, ids_of, instance, policy, put, slug_key
+
+checks = Checks()
+_COMMAND_TIMEOUT_SECONDS = 60
+
+
+def is_exclusive(capabilities: Capabilities) -> bool:
+    """A need: a second opener is refused."""
+    return capabilities.exclusive and capabilities.persistent
+
+
+@checks("open-empty")
+def open_empty(bench: Bench) -> None:
+    """A new store is empty."""
+    same("last_position", bench.store.last_position(), 0)
+    same("contents", {kind: records for kind, records in everything(bench.store).items() if records}, {})
+    same("count", bench.store.count("agent"), 0)
+
+
+@checks("reopen-keeps", applies=is_persistent)
+def reopen_keeps(bench: Bench) -> None:
+    """What was committed is there after reopening: messages, positions, revisions, indexes and counts."""
+    store = bench.store
+    fill(store, ["a", "b", "c"])
+    store.commit([put("a", slug="new"), Delete("agent", "b"), Put("agent_instance", "i", instance("i", "a"))])
+    store.commit([Put("iam_policy", "p", policy("p", "owner")), Put("event", "e", event("e", "a"))])
+    before, last = everything(store), store.last_position()
+    store = bench.reopen()
+    same("contents", everything(store), before)
+    same("last_position", store.last_position(), last)
+    same("count", store.count("agent", index="org", key=("acme",)), 2)
+    same("find", store.find("agent", "slug_key", slug_key("new")), "a")
+    same("find the removed", store.find("agent", "slug", ("b",)), None)
+
+
+@checks("reopen-goes-on", applies=is_persistent)
+def reopen_goes_on(bench: Bench) -> None:
+    """After reopening, positions and revisions go on; those of removed resources don't come back."""
+    store = bench.store
+    fill(store, ["a", "b"])
+    store.commit([put("a", slug="x")])
+    old = store.get_record("agent", "a")
+    last = store.last_position()
+    store.commit([Delete("agent", "b"), Delete("agent", "a")])
+    store = bench.reopen()
+    same("last_position", store.last_position(), last)
+    position = store.commit([put("a")])
+    new = store.get_record("agent", "a")
+    if position <= last or new is None or old is None or new.revision <= old.revision:
+        fail(f"numbers came back: position {position} after {last}, record {new} after {old}")
+
+
+@checks("open-twice", applies=is_exclusive)
+def open_twice(bench: Bench) -> None:
+    """A second opener in the same process is refused, and the first goes on."""
+    bench.store.commit([put("a")])
+    refused("open", StoreLocked, lambda: bench.open(bench.name))
+    bench.store.commit([put("b")])
+    same("agents", ids_of(bench.store.scan("agent")), ["a", "b"])
+
+
+@checks("open-in-second-process", applies=is_exclusive)
+def open_in_second_process(bench: Bench) -> None:
+    """A second process is refused while the first has the store open, and let in afterwards."""
+    bench.store.commit([put("a")])
+    command = bench.subject.open_command(bench.name)
+    if command is None:
+        fail("an exclusive store needs a command that opens it in a second process")
+    second = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_SECONDS)
+    if second.returncode == 0 or "StoreLocked" not in second.stderr:
+        fail(f"a second process wasn't refused with StoreLocked: exit {second.returncode}, {second.stderr[-300:]}")
+    bench.store.close()
+    third = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_SECONDS)
+    same("exit of a process after the close", (third.returncode, third.stderr), (0, ""))
+
+
+@checks("closed-refuses")
+def closed_refuses(bench: Bench) -> None:
+    """A closed store answers every operation with StoreClosed; closing again is no error."""
+    store = bench.store
+    fill(store, ["a", "b"])
+    running = store.scan("agent")
+    next(running)
+    store.close()
+    store.close()
+    calls = {
+        "commit": lambda: store.commit([put("c")]),
+        "commit_many": lambda: store.commit_many([[put("c")]]),
+        "get": lambda: store.get("agent", "a"),
+        "get_bytes": lambda: store.get_bytes("agent", "a"),
+        "get_record": lambda: store.get_record("agent", "a"),
+        "find": lambda: store.find("agent", "slug", ("a",)),
+        "scan": lambda: list(store.scan("agent")),
+        "scan under way": lambda: list(running),
+        "count": lambda: store.count("agent"),
+        "last_position": store.last_position,
+        "size_on_disk": store.size_on_disk,
+        "compact": store.compact,
+    }
+    for what, call in calls.items():
+        refused(what, StoreClosed, call)
+
+
+@checks("with-closes")
+def with_closes(bench: Bench) -> None:
+    """A store is a context manager that closes at the end."""
+    with bench.store as store:
+        if store is not bench.store:
+            fail("`with store as x` gives something else than the store")
+        store.commit([put("a")])
+    refused("count", StoreClosed, lambda: store.count("agent"))
+
+
+@checks("compact-keeps")
+def compact_keeps(bench: Bench) -> None:
+    """Compacting changes nothing that can be read."""
+    store = bench.store
+    fill(store, [f"a{number}" for number in range(20)])
+    store.commit([Delete("agent", f"a{number}") for number in range(0, 20, 2)])
+    before = everything(store)
+    store.compact()
+    same("contents", everything(store), before)
+    store.commit([put("later")])
+    same("count", store.count("agent"), 11)
+
+
+@checks("size-on-disk", applies=is_persistent)
+def size_on_disk(bench: Bench) -> None:
+    """The size on disk covers what was stored, and compacting gives back what was removed."""
+    store = bench.store
+    empty = store.size_on_disk().apparent_bytes
+    noise = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(20_000))
+    store.commit([Put("agent", f"a{number}", agent(f"a{number}", text=noise[number:])) for number in range(20)])
+    full = store.size_on_disk()
+    if full.apparent_bytes < empty + 200_000 or full.allocated_bytes <= 0:
+        fail(f"20 messages of 60 kB went from {empty} to {full}")
+    if store.capabilities.compactable:
+        _check_compaction(store, full.apparent_bytes)
+
+
+def _check_compaction(store: Store, full: int) -> None:
+    store.compact()
+    for number in range(20):
+        store.commit([Delete("agent", f"a{number}")])
+    store.compact()
+    after = store.size_on_disk().apparent_bytes
+    if after >= full:
+        fail(f"compacting an emptied store left {after} bytes of {full}")
+
+
+@checks("capabilities")
+def capabilities(bench: Bench) -> None:
+    """The store says what it is: engine, codec, durability."""
+    declared = bench.store.capabilities
+    if not declared.engine or not declared.codec:
+        fail(f"capabilities without engine or codec: {declared}")
+    if not declared.persistent:
+        same("size of a store without files", bench.store.size_on_disk().apparent_bytes, 0)

@@ -1,0 +1,64 @@
+"""Stores under test: those that a URL opens, and those that a function of somebody else's opens."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stores.contract import Store
+from stores.registry import StoreUrl, open_store, parse_url, scheme_of
+
+_OPEN_AND_CLOSE = """
+import sys
+from stores.contract import StoreError
+from stores.registry import open_store
+try:
+    open_store(sys.argv[1]).close()
+except StoreError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+@dataclass(frozen=True)
+class UrlSubject:
+    """The store of a URL without path: each database is a path of its own in `folder`."""
+
+    url: StoreUrl
+    folder: Path
+
+    @classmethod
+    def of(cls, url: str, folder: Path) -> UrlSubject:
+        """Take a URL; its path is ignored. Raises InvalidStoreUrl."""
+        return cls(parse_url(url), folder)
+
+    def url_of(self, name: str) -> str:
+        """Return the URL of a database."""
+        path = str(self.folder / name) if scheme_of(self.url.scheme).needs_path else ""
+        return str(StoreUrl(self.url.scheme, path, self.url.options))
+
+    def open(self, name: str) -> Store:
+        """See `Subject`."""
+        return open_store(self.url_of(name))
+
+    def open_command(self, name: str) -> list[str] | None:
+        """See `Subject`."""
+        return [sys.executable, "-c", _OPEN_AND_CLOSE, self.url_of(name)]
+
+
+@dataclass(frozen=True)
+class FunctionSubject:
+    """A store that a function opens from a path: for stores without URL, and for stores wrapped on purpose."""
+
+    opener: Callable[[Path], Store]
+    folder: Path
+    command: Callable[[Path], list[str]] | None = field(default=None)
+
+    def open(self, name: str) -> Store:
+        """See `Subject`."""
+        return self.opener(self.folder / name)
+
+    def open_command(self, name: str) -> list[str] | None:
+        """See `Subject`."""
+        return self.command(self.folder / name) if self.command else None
