@@ -1,0 +1,124 @@
+"""What a run of the store benchmarks is asked for: three speeds, and everything that can be chosen."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from benchmarks.payloads.payload import SIZE_CLASSES
+from benchmarks.results import Subject
+from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads.workload import Sizes
+
+
+class ConfigError(Exception):
+    """The run that was asked for makes no sense. The message says what to choose instead."""
+
+
+class Speed(StrEnum):
+    """How long a run may take: under two minutes, about ten minutes, an hour."""
+
+    QUICK = "quick"
+    DEFAULT = "default"
+    FULL = "full"
+
+
+SIZES: dict[Speed, Sizes] = {
+    # Five builds are the fewest with which the interval of a median covers about 95 %.
+    Speed.QUICK: Sizes(builds=5, agents=160, writes=60, reads=24, listed=40, visits=2, starts=1),
+    Speed.DEFAULT: Sizes(builds=6, agents=600, writes=300, reads=100, listed=200, visits=3, starts=1),
+    Speed.FULL: Sizes(builds=10, agents=3_000, writes=1_500, reads=300, listed=1_000, visits=5, starts=2),
+}
+
+FRESH_BUILDS: dict[Speed, int] = {Speed.QUICK: 3, Speed.DEFAULT: 6, Speed.FULL: 10}
+"""Builds whose databases are also started, sized and weighed: a fresh process costs what hundreds of reads cost."""
+
+ENGINES = ("sqlite", "leveldb")
+CODECS = ("json-orjson", "protobuf")
+DURABILITIES = ("durable", "relaxed")
+PAYLOADS = tuple(name for name, _ in SIZE_CLASSES)
+WORKLOAD_NAMES = tuple(workload.name for workload in WORKLOADS)
+
+SIDES = (("sqlite", "json-orjson"), ("leveldb", "protobuf"))
+"""Engine and codec that the claims compare: what was, and what came."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoresConfig:
+    """A run of the store benchmarks. Databases are made below `directory` and removed at the end."""
+
+    directory: Path
+    speed: Speed = Speed.DEFAULT
+    seed: int = 1
+    corpus: Path | None = None
+    engines: tuple[str, ...] = ENGINES
+    codecs: tuple[str, ...] = CODECS
+    durabilities: tuple[str, ...] = DURABILITIES
+    payloads: tuple[str, ...] = PAYLOADS
+    workloads: tuple[str, ...] = WORKLOAD_NAMES
+    sizes: Sizes | None = None
+    """Other counts than the speed's."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be run. Raises ConfigError."""
+        _known("payload class", self.payloads, PAYLOADS)
+        _known("workload", self.workloads, WORKLOAD_NAMES)
+        _known("durability", self.durabilities, DURABILITIES)
+        for what, chosen in (("engine", self.engines), ("codec", self.codecs)):
+            if not chosen:
+                raise ConfigError(f"no {what} chosen: nothing to measure")
+
+    @property
+    def counts(self) -> Sizes:
+        """The counts in force."""
+        return self.sizes or SIZES[self.speed]
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Every combination: engine x codec x durability."""
+        return tuple(
+            Subject(engine, codec, mode)
+            for mode in self.durabilities
+            for engine in self.engines
+            for codec in self.codecs
+        )
+
+    @property
+    def fresh_for(self) -> tuple[Subject, ...] | None:
+        """Subjects that are started in fresh processes: in a quick run only the two sides of the claims."""
+        if self.speed is not Speed.QUICK:
+            return None
+        return tuple(subject for subject in self.subjects if (subject.engine, subject.codec) in SIDES)
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """All counts by name, for the result."""
+        return {**asdict(self.counts), "fresh_builds": self.fresh_builds}
+
+    @property
+    def fresh_builds(self) -> int:
+        """How many of the builds are also visited by the workloads that start processes."""
+        return min(FRESH_BUILDS[self.speed], self.counts.builds)
+
+    @property
+    def command(self) -> str:
+        """The command that repeats this run."""
+        words = ["parity", "bench", "stores"]
+        words += [] if self.speed is Speed.DEFAULT else [f"--{self.speed}"]
+        words += ["--seed", str(self.seed)]
+        words += ["--corpus", str(self.corpus)] if self.corpus else []
+        for option, chosen, usual in (
+            ("--engine", self.engines, ENGINES),
+            ("--codec", self.codecs, CODECS),
+        ):
+            words += [] if chosen == usual else [word for name in chosen for word in (option, name)]
+        return shlex.join(words)
+
+
+def _known(what: str, chosen: tuple[str, ...], known: tuple[str, ...]) -> None:
+    wrong = [name for name in chosen if name not in known]
+    if wrong or not chosen:
+        said = f"unknown {what} {wrong[0]!r}" if wrong else f"no {what} chosen"
+        raise ConfigError(f"{said}; choose from: {', '.join(known)}")

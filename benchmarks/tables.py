@@ -1,0 +1,97 @@
+"""Results as tables on a terminal: verdicts with their intervals, what a gain is made of, what is missing and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.claims import count_verdicts, in_words
+from benchmarks.results import ClaimVerdict, Factor, Results, Summary, Verdict
+
+COLOURS = {
+    Verdict.SUPPORTED: "green",
+    Verdict.CONTRADICTED: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NOT_MEASURED: "magenta",
+}
+
+
+def show(results: Results, console: Console) -> None:
+    """Print a whole result."""
+    console.print(render(results))
+
+
+def render(results: Results) -> RenderableType:
+    """Return everything that a person wants to see of a run, verdicts last."""
+    return Group(*_parts(results))
+
+
+def _parts(results: Results) -> Iterator[RenderableType]:
+    judgement = results.judgement
+    if judgement.summaries:
+        yield summaries_table(judgement.summaries)
+    if judgement.factors:
+        yield factors_table(judgement.factors)
+    reasons = {f"{blank.subject.label}, {blank.payload}: {blank.reason}" for blank in results.raw.blanks}
+    yield from (Text(f"no number for {reason}", style="magenta") for reason in sorted(reasons))
+    for proof in results.raw.durability:
+        yield Text(f"{proof.subject.label}: {proof.note}", style="" if proof.holds else "red")
+    if judgement.verdicts:
+        yield verdicts_table(judgement.verdicts)
+    yield from (Text(note, style="dim") for note in results.raw.notes)
+    skipped = results.raw.configuration.payload.skipped
+    if skipped:
+        yield Text(f"{len(skipped)} records can't be agents; the first: {skipped[0]}", style="dim")
+    if judgement.verdicts:
+        counts = count_verdicts(judgement.verdicts)
+        yield Text(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count), style="bold")
+
+
+def verdicts_table(verdicts: tuple[ClaimVerdict, ...]) -> Table:
+    """Return a row for each claim, durability mode and payload class."""
+    table = Table(title="Claims", title_justify="left")
+    for heading in ("claim", "durability", "agents", "claimed", "measured", "95 % interval", "verdict"):
+        table.add_column(heading)
+    for one in verdicts:
+        verdict = Text(str(one.verdict), style=COLOURS[one.verdict])
+        table.add_row(one.title, one.durability, one.payload, _claimed(one), *_measured(one), verdict)
+    return table
+
+
+def _claimed(one: ClaimVerdict) -> str:
+    least = in_words(one.form, one.at_least)
+    return f"{least} to {in_words(one.form, one.at_most)}" if one.at_most is not None else f"at least {least}"
+
+
+def _measured(one: ClaimVerdict) -> tuple[str, str]:
+    if one.ratio is None:
+        return "", one.reason
+    low, high = one.ratio.interval.low, one.ratio.interval.high
+    return in_words(one.form, one.ratio.value), f"{in_words(one.form, low)} to {in_words(one.form, high)}"
+
+
+def summaries_table(summaries: tuple[Summary, ...]) -> Table:
+    """Return a row for each metric, subject and payload class."""
+    table = Table(title="Medians", title_justify="left")
+    for heading in ("metric", "agents", "store", "median", "95 % interval", "p99", "unit"):
+        table.add_column(heading)
+    for one in sorted(summaries, key=lambda one: (one.metric, one.payload, one.subject.durability, one.median)):
+        interval = f"{one.interval.low:.4g} to {one.interval.high:.4g}"
+        row = (one.metric, one.payload, one.subject.label, f"{one.median:.4g}", interval, f"{one.p99:.4g}", one.unit)
+        table.add_row(*row)
+    return table
+
+
+def factors_table(factors: tuple[Factor, ...]) -> Table:
+    """Return what each gain is made of."""
+    table = Table(title="What a ratio is made of", title_justify="left")
+    for heading in ("metric", "agents", "durability", "part", "change", "ratio", "95 % interval"):
+        table.add_column(heading)
+    for one in factors:
+        interval = f"{one.ratio.interval.low:.3g}x to {one.ratio.interval.high:.3g}x"
+        row = (one.metric, one.payload, one.durability, one.name, one.change, f"{one.ratio.value:.3g}x", interval)
+        table.add_row(*row)
+    return table

@@ -1,0 +1,130 @@
+"""A run as a whole: processes, merging, refusals; and the command line over it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import runner
+from benchmarks.cli import app
+from benchmarks.config import ConfigError, Speed, StoresConfig
+from benchmarks.payloads.payload import PayloadError
+from benchmarks.results import Environment, FsyncCost, Verdict, read_results, write_results
+from benchmarks.runner import BenchmarkFailed, Progress, run_stores
+from benchmarks.workloads.workload import Sizes
+from stores.contract import StoreError
+
+TINY = Sizes(builds=2, agents=6, writes=4, reads=2, listed=3, visits=2, starts=1)
+
+
+def tiny(tmp_path: Path) -> StoresConfig:
+    return StoresConfig(
+        tmp_path, Speed.QUICK, seed=3, payloads=("small",), workloads=("write",), durabilities=("relaxed",), sizes=TINY
+    )
+
+
+def test_a_run_measures_judges_and_cleans_up(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    results = run_stores(tiny(tmp_path), seen.append)
+    assert list(tmp_path.iterdir()) == []
+    assert [(one.done, one.total) for one in (seen[0], seen[-1])] == [
+        (1, seen[0].total),
+        (seen[0].total, seen[0].total),
+    ]
+    assert {sample.build for sample in results.raw.samples} == {0, 1}
+    assert results.raw.configuration.numbers["builds"] == 2
+    verdicts = {verdict.claim: verdict for verdict in results.judgement.verdicts}
+    assert verdicts["write-speed"].ratio is not None
+    assert verdicts["write-speed"].reproduce == "parity bench stores --quick --seed 3 --workload write"
+    assert verdicts["read-speed"].verdict is Verdict.NOT_MEASURED
+    assert {"whole", "codec", "engine", "interaction"} == {factor.name for factor in results.judgement.factors}
+    write_results(results, tmp_path)
+    assert read_results(tmp_path) == results
+
+
+def test_durable_subjects_are_left_out_where_they_mean_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(directory: Path) -> Environment:
+        cost = FsyncCost(1.0, 1.0, 9)
+        return Environment("now", "cpu", 2, 1, "L", "3", str(directory), "tmpfs", cost, 0.0, {}, "tmpfs is memory")
+
+    monkeypatch.setattr(runner, "capture", forgetful)
+    config = replace(
+        tiny(tmp_path), durabilities=("durable", "relaxed"), codecs=("protobuf",), sizes=replace(TINY, builds=1)
+    )
+    results = run_stores(config)
+    assert {sample.subject.durability for sample in results.raw.samples} == {"relaxed"}
+    reasons = {one.reason for one in results.judgement.verdicts if one.durability == "durable"}
+    assert reasons == {"tmpfs is memory"}
+
+
+def test_a_build_that_dies_is_named_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "BUILD_DEADLINE_S", 0.05)
+    with pytest.raises(BenchmarkFailed, match="build 1 with small agents ended with -9"):
+        run_stores(tiny(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_corpus_that_can_not_be_read_is_an_error_before_anything_is_measured(tmp_path: Path) -> None:
+    corpus = tmp_path / "agents.jsonl"
+    corpus.write_text("{}\n")
+    seen: list[Progress] = []
+    with pytest.raises(PayloadError, match="line 1"):
+        run_stores(replace(tiny(tmp_path), corpus=corpus), seen.append)
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"payloads": ("huge",)}, "unknown payload class 'huge'; choose from: small, medium, large"),
+        ({"workloads": ()}, "no workload chosen"),
+        ({"durabilities": ("eventually",)}, "unknown durability 'eventually'"),
+        ({"engines": ()}, "no engine chosen"),
+    ],
+)
+def test_a_senseless_run_is_refused(tmp_path: Path, change: dict[str, tuple[str, ...]], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        StoresConfig(directory=tmp_path, **change)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_an_unknown_engine_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="unknown store 'oracle'"):
+        run_stores(replace(tiny(tmp_path), engines=("oracle",)))
+
+
+def test_the_command_repeats_the_run(tmp_path: Path) -> None:
+    config = StoresConfig(tmp_path, Speed.FULL, seed=9, corpus=Path("my agents.jsonl"), engines=("lmdb", "sqlite"))
+    assert config.command == (
+        "parity bench stores --full --seed 9 --corpus 'my agents.jsonl' --engine lmdb --engine sqlite"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--quick", "--full"], "exclude each other"),
+        (["--payload", "huge"], "unknown payload class"),
+        (["--engine", "oracle"], "unknown store 'oracle'"),
+        (["--corpus", "nowhere.jsonl"], "check the path"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], says: str) -> None:
+    result = CliRunner().invoke(app, ["stores", "--out", str(tmp_path), *arguments])
+    assert result.exit_code == 2
+    assert says in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_command_line_prints_verdicts_and_writes_both_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = run_stores(replace(tiny(tmp_path), sizes=replace(TINY, builds=2)))
+    monkeypatch.setattr(runner, "run_stores", lambda config, report: finished)
+    result = CliRunner().invoke(app, ["stores", "--quick", "--out", str(tmp_path), "--verbose"])
+    assert result.exit_code == 0, result.output
+    for words in ("Writes", "95 % interval", "10x to 50x", "not measured", "What a ratio is made of", "claims.json"):
+        assert words in result.output
+    assert read_results(tmp_path) == finished
