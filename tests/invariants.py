@@ -34,9 +34,10 @@ def _all(store: Store, kind: str) -> Iterator[Any]:
 def _agents_without_instance(store: Store) -> Iterator[str]:
     agent: Agent
     for agent in _all(store, "agent"):
-        instance = store.get("agent_instance", agent.status.default_instance_id)
+        named = agent.status.default_instance_id
+        instance = store.get("agent_instance", named) if named else None
         if not isinstance(instance, AgentInstance):
-            yield f"{agent.metadata.id} names the instance {agent.status.default_instance_id!r}, which isn't there"
+            yield f"{agent.metadata.id} names the instance {named!r}, which isn't there"
         elif instance.spec.agent_id != agent.metadata.id:
             yield f"{agent.metadata.id} names the instance of another agent"
         if not agent.status.audit.spec_audit.created_at.seconds:

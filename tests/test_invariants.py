@@ -39,7 +39,7 @@ def lose_events(store: Store, made: Agent) -> None:
     store.commit([Delete("event", each.id) for each in store.scan("event", index="subject", key=(made.metadata.id,))])
 
 
-DAMAGES = {
+DAMAGES: dict[Callable[[Store, Agent], None], str] = {
     lose_instance: "names the instance",
     lose_agent: "speaks of",
     lose_status: "has no audit",
