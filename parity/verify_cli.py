@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 
 from benchmarks.results import ResultsError, read_results
+from benchmarks.tables import verdicts_table
 from parity.plan import FULL_STORES, STORES, make_plan
 from parity.problems import Problem
 from parity.run_folder import BENCHMARKS_FOLDER, make_directory, point_latest_at
 from parity.verification import Outcome, Request, run_stages, write_report
 from parity.verify_tables import (
-    claims_table,
     corpus_lines,
     failure_lines,
     left_out_lines,
@@ -25,7 +25,7 @@ from parity.verify_tables import (
     steps_table,
 )
 
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 160
 """Columns where the output is no terminal, so that a log shows tables whole."""
 
 
@@ -81,7 +81,7 @@ def _print(request: Request, outcome: Outcome, *, reported: bool) -> None:
     sentences += corpus_lines(outcome.corpus) if outcome.corpus is not None else []
     if request.benchmarks:
         try:
-            console.print(claims_table(read_results(request.directory / BENCHMARKS_FOLDER).judgement))
+            console.print(verdicts_table(read_results(request.directory / BENCHMARKS_FOLDER).judgement.verdicts))
         except ResultsError as error:
             sentences.append(f"No claims were judged: {error}")
     verdict = "conformant" if outcome.exit_code == 0 else f"NOT conformant (exit code {outcome.exit_code})"

@@ -1,4 +1,4 @@
-"""What a verification prints: stores x profiles x steps, the corpus, the claims."""
+"""What a verification prints: stores x profiles x steps, what failed, the corpus."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.results import ClaimVerdict, Judgement
-from benchmarks.results import Verdict as ClaimOutcome
 from conformance.verdict import CREATE_STEPS, Level, Verdict
 from parity.corpus_proof import CorpusProof
 from parity.plan import LeftOut
@@ -29,13 +27,6 @@ WORDS: dict[Verdict, tuple[str, str]] = {
 
 NAMED_MAX = 10
 """So many names of one sort are printed on the terminal; the files hold them all."""
-
-CLAIM_STYLES = {
-    ClaimOutcome.SUPPORTED: "green",
-    ClaimOutcome.CONTRADICTED: "red",
-    ClaimOutcome.INCONCLUSIVE: "yellow",
-    ClaimOutcome.NOT_MEASURED: "dim",
-}
 
 
 def steps_table(proofs: Sequence[Proof]) -> Table:
@@ -112,41 +103,6 @@ def _some(names: Sequence[str]) -> str:
 _FAULT = "[bold magenta]fault of the suite[/]"
 OUTCOMES = {0: "[green]conformant[/]", 1: "[bold red]NOT CONFORMANT[/]", 3: "[red]incomplete[/]"}
 """What the suite's exit codes say."""
-
-
-def claims_table(judgement: Judgement) -> Table:
-    """A row for each verdict: what is claimed, what was measured, with its interval."""
-    table = Table(title="Claims", title_justify="left")
-    for heading in ("claim", "mode", "payload", "stated", "measured [95 % interval]", "verdict"):
-        table.add_column(heading)
-    for verdict in judgement.verdicts:
-        outcome = Text(verdict.verdict.value, CLAIM_STYLES[verdict.verdict])
-        table.add_row(verdict.title, verdict.durability, verdict.payload, stated(verdict), measured(verdict), outcome)
-    return table
-
-
-def stated(verdict: ClaimVerdict) -> str:
-    """The claimed range, as people write it."""
-    low, high = (as_said(verdict, end) for end in (verdict.at_least, verdict.at_most))
-    return f"{low} to {high}" if high else f"{low} or more"
-
-
-def measured(verdict: ClaimVerdict) -> str:
-    """The measured ratio and its interval, in the claim's own terms."""
-    if verdict.ratio is None:
-        return verdict.reason or "-"
-    value, low, high = (
-        as_said(verdict, ratio)
-        for ratio in (verdict.ratio.value, verdict.ratio.interval.low, verdict.ratio.interval.high)
-    )
-    return f"{value} [{low}, {high}]"
-
-
-def as_said(verdict: ClaimVerdict, ratio: float | None) -> str:
-    """A ratio as times (2.3x) or as a saving (57 %), as the claim has it; empty for none."""
-    if ratio is None:
-        return ""
-    return f"{1 - 1 / ratio:.0%}" if verdict.form == "saving" and ratio > 0 else f"{ratio:.3g}x"
 
 
 def corpus_lines(proof: CorpusProof) -> list[str]:
