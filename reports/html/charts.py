@@ -1,0 +1,223 @@
+"""The charts of the page, as rows of label, drawing and value. The text of a row says all that its drawing shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from benchmarks.results import Results, Subject, Summary
+from reports.html.palette import SERIES
+from reports.html.svg import Element, Scale, axis, canvas, dot, grid, span, upright
+from reports.numbers import in_form, is_size, is_time, quantity, size_grain, times
+from reports.views.claims import ClaimGroup, ClaimRow
+
+ROW = 22.0
+MIDDLE = ROW / 2
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRow:
+    """One line of a chart. `kind` is the class of the verdict's colour, where there is a verdict."""
+
+    label: str
+    drawing: Markup
+    value: str
+    detail: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Rows over one axis."""
+
+    title: str
+    note: str
+    rows: tuple[ChartRow, ...]
+    axis: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Panels with one title, caption and legend of (class, meaning); `command` makes its numbers again."""
+
+    id: str
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]
+    command: str
+    legend: tuple[tuple[str, str], ...] = ()
+
+
+def claims_chart(groups: Sequence[ClaimGroup], kinds: Callable[[ClaimRow], str], command: str) -> Chart | None:
+    """Return the ratios of all claims with their intervals, each against the range that was claimed."""
+    values = [1.0]
+    for group in groups:
+        values += [group.at_least, *([group.at_most] if group.at_most else [])]
+        for row in group.rows:
+            if row.judged.ratio:
+                values += [row.judged.ratio.interval.low, row.judged.ratio.interval.high]
+    if not any(row.judged.ratio for group in groups for row in group.rows):
+        return None
+    scale = Scale.around(values)
+    panels = tuple(
+        Panel(
+            title=group.title,
+            note=f"claimed: {group.range}",
+            rows=tuple(_claim_row(scale, group, row, kinds(row)) for row in group.rows),
+            axis=axis(scale, [(value, times(value)) for value in scale.ticks()]),
+        )
+        for group in groups
+    )
+    legend = (
+        ("key-band", "claimed range"),
+        ("key-one", "1x: no difference"),
+        ("key-dot", "measured ratio with its interval"),
+    )
+    caption = (
+        "Baseline over candidate on one logarithmic axis: right of 1x the candidate is better. A verdict depends on"
+        " where the whole interval lies, never on the dot."
+    )
+    return Chart("claims-chart", "Measured against claimed", caption, panels, command, legend)
+
+
+def _claim_row(scale: Scale, group: ClaimGroup, row: ClaimRow, kind: str) -> ChartRow:
+    judged = row.judged
+    marks: list[Element] = [
+        span(scale, group.at_least, group.at_most or scale.high, 1, ROW - 2, "band"),
+        *grid(scale, ROW),
+        upright(scale, 1.0, 0, ROW, "one"),
+    ]
+    if judged.ratio:
+        ends = judged.ratio.interval
+        marks += [
+            span(scale, ends.low, ends.high, MIDDLE - 1.5, 3, f"fill-{kind}"),
+            upright(scale, ends.low, MIDDLE - 5, MIDDLE + 5, f"stroke-{kind}"),
+            upright(scale, ends.high, MIDDLE - 5, MIDDLE + 5, f"stroke-{kind}"),
+            dot(scale, judged.ratio.value, MIDDLE, 5, f"fill-{kind} halo"),
+        ]
+    detail = row.interval if judged.ratio else "not measured"
+    return ChartRow(f"{judged.payload}, {judged.durability}", canvas(ROW, *marks), row.ratio, detail, kind)
+
+
+def latency_charts(results: Results) -> list[Chart]:
+    """Return one chart per time that operations took; its panels never mix durability modes or payload classes."""
+    metrics = [
+        name
+        for name in dict.fromkeys(one.metric for one in results.judgement.summaries if is_time(one.unit))
+        if not name.startswith("startup")
+    ]
+    return [_latency_chart(results, metric) for metric in metrics]
+
+
+def _latency_chart(results: Results, metric: str) -> Chart:
+    chosen = [one for one in results.judgement.summaries if one.metric == metric]
+    scale = Scale.around([value for one in chosen for value in (one.median, one.interval.low, one.p99)])
+    panels = tuple(
+        Panel(
+            title=f"{payload} agents, {durability}",
+            note="",
+            rows=tuple(_latency_row(scale, one, series_class(results, one.subject)) for one in rows),
+            axis=axis(scale, [(value, quantity(value, rows[0].unit)) for value in scale.ticks()]),
+        )
+        for (durability, payload), rows in by_panel(chosen).items()
+    )
+    return Chart(
+        id=f"latency-{metric}",
+        title=f"Time of one {metric.replace('_', ' ')}",
+        caption="Logarithmic axis, left is faster. Compare within one panel only: panels differ in durability or size.",
+        panels=panels,
+        command=command_for(results, chosen[0].workload),
+        legend=(("key-dot", "median with its interval"), ("key-tail", "up to the slowest of 100 (p99)")),
+    )
+
+
+def _latency_row(scale: Scale, one: Summary, series: str) -> ChartRow:
+    drawing = canvas(
+        ROW,
+        *grid(scale, ROW),
+        span(scale, one.median, max(one.p99, one.median), MIDDLE - 0.75, 1.5, f"{series} tail"),
+        upright(scale, one.p99, MIDDLE - 4, MIDDLE + 4, f"{series}-line"),
+        span(scale, one.interval.low, one.interval.high, MIDDLE - 3, 6, f"{series} soft-mark"),
+        dot(scale, one.median, MIDDLE, 4.5, f"{series} halo"),
+    )
+    return ChartRow(one.subject.name, drawing, quantity(one.median, one.unit), f"p99 {quantity(one.p99, one.unit)}")
+
+
+def bar_charts(results: Results) -> list[Chart]:
+    """Return the charts of sizes: storage at each moment in one chart, every other size in its own."""
+    metrics = list(dict.fromkeys(one.metric for one in results.judgement.summaries if is_size(one.unit)))
+    storage = [metric for metric in metrics if metric.startswith("size")]
+    others = [[metric] for metric in metrics if metric not in storage]
+    return [_bar_chart(results, group) for group in [storage, *others] if group]
+
+
+def _bar_chart(results: Results, metrics: Sequence[str]) -> Chart:
+    chosen = [one for one in results.judgement.summaries if one.metric in metrics]
+    panels: list[Panel] = []
+    for (durability, payload), rows in by_panel(chosen).items():
+        # Each panel has its own axis: agents of 60 KiB would flatten those of 1 KiB.
+        largest = max(one.interval.high for one in rows)
+        scale = Scale.from_zero(largest, size_grain(largest, rows[0].unit))
+        subjects = dict.fromkeys(one.subject for one in rows)
+        panels.append(
+            Panel(
+                title=f"{payload} agents, {durability}",
+                note="",
+                rows=tuple(
+                    _bar_row(scale, [one for one in rows if one.subject == subject], series_class(results, subject))
+                    for subject in subjects
+                ),
+                axis=axis(scale, [(value, quantity(value, rows[0].unit)) for value in scale.ticks(5)]),
+            )
+        )
+    moments = [metric.removeprefix("size_").replace("_", " ") for metric in metrics]
+    several = len(metrics) > 1
+    return Chart(
+        id=f"bars-{metrics[0]}",
+        title="Storage on disk" if several or metrics[0].startswith("size") else metrics[0].replace("_", " ").title(),
+        caption=f"Bars from top to bottom: {', '.join(moments)}." if several else "Bars begin at zero; less is better.",
+        panels=tuple(panels),
+        command=command_for(results, chosen[0].workload),
+        legend=(("key-end", "interval of the median"),),
+    )
+
+
+def _bar_row(scale: Scale, rows: Sequence[Summary], series: str) -> ChartRow:
+    each = 9.0 if len(rows) > 1 else 14.0
+    height = max(ROW, each * len(rows) + 4)
+    marks = grid(scale, height)
+    for index, one in enumerate(rows):
+        top = 2 + index * each
+        marks += [
+            span(scale, 0, one.median, top, each - 2, f"{series} step-{min(index, 2)}"),
+            span(scale, one.interval.low, one.interval.high, top + each / 2 - 1.75, 1.5, "end"),
+        ]
+    value = " / ".join(quantity(one.median, one.unit) for one in rows)
+    return ChartRow(rows[0].subject.name, canvas(height, *marks), value)
+
+
+def by_panel(rows: Iterable[Summary]) -> dict[tuple[str, str], list[Summary]]:
+    """Group summaries by durability mode and payload class, in the order they come."""
+    found: dict[tuple[str, str], list[Summary]] = {}
+    for row in rows:
+        found.setdefault((row.subject.durability, row.payload), []).append(row)
+    return found
+
+
+def series_class(results: Results, subject: Subject) -> str:
+    """Return the colour class of a subject's engine: the same engine has the same colour in every chart."""
+    engines = list(dict.fromkeys(one.engine for one in results.raw.configuration.subjects))
+    index = engines.index(subject.engine) if subject.engine in engines else len(engines)
+    return f"series-{index % SERIES + 1}"
+
+
+def command_for(results: Results, workload: str) -> str:
+    """Return the command that measures one workload again."""
+    return f"{results.raw.configuration.command} --workload {workload}"
+
+
+def claimed_in_words(row: ClaimRow) -> str:
+    """Return the ratio of a row in its claim's own words, empty where it wasn't measured."""
+    return in_form(row.judged.form, row.judged.ratio.value) if row.judged.ratio else ""

@@ -1,0 +1,104 @@
+"""Numbers as people read them: three digits, a unit that fits, the same words everywhere."""
+
+from __future__ import annotations
+
+from math import floor, isfinite, log10
+
+from benchmarks.results import Ratio
+
+_TIME = ((1e6, "s"), (1e3, "ms"), (1.0, "µs"), (1e-3, "ns"))
+_IN_MICROSECONDS = {"ns": 1e-3, "us": 1.0, "µs": 1.0, "ms": 1e3, "s": 1e6}
+_BYTES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))
+_IN_BYTES = {"bytes": 1, "byte": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+
+
+def digits(value: float, count: int = 3) -> str:
+    """Return a number with so many significant digits and thousands separated, never in exponent form."""
+    if not isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"
+    places = count - 1 - floor(log10(abs(value)))
+    rounded = round(value, places)
+    text = f"{rounded:,.{max(places, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a measured value with the unit that fits its size: `850 ns`, `1.2 ms`, `75.3 MiB`."""
+    if unit in _IN_MICROSECONDS:
+        return _fitting(value * _IN_MICROSECONDS[unit], _TIME)
+    if unit in _IN_BYTES:
+        return _fitting(value * _IN_BYTES[unit], _BYTES)
+    return f"{digits(value)} {unit}".strip()
+
+
+def _fitting(value: float, steps: tuple[tuple[float, str], ...]) -> str:
+    size, name = next((step for step in steps if abs(value) >= step[0]), steps[-1])
+    return f"{digits(value / size)} {name}"
+
+
+def times(value: float) -> str:
+    """Return a ratio as `12.3x`."""
+    return f"{digits(value)}x"
+
+
+def in_form(form: str, value: float) -> str:
+    """Return a ratio in the words of its claim: `12.3x`, or `42 % smaller`, `8 % larger`."""
+    if form != "saving":
+        return times(value)
+    saving = 1 - 1 / value if value else float("-inf")
+    return f"{digits(abs(saving) * 100, 2)} % {'smaller' if saving >= 0 else 'larger'}"
+
+
+def spread(form: str, ratio: Ratio) -> str:
+    """Return the interval of a ratio: `2.1x to 2.9x`."""
+    return f"{in_form(form, ratio.interval.low)} to {in_form(form, ratio.interval.high)}"
+
+
+def claimed(form: str, at_least: float, at_most: float | None) -> str:
+    """Return the range that a claim states: `10x to 50x`, `at least 1.05x`."""
+    if at_most is None:
+        return f"at least {in_form(form, at_least)}"
+    return f"{in_form(form, at_least)} to {in_form(form, at_most)}"
+
+
+def percent(level: float) -> str:
+    """Return a confidence level: `95 %`."""
+    return f"{digits(level * 100)} %"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time: `0.4 s`, `75 s`, `12 min 3 s`."""
+    if seconds < 120:  # noqa: PLR2004 - two minutes: from here on people count minutes
+        return f"{digits(seconds)} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where needed: `1 failure`, `1,204 checks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_time(unit: str) -> bool:
+    """Whether a unit is one of time."""
+    return unit in _IN_MICROSECONDS
+
+
+def is_size(unit: str) -> bool:
+    """Whether a unit is one of bytes."""
+    return unit in _IN_BYTES
+
+
+def size_grain(largest: float, unit: str) -> float:
+    """Return the size, in `unit`, of which ticks up to `largest` are round multiples (1 MiB, 1 KiB, ...)."""
+    return _grain(largest * _IN_BYTES[unit], _BYTES) / _IN_BYTES[unit]
+
+
+def time_grain(largest: float, unit: str) -> float:
+    """Return the time, in `unit`, of which ticks up to `largest` are round multiples (1 s, 1 ms, ...)."""
+    return _grain(largest * _IN_MICROSECONDS[unit], _TIME) / _IN_MICROSECONDS[unit]
+
+
+def _grain(value: float, steps: tuple[tuple[float, str], ...]) -> float:
+    return next((size for size, _ in steps if value >= size), steps[-1][0])

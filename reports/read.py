@@ -1,0 +1,179 @@
+"""Read a run directory, whatever part of a run it holds. A damaged file is refused by name, never shown in part.
+
+Known shapes: the directory of a whole verification (`run.json`, `conformance/*/`, `benchmarks/`, `corpus.json`), the
+directory of one judged server (`verdicts.json`, `evidence.jsonl`), the directory of one benchmark (`results.json`,
+`claims.json`).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from benchmarks.results import CLAIMS_FILE, RESULTS_FILE, Results, ResultsError, read_results
+from conformance.evidence import EvidenceUnreadable, Exchange, read_evidence
+from conformance.verdict import (
+    EVIDENCE_FILE,
+    EXIT_CONFORMANT,
+    EXIT_NOT_CONFORMANT,
+    VERDICTS_FILE,
+    Report,
+    VerdictsUnreadable,
+    read_verdicts,
+)
+from reports.errors import RunUnreadable
+from reports.manifest import MANIFEST_FILE, Manifest, Proof, read_json, read_manifest
+from reports.models import Broken, Corpus, Judged, RoundTrip, Run
+
+CORPUS_FILE = "corpus.json"
+CORPUS_FORMAT = 1
+CONFORMANCE = "conformance"
+BENCHMARKS = "benchmarks"
+
+_NO_RUN_HINT = "name the directory that --out of verify, conform or bench made"
+
+
+def read_run(directory: Path) -> Run:
+    """Read a run directory.
+
+    Args:
+        directory: the directory of a whole run, of one judged server, or of one benchmark.
+
+    Raises:
+        RunUnreadable: it is no run directory, or a file in it is damaged, cut short, or belongs to another run.
+    """
+    if not directory.is_dir():
+        raise RunUnreadable(f"{directory}: no such directory", hint=_NO_RUN_HINT)
+    manifest = read_manifest(directory / MANIFEST_FILE) if (directory / MANIFEST_FILE).exists() else None
+    judged, broken = _servers(directory, manifest)
+    benchmarks = _benchmarks(directory)
+    if not judged and not broken and benchmarks is None and manifest is None:
+        found = f"neither {MANIFEST_FILE} nor {VERDICTS_FILE} nor {RESULTS_FILE}"
+        raise RunUnreadable(f"{directory}: holds no run: {found}", hint=_NO_RUN_HINT)
+    return Run(
+        name=directory.resolve().name,
+        judged=judged,
+        broken=broken,
+        benchmarks=benchmarks,
+        manifest=manifest,
+        corpus=_corpus(directory / CORPUS_FILE, benchmarks),
+    )
+
+
+def _servers(directory: Path, manifest: Manifest | None) -> tuple[tuple[Judged, ...], tuple[Broken, ...]]:
+    if any((directory / name).exists() for name in (VERDICTS_FILE, EVIDENCE_FILE)):
+        return (_judged(directory, None),), ()
+    judged: list[Judged] = []
+    broken: list[Broken] = []
+    for folder in _server_folders(directory, manifest):
+        proof = manifest.proof_in(f"{CONFORMANCE}/{folder.name}") if manifest else None
+        if proof and proof.exit_code not in {EXIT_CONFORMANT, EXIT_NOT_CONFORMANT} and not _has_verdicts(folder):
+            broken.append(_broken(folder.name, proof))
+        else:
+            judged.append(_judged(folder, proof))
+    return tuple(judged), tuple(broken)
+
+
+def _server_folders(directory: Path, manifest: Manifest | None) -> list[Path]:
+    """Folders with results: in the manifest's order, then by name. Folders that hold nothing are no results."""
+    parent = directory / CONFORMANCE
+    found = sorted(folder for folder in parent.iterdir() if folder.is_dir()) if parent.is_dir() else []
+    listed = [directory / proof.directory for proof in manifest.conformance] if manifest else []
+    rest = [folder for folder in found if folder not in listed and any(folder.iterdir())]
+    return listed + rest
+
+
+def _has_verdicts(folder: Path) -> bool:
+    return (folder / VERDICTS_FILE).exists()
+
+
+def _broken(name: str, proof: Proof) -> Broken:
+    reason = (
+        f"the suite ended with exit code {proof.exit_code} and wrote no verdicts; its logs are in {proof.directory}"
+    )
+    return Broken(name, reason, proof.reproduce or proof.command)
+
+
+def _judged(folder: Path, proof: Proof | None) -> Judged:
+    if not _has_verdicts(folder):
+        raise RunUnreadable(
+            f"{folder / VERDICTS_FILE}: no such file; the run broke off before its verdicts",
+            hint=f"if there is evidence, judge it again: parity recheck {shlex.quote(str(folder))}",
+        )
+    try:
+        report = read_verdicts(folder / VERDICTS_FILE)
+    except VerdictsUnreadable as error:
+        raise RunUnreadable(str(error)) from error
+    profile = report.run.profile
+    whole = folder.parent.name == CONFORMANCE
+    return Judged(
+        name=folder.name if whole else f"{report.run.target}-{profile}",
+        store=proof.store if proof else folder.name.removesuffix(f"-{profile}") if whole else report.run.target,
+        report=report,
+        exchanges=_exchanges(folder / EVIDENCE_FILE, report),
+        command=(proof and (proof.reproduce or proof.command)) or _conform(report),
+    )
+
+
+def _conform(report: Report) -> str:
+    run = report.run
+    return f"parity conform {shlex.quote(run.target)} --profile {shlex.quote(run.profile)} --seed {run.seed}"
+
+
+def _exchanges(path: Path, report: Report) -> Mapping[int, Exchange] | None:
+    if not path.exists():
+        return None
+    try:
+        stored = read_evidence(path)
+    except EvidenceUnreadable as error:
+        raise RunUnreadable(str(error)) from error
+    if stored.run.id != report.run.id:
+        raise RunUnreadable(
+            f"{path}: evidence of run {stored.run.id}, but {VERDICTS_FILE} beside it is of run {report.run.id}",
+            hint="files of two runs are mixed; judge the evidence again or run again",
+        )
+    return {one.seq: one for evidence in stored.evidence.values() for one in evidence.exchanges}
+
+
+def _benchmarks(directory: Path) -> Results | None:
+    files = (RESULTS_FILE, CLAIMS_FILE)
+    folders = (directory, directory / BENCHMARKS)
+    found = next((folder for folder in folders if any((folder / name).exists() for name in files)), None)
+    if found is None:
+        return None
+    try:
+        return read_results(found)
+    except ResultsError as error:
+        raise RunUnreadable(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _CorpusFile:
+    """Contents of `corpus.json`."""
+
+    file: str
+    records: int
+    agents: int
+    skipped: tuple[str, ...]
+    round_trips: tuple[RoundTrip, ...]
+    format: int
+
+
+def _corpus(path: Path, benchmarks: Results | None) -> Corpus | None:
+    """What became of the agents: of the corpus where one was given, else the source of the benchmark's payloads."""
+    source = benchmarks.raw.configuration.payload if benchmarks else None
+    if path.exists():
+        found: _CorpusFile = read_json(path, TypeAdapter(_CorpusFile), "a corpus file")
+        if found.format != CORPUS_FORMAT:
+            hint = "run the verification again with this version"
+            raise RunUnreadable(f"{path}: format {found.format}, this version reads {CORPUS_FORMAT}", hint=hint)
+        renamed = source.renamed if source and source.kind == "corpus" else None
+        name = Path(found.file).name
+        return Corpus(name, found.records, found.agents, found.skipped, "corpus", renamed, found.round_trips)
+    if source is None:
+        return None
+    return Corpus(source.name, source.records, source.agents, source.skipped, source.kind, source.renamed)

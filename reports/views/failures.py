@@ -1,0 +1,80 @@
+"""What went wrong, one entry per requirement: the same fault on eight servers is one thing to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.evidence import Exchange
+from conformance.verdict import Level, Result, Verdict
+from reports.models import Judged, Run
+from reports.views.matrix import WORST_FIRST
+
+SHOWN = frozenset({Verdict.FAIL, Verdict.HARNESS_ERROR, Verdict.KNOWN_FAILING})
+"""Verdicts that have a card. What could not be judged stands among the things that were not measured."""
+
+EXCHANGES_SHOWN = 6
+"""Exchanges of one occurrence in a report; the evidence file has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A requirement that isn't met by one server: the result, and the exchanges that show it.
+
+    `hidden` counts exchanges of the check that are not shown.
+    """
+
+    judged: Judged
+    result: Result
+    exchanges: tuple[Exchange, ...]
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A requirement that at least one server doesn't meet, with the worst of its verdicts."""
+
+    id: str
+    level: Level
+    operation: str
+    step: str
+    sentence: str
+    source: str
+    verdict: Verdict
+    occurrences: tuple[Occurrence, ...]
+
+
+def failures(run: Run) -> tuple[Failure, ...]:
+    """Return all failures: faults of the suite and broken MUSTs first, then in catalogue order."""
+    found: dict[str, list[Occurrence]] = {}
+    for judged in run.judged:
+        for result in judged.report.results:
+            if result.verdict in SHOWN:
+                found.setdefault(result.id, []).append(_occurrence(judged, result))
+    return tuple(sorted((_failure(rows) for rows in found.values()), key=_weight))
+
+
+def _weight(failure: Failure) -> tuple[int, bool]:
+    return WORST_FIRST.index(failure.verdict), failure.level is Level.SHOULD
+
+
+def _failure(occurrences: list[Occurrence]) -> Failure:
+    first = occurrences[0].result
+    verdicts = {one.result.verdict for one in occurrences}
+    return Failure(
+        id=first.id,
+        level=first.level,
+        operation=first.operation,
+        step=first.step,
+        sentence=first.sentence,
+        source=first.source,
+        verdict=next(verdict for verdict in WORST_FIRST if verdict in verdicts),
+        occurrences=tuple(occurrences),
+    )
+
+
+def _occurrence(judged: Judged, result: Result) -> Occurrence:
+    known = judged.exchanges or {}
+    pointed = [problem.exchange for problem in result.problems if problem.exchange is not None]
+    wanted = [seq for seq in dict.fromkeys([*pointed, *result.evidence]) if seq in known]
+    shown = sorted(wanted[:EXCHANGES_SHOWN])
+    return Occurrence(judged, result, tuple(known[seq] for seq in shown), len(wanted) - len(shown))

@@ -1,0 +1,103 @@
+"""The whole run in one word and one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from benchmarks.results import Verdict as ClaimOutcome
+from conformance.verdict import (
+    EXIT_CONFORMANT,
+    EXIT_HARNESS,
+    EXIT_NOT_CONFORMANT,
+    EXIT_USAGE,
+    Summary,
+    summarize,
+)
+from reports.models import Run
+from reports.numbers import counted, digits
+
+
+class Standing(StrEnum):
+    """What the whole run came to, for colour and badge."""
+
+    GREEN = "conformant"
+    RED = "not conformant"
+    INCOMPLETE = "incomplete"
+    FAULT = "fault of the suite"
+    NONE = "nothing judged"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The run's standing, the sentence that says so, and one on claims (empty where none was judged)."""
+
+    standing: Standing
+    sentence: str
+    claims_sentence: str
+    servers: int
+    conformant: int
+    summary: Summary
+    claims: dict[ClaimOutcome, int]
+
+
+def outcome(run: Run) -> Outcome:
+    """Work out the standing of a run. Claims don't enter it: a contradicted claim is a finding, not a fault."""
+    codes = [one.report.exit_code for one in run.judged]
+    summary = summarize(result for one in run.judged for result in one.report.results)
+    claims = _claims(run)
+    standing = _standing(codes, broken=bool(run.broken))
+    return Outcome(
+        standing=standing,
+        sentence=_sentence(run, standing, codes, summary),
+        claims_sentence=_claims_sentence(claims),
+        servers=len(run.judged) + len(run.broken),
+        conformant=codes.count(EXIT_CONFORMANT),
+        summary=summary,
+        claims=claims,
+    )
+
+
+def _claims(run: Run) -> dict[ClaimOutcome, int]:
+    verdicts = run.benchmarks.judgement.verdicts if run.benchmarks else ()
+    return {outcome: sum(one.verdict is outcome for one in verdicts) for outcome in ClaimOutcome}
+
+
+def _standing(codes: list[int], *, broken: bool) -> Standing:
+    """The worst of all servers; a server that was judged and failed outweighs one that could not be judged."""
+    if EXIT_HARNESS in codes:
+        return Standing.FAULT
+    if EXIT_NOT_CONFORMANT in codes:
+        return Standing.RED
+    if not broken and all(code == EXIT_USAGE for code in codes):
+        return Standing.NONE
+    # A server of which nothing was measured keeps the others from being called all.
+    return Standing.INCOMPLETE if broken or set(codes) != {EXIT_CONFORMANT} else Standing.GREEN
+
+
+def _sentence(run: Run, standing: Standing, codes: list[int], summary: Summary) -> str:
+    servers = len(run.judged) + len(run.broken)
+    judged = f"{digits(summary.measured, 9)} of {counted(summary.total, 'requirement')} measured"
+    if standing is Standing.NONE:
+        return "Nothing was judged: this run measured no requirement of any server."
+    if standing is Standing.GREEN:
+        who = "The server is" if servers == 1 else f"All {servers} servers are"
+        return f"{who} conformant: every MUST that applies was tested and holds ({judged})."
+    if standing is Standing.RED:
+        wrong = codes.count(EXIT_NOT_CONFORMANT)
+        who = "The server is" if servers == 1 else f"{wrong} of {servers} servers {'is' if wrong == 1 else 'are'}"
+        return f"{who} not conformant: {counted(summary.must_red, 'MUST verdict')} not green ({judged})."
+    if standing is Standing.FAULT:
+        return "The suite itself failed, so nothing is proven: see the cards marked HARNESS ERROR."
+    missing = servers - codes.count(EXIT_CONFORMANT)
+    who = "The run is" if servers == 1 else f"{missing} of {servers} runs {'is' if missing == 1 else 'are'}"
+    return f"{who} incomplete, so nothing is proven of the rest ({judged})."
+
+
+def _claims_sentence(claims: dict[ClaimOutcome, int]) -> str:
+    total = sum(claims.values())
+    if not total:
+        return ""
+    parts = [f"{count} {outcome}" for outcome, count in claims.items() if count]
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"Of {counted(total, 'judgement')} of claims {listed}."
