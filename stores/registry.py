@@ -203,7 +203,7 @@ SCHEMES: tuple[Scheme, ...] = (
         "badger",
         "BadgerDB v4.5.0, an embedded log-structured store in Go",
         _open_badger,
-        _options("protobuf"),
+        (*_options("protobuf"), Option("verify", ("open", "off"), "open")),
         install="make badger",
         missing=_badger_missing,
     ),

@@ -15,7 +15,7 @@ const benchmarkKeys = 10_000
 
 func benchmarkSettings(sync bool) []byte {
 	return []byte(fmt.Sprintf(`{"sync_writes": %t, "read_only": false, "memtable_mb": 64, "cache_mb": 256,
-		"value_log_mb": 256, "value_threshold": 1048576, "compression": "snappy", "reserve_mb": 64}`, sync))
+		"value_log_mb": 256, "value_threshold": 1048576, "compression": "snappy", "reserve_mb": 64, "verify_on_open": true}`, sync))
 }
 
 func benchmarkValueBytes() int {

@@ -126,22 +126,21 @@ func (c *cursor) row(buffer []byte) (int, error) {
 		return 0, nil
 	}
 	valueSize := 0
-	write := func(value []byte) error {
+	write := func(value []byte) {
 		valueSize = len(value)
 		if rowHeader+len(key)+valueSize > len(buffer) {
-			return nil
+			return
 		}
 		binary.LittleEndian.PutUint32(buffer, uint32(len(key)))
 		binary.LittleEndian.PutUint32(buffer[4:], uint32(valueSize))
 		copy(buffer[rowHeader:], key)
 		copy(buffer[rowHeader+len(key):], value)
-		return nil
 	}
 	var err error
 	if c.span.keysOnly {
-		err = write(nil)
+		write(nil)
 	} else {
-		err = item.Value(write)
+		err = valueOf(item, write)
 	}
 	return rowHeader + len(key) + valueSize, err
 }

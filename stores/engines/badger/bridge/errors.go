@@ -54,6 +54,7 @@ var knownErrors = []struct {
 	{badger.ErrInvalidKey, codeInvalid},
 	{badger.ErrReadOnlyTxn, codeReadOnly},
 	{badger.ErrTruncateNeeded, codeReadOnly},
+	{badger.ErrEncryptionKeyMismatch, codeCorrupt}, // we use no encryption: the key registry is damaged
 	{y.ErrChecksumMismatch, codeCorrupt},
 	{syscall.ENOSPC, codeDiskFull},
 	{syscall.EDQUOT, codeDiskFull},
@@ -70,7 +71,7 @@ var knownTexts = []struct {
 	{"bad magic", codeCorrupt},
 	{"unsupported version", codeCorrupt},
 	{"file does not exist for table", codeCorrupt},
-	{"MANIFEST", codeCorrupt},
+	{"might be corrupted", codeCorrupt},
 	{"Invalid datakey", codeCorrupt},
 	{"while opening fid", codeCorrupt},
 	{"failed to initialize table", codeCorrupt},

@@ -68,14 +68,25 @@ func read(transaction *badger.Txn, key, buffer []byte) (int, error) {
 		return 0, err
 	}
 	size := 0
-	err = item.Value(func(value []byte) error {
+	err = valueOf(item, func(value []byte) {
 		size = len(value)
 		if size <= len(buffer) {
 			copy(buffer, value)
 		}
-		return nil
 	})
 	return size, err
+}
+
+// valueOf hands over an item's value. Badger v4.5.0 only logs what it can't read from the value log (damaged, or cut
+// off when the database was opened) and hands over an empty value; the item still says that there was one.
+func valueOf(item *badger.Item, use func(value []byte)) error {
+	return item.Value(func(value []byte) error {
+		if len(value) == 0 && item.ValueSize() != 0 {
+			return faultf(codeCorrupt, "the value log no longer has the value of %q", item.Key())
+		}
+		use(value)
+		return nil
+	})
 }
 
 // release lets go of the host's hold; open cursors keep the state until they are closed.

@@ -1,0 +1,89 @@
+"""SIGKILL at random moments: what was acknowledged is there, whole, and nothing is half there."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stores.engines.badger.engine import BadgerEngine, Settings
+
+pytestmark = pytest.mark.usefixtures("library")
+PAIRS_PER_BATCH = 7
+
+_WRITER = """
+import os, random, sys
+from pathlib import Path
+from stores.engines.badger.engine import BadgerEngine, Settings
+path, sync, seed = Path(sys.argv[1]), sys.argv[2] == "durable", int(sys.argv[3])
+engine = BadgerEngine(path, Settings(sync_writes=sync, memtable_mb=8))
+last = engine.get(b"last")
+number = 0 if last is None else int(last)
+draw = random.Random(seed)
+print("ready", number, flush=True)
+while True:
+    number += 1
+    size = draw.choice([10, 300, 6_000, 60_000, 1_200_000 if number % 50 == 0 else 100])
+    pairs = [(b"%d/%d" % (number, each), b"%d" % number * (size // len(str(number)))) for each in range(7)]
+    engine.write([*pairs, (b"last", b"%d" % number)], sync=sync)
+    print(number, flush=True)
+"""
+
+
+def write_until_killed(path: Path, mode: str, seed: int, seconds: float) -> int:
+    """Return the number of the last batch that was acknowledged."""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(path), mode, str(seed)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    ready = writer.stdout.readline()
+    assert ready.startswith("ready"), "the writer can't open what an earlier kill left"
+    time.sleep(seconds)
+    writer.kill()
+    lines = writer.stdout.read().splitlines()
+    writer.stdout.close()
+    writer.wait(30)
+    whole = [line for line in lines if line.isdigit()]
+    return int(whole[-1]) if whole else int(ready.split()[1])
+
+
+def check(path: Path, acknowledged: int) -> int:
+    """Check every batch and return the number of the last one that is there."""
+    engine = BadgerEngine(path, Settings(sync_writes=False, memtable_mb=8))
+    try:
+        last = int(engine.get(b"last") or b"0")
+        assert last >= acknowledged, f"batch {acknowledged} was acknowledged, but {last} is the last one there"
+        for number in range(max(1, last - 40), last + 1):
+            values = [engine.get(b"%d/%d" % (number, each)) for each in range(PAIRS_PER_BATCH)]
+            assert None not in values, f"batch {number} is torn"
+            assert len({*values}) == 1
+            assert (values[0] or b"").startswith(b"%d" % number)
+        assert engine.get(b"%d/0" % (last + 1)) is None, "a batch is there without its last pair"
+        return last
+    finally:
+        engine.close()
+
+
+def rounds(path: Path, mode: str, count: int) -> None:
+    draw = random.Random(count)
+    last = 0
+    for number in range(count):
+        acknowledged = write_until_killed(path, mode, number, draw.uniform(0.02, 0.6))
+        assert acknowledged >= last
+        last = check(path, acknowledged)
+    assert last > count * 3, "the kills came too early to hit anything"
+
+
+@pytest.mark.parametrize("mode", ["durable", "relaxed"])
+def test_acknowledged_batches_survive_sigkill(tmp_path: Path, mode: str) -> None:
+    rounds(tmp_path / "db", mode, 3)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("mode", ["durable", "relaxed"])
+def test_acknowledged_batches_survive_many_sigkills(tmp_path: Path, mode: str) -> None:
+    rounds(tmp_path / "db", mode, 40)
