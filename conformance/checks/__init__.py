@@ -6,10 +6,14 @@ from functools import cache
 
 from conformance.check import Check
 from conformance.checks import (
+    apply,
     authorize,
     check_duplicate,
     create_default_instance,
     create_iam_policies,
+    delete,
+    get,
+    get_by_reference,
     order,
     persist,
     publish,
@@ -17,6 +21,7 @@ from conformance.checks import (
     send_response,
     set_defaults,
     transform_response,
+    update,
     update_agent_status,
     validate_field_constraints,
 )
@@ -35,6 +40,11 @@ MODULES = (
     transform_response,
     send_response,
     order,
+    get,
+    get_by_reference,
+    update,
+    apply,
+    delete,
 )
 
 

@@ -1,0 +1,178 @@
+"""delete: what is gone, what goes with it, what stays."""
+
+from __future__ import annotations
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.evidence import Evidence
+from conformance.judging import absent, accepted, answered, both, code, equal, field_is, not_found, problem, same_answer
+from conformance.methods import METHODS
+from conformance.session import Session
+from conformance.sweeps import LIST_PAGE, page
+from conformance.verdict import Problem
+
+
+def _gone(session: Session) -> None:
+    made = session.created_agent()
+    other = session.created_agent("other")
+    session.delete("delete", "agent", made.metadata.id)
+    role = "operator" if session.cloud else None
+    session.read("get", "agent", made.metadata.id, role=role)
+    session.find("find", "agent", made.metadata.slug, role=role)
+    if session.offers("list"):
+        session.call("list", "list.agents", page(session.org, LIST_PAGE))
+    session.delete("again", "agent", made.metadata.id, role=role)
+    session.read("other.get", "agent", other.metadata.id)
+    session.read("other.instance", "instance", other.status.default_instance_id or "ain-missing")
+
+
+def _judge_list(evidence: Evidence) -> list[Problem]:
+    if "list" not in evidence:
+        return []
+    made, exchange = evidence["setup.create"].value("metadata.id"), evidence["list"]
+    ids = [row["metadata"].get("id") for row in exchange.value("items", [])]
+    return [problem("a deleted agent is listed", exchange, actual=made)] if made in ids else answered(exchange, "OK")
+
+
+def _again_by_owner(session: Session) -> None:
+    made = session.created_agent(role="org_member")
+    session.delete("delete", "agent", made.metadata.id, role="org_member")
+    session.delete("again", "agent", made.metadata.id, role="org_member")
+
+
+def _unknown(session: Session) -> None:
+    role = "operator" if session.cloud else None
+    session.delete("refused", "agent", session.new_id(), role=role)
+    made = session.created_agent(role=role)
+    session.delete("twin", "agent", made.metadata.id, role=role)
+
+
+def _recreated(session: Session) -> None:
+    first = session.created_agent("first")
+    session.delete("delete", "agent", first.metadata.id)
+    second = session.call("second", "agent.create", session.agent(name=first.metadata.name))
+    session.find("find", "agent", first.metadata.slug)
+    if second.ok:
+        request = METHODS["instance.by_agent"].request(agent_id=second.message.metadata.id)
+        session.call("instances", "instance.by_agent", request)
+
+
+def _whole_again(evidence: Evidence) -> list[Problem]:
+    second = evidence["second"]
+    if not second.ok:
+        return answered(second, "OK")
+    found = equal(
+        "instances of the second agent", evidence["instances"], 1, len(evidence["instances"].value("items", []))
+    )
+    named = second.value("status.default_instance_id")
+    if not named or named == evidence["first"].value("status.default_instance_id"):
+        found.append(problem("the second agent has no default instance of its own", second, actual=named))
+    return found
+
+
+def _with_instances(session: Session) -> None:
+    made = session.created_agent()
+    request = samples.instance(session.name(), session.org, made.metadata.id, resource_id=session.new_id("instance"))
+    second = session.need("setup.instance", "instance.create", request)
+    session.delete("delete", "agent", made.metadata.id)
+    role = "operator" if session.cloud else None
+    session.read("default", "instance", made.status.default_instance_id or "ain-missing", role=role)
+    session.read("second", "instance", second.metadata.id, role=role)
+    session.find("slug", "instance", f"{made.metadata.slug}-default", role=role)
+    by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
+    session.call("by_agent", "instance.by_agent", by_agent, role=role)
+
+
+def _no_instances(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["by_agent"]
+    empty = exchange.ok and not exchange.value("items", []) and not exchange.value("total_count", 0)
+    return [] if empty or not_found(exchange) else [problem("instances of a deleted agent", exchange, expected="none")]
+
+
+def _policies(session: Session) -> None:
+    made = session.created_agent(role="org_member")
+    owner = ("identity_account", session.world.identity("org_member"))
+    resource = ("agent", made.metadata.id)
+    instance = ("agent_instance", made.status.default_instance_id or "ain-missing")
+    session.holds("before", owner, "owner", resource)
+    session.delete("delete", "agent", made.metadata.id, role="org_member")
+    session.holds("owner", owner, "owner", resource)
+    session.holds("parent", ("organization", session.org), "organization", resource)
+    session.holds("instance", ("agent", made.metadata.id), "agent", instance)
+
+
+def _refused(session: Session) -> None:
+    made = session.created_agent()
+    session.read("before", "agent", made.metadata.id)
+    session.delete("anonymous", "agent", made.metadata.id, role="anonymous")
+    session.delete("outsider", "agent", made.metadata.id, role="other_org_member")
+    session.delete("member", "agent", made.metadata.id, role="org_member")
+    session.delete("hidden", "agent", session.new_id(), role="nobody")
+    session.read("after", "agent", made.metadata.id)
+    session.delete("admin", "agent", made.metadata.id, role="org_admin")
+
+
+def _message(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["outsider"]
+    return equal("wrong message", exchange, METHODS["agent.delete"].denied_message, exchange.message)
+
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        "DEL-GONE",
+        _gone,
+        both(accepted("delete"), code("get", "NOT_FOUND"), absent("find"), _judge_list),
+        also={
+            "DEL-ANSWER": same_answer("setup.create", "delete"),
+            "DEL-AGAIN": code("again", "NOT_FOUND"),
+            "DEL-OTHERS": both(same_answer("other", "other.get"), accepted("other.instance")),
+        },
+        roles=("caller", "operator"),
+    ),
+    check(
+        "DEL-AGAIN-OWNER",
+        _again_by_owner,
+        both(accepted("delete"), code("again", "PERMISSION_DENIED")),
+        roles=("org_member",),
+    ),
+    check("DEL-UNKNOWN", _unknown, both(code("refused", "NOT_FOUND"), accepted("twin")), roles=("caller", "operator")),
+    check(
+        "DEL-SLUG-FREE",
+        _recreated,
+        both(accepted("delete", "second"), same_answer("second", "find")),
+        also={"DEL-RECREATE": _whole_again},
+    ),
+    check(
+        "DEL-INSTANCES",
+        _with_instances,
+        both(
+            accepted("delete"), code("default", "NOT_FOUND"), code("second", "NOT_FOUND"), absent("slug"), _no_instances
+        ),
+        roles=("caller", "operator"),
+    ),
+    check(
+        "DEL-POLICIES",
+        _policies,
+        both(
+            field_is("before", "is_authorized", True),  # noqa: FBT003 - a value to compare with
+            *(field_is(label, "is_authorized", False) for label in ("owner", "parent", "instance")),  # noqa: FBT003
+        ),
+        roles=("caller", "org_member"),
+    ),
+    check(
+        "DEL-AUTH",
+        _refused,
+        both(
+            code("anonymous", "UNAUTHENTICATED"),
+            code("outsider", "PERMISSION_DENIED"),
+            code("member", "PERMISSION_DENIED"),
+            accepted("admin"),
+        ),
+        also={
+            "ATOM-DEL-AUTH": same_answer("before", "after"),
+            "DEL-HIDDEN": code("hidden", "PERMISSION_DENIED"),
+            "DEL-MESSAGE": _message,
+        },
+        roles=("operator", "org_admin", "org_member", "other_org_member", "nobody"),
+    ),
+)

@@ -1,0 +1,316 @@
+"""update: what is replaced, what never changes, and who may."""
+
+from __future__ import annotations
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.evidence import Evidence
+from conformance.judging import (
+    accepted,
+    answer_of,
+    answered,
+    both,
+    code,
+    differences,
+    equal,
+    field_is,
+    problem,
+    same_answer,
+    sent,
+)
+from conformance.methods import METHODS
+from conformance.session import Session
+from conformance.verdict import Problem
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+
+RACERS = 8
+
+
+def _changed(session: Session, made: Agent) -> Agent:
+    """An update of everything that an update may change."""
+    request = session.agent(name=f"{made.metadata.name} renamed", resource_id=made.metadata.id)
+    request.metadata.labels["colour"] = "blue"
+    request.metadata.annotations["why"] = "a test"
+    request.metadata.tags.append("changed")
+    request.spec.description = "Another description."
+    request.spec.instructions = "Answer in one long sentence."
+    return request
+
+
+def _update(session: Session) -> None:
+    full = samples.full_agent(session.name(), session.org)
+    made = session.need("create", "agent.create", full)
+    session.read("before", "agent", made.metadata.id)
+    request = _changed(session, made)
+    request.metadata.slug = f"other-{session.name()}"
+    request.status.default_instance_id = "ain-of-the-client"
+    request.status.audit.spec_audit.created_by.id = "somebody-else"
+    session.call("update", "agent.update", request)
+    session.read("get", "agent", made.metadata.id)
+    session.find("find", "agent", made.metadata.slug)
+    role = "operator" if session.cloud else None
+    session.find("other", "agent", request.metadata.slug, role=role)
+
+
+def _other_org(session: Session) -> None:
+    made = session.created_agent("create")
+    request = _changed(session, made)
+    request.metadata.org = session.other_org
+    role = "operator" if session.cloud else None
+    session.call("update", "agent.update", request, role=role)
+    session.read("get", "agent", made.metadata.id)
+
+
+def _org_kept(evidence: Evidence) -> list[Problem]:
+    """A server may refuse to move an agent or keep it where it is; it must not move it."""
+    found = answered(evidence["update"], "OK", "INVALID_ARGUMENT", "PERMISSION_DENIED")
+    exchange = evidence["get"]
+    wanted = evidence["create"].value("metadata.org")
+    return (
+        found
+        + answered(exchange, "OK")
+        + equal("the organization changed", exchange, wanted, exchange.value("metadata.org"))
+    )
+
+
+def _replaced(evidence: Evidence) -> list[Problem]:
+    update, get = evidence["update"], evidence["get"]
+    failed = answered(update, "OK") + answered(get, "OK")
+    return failed or differences(update.request["spec"], get.value("spec", {}), get, "spec")
+
+
+def _metadata(evidence: Evidence) -> list[Problem]:
+    update, get = evidence["update"], evidence["get"]
+    failed = answered(update, "OK") + answered(get, "OK")
+    if failed:
+        return failed
+    wanted, actual = update.request["metadata"], get.value("metadata", {})
+    return [
+        found
+        for part in ("name", "labels", "annotations", "tags")
+        for found in differences(wanted.get(part, ""), actual.get(part, ""), get, f"metadata.{part}")
+    ]
+
+
+def _audit(evidence: Evidence) -> list[Problem]:
+    before, after = evidence["before"], evidence["get"]
+    failed = answered(evidence["update"], "OK") + answered(before, "OK") + answered(after, "OK")
+    if failed:
+        return failed
+    where = "status.audit.spec_audit"
+    found: list[Problem] = []
+    for part in ("created_by.id", "created_at"):
+        kept = before.value(f"{where}.{part}")
+        found += equal(f"{part} changed", after, kept, after.value(f"{where}.{part}"))
+    found += equal("event", after, "updated", after.value(f"{where}.event"))
+    found += equal("updated_by", after, evidence.fact("caller"), after.value(f"{where}.updated_by.id"))
+    first, last = before.value(f"{where}.updated_at"), after.value(f"{where}.updated_at")
+    if not last or _nanoseconds(last) <= _nanoseconds(first):
+        found.append(problem("updated_at is not later than before", after, expected=f"after {first}", actual=last))
+    return found
+
+
+def _nanoseconds(text: str) -> int:
+    stamp = Timestamp()
+    stamp.FromJsonString(text)
+    return stamp.ToNanoseconds()
+
+
+def _by_slug(session: Session) -> None:
+    made = session.created_agent("create")
+    request = session.agent(name=made.metadata.name)
+    request.spec.description = "Found by its slug."
+    session.call("update", "agent.update", request)
+    session.read("get", "agent", made.metadata.id)
+
+
+def _unknown(session: Session) -> None:
+    role = "operator" if session.cloud else None
+    by_id = session.agent(resource_id=session.new_id())
+    session.call("id", "agent.update", by_id, role=role)
+    session.call("slug", "agent.update", session.agent(), role=role)
+    session.read("get", "agent", by_id.metadata.id, role=role)
+    session.find("find", "agent", by_id.metadata.name, role=role)
+    made = session.created_agent()
+    session.call("twin", "agent.update", _changed(session, made), role=role)
+
+
+def _neither(session: Session) -> None:
+    request = session.agent()
+    request.metadata.name = ""
+    session.call("refused", "agent.update", request)
+    made = session.created_agent()
+    session.call("twin", "agent.update", _changed(session, made))
+
+
+def _invalid(session: Session) -> None:
+    made = session.created_agent()
+    session.read("before", "agent", made.metadata.id)
+    request = _changed(session, made)
+    request.spec.instructions = "short"
+    session.call("refused", "agent.update", request, valid=False)
+    session.read("after", "agent", made.metadata.id)
+    unknown = session.agent(resource_id=session.new_id())
+    unknown.spec.instructions = "short"
+    session.call("unknown", "agent.update", unknown, valid=False)
+    session.call("twin", "agent.update", _changed(session, made))
+
+
+def _refused(session: Session) -> None:
+    made = session.created_agent(role="operator")
+    session.read("before", "agent", made.metadata.id)
+    request = _changed(session, made)
+    session.call("anonymous", "agent.update", request, role="anonymous")
+    session.call("outsider", "agent.update", request, role="other_org_member")
+    session.call("member", "agent.update", request, role="org_member")
+    hidden = session.agent(resource_id=session.new_id())
+    session.call("hidden", "agent.update", hidden, role="nobody")
+    request.spec.instructions = "short"
+    session.call("invalid", "agent.update", request, role="anonymous", valid=False)
+    session.read("after", "agent", made.metadata.id)
+    session.call("admin", "agent.update", _changed(session, made), role="org_admin")
+
+
+def _message(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["outsider"]
+    return equal("wrong message", exchange, METHODS["agent.update"].denied_message, exchange.message)
+
+
+def _after_delete(session: Session) -> None:
+    made = session.created_agent()
+    session.delete("delete", "agent", made.metadata.id)
+    role = "operator" if session.cloud else None
+    session.call("update", "agent.update", _changed(session, made), role=role)
+    session.read("get", "agent", made.metadata.id, role=role)
+
+
+def _race_with_delete(session: Session) -> None:
+    made = session.created_agent()
+    request = _changed(session, made)
+    role = "operator" if session.cloud else None
+    delete_request = METHODS["agent.delete"].request(value=made.metadata.id)
+    pending = [
+        (METHODS["agent.update"], session.begin(f"update.{n}", "agent.update", request, role=role))
+        for n in range(session.size(RACERS))
+    ]
+    pending.append((METHODS["agent.delete"], session.begin("delete", "agent.delete", delete_request, role=role)))
+    for method, call in pending:
+        session.finish(call, method)
+    session.read("get", "agent", made.metadata.id, role=role)
+    by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
+    session.call("instances", "instance.by_agent", by_agent, role=role)
+
+
+def _stays_deleted(evidence: Evidence) -> list[Problem]:
+    found = answered(evidence["delete"], "OK", "ABORTED") + [
+        wrong for row in evidence.under("update.") for wrong in answered(row, "OK", "NOT_FOUND", "ABORTED")
+    ]
+    get = evidence["get"]
+    if evidence["delete"].ok:
+        found += answered(get, "NOT_FOUND")
+    return found
+
+
+def _two_sides(session: Session) -> None:
+    """Concurrent updates of one agent: the last state is one of those that were sent, whole."""
+    made = session.created_agent()
+    count = session.size(RACERS)
+    requests = []
+    for number in range(count):
+        request = session.agent(name=made.metadata.name, resource_id=made.metadata.id)
+        request.spec.description = f"writer {number}"
+        request.metadata.labels["writer"] = f"writer {number}"
+        requests.append(request)
+    session.call_together("update", "agent.update", requests)
+    session.read("get", "agent", made.metadata.id)
+
+
+def _not_mixed(evidence: Evidence) -> list[Problem]:
+    updates, get = evidence.under("update."), evidence["get"]
+    found = [wrong for row in updates for wrong in answered(row, "OK", "ABORTED")] + answered(get, "OK")
+    if not any(row.ok for row in updates):
+        found.append(problem("no update of one agent by many got through", updates[0]))
+    return found + equal(
+        "spec and labels are of two writers", get, get.value("spec.description"), get.value("metadata.labels.writer")
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        "UPD-SPEC",
+        _update,
+        _replaced,
+        also={
+            "UPD-METADATA": _metadata,
+            "UPD-ANSWER": same_answer("update", "get"),
+            "UPD-ID": both(
+                field_is("update", "metadata.id", answer_of("create", "metadata.id")),
+                field_is("get", "metadata.id", answer_of("create", "metadata.id")),
+            ),
+            "UPD-SLUG": both(
+                field_is("get", "metadata.slug", answer_of("create", "metadata.slug")),
+                code("find", "OK"),
+                code("other", "NOT_FOUND"),
+            ),
+            "UPD-STATUS": both(
+                field_is("get", "status.default_instance_id", answer_of("create", "status.default_instance_id")),
+                same_answer("before", "get", "status.audit.status_audit.created_at"),
+            ),
+            "UPD-AUDIT": _audit,
+        },
+        roles=("caller", "operator"),
+    ),
+    check("UPD-ORG", _other_org, _org_kept, roles=("caller", "operator")),
+    check(
+        "UPD-BY-SLUG",
+        _by_slug,
+        both(
+            field_is("update", "metadata.id", answer_of("create", "metadata.id")),
+            field_is("get", "spec.description", sent("update", "spec.description")),
+        ),
+    ),
+    check(
+        "UPD-UNKNOWN",
+        _unknown,
+        both(code("id", "NOT_FOUND"), code("slug", "NOT_FOUND"), accepted("twin")),
+        also={"ATOM-UPD-UNKNOWN": both(code("get", "NOT_FOUND"), code("find", "NOT_FOUND"))},
+        roles=("caller", "operator"),
+    ),
+    check("UPD-NEITHER", _neither, both(code("refused", "INVALID_ARGUMENT"), accepted("twin"))),
+    check(
+        "UPD-INVALID",
+        _invalid,
+        both(code("refused", "INVALID_ARGUMENT"), accepted("twin")),
+        also={
+            "ATOM-UPD-INVALID": same_answer("before", "after"),
+            "ORD-UPD-INVALID-UNKNOWN": code("unknown", "INVALID_ARGUMENT"),
+        },
+    ),
+    check(
+        "UPD-AUTH",
+        _refused,
+        both(
+            code("anonymous", "UNAUTHENTICATED"),
+            code("outsider", "PERMISSION_DENIED"),
+            code("member", "PERMISSION_DENIED"),
+            accepted("admin"),
+        ),
+        also={
+            "ATOM-UPD-AUTH": same_answer("before", "after"),
+            "ORD-UPD-DENIED-UNKNOWN": code("hidden", "PERMISSION_DENIED"),
+            "ORD-UPD-INVALID-ANONYMOUS": code("invalid", "INVALID_ARGUMENT"),
+            "UPD-MESSAGE": _message,
+        },
+        roles=("operator", "org_admin", "org_member", "other_org_member", "nobody"),
+    ),
+    check(
+        "UPD-DELETED",
+        _after_delete,
+        both(code("update", "NOT_FOUND"), code("get", "NOT_FOUND")),
+        roles=("caller", "operator"),
+    ),
+    check("UPD-RACE-DELETE", _race_with_delete, _stays_deleted, roles=("caller", "operator")),
+    check("UPD-RACE", _two_sides, _not_mixed),
+)
