@@ -1,0 +1,207 @@
+"""list (our extension): by organization, in pages, in order of creation, each resource once."""
+
+from __future__ import annotations
+
+import threading
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.evidence import Evidence, Exchange
+from conformance.judging import answered, code, equal, problem
+from conformance.link import TargetLost
+from conformance.methods import METHODS
+from conformance.session import Session
+from conformance.sweeps import LIST_PAGE, page
+from conformance.verdict import Problem
+
+AGENTS = 7
+PAGE = 3
+PAGES_MAX = 200
+CHURN = 24
+
+
+def _pages(session: Session, label: str, org: str, size: int, *, role: str | None = None) -> list[str]:
+    """Read a listing to its end; return the ids in the order they came."""
+    token, ids = "", []
+    for number in range(PAGES_MAX):
+        answer = session.call(f"{label}.{number}", "list.agents", page(org, size, token), role=role)
+        if not answer.ok:
+            break
+        ids += [row.metadata.id for row in answer.message.items]
+        token = answer.message.next_page_token
+        if not token:
+            break
+    return ids
+
+
+def _own_org(session: Session) -> str:
+    """An organization that only this check uses: an operator may create in it, and the listing is short."""
+    return f"{session.org}-{session.check.lower()}"
+
+
+def _in_order(session: Session) -> None:
+    org, role = _own_org(session), "operator" if session.cloud else None
+    made = [session.created_agent(f"setup.{n}", role=role, org=org).metadata.id for n in range(AGENTS)]
+    other = session.created_agent("setup.other", role=role, org=f"{org}0").metadata.id
+    session.note("made", made)
+    session.note("other", other)
+    for size in (1, PAGE, AGENTS, AGENTS + 1, 0):
+        _pages(session, f"size{size}", org, size, role=role)
+    _pages(session, "missing", f"{org}-missing", PAGE, role=role)
+    gone = made[PAGE]
+    session.note("gone", gone)
+    session.delete("delete", "agent", gone, role=role)
+    _pages(session, "after", org, PAGE, role=role)
+
+
+def _ids(evidence: Evidence, label: str) -> list[str]:
+    return [
+        row["metadata"].get("id", "") for exchange in evidence.under(f"{label}.") for row in exchange.value("items", [])
+    ]
+
+
+def _all_ok(evidence: Evidence, label: str) -> list[Problem]:
+    return [wrong for exchange in evidence.under(f"{label}.") for wrong in answered(exchange, "OK")]
+
+
+def _listing(evidence: Evidence, label: str, wanted: list[str]) -> list[Problem]:
+    last = evidence.under(f"{label}.")[-1]
+    return _all_ok(evidence, label) + equal(f"{label}: wrong agents", last, wanted, _ids(evidence, label))
+
+
+def _whole_org(evidence: Evidence) -> list[Problem]:
+    made = evidence.fact("made")
+    return _listing(evidence, "size0", made) + _listing(evidence, "missing", [])
+
+
+def _every_page(evidence: Evidence) -> list[Problem]:
+    made = evidence.fact("made")
+    found = [wrong for size in (1, PAGE, AGENTS, AGENTS + 1) for wrong in _listing(evidence, f"size{size}", made)]
+    too_long = [row for row in evidence.under(f"size{PAGE}.") if len(row.value("items", [])) > PAGE]
+    return found + [problem("a page is longer than asked for", row, expected=PAGE) for row in too_long]
+
+
+def _without_gone(evidence: Evidence) -> list[Problem]:
+    return _listing(evidence, "after", [one for one in evidence.fact("made") if one != evidence.fact("gone")])
+
+
+def _under_writes(session: Session) -> None:
+    """List page by page while others create and delete; what stays from start to end is seen once."""
+    org, role = _own_org(session), "operator" if session.cloud else None
+    made = [session.created_agent(f"setup.{n}", role=role, org=org).metadata.id for n in range(AGENTS)]
+    going = [session.created_agent(f"setup.going.{n}", role=role, org=org).metadata.id for n in range(AGENTS)]
+    made.append(session.created_agent("setup.last", role=role, org=org).metadata.id)
+    session.note("made", made)
+    lost: list[TargetLost] = []
+
+    def churn() -> None:
+        try:
+            for number in range(session.size(CHURN)):
+                session.call(f"churn.{number}", "agent.create", session.agent(org=org), role=role)
+            for number, one in enumerate(going):
+                session.delete(f"churn.delete.{number}", "agent", one, role=role)
+        except TargetLost as error:
+            lost.append(error)
+
+    writer = threading.Thread(target=churn, name="conform-churn", daemon=True)
+    writer.start()
+    for walk in range(PAGE):
+        _pages(session, f"walk{walk}", org, 2, role=role)
+    writer.join()
+    if lost:
+        raise lost[0]
+    _pages(session, "end", org, LIST_PAGE, role=role)
+
+
+def _each_once(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for label in (*(f"walk{walk}" for walk in range(PAGE)), "end"):
+        ids = _ids(evidence, label)
+        last = evidence.under(f"{label}.")[-1]
+        stayed = [one for one in ids if one in set(evidence.fact("made"))]
+        found += _all_ok(evidence, label)
+        found += equal(
+            f"{label}: what stayed all the time isn't seen once, in order", last, evidence.fact("made"), stayed
+        )
+        if len(ids) != len(set(ids)):
+            found.append(problem(f"{label}: something is listed twice", last))
+    return found
+
+
+def _visible(session: Session) -> None:
+    mine = session.created_agent("setup.mine", role="org_member")
+    platform = session.created_agent("setup.platform", role="operator", org="")
+    session.note("mine", mine.metadata.id)
+    session.note("platform", platform.metadata.id)
+    for role in ("operator", "org_admin", "org_member", "other_org_member", "nobody"):
+        session.call(f"{role}.0", "list.agents", page(session.org, LIST_PAGE), role=role)
+    for role in ("org_member", "nobody"):
+        _pages(session, f"all.{role}", "", LIST_PAGE, role=role)
+    session.call("anonymous", "list.agents", page(session.org, LIST_PAGE), role="anonymous")
+
+
+def _judge_visible(evidence: Evidence) -> list[Problem]:
+    mine, platform = evidence.fact("mine"), evidence.fact("platform")
+    found: list[Problem] = []
+    for role, wanted in (
+        ("operator", True),
+        ("org_admin", True),
+        ("org_member", True),
+        ("other_org_member", False),
+        ("nobody", False),
+    ):
+        found += _all_ok(evidence, role)
+        found += equal(f"{role} sees it", evidence[f"{role}.0"], wanted, mine in _ids(evidence, role))
+    for role in ("org_member", "nobody"):
+        exchange: Exchange = evidence.under(f"all.{role}.")[0]
+        seen = platform in _ids(evidence, f"all.{role}")
+        found += _all_ok(evidence, f"all.{role}")
+        found += equal(f"{role} sees an agent of platform scope", exchange, expected=False, actual=seen)
+    return found
+
+
+def _kinds(session: Session) -> None:
+    made = session.created_agent()
+    environment = session.need(
+        "setup.environment", "environment.create", samples.environment(session.name(), session.org)
+    )
+    session.note("agent", made.metadata.id)
+    session.note("instance", made.status.default_instance_id)
+    session.note("environment", environment.metadata.id)
+    for method in ("agents", "instances", "environments"):
+        request = METHODS[f"list.{method}"].request(org=session.org)
+        request.page.size = LIST_PAGE
+        session.call(f"{method}.0", f"list.{method}", request)
+
+
+def _own_kind_only(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for kind in ("agent", "instance", "environment"):
+        exchange = evidence[f"{kind}s.0"]
+        ids = _ids(evidence, f"{kind}s")
+        wanted = {name: name == kind for name in ("agent", "instance", "environment")}
+        seen = {name: evidence.fact(name) in ids for name in wanted}
+        found += answered(exchange, "OK") + equal(f"list of {kind}s", exchange, wanted, seen)
+    return found
+
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        "LST-ORG",
+        _in_order,
+        _whole_org,
+        also={"LST-PAGES": _every_page, "LST-DELETED": _without_gone},
+        roles=("caller", "operator"),
+        features=("list",),
+    ),
+    check("LST-WRITES", _under_writes, _each_once, roles=("caller", "operator"), features=("list",)),
+    check(
+        "LST-VISIBLE",
+        _visible,
+        _judge_visible,
+        also={"LST-ANONYMOUS": code("anonymous", "UNAUTHENTICATED")},
+        roles=("operator", "org_admin", "org_member", "other_org_member", "nobody"),
+        features=("list",),
+    ),
+    check("LST-KIND", _kinds, _own_kind_only, features=("list",)),
+)

@@ -1,0 +1,140 @@
+"""IamPolicy: what is granted holds, what is revoked doesn't, and who may do either."""
+
+from __future__ import annotations
+
+import re
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.evidence import Evidence
+from conformance.judging import accepted, answered, both, code, equal, field_is, problem
+from conformance.methods import METHODS
+from conformance.session import Session
+from conformance.verdict import Problem
+
+_ID = re.compile("iamp-[0-9a-hjkmnp-tv-z]{26}")
+_TRUE, _FALSE = True, False
+
+
+def _life(session: Session) -> None:
+    principal = ("identity_account", session.name())
+    resource = ("organization", session.name())
+    request = samples.policy(principal, "member", resource)
+    session.holds("before", principal, "member", resource)
+    made = session.grant("create", principal, "member", resource)
+    if made.ok:
+        session.call("get", "policy.get", session.by_id("policy.get", made.message.metadata.id), role="operator")
+    session.holds("after", principal, "member", resource)
+    session.holds("other.principal", ("identity_account", f"{principal[1]}0"), "member", resource)
+    session.holds("other.relation", principal, "admin", resource)
+    session.holds("other.resource", principal, "member", ("organization", f"{resource[1]}0"))
+    session.call("delete", "policy.delete", request, role="operator")
+    session.holds("deleted", principal, "member", resource)
+    session.call("unknown", "policy.get", session.by_id("policy.get", "iamp-missing"), role="operator")
+
+
+def _whole(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["create"]
+    if not exchange.ok:
+        return answered(exchange, "OK")
+    made = exchange.value("metadata.id")
+    found = (
+        [] if _ID.fullmatch(made) else [problem("wrong form of id", exchange, expected="iamp- and ULID", actual=made)]
+    )
+    found += equal("api_version", exchange, "iam.stigmer.ai/v1", exchange.value("api_version"))
+    found += equal("kind", exchange, "IamPolicy", exchange.value("kind"))
+    found += equal("spec", exchange, exchange.request, exchange.value("spec", {}))
+    get = evidence["get"]
+    return found + answered(get, "OK") + equal("get", get, exchange.value("spec", {}), get.value("spec", {}))
+
+
+def _membership(session: Session) -> None:
+    """A membership lets in, and its end shuts out: policies are what authorizes, not a copy of them."""
+    nobody = ("identity_account", session.world.identity("nobody"))
+    # An organization of this check's own, so that nobody stays nobody for the others.
+    org = f"{session.org}-{session.check.lower()}"
+    made = session.created_agent(role="operator", org=org)
+    session.read("before", "agent", made.metadata.id, role="nobody")
+    session.grant("grant", nobody, "member", ("organization", org))
+    session.read("member", "agent", made.metadata.id, role="nobody")
+    request = samples.policy(nobody, "member", ("organization", org))
+    session.call("revoke", "policy.delete", request, role="operator")
+    session.read("after", "agent", made.metadata.id, role="nobody")
+
+
+def _refused(session: Session) -> None:
+    nobody = ("identity_account", session.world.identity("nobody"))
+    platform = ("platform", "stigmer")
+    for role in ("anonymous", "nobody", "org_member"):
+        operator = samples.policy(nobody, "operator", platform)
+        session.call(f"operator.{role}", "policy.create", operator, role=role)
+        admin = samples.policy(nobody, "admin", ("organization", session.org))
+        session.call(f"admin.{role}", "policy.create", admin, role=role)
+    session.holds("operator.after", nobody, "operator", platform)
+    session.holds("admin.after", nobody, "admin", ("organization", session.org))
+    link = samples.policy(("organization", session.org), "organization", ("agent", session.new_id()))
+    session.call("link", "policy.createPlatformLink", link, role="org_member")
+    cleanup = METHODS["policy.cleanupResourcePolicies"].request(kind="organization", id=session.org)
+    session.call("cleanup", "policy.cleanupResourcePolicies", cleanup, role="org_member")
+    member = ("identity_account", session.world.identity("org_member"))
+    session.holds("kept", member, "member", ("organization", session.org))
+
+
+def _check_anonymous(session: Session) -> None:
+    made = session.created_agent(role="org_member")
+    principal = ("identity_account", session.world.identity("org_member"))
+    policy = samples.policy(principal, "owner", ("agent", made.metadata.id))
+    request = METHODS["policy.check"].request(policy=policy)
+    session.call("nobody", "policy.check", request, role="nobody")
+
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        "IAM-CREATE",
+        _life,
+        _whole,
+        also={
+            "IAM-CHECK": both(
+                field_is("before", "is_authorized", _FALSE),
+                field_is("after", "is_authorized", _TRUE),
+                *(field_is(f"other.{part}", "is_authorized", _FALSE) for part in ("principal", "relation", "resource")),
+            ),
+            "IAM-DELETE": both(accepted("delete"), field_is("deleted", "is_authorized", _FALSE)),
+            "IAM-UNKNOWN": code("unknown", "NOT_FOUND"),
+        },
+        roles=("operator",),
+    ),
+    check(
+        "IAM-EFFECT",
+        _membership,
+        both(
+            code("before", "PERMISSION_DENIED"),
+            accepted("grant", "member", "revoke"),
+            code("after", "PERMISSION_DENIED"),
+        ),
+        roles=("operator", "nobody"),
+    ),
+    check(
+        "IAM-AUTH",
+        _refused,
+        both(
+            *(code(f"{what}.anonymous", "UNAUTHENTICATED") for what in ("operator", "admin")),
+            *(
+                code(f"{what}.{role}", "PERMISSION_DENIED")
+                for what in ("operator", "admin")
+                for role in ("nobody", "org_member")
+            ),
+            code("link", "PERMISSION_DENIED", "UNIMPLEMENTED"),
+            code("cleanup", "PERMISSION_DENIED", "UNIMPLEMENTED"),
+        ),
+        also={
+            "ATOM-IAM-AUTH": both(
+                field_is("operator.after", "is_authorized", _FALSE),
+                field_is("admin.after", "is_authorized", _FALSE),
+                field_is("kept", "is_authorized", _TRUE),
+            )
+        },
+        roles=("operator", "nobody", "org_member"),
+    ),
+    check("IAM-ASK", _check_anonymous, field_is("nobody", "is_authorized", _TRUE), roles=("org_member", "nobody")),
+)

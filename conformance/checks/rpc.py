@@ -1,0 +1,207 @@
+"""What every method owes its callers: sizes, junk, deadlines, unknown methods, health, reflection."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from conformance.check import Check, check
+from conformance.evidence import Evidence, Exchange
+from conformance.judging import absent, accepted, answered, both, code, equal, not_found, problem
+from conformance.link import as_json
+from conformance.methods import METHODS, SERVICE_NAMES, Proto
+from conformance.session import Session
+from conformance.verdict import Problem
+
+MEBIBYTE = 1024 * 1024
+LIMIT_BYTES = 10 * MEBIBYTE
+JUNK: tuple[bytes, ...] = (b"\xff" * 64, b"\x0a\xff\xff\xff\xff\x7f", b"\x00", b'{"kind":"Agent"}', b"\x0a\x02\xff\xfe")
+"""Bytes that are no message: bad tags, a length beyond the end, tag zero, JSON, text that isn't UTF-8."""
+DEADLINES_MS: tuple[float, ...] = (0.1, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12)
+SETTLE_SECONDS = 2.0
+
+
+def _raw(session: Session, label: str, path: str, data: bytes, *, reply: Proto = None) -> Exchange:
+    """Send bytes to a path as they are, and keep what came back."""
+    link, began = session.link, time.monotonic()
+    call: Any = link.channel.unary_unary(path, None, None)
+    future = call.future(data, timeout=link.deadline_seconds, metadata=session.metadata(), wait_for_ready=True)
+    error = future.exception()
+    responses: tuple[Any, ...] = ()
+    fault = ""
+    if error is None and reply is not None:
+        try:
+            responses = (as_json(reply.FromString(future.result())),)
+        except DecodeError:
+            fault = f"the answer is no {reply.DESCRIPTOR.full_name}"
+    exchange = Exchange(
+        seq=link.next_seq(),
+        check=session.check,
+        label=label,
+        step="rpc",
+        role=session.world.caller,
+        method=path,
+        request={"bytes": data[:64].hex(), "length": len(data)},
+        code=future.code().name,
+        message=future.details() or "",
+        responses=responses,
+        fault=fault,
+        at_ms=round((began - link.started) * 1000, 3),
+        elapsed_ms=round((time.monotonic() - began) * 1000, 3),
+    )
+    session.record(exchange)
+    link.judge_silence(exchange.code, meant=False)
+    return exchange
+
+
+def _size(session: Session) -> None:
+    within = session.agent()
+    within.spec.instructions = "i" * (LIMIT_BYTES - MEBIBYTE // 2)
+    session.call("within", "agent.create", within)
+    beyond = session.agent(resource_id=session.new_id())
+    beyond.spec.instructions = "i" * (LIMIT_BYTES + 1)
+    session.call("beyond", "agent.create", beyond)
+    session.read("get", "agent", beyond.metadata.id)
+    session.call("alive", "agent.create", session.agent())
+
+
+def _junk(session: Session) -> None:
+    for kind in ("agent.create", "agent.update", "agent.get"):
+        for number, data in enumerate(JUNK):
+            _raw(session, f"junk.{kind}.{number}", METHODS[kind].path, data)
+    session.call("alive", "agent.create", session.agent())
+
+
+def _all_refused(evidence: Evidence) -> list[Problem]:
+    junk = evidence.under("junk.")
+    return [wrong for row in junk for wrong in answered(row, "INTERNAL", "INVALID_ARGUMENT")] + accepted("alive")(
+        evidence
+    )
+
+
+def _unknown(session: Session) -> None:
+    path = METHODS["agent.create"].path
+    _raw(session, "method", f"{path}Nothing", b"")
+    _raw(session, "service", "/ai.stigmer.no.such.Service/create", b"")
+    session.call("alive", "agent.create", session.agent())
+
+
+def _deadlines(session: Session) -> None:
+    """Creates whose deadline passes at different moments; afterwards each is there whole or not at all."""
+    requests = [session.agent(resource_id=session.new_id()) for _ in DEADLINES_MS]
+    method = METHODS["agent.create"]
+    pending = [
+        session.begin(f"late.{n}", method.name, request, deadline_seconds=ms / 1000)
+        for n, (request, ms) in enumerate(zip(requests, DEADLINES_MS, strict=True))
+    ]
+    for call in pending:
+        session.finish(call, method)
+    # What the server may still be doing must be over before it is looked at.
+    session.call("settled", "agent.create", session.agent())
+    for number, request in enumerate(requests):
+        _look(session, f"look.{number}", request)
+
+
+def _look(session: Session, label: str, request: Proto) -> None:
+    """Read an agent and its instances until two reads agree, so that work in flight isn't taken for half a state."""
+    until = time.monotonic() + SETTLE_SECONDS
+    by_agent = METHODS["instance.by_agent"].request(agent_id=request.metadata.id)
+    while True:
+        found = session.read(f"{label}.agent", "agent", request.metadata.id)
+        instances = session.call(f"{label}.instances", "instance.by_agent", by_agent)
+        there = found.ok
+        whole = instances.ok and len(instances.message.items) == 1
+        if there == whole or time.monotonic() > until:
+            return
+        time.sleep(0.05)
+
+
+def _whole_or_nothing(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for number in range(len(DEADLINES_MS)):
+        agent, instances = evidence[f"look.{number}.agent"], evidence[f"look.{number}.instances"]
+        items = instances.value("items", [])
+        if agent.ok:
+            found += equal("instances of an agent whose create was late", instances, 1, len(items))
+            if not agent.value("status.default_instance_id"):
+                found.append(problem("an agent whose create was late has no default instance in its status", agent))
+        elif not not_found(agent) or items:
+            found.append(problem("half of an agent whose create was late", instances, expected="nothing", actual=items))
+    return found
+
+
+def _health(session: Session) -> None:
+    request = health_pb2.HealthCheckRequest()
+    _raw(
+        session,
+        "health",
+        "/grpc.health.v1.Health/Check",
+        request.SerializeToString(),
+        reply=health_pb2.HealthCheckResponse,
+    )
+
+
+def _serving(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["health"]
+    return answered(exchange, "OK") or equal("health", exchange, "SERVING", exchange.value("status"))
+
+
+def _reflect(session: Session) -> None:
+    path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    call: Any = session.link.channel.stream_stream(path, None, None)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    stream = call(iter((request.SerializeToString(),)), timeout=session.link.deadline_seconds, wait_for_ready=True)
+    responses: tuple[Any, ...] = ()
+    try:
+        responses = (as_json(reflection_pb2.ServerReflectionResponse.FromString(next(stream))),)
+        status = "OK"
+    except (grpc.RpcError, StopIteration):
+        status = stream.code().name
+    finally:
+        stream.cancel()
+    session.record(
+        Exchange(
+            seq=session.link.next_seq(),
+            check=session.check,
+            label="reflect",
+            step="rpc",
+            role="anonymous",
+            method=path,
+            request=as_json(request),
+            code=status,
+            responses=responses,
+        )
+    )
+
+
+def _services_named(evidence: Evidence) -> list[Problem]:
+    exchange = evidence["reflect"]
+    named = {row["name"] for row in exchange.value("list_services_response.service", [])}
+    cloud = evidence.fact("profile") == "cloud"
+    wanted = {name for name in SERVICE_NAMES if name.startswith("ai.stigmer.") and (cloud or ".iam." not in name)}
+    missing = sorted(wanted - named)
+    return answered(exchange, "OK") + equal("services that reflection doesn't name", exchange, [], missing)
+
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        "RPC-SIZE",
+        _size,
+        both(code("beyond", "RESOURCE_EXHAUSTED"), accepted("alive")),
+        also={"RPC-SIZE-WITHIN": accepted("within"), "ATOM-RPC-SIZE": absent("get")},
+    ),
+    check("RPC-JUNK", _junk, _all_refused),
+    check(
+        "RPC-UNIMPL",
+        _unknown,
+        both(code("method", "UNIMPLEMENTED"), code("service", "UNIMPLEMENTED"), accepted("alive")),
+    ),
+    check("RPC-DEADLINE", _deadlines, _whole_or_nothing),
+    check("RPC-HEALTH", _health, _serving, features=("health",)),
+    check("RPC-REFLECT", _reflect, _services_named, features=("reflection",)),
+)
