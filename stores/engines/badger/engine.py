@@ -130,7 +130,7 @@ class BadgerEngine:
             raise room.error(result, str(self._path))
 
     def size_on_disk(self) -> SizeOnDisk:
-        """See `Engine`. Holes count nothing, not even as apparent bytes: Badger makes its logs far larger than needed."""
+        """See `Engine`. Holes count nothing, not even as apparent bytes: Badger makes its logs too large."""
         files = [size_of(file) for file in self._path.iterdir()]
         return SizeOnDisk(
             apparent_bytes=sum(min(size.apparent_bytes, size.allocated_bytes) for size in files),
