@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import product
 from pathlib import Path
 
 from benchmarks.payloads.payload import SIZE_CLASSES
 from benchmarks.results import Subject
 from benchmarks.workloads import WORKLOADS
 from benchmarks.workloads.workload import Sizes
+from stores.registry import schemes, unavailable
 
 
 class ConfigError(Exception):
@@ -37,6 +39,10 @@ FRESH_BUILDS: dict[Speed, int] = {Speed.QUICK: 3, Speed.DEFAULT: 6, Speed.FULL: 
 
 ENGINES = ("sqlite", "leveldb")
 CODECS = ("json-orjson", "protobuf")
+EXTRA_ENGINES = ("lmdb", "rocksdb", "badger")
+"""Engines that join the table where their driver is installed, with protobuf; a quick run leaves them out."""
+EXTRA_CODECS = ("json", "json-format")
+"""Other ways to make JSON, compared on SQLite; a quick run leaves them out."""
 DURABILITIES = ("durable", "relaxed")
 PAYLOADS = tuple(name for name, _ in SIZE_CLASSES)
 WORKLOAD_NAMES = tuple(workload.name for workload in WORKLOADS)
@@ -60,6 +66,8 @@ class StoresConfig:
     workloads: tuple[str, ...] = WORKLOAD_NAMES
     sizes: Sizes | None = None
     """Other counts than the speed's."""
+    proven: bool = True
+    """Count the syncs of every durable subject first."""
 
     def __post_init__(self) -> None:
         """Refuse what can't be run. Raises ConfigError."""
@@ -77,13 +85,12 @@ class StoresConfig:
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
-        """Every combination: engine x codec x durability."""
-        return tuple(
-            Subject(engine, codec, mode)
-            for mode in self.durabilities
-            for engine in self.engines
-            for codec in self.codecs
-        )
+        """Every combination, engine x codec x durability, and the extras unless the run is quick or chose its own."""
+        combinations = list(product(self.engines, self.codecs))
+        if self.speed is not Speed.QUICK and (self.engines, self.codecs) == (ENGINES, CODECS):
+            combinations += [(engine, "protobuf") for engine in EXTRA_ENGINES if _is_there(engine)]
+            combinations += [("sqlite", codec) for codec in EXTRA_CODECS]
+        return tuple(Subject(engine, codec, mode) for mode in self.durabilities for engine, codec in combinations)
 
     @property
     def fresh_for(self) -> tuple[Subject, ...] | None:
@@ -115,6 +122,11 @@ class StoresConfig:
         ):
             words += [] if chosen == usual else [word for name in chosen for word in (option, name)]
         return shlex.join(words)
+
+
+def _is_there(engine: str) -> bool:
+    scheme = schemes().get(engine)
+    return scheme is not None and unavailable(scheme) is None
 
 
 def _known(what: str, chosen: tuple[str, ...], known: tuple[str, ...]) -> None:

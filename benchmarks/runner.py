@@ -16,11 +16,12 @@ from pydantic import TypeAdapter
 
 from benchmarks.build import BuildOutcome, BuildPlan, agents_of
 from benchmarks.config import StoresConfig
+from benchmarks.durability import prove
 from benchmarks.environment import capture
 from benchmarks.judge import judge
 from benchmarks.payloads.corpus import load_corpus
 from benchmarks.payloads.payload import Payloads
-from benchmarks.results import Blank, Configuration, Environment, Raw, Results, Sample, Subject
+from benchmarks.results import Blank, Configuration, DurabilityProof, Environment, Raw, Results, Sample, Subject
 from stores.registry import scheme_of, unavailable
 
 BUILD_DEADLINE_S = 1_800.0
@@ -57,7 +58,9 @@ def run_stores(config: StoresConfig, progress: Report | None = None) -> Results:
     try:
         plans = _plans(config, measured, folder)
         configuration = _configuration(config, plans)  # reads the corpus: what is wrong with it is said at once
-        outcome = _run_all(plans, progress or (lambda _: None))
+        steps = _Steps(progress or (lambda _: None), sum(plan.steps for plan in plans))
+        proofs = _prove_all(measured if config.proven else (), folder, steps)
+        outcome = _run_all(plans, steps)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     blanks = [*outcome.blanks, *_blanks_of_missing(config, missing)]
@@ -66,6 +69,7 @@ def run_stores(config: StoresConfig, progress: Report | None = None) -> Results:
         configuration=configuration,
         samples=tuple(_without_blanks(outcome.samples, blanks)),
         blanks=tuple(blanks),
+        durability=tuple(proofs),
         notes=_notes(config, environment),
         seconds=round(time.monotonic() - began, 1),
     )
@@ -111,16 +115,41 @@ def _plans(config: StoresConfig, subjects: tuple[Subject, ...], folder: Path) ->
     ]
 
 
-def _run_all(plans: Sequence[BuildPlan], report: Report) -> BuildOutcome:
+class _Steps:
+    """Counts the steps of a run and reports each."""
+
+    def __init__(self, report: Report, total: int) -> None:
+        self._report = report
+        self._done = 0
+        self.total = total
+
+    def done(self, label: str) -> None:
+        """Count one step."""
+        self._done = min(self._done + 1, self.total)
+        self._report(Progress(self._done, self.total, label))
+
+    def all_done(self) -> None:
+        """Say that nothing is left, whatever failed on the way."""
+        self._report(Progress(self.total, self.total, "done"))
+
+
+def _prove_all(subjects: Sequence[Subject], folder: Path, steps: _Steps) -> list[DurabilityProof]:
+    durable = [subject for subject in subjects if subject.durability == "durable" and subject.engine != "memory"]
+    steps.total += len(durable)
+    proofs = []
+    for subject in durable:
+        proofs.append(prove(subject, folder))
+        steps.done(f"count the syncs of {subject.label}")
+    return proofs
+
+
+def _run_all(plans: Sequence[BuildPlan], steps: _Steps) -> BuildOutcome:
     whole = BuildOutcome()
-    total = sum(plan.steps for plan in plans)
-    done = 0
     for plan in plans:
         label = f"build {plan.build + 1}, {plan.payload}"
         for step in _run_build(plan, whole):
-            done += 1
-            report(Progress(min(done, total), total, f"{label}: {step}"))
-    report(Progress(total, total, "done"))
+            steps.done(f"{label}: {step}")
+    steps.all_done()
     return whole
 
 
@@ -198,6 +227,8 @@ def _notes(config: StoresConfig, environment: Environment) -> tuple[str, ...]:
         "All agents fit in the caches: reads and lists compare work in memory, not disks.",
         "Start-ups are warm: the files are in the page cache.",
     ]
+    if not config.proven:
+        notes.append("Durability was declared, not proven: no syncs were counted.")
     if config.fresh_for is not None:
         notes.append("A quick run starts, sizes and weighs only the two sides of the claims.")
     if environment.load_average > environment.cpu_count / 2:

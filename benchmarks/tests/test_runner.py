@@ -8,11 +8,21 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks import config as config_module
 from benchmarks import runner
 from benchmarks.cli import app
 from benchmarks.config import ConfigError, Speed, StoresConfig
 from benchmarks.payloads.payload import PayloadError
-from benchmarks.results import Environment, FsyncCost, Verdict, read_results, write_results
+from benchmarks.results import (
+    DurabilityProof,
+    Environment,
+    FsyncCost,
+    Results,
+    Subject,
+    Verdict,
+    read_results,
+    write_results,
+)
 from benchmarks.runner import BenchmarkFailed, Progress, run_stores
 from benchmarks.workloads.workload import Sizes
 from stores.contract import StoreError
@@ -26,10 +36,17 @@ def tiny(tmp_path: Path) -> StoresConfig:
     )
 
 
-def test_a_run_measures_judges_and_cleans_up(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, list[Progress]]:
+    folder = tmp_path_factory.mktemp("finished")
     seen: list[Progress] = []
-    results = run_stores(tiny(tmp_path), seen.append)
-    assert list(tmp_path.iterdir()) == []
+    results = run_stores(tiny(folder), seen.append)
+    assert list(folder.iterdir()) == []
+    return results, seen
+
+
+def test_a_run_measures_judges_and_cleans_up(tmp_path: Path, finished: tuple[Results, list[Progress]]) -> None:
+    results, seen = finished
     assert [(one.done, one.total) for one in (seen[0], seen[-1])] == [
         (1, seen[0].total),
         (seen[0].total, seen[0].total),
@@ -58,6 +75,30 @@ def test_durable_subjects_are_left_out_where_they_mean_nothing(tmp_path: Path, m
     assert {sample.subject.durability for sample in results.raw.samples} == {"relaxed"}
     reasons = {one.reason for one in results.judgement.verdicts if one.durability == "durable"}
     assert reasons == {"tmpfs is memory"}
+
+
+def test_every_durable_subject_is_proven_before_it_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def liar(subject: Subject, directory: Path) -> DurabilityProof:
+        return DurabilityProof(subject, "strace", 20, 0, holds=subject.engine == "sqlite", note="0 syncs")
+
+    monkeypatch.setattr(runner, "prove", liar)
+    config = replace(tiny(tmp_path), durabilities=("durable",), sizes=replace(TINY, builds=1))
+    results = run_stores(config)
+    assert {proof.subject for proof in results.raw.durability} == set(config.subjects)
+    write = next(one for one in results.judgement.verdicts if one.claim == "write-speed")
+    assert write.verdict is Verdict.NOT_MEASURED
+    assert write.reason == "leveldb+protobuf/durable: 0 syncs"
+
+
+def test_extras_join_unless_the_run_is_quick_or_chose_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_module, "_is_there", lambda engine: engine == "lmdb")
+    names = {subject.name for subject in StoresConfig(tmp_path).subjects}
+    four = {"sqlite+json-orjson", "sqlite+protobuf", "leveldb+json-orjson", "leveldb+protobuf"}
+    assert names == four | {"lmdb+protobuf", "sqlite+json", "sqlite+json-format"}
+    assert {subject.name for subject in StoresConfig(tmp_path, Speed.QUICK).subjects} == four
+    assert {subject.name for subject in StoresConfig(tmp_path, engines=("lmdb",), codecs=("json",)).subjects} == {
+        "lmdb+json"
+    }
 
 
 def test_a_build_that_dies_is_named_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,12 +160,12 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], 
 
 
 def test_the_command_line_prints_verdicts_and_writes_both_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: tuple[Results, list[Progress]]
 ) -> None:
-    finished = run_stores(replace(tiny(tmp_path), sizes=replace(TINY, builds=2)))
-    monkeypatch.setattr(runner, "run_stores", lambda config, report: finished)
+    results, _ = finished
+    monkeypatch.setattr(runner, "run_stores", lambda config, report: results)
     result = CliRunner().invoke(app, ["stores", "--quick", "--out", str(tmp_path), "--verbose"])
     assert result.exit_code == 0, result.output
     for words in ("Writes", "95 % interval", "10x to 50x", "not measured", "What a ratio is made of", "claims.json"):
         assert words in result.output
-    assert read_results(tmp_path) == finished
+    assert read_results(tmp_path) == results
