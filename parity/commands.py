@@ -23,6 +23,7 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("requirements", "conformance.cli", "requirements", "Name every requirement that a server is judged on."),
     CommandRow("bench", "benchmarks.cli", "app", "Measure stores and servers; judge the claims."),
     CommandRow("report", "reports.cli", "report", "Make the page, the summary and the JUnit file of a run again."),
+    CommandRow("compare", "reports.cli", "compare", "Say what changed from one run to another."),
     CommandRow("stores", "stores.cli", "app", "Look into stores: which there are, what they hold."),
     CommandRow("agent", "reference_server.client.cli", "agent", "Create, read, change and delete agents."),
     CommandRow("instance", "reference_server.client.cli", "instance", "The same for agent instances."),
