@@ -218,6 +218,12 @@ class Session:
         made: Agent = self.need(label, "agent.create", self.agent(**changes), role=role)
         return made
 
+    def default_instance(self, agent: Agent) -> str:
+        """Return the id of an agent's default instance. Raises SetupRefused where the agent names none."""
+        if not agent.status.default_instance_id:
+            raise SetupRefused("precondition: the created agent names no default instance in its status")
+        return agent.status.default_instance_id
+
     def by_id(self, method: str, resource_id: str) -> Proto:
         """Return a request that names a resource by its id."""
         return METHODS[method].request(value=resource_id)

@@ -7,9 +7,10 @@ import re
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence
-from conformance.judging import Judge, accepted, answer_of, answered, both, equal, field_is, problem, sent
+from conformance.judging import Judge, absent, accepted, answer_of, answered, both, equal, field_is, problem, sent
 from conformance.methods import METHODS
 from conformance.session import Session
+from conformance.sweeps import no_trace, sweep
 from conformance.verdict import Problem
 
 DESCRIPTION = "Default instance (auto-created, no custom configuration)"
@@ -39,6 +40,32 @@ def _same_name(session: Session) -> None:
         if made.ok:
             request = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
             session.call(f"instances.{number}", "instance.by_agent", request)
+
+
+def _blocked(session: Session) -> None:
+    """Make the step fail in the middle of a create: the slug that the default instance would take is taken."""
+    first = session.created_agent("first")
+    slug = f"blocked-{session.name()}"
+    blocker = samples.instance(session.name(), session.org, first.metadata.id, slug=f"{slug}-default")
+    taken = session.need("blocker", "instance.create", blocker)
+    request = session.agent(slug=slug, resource_id=session.new_id())
+    refused = session.call("create", "agent.create", request)
+    if not refused.ok:
+        # The blocker holds the default instance's slug, so the sweep looks under a slug that nothing has.
+        sweep(session, "sweep", "agent", session.agent(slug=session.name(), resource_id=request.metadata.id))
+        session.find("slug", "agent", slug)
+        session.delete("unblock", "instance", taken.metadata.id)
+        session.call("again", "agent.create", request)
+
+
+def _nothing_left(evidence: Evidence) -> list[Problem]:
+    """A server that names the instance otherwise isn't hindered, and then the create must be whole."""
+    created = evidence["create"]
+    if created.ok:
+        wrong = not created.value("status.default_instance_id")
+        return [problem("created without a default instance", created)] if wrong else []
+    found = answered(created, "ALREADY_EXISTS", "FAILED_PRECONDITION", "ABORTED", "INTERNAL")
+    return found + no_trace()(evidence) + absent("slug")(evidence) + accepted("unblock", "again")(evidence)
 
 
 def _exactly_one(evidence: Evidence) -> list[Problem]:
@@ -129,4 +156,5 @@ CHECKS: tuple[Check, ...] = (
         roles=("operator",),
     ),
     check("INST-SAME-NAME", _same_name, accepted("first", "second", "instances.first", "instances.second")),
+    check("ATOM-INSTANCE", _blocked, _nothing_left),
 )

@@ -53,7 +53,7 @@ def _effective(session: Session) -> None:
 
 def _default_instance(session: Session) -> None:
     made = session.created_agent()
-    instance = ("agent_instance", made.status.default_instance_id)
+    instance = ("agent_instance", session.default_instance(made))
     session.holds("agent", ("agent", made.metadata.id), "agent", instance)
     session.holds("parent", ("organization", session.org), "organization", instance)
     session.holds("other", ("agent", session.new_id()), "agent", instance)

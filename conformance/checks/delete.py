@@ -23,7 +23,7 @@ def _gone(session: Session) -> None:
         session.call("list", "list.agents", page(session.org, LIST_PAGE))
     session.delete("again", "agent", made.metadata.id, role=role)
     session.read("other.get", "agent", other.metadata.id)
-    session.read("other.instance", "instance", other.status.default_instance_id or "ain-missing")
+    session.read("other.instance", "instance", session.default_instance(other))
 
 
 def _judge_list(evidence: Evidence) -> list[Problem]:
@@ -76,7 +76,7 @@ def _with_instances(session: Session) -> None:
     second = session.need("setup.instance", "instance.create", request)
     session.delete("delete", "agent", made.metadata.id)
     role = "operator" if session.cloud else None
-    session.read("default", "instance", made.status.default_instance_id or "ain-missing", role=role)
+    session.read("default", "instance", session.default_instance(made), role=role)
     session.read("second", "instance", second.metadata.id, role=role)
     session.find("slug", "instance", f"{made.metadata.slug}-default", role=role)
     by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
@@ -93,7 +93,7 @@ def _policies(session: Session) -> None:
     made = session.created_agent(role="org_member")
     owner = ("identity_account", session.world.identity("org_member"))
     resource = ("agent", made.metadata.id)
-    instance = ("agent_instance", made.status.default_instance_id or "ain-missing")
+    instance = ("agent_instance", session.default_instance(made))
     session.holds("before", owner, "owner", resource)
     session.delete("delete", "agent", made.metadata.id, role="org_member")
     session.holds("owner", owner, "owner", resource)

@@ -31,7 +31,7 @@ def _other_kind(session: Session) -> None:
     role = "operator" if session.cloud else None
     session.read("instance", "instance", made.metadata.id, role=role)
     session.read("environment", "environment", made.metadata.id, role=role)
-    session.read("agent", "agent", made.status.default_instance_id or "ain-missing", role=role)
+    session.read("agent", "agent", session.default_instance(made), role=role)
     session.read("twin", "agent", made.metadata.id, role=role)
 
 

@@ -149,7 +149,7 @@ def _refused(session: Session) -> None:
         session.call(f"create.{role}", "instance.create", request, role=role)
         sweep(session, f"sweep.{role}", "instance", request, role=role)
     session.call("hidden", "instance.create", _request(session, session.new_id()), role="nobody")
-    default = agent.status.default_instance_id or "ain-missing"
+    default = session.default_instance(agent)
     session.read("read.outsider", "instance", default, role="other_org_member")
     session.read("read.anonymous", "instance", default, role="anonymous")
     session.read("read.unknown", "instance", session.new_id("instance"), role="nobody")
@@ -176,7 +176,7 @@ def _pages(session: Session) -> None:
     count = PAGE_MAX + SOME
     requests = [_request(session, agent.metadata.id) for _ in range(count - 1)]
     answers = [session.need(f"setup.{n}", "instance.create", request) for n, request in enumerate(requests)]
-    session.note("made", [agent.status.default_instance_id, *(answer.metadata.id for answer in answers)])
+    session.note("made", [session.default_instance(agent), *(answer.metadata.id for answer in answers)])
     session.note("count", count)
     _by_agent(session, "none", agent.metadata.id)
     _by_agent(session, "some.0", agent.metadata.id, 1, 40)
@@ -230,7 +230,7 @@ def _own_only(evidence: Evidence) -> list[Problem]:
 
 def _visible(session: Session) -> None:
     agent = session.created_agent()
-    session.note("default", agent.status.default_instance_id)
+    session.note("default", session.default_instance(agent))
     for role in ("org_member", "other_org_member", "nobody"):
         _by_agent(session, role, agent.metadata.id, role=role)
 

@@ -166,7 +166,7 @@ def _kinds(session: Session) -> None:
         "setup.environment", "environment.create", samples.environment(session.name(), session.org)
     )
     session.note("agent", made.metadata.id)
-    session.note("instance", made.status.default_instance_id)
+    session.note("instance", session.default_instance(made))
     session.note("environment", environment.metadata.id)
     for method in ("agents", "instances", "environments"):
         request = METHODS[f"list.{method}"].request(org=session.org)

@@ -103,13 +103,13 @@ def _deadlines(session: Session) -> None:
         session.finish(call, method)
     # What the server may still be doing must be over before it is looked at.
     session.call("settled", "agent.create", session.agent())
-    for number, request in enumerate(requests):
-        _look(session, f"look.{number}", request)
-
-
-def _look(session: Session, label: str, request: Proto) -> None:
-    """Read an agent and its instances until two reads agree, so that work in flight isn't taken for half a state."""
     until = time.monotonic() + SETTLE_SECONDS
+    for number, request in enumerate(requests):
+        _look(session, f"look.{number}", request, until)
+
+
+def _look(session: Session, label: str, request: Proto, until: float) -> None:
+    """Read an agent and its instances until both agree, so that work in flight isn't taken for half a state."""
     by_agent = METHODS["instance.by_agent"].request(agent_id=request.metadata.id)
     while True:
         found = session.read(f"{label}.agent", "agent", request.metadata.id)

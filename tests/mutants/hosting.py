@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from opentelemetry.trace import Tracer
 
 from conformance.credentials import ROLES, Credentials, Role
-from reference_server.bootstrap import build
+from reference_server.bootstrap import Application, build
 from reference_server.config import ServerConfig
 from reference_server.executor import Executor
 from reference_server.pipeline import Operation
@@ -72,13 +72,13 @@ def reference(
 
 
 @contextmanager
-def _served(config: ServerConfig, application: object) -> Iterator[str]:
+def _served(config: ServerConfig, application: Application) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="reference", daemon=True)
     thread.start()
 
     async def start() -> tuple[Server, str]:
-        server = Server(config, application)  # type: ignore[arg-type] - an Application, typed loosely for the wrapper
+        server = Server(config, application)
         return server, await server.start()
 
     server, address = asyncio.run_coroutine_threadsafe(start(), loop).result(START_SECONDS)

@@ -201,8 +201,7 @@ class Resources:
             request.metadata.slug = kept.slug
         request.metadata.org = kept.org
         request.metadata.owner_scope = kept.owner_scope
-        if not planted("secret_stars_stored"):
-            restore_secrets(request, stored)
+        restore_secrets(request, stored)
         request.ClearField("status")
         if not planted("update_loses_status"):
             request.status.CopyFrom(stored.status)

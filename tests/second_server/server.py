@@ -54,7 +54,6 @@ DEFECTS: dict[str, str] = {
     "no_event": "nothing is published",
     "secret_in_event": "events carry secret values",
     "secret_in_response": "responses carry secret values",
-    "secret_stars_stored": "an update stores the stars that stand for a secret",
     "reference_ignores_org": "a reference finds resources of other organizations",
     "update_changes_slug": "an update may change the slug",
     "update_loses_status": "an update loses the status",

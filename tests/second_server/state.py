@@ -78,7 +78,7 @@ class State:
             try:
                 yield
             except BaseException:
-                if not self.has("no_rollback"):
+                if not self.has("no_rollback") and not self.has("persist_before_validate"):
                     self.resources, self.policies, self.events = resources, policies, events
                 raise
             finally:
