@@ -20,13 +20,12 @@ MANIFEST_FILE = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One run of the conformance suite: its subject, its folder below the run's, and how it ended."""
+    """One run of the suite: its subject, its folder below the run's, the command that repeats it, how it ended."""
 
     store: str
     profile: str
     directory: str
     command: str = ""
-    reproduce: str = ""
     exit_code: int = 0
     seconds: float = 0.0
 

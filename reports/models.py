@@ -55,15 +55,16 @@ class RoundTrip:
 class Corpus:
     """The agents of a run. `skipped` names each record that could not be an agent, with its line and the reason.
 
-    `renamed` counts agents that got another slug because theirs was taken; None where no file says.
+    `kind` is `corpus` or what a benchmark calls its source; `renamed` counts agents that got another slug because
+    theirs was taken.
     """
 
+    kind: str
     name: str
     records: int
     agents: int
+    renamed: int
     skipped: tuple[str, ...]
-    kind: str = "corpus"
-    renamed: int | None = None
     round_trips: tuple[RoundTrip, ...] = ()
 
 

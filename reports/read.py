@@ -95,7 +95,7 @@ def _broken(name: str, proof: Proof) -> Broken:
     reason = (
         f"the suite ended with exit code {proof.exit_code} and wrote no verdicts; its logs are in {proof.directory}"
     )
-    return Broken(name, reason, proof.reproduce or proof.command)
+    return Broken(name, reason, proof.command)
 
 
 def _judged(folder: Path, proof: Proof | None) -> Judged:
@@ -115,7 +115,7 @@ def _judged(folder: Path, proof: Proof | None) -> Judged:
         store=proof.store if proof else folder.name.removesuffix(f"-{profile}") if whole else report.run.target,
         report=report,
         exchanges=_exchanges(folder / EVIDENCE_FILE, report),
-        command=(proof and (proof.reproduce or proof.command)) or _conform(report),
+        command=(proof and proof.command) or _conform(report),
     )
 
 
@@ -158,6 +158,7 @@ class _CorpusFile:
     file: str
     records: int
     agents: int
+    renamed: int
     skipped: tuple[str, ...]
     round_trips: tuple[RoundTrip, ...]
     format: int
@@ -171,9 +172,15 @@ def _corpus(path: Path, benchmarks: Results | None) -> Corpus | None:
         if found.format != CORPUS_FORMAT:
             hint = "run the verification again with this version"
             raise RunUnreadable(f"{path}: format {found.format}, this version reads {CORPUS_FORMAT}", hint=hint)
-        renamed = source.renamed if source and source.kind == "corpus" else None
-        name = Path(found.file).name
-        return Corpus(name, found.records, found.agents, found.skipped, "corpus", renamed, found.round_trips)
+        return Corpus(
+            kind="corpus",
+            name=Path(found.file).name,
+            records=found.records,
+            agents=found.agents,
+            renamed=found.renamed,
+            skipped=found.skipped,
+            round_trips=found.round_trips,
+        )
     if source is None:
         return None
-    return Corpus(source.name, source.records, source.agents, source.skipped, source.kind, source.renamed)
+    return Corpus(source.kind, source.name, source.records, source.agents, source.renamed, source.skipped)

@@ -1,0 +1,200 @@
+"""Two runs side by side: which verdicts changed, and which ratios moved further than their intervals allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from benchmarks.results import ClaimVerdict, Ratio
+from conformance.verdict import RED, Result, Verdict
+from reports.markdown import code, plain
+from reports.models import Judged, Run
+from reports.numbers import counted, in_form, quantity, spread, times
+from reports.text import cut
+
+
+class Change(StrEnum):
+    """What became of a requirement's verdict from the first run to the second."""
+
+    BROKEN = "broken"
+    MENDED = "mended"
+    OTHER = "changed"
+    ADDED = "only in the second"
+    REMOVED = "only in the first"
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictChange:
+    """A requirement whose verdict differs on one server. None: the run has no verdict on it."""
+
+    server: str
+    requirement: str
+    change: Change
+    before: Verdict | None
+    after: Verdict | None
+    sentence: str
+    reproduce: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimChange:
+    """A claim's judgement in both runs.
+
+    `factor` is the second ratio over the first, None where one is missing. `moved` is True only when the intervals
+    don't overlap: everything else is what repeating a run does.
+    """
+
+    id: str
+    before: ClaimVerdict | None
+    after: ClaimVerdict | None
+    factor: float | None
+    moved: bool
+
+    @property
+    def verdict_changed(self) -> bool:
+        """Whether the verdict itself is another."""
+        return (self.before and self.before.verdict) != (self.after and self.after.verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All that differs. `warnings` say why numbers of the two runs may not be comparable."""
+
+    before: str
+    after: str
+    servers_added: tuple[str, ...]
+    servers_removed: tuple[str, ...]
+    verdicts: tuple[VerdictChange, ...]
+    claims: tuple[ClaimChange, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def worse(self) -> bool:
+        """Whether something that was green is no longer, or can no longer be seen to be."""
+        return bool(self.servers_removed) or any(one.change in {Change.BROKEN, Change.REMOVED} for one in self.verdicts)
+
+
+def compare_runs(before: Run, after: Run) -> Comparison:
+    """Compare two runs; servers are matched by name, requirements and claims by id."""
+    old, new = ({one.name: one for one in run.judged} for run in (before, after))
+    return Comparison(
+        before=before.name,
+        after=after.name,
+        servers_added=tuple(name for name in new if name not in old),
+        servers_removed=tuple(name for name in old if name not in new),
+        verdicts=tuple(change for name in old if name in new for change in _verdicts(old[name], new[name])),
+        claims=tuple(_claims(before, after)),
+        warnings=tuple(_warnings(before, after)),
+    )
+
+
+def _verdicts(old: Judged, new: Judged) -> Iterator[VerdictChange]:
+    before = {result.id: result for result in old.report.results}
+    after = {result.id: result for result in new.report.results}
+    for key in dict.fromkeys([*before, *after]):
+        first, second = before.get(key), after.get(key)
+        if first and second and first.verdict is second.verdict:
+            continue
+        one = second or first
+        if one is not None:
+            yield VerdictChange(
+                server=new.name,
+                requirement=key,
+                change=_kind(first, second),
+                before=first.verdict if first else None,
+                after=second.verdict if second else None,
+                sentence=one.sentence,
+                reproduce=one.reproduce or new.command,
+            )
+
+
+def _kind(first: Result | None, second: Result | None) -> Change:
+    if first is None:
+        return Change.BROKEN if second and second.verdict in RED else Change.ADDED
+    if second is None:
+        return Change.REMOVED
+    was, is_now = first.verdict in RED, second.verdict in RED
+    if was == is_now:
+        return Change.OTHER
+    return Change.BROKEN if is_now else Change.MENDED
+
+
+def _claims(before: Run, after: Run) -> Iterator[ClaimChange]:
+    old, new = (
+        {one.id: one for one in (run.benchmarks.judgement.verdicts if run.benchmarks else ())}
+        for run in (before, after)
+    )
+    if not old or not new:
+        return  # One of the runs measured nothing: there is nothing to compare.
+    for key in dict.fromkeys([*old, *new]):
+        first, second = old.get(key), new.get(key)
+        ratios = (first.ratio if first else None, second.ratio if second else None)
+        yield ClaimChange(key, first, second, _factor(*ratios), _moved(*ratios))
+
+
+def _factor(first: Ratio | None, second: Ratio | None) -> float | None:
+    return second.value / first.value if first and second and first.value else None
+
+
+def _moved(first: Ratio | None, second: Ratio | None) -> bool:
+    if first is None or second is None:
+        return False
+    return first.interval.high < second.interval.low or second.interval.high < first.interval.low
+
+
+def _warnings(before: Run, after: Run) -> Iterator[str]:
+    if before.benchmarks and after.benchmarks:
+        old, new = before.benchmarks.raw, after.benchmarks.raw
+        pairs = {
+            "processor": (old.environment.cpu, new.environment.cpu),
+            "file system": (old.environment.filesystem, new.environment.filesystem),
+            "sizes": (old.configuration.speed, new.configuration.speed),
+            "agents": (old.configuration.payload.name, new.configuration.payload.name),
+        }
+        yield from (
+            f"{name} differs: {first}, then {second}" for name, (first, second) in pairs.items() if first != second
+        )
+        costs = (old.environment.fsync.median_us, new.environment.fsync.median_us)
+        if min(costs) > 0 and max(costs) / min(costs) > 1.5:  # noqa: PLR2004 - beyond what one disk varies by
+            yield f"one fsync differs: {quantity(costs[0], 'us')}, then {quantity(costs[1], 'us')}"
+    revisions = [sorted({one.report.run.catalogue_hash for one in run.judged}) for run in (before, after)]
+    if all(revisions) and revisions[0] != revisions[1]:
+        yield "the catalogue of requirements differs: some verdicts answer another question"
+
+
+def comparison_markdown(found: Comparison) -> str:
+    """Return a comparison as Markdown."""
+    return "\n".join(_lines(found)) + "\n"
+
+
+def _lines(found: Comparison) -> Iterator[str]:
+    yield f"# Parity: {plain(found.before)} against {plain(found.after)}"
+    counts = {kind: sum(one.change is kind for one in found.verdicts) for kind in Change}
+    said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no verdict changed"
+    moved = sum(one.moved for one in found.claims)
+    claims = f"; {moved} of {counted(len(found.claims), 'ratio')} moved" if found.claims else ""
+    yield from ("", f"**{said}{claims}.**", *(f"\nCareful: {plain(text)}." for text in found.warnings))
+    yield from (f"\nServer only in the second run: {code(name)}" for name in found.servers_added)
+    yield from (f"\nServer only in the first run: {code(name)}" for name in found.servers_removed)
+    if found.verdicts:
+        yield from ("", "| Change | Server | Requirement | Before | After | It says | Reproduce |", f"|{' --- |' * 7}")
+    for one in found.verdicts:
+        row = (one.change.value, code(one.server), code(one.requirement), one.before or "—", one.after or "—")
+        yield f"| {' | '.join(row)} | {plain(cut(one.sentence, 200))} | {code(one.reproduce)} |"
+    if found.claims:
+        yield from ("", "| Claim | Before | After | Change | Judged |", f"|{' --- |' * 5}")
+    for claim in found.claims:
+        change = "—" if claim.factor is None else times(claim.factor)
+        noise = "moved" if claim.moved else "within the intervals" if claim.factor is not None else "not comparable"
+        yield f"| {code(claim.id)} | {_told(claim.before)} | {_told(claim.after)} | {change} | {noise} |"
+
+
+def _told(judged: ClaimVerdict | None) -> str:
+    if judged is None:
+        return "—"
+    if judged.ratio is None:
+        return judged.verdict.value
+    return plain(
+        f"{judged.verdict.value}: {in_form(judged.form, judged.ratio.value)} ({spread(judged.form, judged.ratio)})"
+    )

@@ -1,0 +1,50 @@
+"""The one way in which verdicts are shown: a kind (colour), a symbol and a word. Never by colour alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.results import Verdict as ClaimOutcome
+from conformance.verdict import Verdict
+from reports.views.outcome import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """How something is shown. `kind` is good, bad, warn, idle or fault."""
+
+    kind: str
+    symbol: str
+    word: str
+
+
+VERDICTS: dict[Verdict, Sign] = {
+    Verdict.PASS: Sign("good", "✓", "PASS"),
+    Verdict.FAIL: Sign("bad", "✕", "FAIL"),
+    Verdict.UNTESTABLE: Sign("warn", "?", "UNTESTABLE"),
+    Verdict.NOT_RUN: Sign("warn", "…", "NOT RUN"),
+    Verdict.NOT_APPLICABLE: Sign("idle", "—", "n.a."),
+    Verdict.HARNESS_ERROR: Sign("fault", "!", "HARNESS ERROR"),
+    Verdict.KNOWN_FAILING: Sign("warn", "≈", "KNOWN FAILING"),
+}
+NOTHING = Sign("idle", "·", "no check ran")
+
+CLAIMS: dict[ClaimOutcome, Sign] = {
+    ClaimOutcome.SUPPORTED: Sign("good", "✓", "supported"),
+    ClaimOutcome.CONTRADICTED: Sign("bad", "✕", "contradicted"),
+    ClaimOutcome.INCONCLUSIVE: Sign("warn", "~", "inconclusive"),
+    ClaimOutcome.NOT_MEASURED: Sign("idle", "—", "not measured"),
+}
+
+STANDINGS: dict[Standing, Sign] = {
+    Standing.GREEN: Sign("good", "✓", "Conformant"),
+    Standing.RED: Sign("bad", "✕", "Not conformant"),
+    Standing.INCOMPLETE: Sign("warn", "?", "Incomplete"),
+    Standing.FAULT: Sign("fault", "!", "Fault of the suite"),
+    Standing.NONE: Sign("idle", "—", "No server judged"),
+}
+
+
+def sign_of(verdict: Verdict | None) -> Sign:
+    """Return the sign of a requirement's verdict; of None where no check ran."""
+    return VERDICTS[verdict] if verdict else NOTHING

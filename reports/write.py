@@ -1,0 +1,66 @@
+"""Write a run's reports. A reader never finds half of one: each file is written beside its place, then moved there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from reports.badge import render_badge
+from reports.errors import ReportUnwritable
+from reports.html import render_page
+from reports.junit import render_junit
+from reports.markdown import render_markdown
+from reports.models import Run
+from reports.read import read_run
+
+
+class Format(StrEnum):
+    """What a run can be rendered as."""
+
+    HTML = "html"
+    MARKDOWN = "md"
+    JUNIT = "junit"
+    BADGE = "badge"
+
+
+FORMATS: dict[Format, tuple[str, Callable[[Run], str]]] = {
+    Format.HTML: ("report.html", render_page),
+    Format.MARKDOWN: ("report.md", render_markdown),
+    Format.JUNIT: ("junit.xml", render_junit),
+    Format.BADGE: ("badge.svg", render_badge),
+}
+"""File name and renderer of each format, in the order they are written."""
+
+
+def write_all(run_dir: Path, out: Path | None = None, formats: Sequence[Format] = tuple(Format)) -> dict[Format, Path]:
+    """Read a run directory and write its reports.
+
+    Args:
+        run_dir: the directory of a run, whatever part of one it holds.
+        out: where the reports go; by default into the run directory itself.
+        formats: which to write; by default all.
+
+    Returns:
+        The path of each file written.
+
+    Raises:
+        RunUnreadable: the directory or a file in it can't be read.
+        ReportUnwritable: a report can't be written.
+    """
+    run = read_run(run_dir)
+    place = out or run_dir
+    return {chosen: _write(place / FORMATS[chosen][0], FORMATS[chosen][1](run)) for chosen in formats}
+
+
+def _write(path: Path, content: str) -> Path:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(content, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ReportUnwritable(f"{path}: {error.strerror}", hint="choose another directory with --out") from error
+    return path
