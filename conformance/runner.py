@@ -52,7 +52,7 @@ class Options:
     jobs: int = 1
     quick: bool = False
     deadline_seconds: float = DEADLINE_SECONDS
-    event_seconds: float = 2.0
+    event_seconds: float = 5.0
     progress: Progress | None = None
 
     def with_progress(self, progress: Progress) -> Options:

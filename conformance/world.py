@@ -37,7 +37,7 @@ class World:
     served: Mapping[str, bool] = field(default_factory=dict)
     """What the probe found, declared or not."""
     seed: int = 0
-    event_seconds: float = 2.0
+    event_seconds: float = 5.0
     """How long an event may take to arrive."""
     scale: float = 1.0
     """1 for the default sizes of concurrent and repeated work; less for a quick run."""

@@ -21,8 +21,9 @@ def _create(session: Session) -> None:
     made = session.call("create", "agent.create", session.agent(slug=f"given-{session.name()}"))
     if made.ok:
         request = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
-        session.call("instances", "instance.by_agent", request)
-        session.read("get", "instance", made.message.status.default_instance_id or "ain-missing")
+        found = session.call("instances", "instance.by_agent", request)
+        items = found.message.items if found.ok else ()
+        session.read("get", "instance", items[0].metadata.id if items else "ain-missing")
         session.find("find", "instance", f"{made.message.metadata.slug}-default")
 
 

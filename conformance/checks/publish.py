@@ -6,6 +6,7 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json
 from conformance.judging import Judge, answered, both, differences, equal, problem
+from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.verdict import Problem
 from conformance.watching import Watch, events_about
@@ -20,8 +21,10 @@ def _create(session: Session) -> None:
         session.note("secret", request.spec.env_spec.data[samples.SECRET_NAME].value)
         made = session.need("create", "agent.create", request)
         session.note("agent", made.metadata.id)
-        session.note("instance", made.status.default_instance_id)
-        watch.wait_for([made.metadata.id, made.status.default_instance_id])
+        by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
+        instances = session.need("instances", "instance.by_agent", by_agent).items
+        session.note("instance", instances[0].metadata.id if instances else "none")
+        watch.wait_for([made.metadata.id, *(row.metadata.id for row in instances)])
         session.read("get", "agent", made.metadata.id)
 
 
