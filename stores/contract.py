@@ -256,7 +256,10 @@ class Store(Protocol):
         ...
 
     def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
-        """Return how many resources a kind, or an index key, has. Doesn't cost more as they grow."""
+        """Return how many resources a kind, or an index key, has.
+
+        Doesn't cost more as they grow, except for an index that the schema doesn't count: its entries are read.
+        """
         ...
 
     def last_position(self) -> int:

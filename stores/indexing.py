@@ -23,11 +23,16 @@ from stores.contract import IndexKey, InvalidOperation
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One index of a kind: its name, whether a key may stand for one resource only, and the keys of a message."""
+    """One index of a kind: its name, whether a key may stand for one resource only, and the keys of a message.
+
+    `counted`: the store keeps the number of entries per key, so that `count` doesn't cost more as they grow. It costs
+    a row per key and a read per write; an index whose keys nobody counts does without, and is counted by reading.
+    """
 
     name: str
     keys: Callable[[Any], Iterable[IndexKey]]
     unique: bool = False
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,12 @@ class Kind:
     indexes: tuple[Index, ...]
     unique: frozenset[str] = field(init=False)
     """The names of the unique indexes."""
+    counted: frozenset[str] = field(init=False)
+    """The names of the indexes that keep a number per key."""
 
     def __post_init__(self) -> None:
+        counted = (index.name for index in self.indexes if index.counted and not index.unique)
+        object.__setattr__(self, "counted", frozenset(counted))
         object.__setattr__(self, "unique", frozenset(index.name for index in self.indexes if index.unique))
 
     def index(self, name: str) -> Index:
@@ -97,7 +106,7 @@ def _subject(event: CloudEvent) -> Iterable[IndexKey]:
     return ((event.subject,),)
 
 
-_RESOURCE_INDEXES = (Index("slug_key", slug_key, unique=True), Index("slug", _slug), Index("org", _org))
+_RESOURCE_INDEXES = (Index("slug_key", slug_key, unique=True), Index("slug", _slug, counted=False), Index("org", _org))
 
 KINDS: Schema = {
     kind.name: kind
@@ -110,12 +119,12 @@ KINDS: Schema = {
             IamPolicy,
             (
                 Index("tuple", _policy_tuple, unique=True),
-                Index("resource", _policy_resource),
-                Index("principal", _policy_principal),
-                Index("userset", _userset),
+                Index("resource", _policy_resource, counted=False),
+                Index("principal", _policy_principal, counted=False),
+                Index("userset", _userset, counted=False),
             ),
         ),
-        Kind("event", CloudEvent, (Index("subject", _subject),)),
+        Kind("event", CloudEvent, (Index("subject", _subject, counted=False),)),
         Kind("cursor", Cursor, ()),
     )
 }

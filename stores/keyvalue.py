@@ -297,7 +297,7 @@ class KeyValueStore:
             self._gate.leave()
 
     def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
-        """See `Store`. One engine get."""
+        """See `Store`. One engine get; the entries are read where the index isn't counted."""
         unique = self._check_scan(kind, index, key)
         self._gate.enter()
         try:
@@ -305,6 +305,8 @@ class KeyValueStore:
                 return self._state.counts.get(kind, 0)
             if unique:
                 return int(self.holder(kind, index, key) is not None)
+            if index not in self._schema[kind].counted:
+                return sum(1 for _ in self.entries(kind, index, key))
             return layout.unpack_count(self._engine.get(self._layouts[kind].counter(index, key)))
         finally:
             self._gate.leave()

@@ -77,7 +77,8 @@ class Rows:
                 self._additions.append((keys.unique(index, key), layout.pack_unique(position, change.id)))
             else:
                 self._additions.append((keys.index_row(index, key, position), change.id.encode()))
-                self._count(keys.counter(index, key), 1)
+                if index in change.kind.counted:
+                    self._count(keys.counter(index, key), 1)
 
     def _unindex(self, kind: Kind, keys: layout.KindLayout, position: int, lost: Keys) -> None:
         for index, key in lost:
@@ -85,7 +86,8 @@ class Rows:
                 self._removals.append((keys.unique(index, key), None))
             else:
                 self._removals.append((keys.index_row(index, key, position), None))
-                self._count(keys.counter(index, key), -1)
+                if index in kind.counted:
+                    self._count(keys.counter(index, key), -1)
 
     def _count(self, counter: bytes, delta: int) -> None:
         self._counters[counter] = self._counters.get(counter, 0) + delta

@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import orjson
 
@@ -97,6 +98,7 @@ def _named(name: str) -> bytes:
     return bytes([len(raw)]) + raw
 
 
+@lru_cache(maxsize=4096)  # a commit looks for, claims and writes the same few keys
 def pack_key(key: IndexKey) -> bytes:
     """Return an index key's bytes: no packed key is a prefix of another. Long keys are hashed (SHA-256)."""
     packed = b"".join([_length_first(part.encode()) for part in key])

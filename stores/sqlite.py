@@ -38,11 +38,20 @@ from stores.files import FileLock, make_folder, size_of
 from stores.gate import Gate
 from stores.indexing import KINDS, Schema, kind_of
 from stores.planning import Held, Plan, attempt, check_id, check_key
-from stores.sqlite_connections import Connections, is_corruption, open_database, translated, translation
+from stores.sqlite_connections import (
+    BUSY_TIMEOUT_MS,
+    Connections,
+    is_corruption,
+    open_database,
+    translated,
+    translation,
+)
 from stores.sqlite_rows import SqliteRows, checksum_of, key_text, read_key_list
 
 _ENTRIES = "SELECT position, id FROM {} WHERE kind = ? AND index_name = ? AND key = ? ORDER BY position"
 _RESOURCE = "SELECT position, revision, checksum, data FROM resources WHERE kind = ? AND id = ?"
+_COUNT = "SELECT count FROM counts WHERE kind = ? AND index_name = ? AND key = ?"
+_COUNT_ENTRIES = "SELECT count(*) FROM entries WHERE kind = ? AND index_name = ? AND key = ?"
 _SCAN = (
     "SELECT id, position, revision, checksum, data FROM resources WHERE kind = ? AND position > ? "
     "ORDER BY position LIMIT ?"
@@ -236,13 +245,13 @@ class SqliteStore:
         return None if row is None else str(row[1].decode())
 
     def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
-        """See `Store`. One row of `counts`, or the unique entry itself."""
+        """See `Store`. One row of `counts`, or the unique entry itself, or the entries of an index without count."""
         self._check_scan(kind, index, key)
         if index is not None and key is not None and index in self._schema[kind].unique:
             return int(self.find(kind, index, key) is not None)
         name = (kind, index or "", key_text(key) if key is not None else "")
         with translated(self.path):
-            row = self._row("SELECT count FROM counts WHERE kind = ? AND index_name = ? AND key = ?", name)
+            row = self._row(_COUNT if index is None or index in self._schema[kind].counted else _COUNT_ENTRIES, name)
         return 0 if row is None else int(row[0])
 
     def scan(
@@ -303,7 +312,10 @@ class SqliteStore:
         try:
             with self._lock, translated(self.path):
                 self._writer.execute("VACUUM")
+                # The log can't be cut under a listing that still reads it: then it shrinks another time.
+                self._writer.execute("PRAGMA busy_timeout = 0")
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         finally:
             self._gate.leave()
 

@@ -88,7 +88,8 @@ class SqliteRows:
                 self._unique_new.append((kind, index, text, position, change.id))
             else:
                 self._entries_new.append((kind, index, text, position, change.id))
-                self._count(kind, index, text, 1)
+                if index in change.kind.counted:
+                    self._count(kind, index, text, 1)
 
     def _unindex(self, change: Change, position: int, lost: Keys) -> None:
         kind = change.kind.name
@@ -98,7 +99,8 @@ class SqliteRows:
                 self._unique_lost.append((kind, index, text))
             else:
                 self._entries_lost.append((kind, index, text, position))
-                self._count(kind, index, text, -1)
+                if index in change.kind.counted:
+                    self._count(kind, index, text, -1)
 
     def _count(self, kind: str, index: str, text: str, delta: int) -> None:
         name = (kind, index, text)
