@@ -9,7 +9,7 @@ from pathlib import Path
 from reference_server.authorization.callers import KnowsCallers, TokenFile
 from reference_server.authorization.jwt_callers import JwtCallers
 from reference_server.authorization.model import Authorizer, Statement
-from reference_server.authorization.policies import grant
+from reference_server.authorization.policies import StoredPolicies, grant
 from reference_server.call import SYSTEM, Clock, Profile, Rules, State
 from reference_server.config import ServerConfig
 from reference_server.events.watch import Wakeup
@@ -90,6 +90,7 @@ def ensure_statements(store: Store, rules: Rules, statements: Iterable[Statement
     bootstrap = rules.operations["iam-policy-bootstrap"]
     work = UnitOfWork(store)
     state = State(rules, bootstrap, None, SYSTEM)
-    for statement in statements:
-        grant(state, work, statement)
+    for statement in dict.fromkeys(statements):
+        if not StoredPolicies(work).holds(statement):
+            grant(state, work, statement)
     store.commit(work.batch())

@@ -88,6 +88,8 @@ class State:
     request: Any
     caller: Caller | None
     resource: Any = None
+    id_is_chosen: bool = False
+    """The client chose the id of the new resource."""
     existing: Record | None = None
     candidates: tuple[Record, ...] = ()
     response: Message | bytes | None = None

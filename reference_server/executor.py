@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError, Message
-from stores.group_commit import GroupCommitter
 
 from reference_server.call import Caller, Rules, State
 from reference_server.errors import (
@@ -32,6 +31,7 @@ from stores.contract import (
 from stores.contract import (
     Operation as StoreOperation,
 )
+from stores.group_commit import GroupCommitter
 
 _ATTEMPTS_MAX = 8
 """So often a request is done over when others change what it read; each round one of the others has succeeded."""

@@ -80,10 +80,9 @@ def new_policy(state: State, statement: Statement) -> IamPolicy:
 
 
 def grant(state: State, work: UnitOfWork, statement: Statement) -> None:
-    """Stage a policy that says `statement`, unless one says it already."""
-    if work.find(KIND, "tuple", tuple_key(statement)) is None:
-        policy = new_policy(state, statement)
-        work.create(KIND, policy.metadata.id, policy)
+    """Stage a policy that says `statement`. The commit fails if one says it already."""
+    policy = new_policy(state, statement)
+    work.create(KIND, policy.metadata.id, policy)
 
 
 def revoke_all(work: UnitOfWork, ref: Ref) -> None:

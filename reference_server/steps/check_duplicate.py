@@ -6,6 +6,8 @@ answer its place in the order of steps.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reference_server.call import State
 from reference_server.errors import AlreadyExists
 from reference_server.identity import holder_of_slug, slug_key_text
@@ -19,6 +21,8 @@ def check_duplicate(state: State, work: UnitOfWork) -> State:
     holder = holder_of_slug(state, work, metadata, metadata.slug)
     if holder is not None:
         raise AlreadyExists(kind, slug_key_text(state.resource), holder, "slug")
-    if metadata.id and work.data(kind, metadata.id) is not None:
+    if not metadata.id:
+        return state
+    if work.exists(kind, metadata.id):
         raise AlreadyExists(kind, metadata.id, metadata.id, "id")
-    return state
+    return replace(state, id_is_chosen=True)

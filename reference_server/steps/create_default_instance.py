@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from reference_server.call import SYSTEM, State
@@ -35,4 +33,4 @@ def default_instance_state(state: State) -> State:
     instance.spec.agent_id = agent.id
     instance.spec.description = _DESCRIPTION
     operation = state.rules.operations["agent-instance-create"]
-    return replace(state, operation=operation, request=instance, caller=SYSTEM, resource=None, existing=None)
+    return State(state.rules, operation, instance, SYSTEM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization, platform
 from reference_server.authorization.model import PLATFORM, Ref, Statement
-from reference_server.authorization.policies import grant
+from reference_server.authorization.policies import grant, revoke_all
 from reference_server.call import State
 from reference_server.kinds import AGENT_INSTANCE
 from reference_server.unit_of_work import UnitOfWork
@@ -14,6 +14,9 @@ def create_iam_policies(state: State, work: UnitOfWork) -> State:
     """Stage the ownership, the link to the organization or platform, and an instance's link to its agent."""
     metadata = state.resource.metadata
     resource = Ref(state.operation.kind.name, metadata.id)
+    if state.id_is_chosen:
+        # Whatever was granted on this id before belongs to no resource, least of all to this new one.
+        revoke_all(work, resource)
     grant(state, work, Statement(state.actor.ref, "owner", resource))
     if metadata.owner_scope == organization and metadata.org:
         grant(state, work, Statement(Ref("organization", metadata.org), "organization", resource))
