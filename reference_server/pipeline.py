@@ -29,8 +29,8 @@ class Step:
 
 def step(function: StepFunction, name: str = "", *, only: Profile | None = None) -> Step:
     """Make a step of a function; the name is that of the function in capitals unless one is given."""
-    derived = "".join(word.capitalize() for word in function.__name__.split("_"))
-    return Step(name or derived, function, frozenset(Profile) if only is None else frozenset({only}))
+    name = name or "".join(word.capitalize() for word in function.__name__.split("_"))
+    return Step(name, function, frozenset(Profile) if only is None else frozenset({only}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,18 @@ def running(
             await shared["stop"].wait()
             await server.stop()
 
-    thread = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except Exception as error:  # noqa: BLE001 - handed to the test
+            shared["error"] = error
+            ready.set()
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    assert ready.wait(START_SECONDS), "the server didn't start; its error is above"
+    assert ready.wait(START_SECONDS), "the server didn't start in time"
+    if "error" in shared:
+        raise shared["error"]
     try:
         with grpc.insecure_channel(shared["address"]) as channel:
             yield Running(shared["address"], channel, shared["store"])
