@@ -79,6 +79,7 @@ class Engine(Protocol):
     """Settings of the driver, echoed into benchmark results."""
     has_checksums: bool
     """The engine checks what it reads; if not, the store keeps a checksum with each record."""
+    # An engine that can't give space back says so with `compactable = False`; without it, it can.
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key in the newest state, or None."""
@@ -127,6 +128,7 @@ class KeyValueStore:
             codec=codec.name,
             durability=durability,
             keeps_unknown_fields=codec.keeps_unknown_fields,
+            compactable=getattr(engine, "compactable", True),
             tunables=dict(engine.tunables),
         )
         try:

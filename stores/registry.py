@@ -170,6 +170,15 @@ def _badger_missing() -> str | None:
     return missing()
 
 
+def _open_lmdb(path: str, options: Options, schema: Schema) -> Store:
+    from stores.engines.lmdb import LmdbEngine  # noqa: PLC0415
+    from stores.keyvalue import KeyValueStore  # noqa: PLC0415
+
+    durability = Durability(options["durability"])
+    engine = LmdbEngine(Path(path), durable=durability is Durability.DURABLE)
+    return KeyValueStore(engine, codec_of(options["codec"]), durability, schema)
+
+
 def _key_value(module: str, engine: str) -> Opener:
     """Return an opener of an engine class over a path."""
 
@@ -198,6 +207,22 @@ SCHEMES: tuple[Scheme, ...] = (
         _options("protobuf"),
         driver="plyvel",
         install="pip install plyvel (wheels for CPython 3.11 and 3.12)",
+    ),
+    Scheme(
+        "lmdb",
+        "LMDB, an embedded memory-mapped tree",
+        _open_lmdb,
+        _options("protobuf"),
+        driver="lmdb",
+        install="pip install 'agent-parity[lmdb]', or pip install lmdb",
+    ),
+    Scheme(
+        "rocksdb",
+        "RocksDB, an embedded log-structured store",
+        _key_value("stores.engines.rocksdb", "RocksDbEngine"),
+        _options("protobuf"),
+        driver="rocksdict",
+        install="pip install 'agent-parity[rocksdb]', or pip install rocksdict",
     ),
     Scheme(
         "badger",

@@ -1,0 +1,140 @@
+"""LMDB through py-lmdb: a memory-mapped B+ tree. Reads are the fastest here, and files the largest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from stores.contract import SizeOnDisk, StoreUnavailable
+from stores.files import FileLock, make_folder, size_of
+from stores.keyvalue import EngineCorrupt
+
+MAP_BYTES = 1 << 38
+"""Address space set aside (256 GiB), not disk: the file grows as pages are used."""
+READERS_MAX = 1024
+"""Snapshots open at the same time, listings included."""
+SPARE_READERS = 16
+"""Read transactions kept for reuse; a new one costs more than the read."""
+
+
+class LmdbEngine:
+    """One LMDB folder. Several processes could share it; the store's counters could not, so it is locked."""
+
+    name = "lmdb"
+    has_checksums = False
+    compactable = False
+
+    def __init__(self, path: Path, *, durable: bool) -> None:
+        """Open or make the database. Raises StoreLocked, StoreUnavailable.
+
+        Whether commits are synced is set for the environment: writing the root page before the data is on disk,
+        as LMDB does without sync, can't be made good by a later sync if the power fails in between.
+        """
+        self._path = path
+        self._durable = durable
+        self.tunables: Mapping[str, str] = {
+            "map_bytes": str(MAP_BYTES),
+            "readers_max": str(READERS_MAX),
+            "lmdb_version": ".".join(map(str, lmdb.version())),
+        }
+        make_folder(path)
+        self._lock = FileLock(path / "parity.lock")
+        try:
+            with _translated(path):
+                self._environment = lmdb.open(
+                    str(path),
+                    map_size=MAP_BYTES,
+                    sync=durable,
+                    metasync=durable,
+                    max_readers=READERS_MAX,
+                    max_spare_txns=SPARE_READERS,
+                )
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Engine`."""
+        if not key:
+            return None
+        try:
+            with self._environment.begin() as transaction:
+                value: bytes | None = transaction.get(key)
+                return value
+        except lmdb.Error as error:
+            raise _translation(error, self._path) from error
+
+    def snapshot(self) -> LmdbSnapshot:
+        """See `Engine`."""
+        with _translated(self._path):
+            return LmdbSnapshot(self._environment.begin(), self._path)
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
+        """See `Engine`."""
+        if sync and not self._durable:
+            raise StoreUnavailable(f"LMDB {self._path} was opened without sync", hint="open it durable")
+        with _translated(self._path), self._environment.begin(write=True) as transaction:
+            for key, value in changes:
+                if value is None:
+                    transaction.delete(key)
+                else:
+                    transaction.put(key, value)
+
+    def size_on_disk(self) -> SizeOnDisk:
+        """See `Engine`."""
+        return size_of(self._path)
+
+    def compact(self) -> None:
+        """See `Engine`: nothing to do, as free pages are used again and the file never shrinks."""
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self._environment.close()
+        self._lock.release()
+
+
+class LmdbSnapshot:
+    """One state of the database."""
+
+    def __init__(self, transaction: Any, path: Path) -> None:  # noqa: ANN401 - the driver's transaction has no exported type
+        self._transaction = transaction
+        self._path = path
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Snapshot`."""
+        with _translated(self._path):
+            value: bytes | None = self._transaction.get(key)
+            return value
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See `Snapshot`."""
+        with _translated(self._path), self._transaction.cursor() as cursor:
+            if not (cursor.set_range(start) if start else cursor.first()):
+                return
+            for key, value in cursor:
+                if key >= stop:
+                    return
+                yield key, value
+
+    def close(self) -> None:
+        """See `Snapshot`."""
+        self._transaction.abort()
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except lmdb.Error as error:
+        raise _translation(error, path) from error
+
+
+def _translation(error: lmdb.Error, path: Path) -> StoreUnavailable:
+    corrupt = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.PanicError)
+    if isinstance(error, corrupt):
+        return EngineCorrupt(f"LMDB {path}: {error}", hint="restore the database from a backup")
+    return StoreUnavailable(f"LMDB {path}: {error}", hint="is the disk full, or the path not writable?")
