@@ -24,7 +24,6 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("bench", "benchmarks.cli", "app", "Measure stores and servers; judge the claims."),
     CommandRow("report", "reports.cli", "report", "Make the page, the summary and the JUnit file of a run again."),
     CommandRow("compare", "reports.cli", "compare", "Say what changed from one run to another."),
-    CommandRow("stores", "stores.cli", "app", "Look into stores: which there are, what they hold."),
     CommandRow("agent", "reference_server.client.cli", "agent", "Create, read, change and delete agents."),
     CommandRow("instance", "reference_server.client.cli", "instance", "The same for agent instances."),
     CommandRow("environment", "reference_server.client.cli", "environment", "The same for environments."),
