@@ -32,6 +32,7 @@ def serve(
     max_concurrent_requests: Annotated[int | None, typer.Option(help="More are refused.")] = None,
     grace_seconds: Annotated[float | None, typer.Option(help="Time for requests in flight at the end.")] = None,
     events_max: Annotated[int | None, typer.Option(help="Events kept for watchers that resume.")] = None,
+    watch_send_seconds: Annotated[float | None, typer.Option(help="Patience with watchers that don't read.")] = None,
     event_log: Annotated[str | None, typer.Option(help="Also deliver events to this file, as lines of JSON.")] = None,
     metrics: Annotated[str | None, typer.Option(help="host:port of a Prometheus endpoint.")] = None,
     otlp_endpoint: Annotated[str | None, typer.Option(help="Send traces to this OTLP collector.")] = None,

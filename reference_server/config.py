@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class ServerConfig:
     """How long requests in flight may take after SIGTERM."""
     events_max: int = 100_000
     """So many events stay in the outbox for watchers that resume; older ones are cleared once they are delivered."""
+    watch_send_seconds: float = 30.0
+    """A watcher that leaves a message unread for so long is cut off."""
     event_log: str = ""
     """Deliver events to this file too, a line of JSON each, at least once."""
     metrics: str = ""
@@ -60,24 +62,33 @@ class ServerConfig:
 
     def checked(self) -> ServerConfig:
         """Return the configuration itself if it makes sense as a whole. Raises ConfigError."""
-        if self.profile not in {profile.value for profile in Profile}:
-            raise ConfigError(f"profile: {self.profile!r} is neither 'cloud' nor 'oss'")
-        if self.profile == Profile.CLOUD.value and not (self.tokens or self.jwt_jwks):
-            raise ConfigError("tokens: the cloud profile asks callers for tokens; give a token file with --tokens FILE")
-        if self.metrics and not self.metrics.rpartition(":")[2].isdigit():
-            raise ConfigError(f"metrics: {self.metrics!r} is no host:port")
-        if bool(self.tls_cert) != bool(self.tls_key):
-            raise ConfigError("tls_cert and tls_key: give both or neither")
-        if self.tls_client_ca and not self.tls_cert:
-            raise ConfigError("tls_client_ca: asking clients for certificates needs tls_cert and tls_key too")
-        if self.log_level not in LEVELS:
-            raise ConfigError(f"log_level: {self.log_level!r} is none of {', '.join(LEVELS)}")
-        for name in ("max_message_bytes", "max_concurrent_requests", "events_max"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: must be 1 or more")
-        if self.grace_seconds < 0:
-            raise ConfigError("grace_seconds: must be 0 or more")
+        for broken, problem in self._rules():
+            if broken:
+                raise ConfigError(problem)
         return self
+
+    def _rules(self) -> Iterator[tuple[bool, str]]:
+        cloud = self.profile == Profile.CLOUD.value
+        yield (
+            self.profile not in {profile.value for profile in Profile},
+            f"profile: {self.profile!r} is not cloud or oss",
+        )
+        yield (
+            cloud and not (self.tokens or self.jwt_jwks),
+            "tokens: the cloud profile asks callers for tokens; give a token file with --tokens FILE",
+        )
+        port = self.metrics.rpartition(":")[2]
+        yield bool(self.metrics) and not port.isdigit(), f"metrics: {self.metrics!r} is no host:port"
+        yield bool(self.tls_cert) != bool(self.tls_key), "tls_cert and tls_key: give both or neither"
+        yield (
+            bool(self.tls_client_ca) and not self.tls_cert,
+            "tls_client_ca: asking clients for certificates needs tls_cert and tls_key too",
+        )
+        yield self.log_level not in LEVELS, f"log_level: {self.log_level!r} is none of {', '.join(LEVELS)}"
+        for name in ("max_message_bytes", "max_concurrent_requests", "events_max"):
+            yield getattr(self, name) < 1, f"{name}: must be 1 or more"
+        yield self.grace_seconds < 0, "grace_seconds: must be 0 or more"
+        yield self.watch_send_seconds <= 0, "watch_send_seconds: must be more than 0"
 
 
 def load_config(

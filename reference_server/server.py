@@ -38,7 +38,9 @@ class Server:
         self._config = config
         self._application = application
         self._health = HealthServicer()
-        self._events = EventServicer(application.executor, application.caller_of, application.wakeup)
+        self._events = EventServicer(
+            application.executor, application.caller_of, application.wakeup, config.watch_send_seconds
+        )
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", config.max_message_bytes),

@@ -33,7 +33,7 @@ from reference_server.tracing import caller_trace
 
 EVENT_SERVICE = EVENT_FILE.services_by_name["EventService"].full_name
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_SEND_SECONDS_MAX = 30.0
+SEND_SECONDS_MAX = 30.0
 """So long a watcher may leave one message unread before it is cut off."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -116,10 +116,13 @@ def handlers(answering: Answering, operations: Iterable[Operation]) -> list[grpc
 class EventServicer:
     """`parity.v1.EventService`."""
 
-    def __init__(self, executor: Executor, caller_of: CallerOf, wakeup: Wakeup) -> None:
+    def __init__(
+        self, executor: Executor, caller_of: CallerOf, wakeup: Wakeup, send_seconds_max: float = SEND_SECONDS_MAX
+    ) -> None:
         self._executor = executor
         self._caller_of = caller_of
         self._wakeup = wakeup
+        self._send_seconds_max = send_seconds_max
         self._stopping = False
 
     def stop(self) -> None:
@@ -137,7 +140,7 @@ class EventServicer:
         try:
             async with asyncio.timeout(None) as limit:
                 async for response in self._responses(data, context):
-                    limit.reschedule(asyncio.get_running_loop().time() + _SEND_SECONDS_MAX)
+                    limit.reschedule(asyncio.get_running_loop().time() + self._send_seconds_max)
                     await context.write(response)
                     limit.reschedule(None)
         except ApiError as error:

@@ -25,7 +25,7 @@ def test_the_printed_configuration_can_be_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "environment", "complaint"),
     [
-        ({"profile": "both"}, {}, "neither 'cloud' nor 'oss'"),
+        ({"profile": "both"}, {}, "not cloud or oss"),
         ({"profile": "cloud"}, {}, "give a token file"),
         ({"tls_cert": "x"}, {}, "give both or neither"),
         ({"tls_client_ca": "x"}, {}, "needs tls_cert"),

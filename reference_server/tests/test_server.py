@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import json_format
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -148,6 +152,47 @@ def test_a_stranger_sees_no_events(cloud: Running) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         next(stream)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_watcher_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(TOKENS, encoding="utf-8")
+    config = ServerConfig(listen="127.0.0.1:0", profile="cloud", tokens=str(tokens), watch_send_seconds=0.5)
+    with running(config) as server:
+        request = agent()
+        request.spec.instructions = "x" * (2 * 1024 * 1024)
+        for number in range(12):
+            request.metadata.name = f"Large {number}"
+            server.call(CREATE, request, Agent, "max-token")
+        with grpc.insecure_channel(server.address, [("grpc.max_receive_message_length", -1)]) as channel:
+            stream: Any = channel.unary_stream(WATCH, bytes, WatchResponse.FromString)(
+                b"", metadata=(("authorization", "Bearer max-token"),), timeout=30
+            )
+            next(stream)
+            time.sleep(2.0)
+            with pytest.raises(grpc.RpcError) as caught:
+                for _ in stream:
+                    pass
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "too slowly" in str(caught.value.details())
+
+
+def test_services_are_called_through_reflection(oss: Running) -> None:
+    database = ProtoReflectionDescriptorDatabase(oss.channel)
+    pool = DescriptorPool(database)
+    service = pool.FindServiceByName("ai.stigmer.agentic.agent.v1.AgentCommandController")
+    method = service.methods_by_name["create"]
+    request = json_format.ParseDict(
+        {
+            "apiVersion": "agentic.stigmer.ai/v1",
+            "kind": "Agent",
+            "metadata": {"name": "Reflected", "ownerScope": "organization", "org": "acme"},
+            "spec": {"instructions": "You were made through reflection."},
+        },
+        GetMessageClass(method.input_type)(),
+    )
+    answer = oss.call(f"{service.full_name}/{method.name}", request, GetMessageClass(method.output_type))
+    assert json_format.MessageToDict(answer)["metadata"]["slug"] == "reflected"
 
 
 def test_stopping_lets_requests_in_flight_finish_and_ends_watches(tmp_path: Path) -> None:
