@@ -271,11 +271,16 @@ def test_what_makes_no_sense_is_refused_at_once(arguments: tuple[str, ...], caps
     assert capsys.readouterr().err.startswith("error: ")
 
 
+@pytest.mark.parametrize("profiles", [("oss",), pytest.param(("cloud", "oss"), marks=pytest.mark.full)])
 def test_verify_from_end_to_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    profiles: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The real thing over one store: suite, corpus, report, record, exit code."""
     monkeypatch.setattr(verify_cli, "STORES", (("sqlite", "protobuf"),))
+    monkeypatch.setattr(plan, "PROFILES", profiles)
     records = [
         {"name": "Real One", "instructions": "Help with everything.", "source": "test"},
         {"name": "日本語", "instructions": "Nothing to make a slug of.", "source": "test"},
@@ -290,11 +295,11 @@ def test_verify_from_end_to_end(
     assert "1 of 1 came back equal" in printed
     assert "日本語" in printed
     record = json.loads((out / "run.json").read_text())
-    assert [row["exit_code"] for row in record["conformance"]] == [0, 0]
+    assert [row["exit_code"] for row in record["conformance"]] == [0] * len(profiles)
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     expected = {"corpus.json", "report.html", "report.md", "junit.xml"} | {
         f"conformance/sqlite-protobuf-{profile}/{name}"
-        for profile in ("cloud", "oss")
+        for profile in profiles
         for name in ("evidence.jsonl", "verdicts.json", "server.log")
     }
     assert expected - found == set()
