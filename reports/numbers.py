@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from math import floor, isfinite, log10
 
 from benchmarks.results import Ratio
@@ -25,12 +27,27 @@ def digits(value: float, count: int = 3) -> str:
 
 
 def quantity(value: float, unit: str) -> str:
-    """Return a measured value with the unit that fits its size: `850 ns`, `1.2 ms`, `75.3 MiB`."""
-    if unit in _IN_MICROSECONDS:
+    """Return a measured value with the unit that fits its size: `850 ns`, `1.2 ms`, `75.3 MiB`; zero has none."""
+    if value == 0:
+        return "0"
+    if is_time(unit):
         return _fitting(value * _IN_MICROSECONDS[unit], _TIME)
-    if unit in _IN_BYTES:
-        return _fitting(value * _IN_BYTES[unit], _BYTES)
+    if is_size(unit):
+        return _fitting(value * _in_bytes(unit), _BYTES) + _each(unit)
     return f"{digits(value)} {unit}".strip()
+
+
+def quantities(values: Sequence[float], unit: str) -> str:
+    """Return several sizes in the unit that fits the largest: `2.1 / 3.6 / 2.04 MiB`."""
+    sizes = [value * _in_bytes(unit) for value in values]
+    size, name = next((step for step in _BYTES if max(sizes) >= step[0]), _BYTES[-1])
+    return f"{' / '.join(digits(value / size) for value in sizes)} {name}{_each(unit)}"
+
+
+def moment(time: str) -> str:
+    """Return an RFC 3339 time in UTC as people write it: `2026-03-01 09:30:00 UTC`; anything else as it is."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:[.]\d+)?(?:Z|[+]00:00)", time)
+    return f"{found[1]} {found[2]} UTC" if found else time
 
 
 def _fitting(value: float, steps: tuple[tuple[float, str], ...]) -> str:
@@ -52,15 +69,24 @@ def in_form(form: str, value: float) -> str:
 
 
 def spread(form: str, ratio: Ratio) -> str:
-    """Return the interval of a ratio: `2.1x to 2.9x`."""
-    return f"{in_form(form, ratio.interval.low)} to {in_form(form, ratio.interval.high)}"
+    """Return the interval of a ratio: `2.1x to 2.9x`, `54 to 61 % smaller`."""
+    return between(form, ratio.interval.low, ratio.interval.high)
+
+
+def between(form: str, low: float, high: float) -> str:
+    """Return a range of ratios; a unit that both ends share is said once."""
+    first, second = in_form(form, low), in_form(form, high)
+    if form == "saving" and high < 1:
+        first, second = second, first  # both are losses: the smaller loss is said first
+    number, _, unit = first.partition(" ")
+    return f"{number} to {second}" if unit and second.endswith(f" {unit}") else f"{first} to {second}"
 
 
 def claimed(form: str, at_least: float, at_most: float | None) -> str:
     """Return the range that a claim states: `10x to 50x`, `at least 1.05x`."""
     if at_most is None:
         return f"at least {in_form(form, at_least)}"
-    return f"{in_form(form, at_least)} to {in_form(form, at_most)}"
+    return between(form, at_least, at_most)
 
 
 def percent(level: float) -> str:
@@ -86,13 +112,13 @@ def is_time(unit: str) -> bool:
 
 
 def is_size(unit: str) -> bool:
-    """Whether a unit is one of bytes."""
-    return unit in _IN_BYTES
+    """Whether a unit is one of bytes, or of bytes for each of something (`bytes/agent`)."""
+    return unit.partition("/")[0] in _IN_BYTES
 
 
 def size_grain(largest: float, unit: str) -> float:
     """Return the size, in `unit`, of which ticks up to `largest` are round multiples (1 MiB, 1 KiB, ...)."""
-    return _grain(largest * _IN_BYTES[unit], _BYTES) / _IN_BYTES[unit]
+    return _grain(largest * _in_bytes(unit), _BYTES) / _in_bytes(unit)
 
 
 def time_grain(largest: float, unit: str) -> float:
@@ -102,3 +128,12 @@ def time_grain(largest: float, unit: str) -> float:
 
 def _grain(value: float, steps: tuple[tuple[float, str], ...]) -> float:
     return next((size for size, _ in steps if value >= size), steps[-1][0])
+
+
+def _in_bytes(unit: str) -> int:
+    return _IN_BYTES[unit.partition("/")[0]]
+
+
+def _each(unit: str) -> str:
+    _, slash, what = unit.partition("/")
+    return slash + what

@@ -10,22 +10,25 @@ from markupsafe import Markup
 from benchmarks.results import Results, Subject, Summary
 from reports.html.palette import SERIES
 from reports.html.svg import Element, Scale, axis, canvas, dot, grid, span, upright
-from reports.numbers import in_form, is_size, is_time, quantity, size_grain, times
+from reports.numbers import is_size, is_time, percent, quantities, quantity, size_grain, spread, times
 from reports.views.claims import ClaimGroup, ClaimRow
 
 ROW = 22.0
 MIDDLE = ROW / 2
+TICKS = 4
+"""Labels like `500 µs` need room on a phone; ratios are shorter and may have more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChartRow:
-    """One line of a chart. `kind` is the class of the verdict's colour, where there is a verdict."""
+    """One line of a chart. `kind` is the class of the verdict's colour, where there is a verdict; `below` stands under it."""
 
     label: str
     drawing: Markup
     value: str
     detail: str = ""
     kind: str = ""
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,10 @@ def claims_chart(groups: Sequence[ClaimGroup], kinds: Callable[[ClaimRow], str],
         for row in group.rows:
             if row.judged.ratio:
                 values += [row.judged.ratio.interval.low, row.judged.ratio.interval.high]
-    if not any(row.judged.ratio for group in groups for row in group.rows):
+    levels = {row.judged.ratio.interval.level for group in groups for row in group.rows if row.judged.ratio}
+    if not levels:
         return None
+    level = " or ".join(percent(one) for one in sorted(levels))
     scale = Scale.around(values)
     panels = tuple(
         Panel(
@@ -77,7 +82,7 @@ def claims_chart(groups: Sequence[ClaimGroup], kinds: Callable[[ClaimRow], str],
     )
     caption = (
         "Baseline over candidate on one logarithmic axis: right of 1x the candidate is better. A verdict depends on"
-        " where the whole interval lies, never on the dot."
+        f" where the whole interval ({level}) lies, never on the dot."
     )
     return Chart("claims-chart", "Measured against claimed", caption, panels, command, legend)
 
@@ -95,9 +100,9 @@ def _claim_row(scale: Scale, group: ClaimGroup, row: ClaimRow, kind: str) -> Cha
             span(scale, ends.low, ends.high, MIDDLE - 1.5, 3, f"fill-{kind}"),
             upright(scale, ends.low, MIDDLE - 5, MIDDLE + 5, f"stroke-{kind}"),
             upright(scale, ends.high, MIDDLE - 5, MIDDLE + 5, f"stroke-{kind}"),
-            dot(scale, judged.ratio.value, MIDDLE, 5, f"fill-{kind} halo"),
+            dot(scale, judged.ratio.value, MIDDLE, 4, f"fill-{kind} halo"),
         ]
-    detail = row.interval if judged.ratio else "not measured"
+    detail = spread(judged.form, judged.ratio) if judged.ratio else "not measured"
     return ChartRow(f"{judged.payload}, {judged.durability}", canvas(ROW, *marks), row.ratio, detail, kind)
 
 
@@ -119,9 +124,9 @@ def _latency_chart(results: Results, metric: str) -> Chart:
             title=f"{payload} agents, {durability}",
             note="",
             rows=tuple(_latency_row(scale, one, series_class(results, one.subject)) for one in rows),
-            axis=axis(scale, [(value, quantity(value, rows[0].unit)) for value in scale.ticks()]),
+            axis=axis(scale, [(value, quantity(value, rows[0].unit)) for value in scale.ticks(TICKS)]),
         )
-        for (durability, payload), rows in by_panel(chosen).items()
+        for (durability, payload), rows in by_panel(results, chosen).items()
     )
     return Chart(
         id=f"latency-{metric}",
@@ -136,11 +141,11 @@ def _latency_chart(results: Results, metric: str) -> Chart:
 def _latency_row(scale: Scale, one: Summary, series: str) -> ChartRow:
     drawing = canvas(
         ROW,
-        *grid(scale, ROW),
+        *grid(scale, ROW, TICKS),
         span(scale, one.median, max(one.p99, one.median), MIDDLE - 0.75, 1.5, f"{series} tail"),
         upright(scale, one.p99, MIDDLE - 4, MIDDLE + 4, f"{series}-line"),
         span(scale, one.interval.low, one.interval.high, MIDDLE - 3, 6, f"{series} soft-mark"),
-        dot(scale, one.median, MIDDLE, 4.5, f"{series} halo"),
+        dot(scale, one.median, MIDDLE, 4, f"{series} halo"),
     )
     return ChartRow(one.subject.name, drawing, quantity(one.median, one.unit), f"p99 {quantity(one.p99, one.unit)}")
 
@@ -156,27 +161,30 @@ def bar_charts(results: Results) -> list[Chart]:
 def _bar_chart(results: Results, metrics: Sequence[str]) -> Chart:
     chosen = [one for one in results.judgement.summaries if one.metric in metrics]
     panels: list[Panel] = []
-    for (durability, payload), rows in by_panel(chosen).items():
+    for (durability, payload), rows in by_panel(results, chosen).items():
         # Each panel has its own axis: agents of 60 KiB would flatten those of 1 KiB.
         largest = max(one.interval.high for one in rows)
+        base, _, each = rows[0].unit.partition("/")
         scale = Scale.from_zero(largest, size_grain(largest, rows[0].unit))
         subjects = dict.fromkeys(one.subject for one in rows)
         panels.append(
             Panel(
                 title=f"{payload} agents, {durability}",
-                note="",
+                note=f"per {each}" if each else "",
                 rows=tuple(
                     _bar_row(scale, [one for one in rows if one.subject == subject], series_class(results, subject))
                     for subject in subjects
                 ),
-                axis=axis(scale, [(value, quantity(value, rows[0].unit)) for value in scale.ticks(5)]),
+                axis=axis(scale, [(value, quantity(value, base)) for value in scale.ticks(TICKS)]),
             )
         )
     moments = [metric.removeprefix("size_").replace("_", " ") for metric in metrics]
     several = len(metrics) > 1
     return Chart(
         id=f"bars-{metrics[0]}",
-        title="Storage on disk" if several or metrics[0].startswith("size") else metrics[0].replace("_", " ").title(),
+        title="Storage on disk"
+        if several or metrics[0].startswith("size")
+        else metrics[0].replace("_", " ").capitalize(),
         caption=f"Bars from top to bottom: {', '.join(moments)}." if several else "Bars begin at zero; less is better.",
         panels=tuple(panels),
         command=command_for(results, chosen[0].workload),
@@ -187,23 +195,31 @@ def _bar_chart(results: Results, metrics: Sequence[str]) -> Chart:
 def _bar_row(scale: Scale, rows: Sequence[Summary], series: str) -> ChartRow:
     each = 9.0 if len(rows) > 1 else 14.0
     height = max(ROW, each * len(rows) + 4)
-    marks = grid(scale, height)
+    marks = grid(scale, height, TICKS)
     for index, one in enumerate(rows):
         top = 2 + index * each
         marks += [
             span(scale, 0, one.median, top, each - 2, f"{series} step-{min(index, 2)}"),
             span(scale, one.interval.low, one.interval.high, top + each / 2 - 1.75, 1.5, "end"),
         ]
-    value = " / ".join(quantity(one.median, one.unit) for one in rows)
+    value = quantities([one.median for one in rows], rows[0].unit)
     return ChartRow(rows[0].subject.name, canvas(height, *marks), value)
 
 
-def by_panel(rows: Iterable[Summary]) -> dict[tuple[str, str], list[Summary]]:
-    """Group summaries by durability mode and payload class, in the order they come."""
+def by_panel(results: Results, rows: Iterable[Summary]) -> dict[tuple[str, str], list[Summary]]:
+    """Group summaries by durability mode and payload class; the modes of one class stand side by side.
+
+    Inside a panel the stores have the same order everywhere, so that an eye finds them again.
+    """
     found: dict[tuple[str, str], list[Summary]] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.subject.name):
         found.setdefault((row.subject.durability, row.payload), []).append(row)
-    return found
+    payloads = [one.name for one in results.raw.configuration.payload.classes]
+
+    def place(payload: str) -> int:
+        return payloads.index(payload) if payload in payloads else len(payloads)
+
+    return dict(sorted(found.items(), key=lambda item: (place(item[0][1]), item[0][0])))
 
 
 def series_class(results: Results, subject: Subject) -> str:
@@ -216,8 +232,3 @@ def series_class(results: Results, subject: Subject) -> str:
 def command_for(results: Results, workload: str) -> str:
     """Return the command that measures one workload again."""
     return f"{results.raw.configuration.command} --workload {workload}"
-
-
-def claimed_in_words(row: ClaimRow) -> str:
-    """Return the ratio of a row in its claim's own words, empty where it wasn't measured."""
-    return in_form(row.judged.form, row.judged.ratio.value) if row.judged.ratio else ""

@@ -140,7 +140,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    named: list[Any] = [text.pretty, text.one_line, text.cut, text.anchor, numbers.quantity, numbers.duration]
+    named: list[Any] = [
+        text.pretty,
+        text.one_line,
+        text.cut,
+        text.anchor,
+        numbers.quantity,
+        numbers.duration,
+        numbers.moment,
+    ]
     named += [numbers.times, numbers.counted, numbers.in_form, numbers.spread, numbers.percent, numbers.digits]
     environment.filters |= {function.__name__: function for function in (*named, breakable)}
     environment.globals |= {"sign_of": words.sign_of, "anchor": text.anchor, "words": words}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.results import Results, Summary
-from reports.html.charts import Chart, ChartRow, Panel, by_panel, command_for
+from reports.html.charts import TICKS, Chart, ChartRow, Panel, by_panel, command_for
 from reports.html.palette import SERIES
 from reports.html.svg import Scale, axis, canvas, grid, span
 from reports.numbers import is_time, quantity, time_grain
@@ -23,7 +23,7 @@ def startup_chart(results: Results) -> Chart | None:
     if not parts:
         return None
     panels = []
-    for (durability, payload), chosen in by_panel(rows).items():
+    for (durability, payload), chosen in by_panel(results, rows).items():
         subjects = dict.fromkeys(one.subject for one in chosen)
         groups = [[one for one in chosen if one.subject == subject] for subject in subjects]
         unit = chosen[0].unit
@@ -34,7 +34,7 @@ def startup_chart(results: Results) -> Chart | None:
                 title=f"{payload} agents, {durability}",
                 note="",
                 rows=tuple(_row(scale, group, parts) for group in groups),
-                axis=axis(scale, [(value, quantity(value, unit)) for value in scale.ticks(5)]),
+                axis=axis(scale, [(value, quantity(value, unit)) for value in scale.ticks(TICKS)]),
             )
         )
     return Chart(
@@ -54,7 +54,7 @@ def _name(metric: str) -> str:
 def _row(scale: Scale, group: Sequence[Summary], parts: Sequence[str]) -> ChartRow:
     medians = {one.metric: one.median for one in group}
     unit = group[0].unit
-    marks = grid(scale, BAR + 6)
+    marks = grid(scale, BAR + 6, TICKS)
     begun = 0.0
     for index, part in enumerate(parts):
         length = medians.get(part, 0.0)
@@ -62,4 +62,4 @@ def _row(scale: Scale, group: Sequence[Summary], parts: Sequence[str]) -> ChartR
         begun += length
     whole = medians.get("startup_total", begun)
     told = ", ".join(f"{_name(part)} {quantity(medians[part], unit)}" for part in parts if part in medians)
-    return ChartRow(group[0].subject.name, canvas(BAR + 6, *marks), quantity(whole, unit), told)
+    return ChartRow(group[0].subject.name, canvas(BAR + 6, *marks), quantity(whole, unit), below=told)

@@ -115,9 +115,9 @@ def axis(scale: Scale, labels: list[tuple[float, str]]) -> Markup:
     return canvas(20, *marks)
 
 
-def grid(scale: Scale, height: float) -> list[Element]:
+def grid(scale: Scale, height: float, most: int = 6) -> list[Element]:
     """Return the faint lines at the ticks of a scale."""
-    places = (f"{scale.at(value):.2f}%" for value in scale.ticks())
+    places = (f"{scale.at(value):.2f}%" for value in scale.ticks(most))
     return [element("line", x1=place, x2=place, y1=0, y2=height, class_="grid") for place in places]
 
 

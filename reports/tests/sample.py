@@ -80,7 +80,7 @@ def catalogue(profile: str) -> list[Result]:
         absent = profile == "oss" and step in CLOUD_ONLY_STEPS
         for number in (1, 2, 3):
             level = Level.SHOULD if number == 3 else Level.MUST
-            row = result(f"{step[:4].upper()}-{number}", step=step, level=level)
+            row = result(f"{step[:8].upper()}-{number}", step=step, level=level)
             reason = f"the {profile} profile has no step {step}"
             rows.append(replace(row, verdict=Verdict.NOT_APPLICABLE, reason=reason) if absent else row)
     rows += [result("ORD-ATOM"), result("ORD-RACE")]
@@ -142,7 +142,7 @@ def hostile_exchange() -> Exchange:
 def failing() -> dict[str, Result]:
     """One of every verdict that isn't green."""
     duplicate = replace(
-        result("CHEC-1", step="CheckDuplicate", verdict=Verdict.FAIL),
+        result("CHECKDUP-1", step="CheckDuplicate", verdict=Verdict.FAIL),
         sentence="A create whose slug is taken is refused with ALREADY_EXISTS, and the first resource is unchanged.",
         problems=(
             Problem("the second create was accepted", "ALREADY_EXISTS", "OK", 2),
@@ -151,12 +151,12 @@ def failing() -> dict[str, Result]:
         evidence=(1, 2, 3),
     )
     should = replace(
-        result("VALI-3", step="ValidateFieldConstraints", level=Level.SHOULD, verdict=Verdict.FAIL),
+        result("VALIDATE-3", step="ValidateFieldConstraints", level=Level.SHOULD, verdict=Verdict.FAIL),
         problems=(Problem("the status carries no BadRequest", exchange=3),),
         evidence=(3,),
     )
     untestable = replace(
-        result("CREA-1", step="CreateIamPolicies", verdict=Verdict.UNTESTABLE), reason="no credentials for an admin"
+        result("CREATEIA-1", step="CreateIamPolicies", verdict=Verdict.UNTESTABLE), reason="no credentials for an admin"
     )
     known = replace(
         result("LIS-1", operation="list", verdict=Verdict.KNOWN_FAILING), reason="pages overlap; mended in 0.3"
@@ -256,7 +256,7 @@ def write_whole(directory: Path, benchmarks: Results, *, red: bool, hostile: boo
         for profile in PROFILES:
             changes = failing() if red and store == STORES[-1] and profile == "cloud" else {}
             if hostile and store == STORES[0]:
-                changes = {"CHEC-1": hostile_result()}
+                changes = {"CHECKDUP-1": hostile_result()}
             folder = directory / "conformance" / f"{store}-{profile}"
             shown = (*exchanges(), hostile_exchange()) if hostile else exchanges()
             write_server(folder, report(store, profile, changes), shown)
@@ -296,7 +296,8 @@ def write_whole(directory: Path, benchmarks: Results, *, red: bool, hostile: boo
 def hostile_result() -> Result:
     """A failure in which every text is hostile, the requirement's id included."""
     return Result(
-        f"CHEC-1{HOSTILE}", Level.MUST, ("cloud",), "create", "CheckDuplicate", HOSTILE, HOSTILE, "dup", Verdict.FAIL,
+        f"CHECKDUP-1{HOSTILE}", Level.MUST, ("cloud",), "create", "CheckDuplicate", HOSTILE, HOSTILE, "dup",
+        Verdict.FAIL,
         (Problem(HOSTILE, HOSTILE, HOSTILE, 4),), HOSTILE, (4,), f"parity conform {HOSTILE}",
     )  # fmt: skip
 

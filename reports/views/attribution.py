@@ -23,10 +23,21 @@ class AttributionRow:
     changes: dict[str, str]
 
     @property
-    def biggest(self) -> str:
-        """The part that changes most, either way; empty when none was computed."""
-        parts = {name: self.ratios[name].value for name in ("codec", "engine") if name in self.ratios}
-        return max(parts, key=lambda name: max(parts[name], 1 / parts[name])) if all(parts.values()) and parts else ""
+    def mostly(self) -> str:
+        """The part that changes more, whatever the direction, beyond the intervals; empty where they can't tell."""
+        if not {"codec", "engine"} <= self.ratios.keys():
+            return ""
+        codec, engine = _strength(self.ratios["codec"]), _strength(self.ratios["engine"])
+        return "codec" if codec[0] > engine[1] else "engine" if engine[0] > codec[1] else ""
+
+
+def _strength(ratio: Ratio) -> tuple[float, float]:
+    """How much a factor changes at least and at most, up or down: 0.5x is as strong as 2x."""
+    low, high = ratio.interval.low, ratio.interval.high
+    if low <= 0:
+        return 1.0, float("inf")
+    ends = sorted((max(low, 1 / low), max(high, 1 / high)))
+    return (1.0 if low <= 1 <= high else ends[0]), ends[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from benchmarks.results import ClaimVerdict, Placement, Ratio, Verdict
 from reports.models import Run
 from reports.numbers import claimed, digits, in_form, percent, spread
 
+NEEDS = {"memory_peak": "memory"}
+"""Metrics of which there is less or more, where others are faster or slower."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimRow:
@@ -86,13 +89,12 @@ def _finding(judged: ClaimVerdict, ratio: Ratio) -> str:
     low, high = ratio.interval.low, ratio.interval.high
     if low <= 1 <= high:
         return f"No difference between {new} and {old} could be shown."
-    if judged.form == "saving":
+    if judged.form == "saving" or judged.metric in NEEDS:
         saving = 1 - 1 / ratio.value
-        return f"{new} needs {digits(abs(saving) * 100, 2)} % {'less' if saving > 0 else 'more'} space than {old}."
-    better = ratio.value > 1
-    factor = digits(ratio.value if better else 1 / ratio.value)
-    what = {"memory_peak": ("less", "more")}.get(judged.metric, ("faster", "slower"))
-    return f"{new} is {factor} times {what[0] if better else what[1]} than {old}."
+        what = NEEDS.get(judged.metric, "space")
+        return f"{new} needs {digits(abs(saving) * 100, 2)} % {'less' if saving > 0 else 'more'} {what} than {old}."
+    factor = digits(ratio.value if ratio.value > 1 else 1 / ratio.value)
+    return f"{new} is {factor} times {'faster' if ratio.value > 1 else 'slower'} than {old}."
 
 
 def _how_wrong(ratio: Ratio) -> str:

@@ -86,12 +86,20 @@ def _sentence(run: Run, standing: Standing, codes: list[int], summary: Summary) 
     if standing is Standing.RED:
         wrong = codes.count(EXIT_NOT_CONFORMANT)
         who = "The server is" if servers == 1 else f"{wrong} of {servers} servers {'is' if wrong == 1 else 'are'}"
-        return f"{who} not conformant: {counted(summary.must_red, 'MUST verdict')} not green ({judged})."
+        return f"{who} not conformant: {_of_must(summary)} ({judged})."
     if standing is Standing.FAULT:
-        return "The suite itself failed, so nothing is proven: see the cards marked HARNESS ERROR."
+        where = "" if servers == 1 else f" on {codes.count(EXIT_HARNESS)} of {servers} servers"
+        return f"The suite itself failed{where}, so nothing is proven there: see the cards marked HARNESS ERROR."
     missing = servers - codes.count(EXIT_CONFORMANT)
     who = "The run is" if servers == 1 else f"{missing} of {servers} runs {'is' if missing == 1 else 'are'}"
     return f"{who} incomplete, so nothing is proven of the rest ({judged})."
+
+
+def _of_must(summary: Summary) -> str:
+    """Leaks and a wrong known-failing file keep a run from being conformant too, with no MUST to count."""
+    if not summary.must_red:
+        return "no MUST failed, but see what was left over below"
+    return f"{counted(summary.must_red, 'MUST')} failed or could not be judged"
 
 
 def _claims_sentence(claims: dict[ClaimOutcome, int]) -> str:
@@ -100,4 +108,4 @@ def _claims_sentence(claims: dict[ClaimOutcome, int]) -> str:
         return ""
     parts = [f"{count} {outcome}" for outcome, count in claims.items() if count]
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"Of {counted(total, 'judgement')} of claims {listed}."
+    return f"Of {counted(total, 'judgement')} of claims, {listed}."
