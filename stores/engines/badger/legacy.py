@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 from stores.contract import Conflict, FormatMismatch, Put, Store, StoreError
 from stores.engines.badger.engine import BadgerEngine, Settings
+from stores.engines.badger.library import NeedsWriting
 from stores.indexing import KINDS, Schema
 
 _BATCH_RESOURCES = 200
@@ -55,7 +56,7 @@ class LegacyDatabase:
         """Open it. With `recover`, for writing: Badger then completes what a killed process left unfinished.
 
         Raises FormatMismatch when there is no Badger database, StoreLocked when a program has it open,
-        StoreUnavailable when it wasn't closed cleanly and `recover` is false.
+        NeedsWriting when it wasn't closed cleanly and `recover` is false.
         """
         if not (folder / "MANIFEST").is_file():
             raise FormatMismatch(
@@ -64,7 +65,12 @@ class LegacyDatabase:
             )
         self.folder = folder
         self._types = {kind.message_type.DESCRIPTOR.name: kind for kind in schema.values()}
-        self._engine = BadgerEngine(folder, Settings(sync_writes=False, read_only=not recover))
+        try:
+            self._engine = BadgerEngine(folder, Settings(sync_writes=False, read_only=not recover))
+        except NeedsWriting as error:
+            raise NeedsWriting(
+                f"{folder} was not closed cleanly: {error}", hint="copy the folder, then read the copy with --recover"
+            ) from error
 
     def records(self) -> Iterator[LegacyRecord | bytes]:
         """Yield every record in the order of its key; a key that isn't `Kind/id` of a known kind comes as it is."""

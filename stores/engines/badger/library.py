@@ -51,6 +51,10 @@ class Code(IntEnum):
     BROKEN = -11
 
 
+class NeedsWriting(StoreUnavailable):
+    """The database must be opened for writing: to be written, or to complete what a killed process left unfinished."""
+
+
 _ERRORS: dict[Code, tuple[type[StoreError], str]] = {
     Code.CLOSED: (StoreClosed, "open it again"),
     Code.LOCKED: (StoreLocked, "close the other program, or choose another path"),
@@ -59,7 +63,7 @@ _ERRORS: dict[Code, tuple[type[StoreError], str]] = {
     Code.TOO_BIG: (InvalidOperation, "split the batch"),
     Code.INVALID: (InvalidOperation, "correct the call"),
     Code.IO: (StoreUnavailable, "is the path readable and writable?"),
-    Code.READ_ONLY: (StoreUnavailable, "open the database for writing"),
+    Code.READ_ONLY: (NeedsWriting, "open the database for writing"),
     Code.BROKEN: (StoreUnavailable, "end this process, then restore the database from a backup"),
 }
 

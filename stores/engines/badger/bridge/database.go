@@ -112,6 +112,9 @@ func openDatabase(path string, text []byte) (*database, error) {
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			return nil, err
 		}
+		if err := tidy(path); err != nil {
+			return nil, err
+		}
 		if err := d.space.check(0); err != nil {
 			return nil, err
 		}

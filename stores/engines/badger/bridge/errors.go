@@ -77,7 +77,6 @@ var knownTexts = []struct {
 	{"failed to initialize table", codeCorrupt},
 	{"failed to read index", codeCorrupt},
 	{"readTable", codeCorrupt},
-	{"no space left on device", codeDiskFull},
 	{"exceeded", codeTooBig},
 }
 
@@ -95,6 +94,12 @@ func codeOf(err error) code {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return codeIO
+	}
+	// Badger wraps its own errors by their words alone, so errors.Is doesn't find all of them.
+	for _, known := range knownErrors {
+		if strings.Contains(err.Error(), known.err.Error()) {
+			return known.code
+		}
 	}
 	for _, known := range knownTexts {
 		if strings.Contains(err.Error(), known.words) {

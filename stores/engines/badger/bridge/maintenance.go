@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"runtime/debug"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -26,6 +27,7 @@ func (d *database) compact() error {
 	if err := d.badger.Flatten(2); err != nil {
 		return err
 	}
+	defer debug.FreeOSMemory() // compaction leaves the most garbage, and whoever asks for it has the time
 	for {
 		err := d.badger.RunValueLogGC(discardRatio)
 		if errors.Is(err, badger.ErrNoRewrite) || errors.Is(err, badger.ErrRejected) {

@@ -282,6 +282,17 @@ class TestRefusals:
         (tmp_path / "MANIFEST-REWRITE").write_bytes(b"half")
         BadgerEngine(tmp_path, RELAXED).close()
 
+    def test_empty_logs_that_a_killed_process_left(self, tmp_path: Path) -> None:
+        """Killed between making a log and giving it its size: Badger alone refuses such a database for ever."""
+        engine = BadgerEngine(tmp_path / "db", RELAXED)
+        engine.write([(b"k", b"v"), (b"big", bytes(2_000_000))], sync=True)
+        engine.close()
+        for name in ("00007.mem", "000009.vlog"):
+            (tmp_path / "db" / name).touch()
+        engine = BadgerEngine(tmp_path / "db", RELAXED)
+        assert rows(engine) == [(b"big", bytes(2_000_000)), (b"k", b"v")]
+        engine.close()
+
     def test_a_disk_with_less_than_the_reserve(self, tmp_path: Path) -> None:
         with pytest.raises(StoreUnavailable, match="MiB left") as refusal:
             BadgerEngine(tmp_path / "db", replace(RELAXED, reserve_mb=1 << 30))

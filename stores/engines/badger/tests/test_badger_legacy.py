@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from stores.contract import FormatMismatch, StoreLocked
 from stores.engines.badger.cli import import_legacy_command
 from stores.engines.badger.engine import BadgerEngine, Settings
 from stores.engines.badger.legacy import LegacyDatabase, LegacyError, import_legacy
+from stores.engines.badger.library import NeedsWriting
 from stores.memory import MemoryStore
 from stores.registry import open_store
 
@@ -131,6 +134,29 @@ def test_a_folder_without_database_and_one_in_use(tmp_path: Path) -> None:
     with pytest.raises(StoreLocked):
         LegacyDatabase(tmp_path / "old")
     engine.close()
+
+
+@pytest.mark.parametrize("recover", [False, True])
+def test_a_database_that_was_not_closed(tmp_path: Path, recover: bool) -> None:
+    script = """
+import os, sys
+from pathlib import Path
+from stores.engines.badger.engine import BadgerEngine, Settings
+engine = BadgerEngine(Path(sys.argv[1]), Settings(sync_writes=True))
+engine.write([(b"Agent/agt-1", bytes.fromhex(sys.argv[2]))], sync=True)
+os.kill(os.getpid(), 9)
+"""
+    data = agent(1, 5).SerializeToString()
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "old"), data.hex()], timeout=60, check=False)
+    if not recover:
+        with pytest.raises(NeedsWriting, match="not closed cleanly") as refusal:
+            LegacyDatabase(tmp_path / "old")
+        assert "--recover" in refusal.value.hint
+        return
+    source, target = LegacyDatabase(tmp_path / "old", recover=True), MemoryStore()
+    import_legacy(source, target)
+    source.close()
+    assert target.get_bytes("agent", "agt-1") == data
 
 
 def test_the_command(tmp_path: Path) -> None:
