@@ -126,7 +126,8 @@ class RocksDbSnapshot:
 
     def _page(self, start: bytes, stop: bytes, page_rows: int) -> list[tuple[bytes, bytes]]:
         """Return the first rows of a range."""
-        rows, page = self._rows, []
+        rows = self._rows
+        page: list[tuple[bytes, bytes]] = []
         if rows is None:
             return []
         with _translated(self._path):

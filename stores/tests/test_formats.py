@@ -1,0 +1,267 @@
+"""What is on disk: golden bytes (a change here is a change of the format), refusals, and damage."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import plyvel
+import pytest
+
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from stores import layout
+from stores.codecs import CODECS, Undecodable, codec_of
+from stores.contract import CorruptRecord, FormatMismatch, InvalidStoreUrl, Put, Store, StoreUnavailable
+from stores.planning import Held
+from stores.registry import open_store
+from stores.suite.samples import agent, ids_of, put, slug_key
+
+GOLDEN = agent("agt-1", "one", "acme", "Say ä\0.")
+GOLDEN.metadata.labels["b"] = "2"
+GOLDEN.metadata.labels["a"] = "1"
+GOLDEN.status.SetInParent()
+
+WIRE = (
+    b'\n\x15agentic.stigmer.ai/v1\x12\x05Agent\x1a+\n\x05agt-1\x12\x03one\x1a\x05agt-1"\x04acme(\x022\x06\n\x01a\x12\x011'
+    b'2\x06\n\x01b\x12\x012"\n\x1a\x08Say \xc3\xa4\x00.*\x00'
+)
+JSON = (
+    '{"apiVersion":"agentic.stigmer.ai/v1","kind":"Agent","metadata":{"name":"agt-1","slug":"one","id":"agt-1",'
+    '"org":"acme","ownerScope":"organization","labels":{"a":"1","b":"2"}},"spec":{"instructions":"Say ä\\u0000."},'
+    '"status":{}}'
+).encode()
+
+
+def test_golden_protobuf() -> None:
+    assert codec_of("protobuf").encode(GOLDEN, None) == WIRE
+
+
+def test_golden_json() -> None:
+    assert codec_of("json").encode(GOLDEN, None) == JSON
+
+
+def test_golden_json_of_google() -> None:
+    by_name = orjson.dumps(orjson.loads(JSON), option=orjson.OPT_SORT_KEYS)
+    assert codec_of("json-orjson").encode(GOLDEN, None) == by_name
+    spaced = codec_of("json-format").encode(GOLDEN, None)
+    assert orjson.loads(spaced) == orjson.loads(JSON)
+    assert spaced.startswith(
+        b'{"apiVersion": "agentic.stigmer.ai/v1", "kind": "Agent", "metadata": {"id": "agt-1", "labels"'
+    )
+
+
+JSON_JUNK = [b"[]", b"{", b"\xff\xff", b'{"kind": 3}', b'{"nope": 3}', b"null", b'"x"', b""]
+
+
+@pytest.mark.parametrize(
+    ("name", "junk"),
+    [("protobuf", b"\xff\xff"), ("protobuf", b"\x08")]
+    + [(name, junk) for name in CODECS if name != "protobuf" for junk in JSON_JUNK],
+)
+def test_codecs_refuse_junk(name: str, junk: bytes) -> None:
+    with pytest.raises(Undecodable):
+        codec_of(name).message(Agent, junk)
+
+
+def test_unknown_codec() -> None:
+    with pytest.raises(InvalidStoreUrl, match="unknown codec 'yaml'"):
+        codec_of("yaml")
+
+
+def test_golden_rows(tmp_path: Path) -> None:
+    """Every row that one create leaves in a key-value engine."""
+    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+        store.commit([Put("agent", "agt-1", Agent(metadata={"slug": "s", "org": "o", "owner_scope": 2}))])
+    database = plyvel.DB(str(tmp_path / "db"))
+    rows = dict(database)
+    database.close()
+    one = b"\0\0\0\0\0\0\0\1"
+    keys = b'[["slug_key",["2","o","s"]],["slug",["s"]],["org",["o"]]]'
+    assert rows == {
+        b"M": b'{"product":"parity-store","format":1,"codec":"protobuf"}',
+        b"S": one + one + b"\x05agent" + one,
+        b"r\x05agentagt-1": b"\0\0\0"
+        + bytes([len(keys)])
+        + b"\0\0\0\0"
+        + one
+        + one
+        + keys
+        + b'\x1a\x08\x12\x01s"\x01o(\x02',
+        b"o\x05agent" + one: b"agt-1",
+        b"u\x05agent\x08slug_key\x00\x0f\0\0\0\x012\0\0\0\x01o\0\0\0\x01s": one + b"agt-1",
+        b"i\x05agent\x04slug\x00\x05\0\0\0\x01s" + one: b"agt-1",
+        b"i\x05agent\x03org\x00\x05\0\0\0\x01o" + one: b"agt-1",
+        b"c\x05agent\x03org\x00\x05\0\0\0\x01o": one,
+    }
+
+
+def test_golden_checksum() -> None:
+    value = layout.pack_record(Held(1, 2, ()), b"message", checksum=True)
+    assert value == b"\0\0\0\x02" + b"\x17\x9d\xbe\xee" + b"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2[]message"
+    assert layout.message_of(value) == b"message"
+    for at in range(len(value)):
+        broken = value[:at] + bytes([value[at] ^ 0x40]) + value[at + 1 :]
+        with pytest.raises(layout.Damaged):
+            layout.message_of(broken)
+
+
+def test_keys_fit_every_engine() -> None:
+    widest = layout.KindLayout("k" * 120)
+    key = ("x" * 500, "y" * 500)
+    made = [widest.record("i" * 9000), widest.index_row("n" * 120, key, 1), widest.unique("n" * 120, ("x" * 176,))]
+    assert max(map(len, made)) <= layout.KEY_BYTES_MAX
+
+
+def test_sqlite_is_readable_by_any_tool(tmp_path: Path) -> None:
+    with open_store(f"sqlite:{tmp_path / 'db'}") as store:
+        store.commit([put("agt-1", "one")])
+        # while the store is open, as a person would look at it
+        tool = sqlite3.connect(tmp_path / "db")
+        found = tool.execute(
+            "SELECT id, typeof(data), json_extract(data, '$.metadata.slug') FROM resources WHERE kind = 'agent'"
+        ).fetchall()
+        entries = tool.execute("SELECT index_name, key, id FROM unique_entries").fetchall()
+        tool.close()
+    assert found == [("agt-1", "text", "one")]
+    assert entries == [("slug_key", '["2","acme","one"]', "agt-1")]
+
+
+# ---- refusals
+
+
+def _newer_leveldb(path: Path) -> None:
+    database = plyvel.DB(str(path))
+    database.put(b"M", b'{"product":"parity-store","format":2,"codec":"protobuf"}')
+    database.close()
+
+
+def _newer_sqlite(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 2")
+    database.close()
+
+
+@pytest.mark.parametrize(("scheme", "age"), [("leveldb", _newer_leveldb), ("sqlite", _newer_sqlite)])
+def test_newer_format_is_refused(scheme: str, age: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    open_store(f"{scheme}:{path}").close()
+    age(path)
+    with pytest.raises(FormatMismatch, match="has format 2; this program reads format 1") as refusal:
+        open_store(f"{scheme}:{path}")
+    assert "export" in refusal.value.hint
+
+
+@pytest.mark.parametrize("scheme", ["leveldb", "sqlite", "lmdb", "rocksdb"])
+def test_other_codec_is_refused(scheme: str, tmp_path: Path) -> None:
+    open_store(f"{scheme}:{tmp_path / 'db'}?codec=json").close()
+    with pytest.raises(FormatMismatch, match="codec 'json', not 'protobuf'"):
+        open_store(f"{scheme}:{tmp_path / 'db'}?codec=protobuf")
+    open_store(f"{scheme}:{tmp_path / 'db'}?codec=json").close()
+
+
+def test_strangers_databases_are_refused(tmp_path: Path) -> None:
+    database = plyvel.DB(str(tmp_path / "level"), create_if_missing=True)
+    database.put(b"hello", b"world")
+    database.close()
+    with pytest.raises(FormatMismatch, match="isn't ours"):
+        open_store(f"leveldb:{tmp_path / 'level'}")
+    tables = sqlite3.connect(tmp_path / "tables.db")
+    tables.execute("CREATE TABLE t (x)")
+    tables.close()
+    with pytest.raises(FormatMismatch, match="aren't ours"):
+        open_store(f"sqlite:{tmp_path / 'tables.db'}")
+    (tmp_path / "text.db").write_text("This is no database, but it is long enough to be looked at. " * 20)
+    with pytest.raises(FormatMismatch, match="no SQLite database"):
+        open_store(f"sqlite:{tmp_path / 'text.db'}")
+
+
+# ---- damage
+
+
+def _flip(path: Path, text: bytes) -> None:
+    """Change one byte of a text wherever a file under the path holds it."""
+    files = [file for file in ([path] if path.is_file() else path.iterdir()) if file.is_file()]
+    hits = 0
+    for file in files:
+        raw = file.read_bytes()
+        if text in raw:
+            hits += 1
+            file.write_bytes(raw.replace(text, bytes([text[0] ^ 1]) + text[1:]))
+    assert hits, "the text is in no file, so nothing was damaged"
+
+
+def _check_damage(store: Store) -> None:
+    for read in (store.get, store.get_bytes, store.get_record):
+        with pytest.raises(CorruptRecord, match="agent 'b' is corrupt") as damage:
+            read("agent", "b")
+        assert (damage.value.kind, damage.value.id) == ("agent", "b")
+    assert store.get("agent", "a") == agent("a")
+    with pytest.raises(CorruptRecord):
+        list(store.scan("agent"))
+    assert store.find("agent", "slug_key", slug_key("a")) == "a"
+
+
+@pytest.mark.parametrize("url", ["sqlite:{}", "sqlite:{}?codec=protobuf", "lmdb:{}", "lmdb:{}?codec=json"])
+def test_damage_is_named(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    with open_store(url.format(path)) as store:
+        store.commit([put("a"), Put("agent", "b", agent("b", text="DAMAGE HERE please"))])
+    _flip(path, b"DAMAGE HERE")
+    with open_store(url.format(path)) as store:
+        _check_damage(store)
+
+
+@pytest.mark.parametrize("scheme", ["leveldb", "rocksdb"])
+def test_damage_of_a_table_file(scheme: str, tmp_path: Path) -> None:
+    """Log-structured engines check whole blocks: what shares the block is lost with it, and is named."""
+    path = tmp_path / "db"
+    with open_store(f"{scheme}:{path}") as store:
+        noise = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(10_000))
+        last = "".join(map(chr, range(33, 1500)))
+        store.commit([put("a"), Put("agent", "aa", agent("aa", text=noise)), Put("agent", "b", agent("b", text=last))])
+        store.compact()
+    text = "".join(map(chr, range(900, 920))).encode()
+    _flip(path, text)
+    with open_store(f"{scheme}:{path}") as store, pytest.raises(CorruptRecord, match="agent 'b' is corrupt"):
+        store.get("agent", "b")
+
+
+def test_a_row_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+        store.commit([put("a"), put("b"), put("c")])
+    database = plyvel.DB(str(tmp_path / "db"))
+    database.put(b"r\x05agentb", layout.pack_record(Held(2, 2, ()), b"\xff\xff", checksum=False))
+    database.delete(b"r\x05agentc")
+    database.close()
+    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+        with pytest.raises(CorruptRecord, match="agent 'b' is corrupt"):
+            store.get("agent", "b")
+        assert store.get("agent", "a") == agent("a")
+        assert ids_of(store.scan("agent", limit=1)) == ["a"]
+        with pytest.raises(CorruptRecord, match="agent 'c' is corrupt: an index names it"):
+            list(store.scan("agent"))
+
+
+def test_a_write_that_failed_ends_the_commits(tmp_path: Path) -> None:
+    """After a failed write nobody knows what is on disk, so nothing is acknowledged before the store was reopened."""
+    store = open_store(f"leveldb:{tmp_path / 'db'}")
+    store.commit([put("a")])
+    engine = store._engine  # type: ignore[attr-defined] # the engine is what fails here
+    write = engine.write
+
+    def fails(*_: object, **__: object) -> None:
+        raise StoreUnavailable("no space left on device")
+
+    engine.write = fails
+    with pytest.raises(StoreUnavailable, match="no space left"):
+        store.commit([put("b")])
+    engine.write = write
+    with pytest.raises(StoreUnavailable, match="an earlier write failed"):
+        store.commit([put("c")])
+    assert ids_of(store.scan("agent")) == ["a"]
+    assert store.last_position() == 1
+    store.close()
+    with open_store(f"leveldb:{tmp_path / 'db'}") as again:
+        assert again.commit([put("b")]) == 2
