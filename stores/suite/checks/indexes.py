@@ -178,6 +178,9 @@ def counts(bench: Bench) -> None:
     """Counts follow creates, updates, removals and failed batches."""
     store = bench.store
     fill(store, ["a", "b", "c"])
+    same("kind, full", store.count("agent"), 3)
+    same("acme, full", store.count("agent", index="org", key=("acme",)), 3)
+    same("unique, full", store.count("agent", index="slug_key", key=slug_key("b")), 1)
     store.commit([put("a", org="else"), Delete("agent", "b"), Delete("agent", "missing")])
     failing = [put("d"), put("a", when="absent")]
     refused("failing batch", Conflict, lambda: store.commit(failing))

@@ -1,0 +1,72 @@
+"""An engine over a dict that outlives its store: for the suite's own tests, fast and easily broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from sortedcontainers import SortedDict
+
+from stores.contract import SizeOnDisk
+
+Rows: TypeAlias = "SortedDict[bytes, bytes]"
+
+
+class DictEngine:
+    """The `Engine` over rows that the caller keeps."""
+
+    name = "dict"
+    has_checksums = True
+    compactable = False
+
+    def __init__(self, rows: Rows) -> None:
+        self.tunables: Mapping[str, str] = {}
+        self.rows = rows
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Engine`."""
+        value: bytes | None = self.rows.get(key)
+        return value
+
+    def snapshot(self) -> DictSnapshot:
+        """See `Engine`."""
+        return DictSnapshot(self.rows.copy())
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:  # noqa: ARG002 - memory
+        """See `Engine`."""
+        for key, value in changes:
+            if value is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = value
+
+    def size_on_disk(self) -> SizeOnDisk:
+        """See `Engine`: what a file would take."""
+        size = sum(len(key) + len(value) for key, value in self.rows.items())
+        return SizeOnDisk(size, size)
+
+    def compact(self) -> None:
+        """See `Engine`: nothing to do."""
+
+    def close(self) -> None:
+        """See `Engine`: nothing to do."""
+
+
+class DictSnapshot:
+    """A copy of the rows."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `Snapshot`."""
+        value: bytes | None = self._rows.get(key)
+        return value
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See `Snapshot`."""
+        for key in self._rows.irange(start, stop, (True, False)):
+            yield key, self._rows[key]
+
+    def close(self) -> None:
+        """See `Snapshot`: nothing to do."""

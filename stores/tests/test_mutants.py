@@ -1,0 +1,83 @@
+"""Every mutant store is killed, by exactly the checks that the kill matrix names, and every check but the races kills.
+
+After a change of the suite: `python -m stores.tests.kill_matrix` prints the new matrix; read the difference.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stores.suite.agreement import check_agreement
+from stores.suite.check import Verdict, run_check
+from stores.suite.checks import CHECKS
+from stores.suite.mutants import CORRECT, MUTANTS, mutant
+from stores.suite.subject import FunctionSubject
+
+MATRIX: dict[str, list[str]] = json.loads((Path(__file__).parent / "kill_matrix.json").read_text())
+RACES = [check.id for check in CHECKS if check.id.startswith("race-")]
+INVISIBLE_TO_AGREEMENT = {
+    "answers_when_closed": "the search never uses a closed store",
+    "checks_without_lock": "the search has one thread",
+    "drops_unknown_fields": "the search stores no unknown fields",
+    "rounds_numbers": "the search stores no large numbers",
+    "shares_messages": "the search changes no message that it read",
+    "leaks_key_prefix": "organizations without resources of their own are listed right",
+}
+QUICK = ["ignores_unique", "tears_batch", "loses_update", "leaks_kind_prefix", "forgets_removals"]
+
+
+def test_the_matrix_is_about_these_mutants() -> None:
+    assert sorted(MATRIX) == sorted(MUTANTS)
+    assert len(MUTANTS) >= 15
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_killed_by_exactly_these_checks(name: str, tmp_path: Path) -> None:
+    killers = failing_checks(name, tmp_path)
+    assert killers, f"the mutant {name} survived"
+    assert killers == MATRIX[name]
+
+
+def test_what_mutants_are_made_of_is_correct(tmp_path: Path) -> None:
+    subject = FunctionSubject(CORRECT, tmp_path)
+    failed = [check.id for check in CHECKS if run_check(check, subject, check.id).verdict is Verdict.FAIL]
+    assert failed == []
+
+
+def test_races_kill_a_store_that_checks_without_lock(tmp_path: Path) -> None:
+    subject = mutant("checks_without_lock", tmp_path)
+    verdicts = {check.id: run_check(check, subject, check.id).verdict for check in CHECKS if check.id in RACES}
+    assert verdicts["race-unique"] is Verdict.FAIL
+    assert verdicts["race-lost-update"] is Verdict.FAIL
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_agreement_finds_mutants_in_few_steps(name: str, tmp_path: Path) -> None:
+    _find(name, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", [name for name in MUTANTS if name not in INVISIBLE_TO_AGREEMENT and name not in QUICK])
+def test_agreement_finds_all_others_too(name: str, tmp_path: Path) -> None:
+    _find(name, tmp_path)
+
+
+def _find(name: str, folder: Path) -> None:
+    found = check_agreement(mutant(name, folder), examples=400)
+    assert found, f"the mutant {name} agrees with the memory store"
+    *steps, problem = found
+    assert len(steps) <= 6, f"{steps}: {problem}"
+
+
+def failing_checks(name: str, folder: Path) -> list[str]:
+    """Return the ids of the checks that a mutant fails, without the races: those depend on the scheduler."""
+    subject = mutant(name, folder)
+    return [
+        check.id
+        for check in CHECKS
+        if check.id not in RACES and run_check(check, subject, check.id).verdict is Verdict.FAIL
+    ]
