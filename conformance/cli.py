@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from conformance.catalogue import catalogue
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
 from conformance.evidence import EvidenceUnreadable
 from conformance.features import NOTHING_DECLARED, Declaration, DeclarationInvalid, read_declaration
+from conformance.known_failing import KnownFailingInvalid, UpdateRefused, apply_known_failing, read_known_failing
+from conformance.known_failing import update_known_failing as update_file
 from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
 from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
@@ -39,6 +42,17 @@ class UsageError(Exception):
     """The command line asks for something that makes no sense."""
 
 
+_USAGE_ERRORS = (
+    UsageError,
+    NothingSelected,
+    TargetInvalid,
+    CredentialsInvalid,
+    DeclarationInvalid,
+    KnownFailingInvalid,
+    UpdateRefused,
+)
+
+
 def conform(
     target: Annotated[str, typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND or inproc:M:F")],
     profile: Annotated[str, typer.Option(help="cloud or oss; cloud where credentials are given, else oss")] = "",
@@ -47,6 +61,10 @@ def conform(
     seed: Annotated[int, typer.Option(help="decides whatever is random in the checks")] = 0,
     credentials: Annotated[Path | None, typer.Option(help="TOML with [roles.NAME] token and id")] = None,
     declare: Annotated[Path | None, typer.Option(help="TOML with [features] that the target claims")] = None,
+    known_failing: Annotated[Path | None, typer.Option(help="TOML with what is known to fail")] = None,
+    update_known_failing: Annotated[
+        bool, typer.Option("--update-known-failing", help="bring that file up to date with this run")
+    ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="checks at a time")] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="smaller sizes of concurrent and random work")] = False,
     deadline: Annotated[
@@ -59,7 +77,8 @@ def conform(
     try:
         options = _options(profile, only or [], seed, credentials, declare, jobs, quick=quick, deadline=deadline)
         report = _with_progress(target, options, out)
-    except (UsageError, NothingSelected, TargetInvalid, CredentialsInvalid, DeclarationInvalid) as error:
+        report = _with_known(report, known_failing, out, update=update_known_failing)
+    except _USAGE_ERRORS as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(EXIT_USAGE) from None
     print_report(console, report, out, verbose=verbose)
@@ -91,6 +110,21 @@ def requirements() -> None:
         excluded = f" [dim](excluded: {escape(row.excluded)})[/dim]" if row.excluded else ""
         head = f"[bold]{row.id}[/bold] {row.level} [{','.join(row.profiles)}]"
         console.print(f"{head} {escape(row.sentence)}{excluded}", soft_wrap=True)
+
+
+def _with_known(report: Report, path: Path | None, out: Path | None, *, update: bool) -> Report:
+    """Hold the report against the known-failing file, after bringing that up to date where asked to."""
+    if path is None:
+        if update:
+            raise UsageError("--update-known-failing needs --known-failing FILE to write to")
+        return report
+    today = datetime.now(UTC).date()
+    if update:
+        update_file(path, report, today)
+    report = apply_known_failing(report, read_known_failing(path), today)
+    if out is not None:
+        write_verdicts(out / VERDICTS_FILE, report)
+    return report
 
 
 def _options(

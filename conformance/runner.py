@@ -23,6 +23,7 @@ from conformance.credentials import Credentials
 from conformance.evidence import Ending, Evidence, EvidenceWriter, Outcome, read_evidence
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.founding import found_world, leave_world
+from conformance.known_failing import Known, apply_known_failing
 from conformance.link import Link, TargetLost
 from conformance.rejudge import judge_run
 from conformance.session import HarnessFault, Session, SetupRefused
@@ -49,6 +50,7 @@ class Options:
     seed: int = 0
     credentials: Credentials = field(default_factory=Credentials)
     declaration: Declaration = NOTHING_DECLARED
+    known_failing: tuple[Known, ...] = ()
     jobs: int = 1
     quick: bool = False
     deadline_seconds: float = DEADLINE_SECONDS
@@ -85,6 +87,8 @@ def run(target: str, options: Options | None = None, *, out: Path | None = None)
         with EvidenceWriter(out / EVIDENCE_FILE, info) as writer:
             _exercise_all(target, options, info, writer)
         report = judge_run(read_evidence(out / EVIDENCE_FILE))
+        if options.known_failing:
+            report = apply_known_failing(report, options.known_failing, datetime.now(UTC).date())
         write_verdicts(out / VERDICTS_FILE, report)
     return report
 

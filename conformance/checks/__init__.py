@@ -24,6 +24,7 @@ from conformance.checks import (
     publish,
     resolve_slug,
     rpc,
+    search,
     send_response,
     set_defaults,
     transform_response,
@@ -56,6 +57,7 @@ MODULES = (
     environment,
     policy,
     rpc,
+    search,
     durability,
 )
 

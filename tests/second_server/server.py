@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -62,12 +64,19 @@ DEFECTS: dict[str, str] = {
     "delete_leaves_policies": "a resource's policies outlive it",
     "page_boundary_skipped": "a listing leaves out the first resource of every page but the first",
     "total_is_page": "total_count counts the page only",
+    "junk_accepted": "bytes that don't parse are taken for an empty answer's worth",
+    "unknown_method_ok": "unknown methods are answered with nothing, OK",
+    "not_serving": "the health service says NOT_SERVING",
+    "reflection_silent": "reflection names no service",
+    "late_half": "a create whose deadline has passed keeps the agent and drops its default instance",
 }
 """What can be planted, by name."""
 
 MESSAGE_BYTES_MAX = 10 * 1024 * 1024
 PAGE_DEFAULT, PAGE_MAX = 20, 100
 LIST_DEFAULT = 100
+LATE_SECONDS = 0.5
+"""The suite's short deadlines are all under this; its ordinary ones are far over."""
 Handler = Callable[[Any, str], Any]
 
 
@@ -247,19 +256,47 @@ def _handler(service: Service, path: str, handler: Handler) -> grpc.RpcMethodHan
     method = Default().FindMethodByName(path)
 
     def call(request: Any, context: grpc.ServicerContext) -> Any:
+        if request is None:
+            return GetMessageClass(method.output_type)()
         try:
             caller = service.access.caller(context) if not _invalid_first(service, request) else ""
             with service.state.transaction():
-                return handler(request, caller)
+                answer = handler(request, caller)
         except Refused as refused:
             _refuse(context, refused)
             raise
+        if service.state.has("late_half") and (context.time_remaining() or 1) < LATE_SECONDS:
+            service.state.drop_instances_of(answer)
+        return answer
 
     return grpc.unary_unary_rpc_method_handler(
         call,
-        request_deserializer=GetMessageClass(method.input_type).FromString,
+        request_deserializer=_parser(service, GetMessageClass(method.input_type)),
         response_serializer=GetMessageClass(method.output_type).SerializeToString,
     )
+
+
+def _parser(service: Service, message: Any) -> Callable[[bytes], Any]:
+    """Parse a request; gRPC answers INTERNAL to what doesn't parse."""
+    if not service.state.has("junk_accepted"):
+        parse: Callable[[bytes], Any] = message.FromString
+        return parse
+
+    def lenient(data: bytes) -> Any:
+        try:
+            return message.FromString(data)
+        except DecodeError:
+            return None
+
+    return lenient
+
+
+class _AnyMethod(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in the stubs only
+    """Answers whatever nobody else answers."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+        del handler_call_details
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: b"")
 
 
 def _invalid_first(service: Service, request: Any) -> bool:
@@ -340,9 +377,14 @@ def _add_services(server: grpc.Server, service: Service) -> None:
         handler = grpc.method_handlers_generic_handler("parity.v1.EventService", {"Watch": watch})
         server.add_generic_rpc_handlers((handler,))
     checker = health.HealthServicer()
-    checker.set("", health_pb2.HealthCheckResponse.SERVING)
+    healthy = not service.state.has("not_serving")
+    status = health_pb2.HealthCheckResponse.SERVING if healthy else health_pb2.HealthCheckResponse.NOT_SERVING
+    checker.set("", status)
     health_pb2_grpc.add_HealthServicer_to_server(checker, server)
-    reflection.enable_server_reflection((*table, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    named = () if service.state.has("reflection_silent") else tuple(table)
+    reflection.enable_server_reflection((*named, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    if service.state.has("unknown_method_ok"):
+        server.add_generic_rpc_handlers((_AnyMethod(),))
 
 
 def main() -> None:
@@ -350,10 +392,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A second agent server, for the conformance suite's own tests.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--profile", choices=("cloud", "oss"), default="oss")
+    parser.add_argument("--journal", default="", help="a file that keeps agents, and nothing else, over a restart")
     parser.add_argument("--defect", action="append", default=[], choices=sorted(DEFECTS))
     arguments = parser.parse_args()
     tokens = {f"token-{role}": role for role in ("operator", "admin", "member", "outsider", "nobody")}
     running = start(arguments.profile, tokens, "operator", defects=frozenset(arguments.defect), port=arguments.port)
+    if arguments.journal:
+        running.state.keep_agents_in(Path(arguments.journal))
     print(running.address, flush=True)  # noqa: T201 - a command line prints
     threading.Event().wait()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,6 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest
 from ulid_transform import ulid_now
 
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.parity.v1.event_pb2 import CloudEvent
 
@@ -55,6 +58,7 @@ class State:
     lock: threading.RLock = field(default_factory=threading.RLock)
     changed: threading.Condition = field(init=False)
     stopping: bool = False
+    journal: _Journaled | None = None
     ordinals: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +86,23 @@ class State:
                     self.resources, self.policies, self.events = resources, policies, events
                 raise
             finally:
+                if self.journal is not None:
+                    self.journal.write(self.resources["agent"])
                 self.changed.notify_all()
+
+    def drop_instances_of(self, answer: Any) -> None:
+        """Forget the instances of an agent that was answered."""
+        metadata = getattr(answer, "metadata", None)
+        rows = self.resources["agent_instance"]
+        with self.lock:
+            for key in [key for key, row in rows.items() if metadata is not None and row.spec.agent_id == metadata.id]:
+                del rows[key]
+
+    def keep_agents_in(self, journal: Path) -> None:
+        """Take the agents of a file, and write every later change of them there. Instances are not kept."""
+        agents = _Journaled(journal)
+        self.resources["agent"] = agents
+        self.journal = agents
 
     def by_slug(self, kind: str, metadata: Any, *, whole_kind: bool) -> Any | None:
         """Find the resource that holds a slug, within the scope or within the whole kind."""
@@ -108,6 +128,25 @@ class State:
         )
         event.data.Pack(resource if self.has("secret_in_event") else redacted(resource))
         self.events.append(event)
+
+
+class _Journaled(dict[str, Any]):
+    """Agents that are also in a file: one line of base64 each."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+        if file.exists():
+            for line in file.read_text(encoding="ascii").splitlines():
+                agent = Agent.FromString(base64.b64decode(line))
+                self[agent.metadata.id] = agent
+
+    def write(self, agents: dict[str, Any]) -> None:
+        """Replace the file by these agents."""
+        lines = [base64.b64encode(agent.SerializeToString()).decode() for agent in agents.values()]
+        partial = self._file.with_suffix(".partial")
+        partial.write_text("\n".join(lines), encoding="ascii")
+        partial.replace(self._file)
 
 
 def _scope(metadata: Any) -> tuple[int, str]:
