@@ -106,7 +106,7 @@ def _subject(event: CloudEvent) -> Iterable[IndexKey]:
     return ((event.subject,),)
 
 
-_RESOURCE_INDEXES = (Index("slug_key", slug_key, unique=True), Index("slug", _slug, counted=False), Index("org", _org))
+_RESOURCE_INDEXES = (Index("slug_key", slug_key, unique=True), Index("slug", _slug), Index("org", _org))
 
 KINDS: Schema = {
     kind.name: kind

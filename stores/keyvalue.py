@@ -223,6 +223,8 @@ class KeyValueStore:
             if value is not None:
                 yield layout.unpack_unique(value)
             return
+        if index in self._schema[kind].counted and self._engine.get(self._layouts[kind].counter(index, key)) is None:
+            return  # most look-ups ask whether a key is free, and a read of its number costs less than an iterator
         snapshot = self._engine.snapshot()
         try:
             for row_key, id_ in snapshot.range(*self._layouts[kind].index_range(index, key, 0)):

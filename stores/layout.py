@@ -10,7 +10,6 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import orjson
 
@@ -98,18 +97,10 @@ def _named(name: str) -> bytes:
     return bytes([len(raw)]) + raw
 
 
-@lru_cache(maxsize=4096)  # a commit looks for, claims and writes the same few keys
 def pack_key(key: IndexKey) -> bytes:
-    """Return an index key's bytes: no packed key is a prefix of another. Long keys are hashed (SHA-256)."""
-    packed = b"".join([_length_first(part.encode()) for part in key])
-    size = len(packed)
-    if size > _PART_BYTES_MAX:
-        return _HASHED + hashlib.sha256(packed).digest()
-    return size.to_bytes(2, "big") + packed
-
-
-def _length_first(raw: bytes) -> bytes:
-    return len(raw).to_bytes(4, "big") + raw
+    """Return an index key's bytes, a JSON array: no packed key is a prefix of another. Long ones are hashed."""
+    packed = orjson.dumps(key)
+    return packed if len(packed) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(packed).digest()
 
 
 def position_of(row_key: bytes) -> int:

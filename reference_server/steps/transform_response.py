@@ -11,12 +11,13 @@ from reference_server.unit_of_work import UnitOfWork
 
 
 def transform_response(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
-    """Set the response to the redacted resource; stored bytes go out as they are where nothing is to be hidden."""
+    """Set the response to the redacted resource where there is something to hide; else nothing is to be changed."""
     kind = state.operation.kind
     if state.resource is not None:
-        return replace(state, response=redacted(kind, state.resource))
+        public = redacted(kind, state.resource)
+        return state if public is state.resource else replace(state, response=public)
     if state.existing is None:
         return state
     stored = message_of(state, state.existing)
     public = redacted(kind, stored)
-    return replace(state, response=state.existing.data if public is stored else public)
+    return state if public is stored else replace(state, response=public)

@@ -90,10 +90,11 @@ def test_golden_rows(tmp_path: Path) -> None:
         + keys
         + b'\x1a\x08\x12\x01s"\x01o(\x02',
         b"o\x05agent" + one: b"agt-1",
-        b"u\x05agent\x08slug_key\x00\x0f\0\0\0\x012\0\0\0\x01o\0\0\0\x01s": one + b"agt-1",
-        b"i\x05agent\x04slug\x00\x05\0\0\0\x01s" + one: b"agt-1",
-        b"i\x05agent\x03org\x00\x05\0\0\0\x01o" + one: b"agt-1",
-        b"c\x05agent\x03org\x00\x05\0\0\0\x01o": one,
+        b'u\x05agent\x08slug_key["2","o","s"]': one + b"agt-1",
+        b'i\x05agent\x04slug["s"]' + one: b"agt-1",
+        b'i\x05agent\x03org["o"]' + one: b"agt-1",
+        b'c\x05agent\x04slug["s"]': one,
+        b'c\x05agent\x03org["o"]': one,
     }
 
 
