@@ -31,6 +31,7 @@ check: env ## format, lint, types, stale generated code, import rule
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy bootstrap.py
 	$(BIN)/python -m protos.generate --check
 	$(BIN)/pytest -q tests/test_import_rule.py
 

@@ -16,8 +16,14 @@ STORES: tuple[tuple[str, str], ...] = (
 )
 """(scheme, codec) of the embedded stores that are proven, first the one that the claims favour."""
 
-FULL_STORES: tuple[tuple[str, str], ...] = (*STORES, ("memory", ""))
-"""With the oracle: what a long verification proves as well."""
+FULL_STORES: tuple[tuple[str, str], ...] = (
+    *STORES,
+    ("lmdb", "protobuf"),
+    ("rocksdb", "protobuf"),
+    ("badger", "protobuf"),
+    ("memory", ""),
+)
+"""With the further engines and the oracle: what a long verification proves, as far as their drivers are here."""
 
 
 @dataclass(frozen=True, slots=True)

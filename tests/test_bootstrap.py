@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -102,6 +104,15 @@ def test_the_lock_names_no_host_and_hashes_everything() -> None:
     pinned = [line for line in lines if line and not line.startswith((" ", "#"))]
     assert pinned
     assert all("==" in line and line.endswith("\\") for line in pinned)
+
+
+def test_every_dependency_is_locked() -> None:
+    """A dependency that was added without `make lock` would be missing on every other machine."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    names = {re.split(r"[\[<>=;! ]", requirement)[0].lower() for requirement in wanted}
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert names - set(re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)) == set()
 
 
 def test_the_script_needs_nothing_but_the_standard_library() -> None:
