@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from benchmarks.results import ClaimVerdict
 from benchmarks.results import Verdict as ClaimOutcome
-from conformance.verdict import EXIT_CONFORMANT, EXIT_USAGE, Level, Result, Verdict
+from conformance.verdict import EXIT_USAGE, Level, Result, Verdict
 from reports.models import Broken, Judged, Run
 from reports.text import cut, one_line, visible
 from reports.views.claims import claim_row
@@ -153,8 +153,3 @@ def _claim_case(judged: ClaimVerdict) -> _Case:
         message=judged.reason or "not measured" if missing else "",
         output="" if missing else f"{judged.sentence}\n{judged.verdict}: {row.meaning}\n{row.ratio}, {row.interval}",
     )
-
-
-def is_green(run: Run) -> bool:
-    """Whether no test case of this run is a failure or an error; equal to every server's exit code being zero."""
-    return not run.broken and all(one.report.exit_code == EXIT_CONFORMANT for one in run.judged)

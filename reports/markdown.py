@@ -25,7 +25,7 @@ _ENTITIES = {ord("<"): "&lt;", ord(">"): "&gt;", ord("&"): "&amp;", ord("@"): "&
 
 def plain(text: str) -> str:
     """Return foreign text as Markdown that shows it as it is, on one line: no markup, links, mentions or HTML."""
-    shown = _MARKUP.sub(r"\\\1", one_line(text).translate(_ENTITIES))
+    shown = _MARKUP.sub(r"\\\1", one_line(text)).translate(_ENTITIES)
     unlinked = shown.replace("://", "&#58;//").replace("www.", "www&#46;")
     return re.sub(r"^([-+=]|\d+[.])", lambda found: f"&#{ord(found[0][0])};{found[0][1:]}", unlinked)
 

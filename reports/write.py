@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -61,6 +62,7 @@ def _write(path: Path, content: str) -> Path:
         partial.write_text(content, encoding="utf-8", newline="\n")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise ReportUnwritable(f"{path}: {error.strerror}", hint="choose another directory with --out") from error
     return path

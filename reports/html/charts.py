@@ -21,7 +21,7 @@ TICKS = 4
 
 @dataclass(frozen=True, slots=True)
 class ChartRow:
-    """One line of a chart. `kind` is the class of the verdict's colour, where there is a verdict; `below` stands under it."""
+    """One line of a chart. `kind` is the class of its verdict's colour, if it has one; `below` stands under it."""
 
     label: str
     drawing: Markup

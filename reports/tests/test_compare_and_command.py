@@ -1,0 +1,134 @@
+"""Two runs compared, and the commands of the room as people type them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import ClaimVerdict, Interval, Judgement, Ratio, Results
+from conformance.verdict import Report, Result, Verdict
+from parity.main import run as parity
+from reports.compare import Change, compare_runs, comparison_markdown
+from reports.models import Judged, Run
+from reports.read import read_run
+from reports.tests import sample
+
+
+def run_of(name: str, *results: Result, benchmarks: Results | None = None) -> Run:
+    report = Report(sample.run_info("x", "oss"), results)
+    return Run(name, judged=(Judged("x-oss", "x", report, {}, "parity conform x"),), benchmarks=benchmarks)
+
+
+def test_each_change_of_a_verdict_is_named() -> None:
+    first, second = (
+        {
+            "broken": (Verdict.PASS, Verdict.FAIL),
+            "mended": (Verdict.UNTESTABLE, Verdict.PASS),
+            "other": (Verdict.FAIL, Verdict.UNTESTABLE),
+            "same": (Verdict.FAIL, Verdict.FAIL),
+        },
+        {"added": Verdict.PASS, "added-red": Verdict.FAIL},
+    )
+    before = [sample.result(name, verdict=pair[0]) for name, pair in first.items()]
+    after = [sample.result(name, verdict=pair[1]) for name, pair in first.items()]
+    found = compare_runs(
+        run_of("a", *before, sample.result("gone")),
+        run_of("b", *after, *(sample.result(name, verdict=verdict) for name, verdict in second.items())),
+    )
+    assert {one.requirement: one.change for one in found.verdicts} == {
+        "broken": Change.BROKEN,
+        "mended": Change.MENDED,
+        "other": Change.OTHER,
+        "gone": Change.REMOVED,
+        "added": Change.ADDED,
+        "added-red": Change.BROKEN,
+    }
+    assert found.worse
+    assert "**2 broken, 1 mended, 1 changed, 1 only in the second, 1 only in the first.**" in comparison_markdown(found)
+
+
+def test_nothing_changed_is_not_worse(red_run: Path) -> None:
+    run = read_run(red_run)
+    found = compare_runs(run, run)
+    assert (found.verdicts, found.warnings, found.worse) == ((), (), False)
+    assert not any(one.moved or one.verdict_changed for one in found.claims)
+    assert f"no verdict changed; 0 of {len(found.claims)} ratios moved" in comparison_markdown(found)
+
+
+def test_a_server_that_is_gone_is_worse() -> None:
+    with_server, without = run_of("a", sample.result("A")), Run("b")
+    assert compare_runs(with_server, without).servers_removed == ("x-oss",)
+    assert compare_runs(with_server, without).worse
+    assert not compare_runs(without, with_server).worse
+
+
+def changed(results: Results, *, by: float, width: float) -> Results:
+    """The same run with the first claim's ratio at another place, its interval as wide as told."""
+
+    def move(one: ClaimVerdict) -> ClaimVerdict:
+        value = one.ratio.value * by if one.ratio else 0.0
+        return replace(one, ratio=Ratio(value, Interval(value / width, value * width, 0.95)))
+
+    first, *rest = results.judgement.verdicts
+    return Results(results.raw, Judgement(results.judgement.summaries, (), (move(first), *rest)))
+
+
+@pytest.mark.parametrize(("by", "width", "moved"), [(1.5, 1.05, True), (1.5, 2.0, False), (0.5, 1.05, True)])
+def test_a_ratio_moved_only_when_the_intervals_part(results: Results, by: float, width: float, moved: bool) -> None:
+    old = changed(results, by=1.0, width=width)
+    found = compare_runs(
+        run_of("a", benchmarks=old), run_of("b", benchmarks=changed(results, by=by, width=width))
+    ).claims[0]
+    assert found.moved is moved
+    assert found.factor == pytest.approx(by)
+
+
+def test_what_makes_numbers_incomparable_is_said(results: Results) -> None:
+    machine = replace(
+        results.raw.environment, cpu="Another CPU", fsync=replace(results.raw.environment.fsync, median_us=9e3)
+    )
+    other = Results(replace(results.raw, environment=machine), results.judgement)
+    found = compare_runs(run_of("a", benchmarks=results), run_of("b", benchmarks=other))
+    assert found.warnings == (
+        "processor differs: Example CPU 3000, then Another CPU",
+        "one fsync differs: 151 µs, then 9 ms",
+    )
+
+
+def test_report_writes_what_was_asked_for(red_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parity(["report", str(red_run), "--out", str(tmp_path / "all")]) == 0
+    names = ["report.html", "report.md", "junit.xml", "badge.svg"]
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "all" / name) for name in names]
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == sorted(names)
+    assert parity(["report", str(red_run), "--format", "junit", "--out", str(tmp_path / "one")]) == 0
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["junit.xml"]
+
+
+def test_report_refuses_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parity(["report", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: {tmp_path}: holds no run")
+    assert "Traceback" not in told
+
+
+def test_report_says_where_it_can_not_write(red_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert parity(["report", str(red_run), "--out", str(tmp_path / "file" / "below")]) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_compare_prints_and_gates(
+    red_run: Path, green_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parity(["compare", str(green_run), str(red_run), "--md"]) == 0
+    told = capsys.readouterr().out
+    assert "3 broken" in told
+    assert "`CHECKDUP-1`" in told
+    assert parity(["compare", str(green_run), str(red_run), "--gate"]) == 1
+    assert parity(["compare", str(red_run), str(green_run), "--gate"]) == 0
+    copy = shutil.copytree(green_run, tmp_path / "copy")
+    (copy / "run.json").write_text("{")
+    assert parity(["compare", str(green_run), str(copy)]) == 2

@@ -1,0 +1,213 @@
+"""What a report says: matrices, outcome, failures, claims, gaps, numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import ClaimVerdict, Interval, Placement, Ratio, Results, Subject
+from benchmarks.results import Verdict as ClaimOutcome
+from conformance.verdict import CREATE_STEPS, Level, Report, Result, Verdict
+from reports import numbers
+from reports.models import Broken, Judged, Run
+from reports.read import read_run
+from reports.tests import sample
+from reports.text import anchor, pretty, visible
+from reports.views.attribution import AttributionRow, attribution
+from reports.views.blanks import gaps
+from reports.views.claims import claim_groups, claim_row
+from reports.views.failures import failures
+from reports.views.matrix import WHOLE_CREATE, create_rows, operation_rows
+from reports.views.outcome import Standing, outcome
+
+
+def judged(*results: Result, profile: str = "cloud", **changes: object) -> Judged:
+    info = sample.run_info("x", profile)
+    return Judged("x", "x", replace(Report(info, results), **changes), {}, "parity conform x")  # type: ignore[arg-type] # fields of a report
+
+
+def run_of(*columns: Judged) -> Run:
+    return Run("run", judged=columns)
+
+
+def test_the_matrix_has_the_twelve_steps_in_order(red_run: Path) -> None:
+    rows = create_rows(read_run(red_run))
+    assert [row.name for row in rows] == list(CREATE_STEPS)
+    duplicate = rows[3].cells
+    assert [cell.verdict for cell in duplicate] == [Verdict.PASS] * 6 + [Verdict.FAIL, Verdict.PASS]
+    assert (duplicate[6].passed, duplicate[6].total, duplicate[6].red) == (1, 2, ("CHECKDUP-1",))
+    assert [cell.exists for cell in rows[1].cells] == [True, False] * 4
+    assert rows[0].cells[6].verdict is Verdict.PASS
+    assert rows[0].cells[6].should_failed == 1
+
+
+def test_a_step_of_which_nothing_was_run_is_never_green() -> None:
+    rows = create_rows(run_of(judged(), judged(profile="oss")))
+    assert {row.cells[0].verdict for row in rows} == {None}
+    absent = {row.name for row in rows if not row.cells[1].exists}
+    assert absent == {"Authorize", "CreateIamPolicies", "Publish", "TransformResponse"}
+
+
+def test_operations_come_as_the_catalogue_has_them_after_create_as_a_whole(red_run: Path) -> None:
+    rows = operation_rows(read_run(red_run))
+    assert [row.name for row in rows] == [WHOLE_CREATE, *sample.OPERATIONS]
+    assert rows[7].cells[6].verdict is Verdict.KNOWN_FAILING
+
+
+FAIL = sample.result("A-1", verdict=Verdict.FAIL)
+PASS = sample.result("A-2")
+
+
+@pytest.mark.parametrize(
+    ("run", "standing", "words"),
+    [
+        (run_of(), Standing.NONE, "Nothing was judged"),
+        (run_of(judged()), Standing.NONE, "Nothing was judged"),
+        (run_of(judged(PASS)), Standing.GREEN, "The server is conformant"),
+        (run_of(judged(PASS), judged(PASS)), Standing.GREEN, "All 2 servers are conformant"),
+        (run_of(judged(FAIL, PASS), judged(PASS)), Standing.RED, "1 of 2 servers is not conformant: 1 MUST"),
+        (run_of(judged(PASS, leaks=("agent z",))), Standing.RED, "left over"),
+        (run_of(judged(PASS), judged()), Standing.INCOMPLETE, "1 of 2 runs is incomplete"),
+        (run_of(judged(replace(PASS, verdict=Verdict.NOT_RUN))), Standing.INCOMPLETE, "incomplete"),
+        (run_of(judged(replace(PASS, verdict=Verdict.HARNESS_ERROR), FAIL)), Standing.FAULT, "suite itself"),
+        (replace(run_of(judged(PASS)), broken=(Broken("b", "why", "c"),)), Standing.INCOMPLETE, "1 of 2 runs"),
+    ],
+)
+def test_the_outcome_is_the_worst_and_never_vacuously_green(run: Run, standing: Standing, words: str) -> None:
+    found = outcome(run)
+    assert found.standing is standing
+    assert words in found.sentence
+
+
+def test_the_same_fault_on_two_servers_is_one_card() -> None:
+    should = replace(FAIL, id="S-1", level=Level.SHOULD)
+    found = failures(run_of(judged(should, FAIL), judged(FAIL)))
+    assert [(one.id, len(one.occurrences)) for one in found] == [("A-1", 2), ("S-1", 1)]
+
+
+def test_a_card_shows_the_exchanges_of_its_problems(red_run: Path) -> None:
+    found = {one.id: one for one in failures(read_run(red_run))}
+    assert set(found) == {"CHECKDUP-1", "VALIDATE-3", "LIST-1"}
+    assert [one.seq for one in found["CHECKDUP-1"].occurrences[0].exchanges] == [1, 2, 3]
+    assert [one.seq for one in found["VALIDATE-3"].occurrences[0].exchanges] == [3]
+
+
+def test_gaps_are_named_with_their_reasons(red_run: Path) -> None:
+    found = gaps(read_run(red_run))
+    assert [gap.red for gap in found] == sorted((gap.red for gap in found), reverse=True)
+    told = {(gap.what, gap.where): gap for gap in found}
+    assert told["untestable", "sqlite-protobuf-cloud"].reason == "no credentials for an admin"
+    assert told["store", "rocksdb+protobuf"].reason == "the driver rocksdict is not installed"
+    assert told["claim", "memory/durable/medium"].reason.startswith("the process was ended")
+    assert ("benchmark", "sqlite+json-orjson/durable, memory, medium") in told
+
+
+def claim(value: float, low: float, high: float, verdict: ClaimOutcome, **changes: object) -> ClaimVerdict:
+    old, new = Subject("sqlite", "json-orjson", "durable"), Subject("leveldb", "protobuf", "durable")
+    placement = Placement.ABOVE if low > 50 else Placement.INSIDE
+    made = ClaimVerdict(
+        "write-speed", "Writes", "Faster.", "write", old, new, "durable", "small", "times", 10.0, 50.0,
+        Ratio(value, Interval(low, high, 0.95)), placement, verdict, "", "parity bench stores",
+    )  # fmt: skip
+    return replace(made, **changes)  # type: ignore[arg-type] # fields of a verdict
+
+
+@pytest.mark.parametrize(
+    ("judged_claim", "meaning"),
+    [
+        (
+            claim(20, 15, 30, ClaimOutcome.SUPPORTED),
+            "is 20 times faster than sqlite+json-orjson. The claim holds here.",
+        ),
+        (claim(70, 60, 80, ClaimOutcome.SUPPORTED), "More than was claimed."),
+        (claim(2.5, 2.1, 2.9, ClaimOutcome.CONTRADICTED), "A gain, but less than was claimed."),
+        (claim(0.5, 0.4, 0.6, ClaimOutcome.CONTRADICTED), "is 2 times slower than sqlite+json-orjson. The opposite"),
+        (claim(1.0, 0.9, 1.1, ClaimOutcome.CONTRADICTED), "No difference between"),
+        (claim(9, 8, 12, ClaimOutcome.INCONCLUSIVE), "can't decide"),
+        (claim(2, 1.9, 2.1, ClaimOutcome.SUPPORTED, form="saving"), "needs 50 % less space than"),
+        (claim(0.5, 0.4, 0.6, ClaimOutcome.CONTRADICTED, metric="memory_peak"), "needs 100 % more memory than"),
+        (claim(1, 1, 1, ClaimOutcome.NOT_MEASURED, ratio=None, reason="too few builds"), "too few builds"),
+    ],
+)
+def test_a_claim_is_told_in_plain_language(judged_claim: ClaimVerdict, meaning: str) -> None:
+    assert meaning in claim_row(judged_claim).meaning
+
+
+def test_claims_are_grouped_in_the_order_of_the_ledger(results: Results) -> None:
+    groups = claim_groups(Run("run", benchmarks=results))
+    assert [group.id for group in groups][:3] == ["write-speed", "read-speed", "list-speed"]
+    assert sum(len(group.rows) for group in groups) == len(results.judgement.verdicts)
+    assert {row.judged.claim for group in groups for row in group.rows if group.id == "memory"} == {"memory"}
+
+
+def test_attribution_names_the_bigger_part_only_beyond_the_intervals(results: Results) -> None:
+    found = attribution(Run("run", benchmarks=results))
+    by_key = {(row.metric, row.payload, row.durability): row for row in found.rows}
+    assert by_key["read", "small", "relaxed"].mostly == "codec"
+    assert {one.change for one in found.durability} >= {"sqlite+protobuf", "leveldb+protobuf"}
+
+    def row(codec: tuple[float, float], engine: tuple[float, float]) -> AttributionRow:
+        ratios = {"codec": Ratio(1, Interval(*codec, 0.95)), "engine": Ratio(1, Interval(*engine, 0.95))}
+        return AttributionRow("m", "p", "d", ratios, {})
+
+    assert row((2, 3), (1.1, 1.5)).mostly == "codec"
+    assert row((0.9, 1.2), (0.2, 0.5)).mostly == "engine"
+    assert row((0.5, 3), (1.1, 1.5)).mostly == ""
+    assert AttributionRow("m", "p", "d", {}, {}).mostly == ""
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (numbers.quantity(0.85, "us"), "850 ns"),
+        (numbers.quantity(1234.5, "us"), "1.23 ms"),
+        (numbers.quantity(2.5, "s"), "2.5 s"),
+        (numbers.quantity(1536, "bytes"), "1.5 KiB"),
+        (numbers.quantity(1536, "bytes/agent"), "1.5 KiB/agent"),
+        (numbers.quantity(44 * 1024, "KiB"), "44 MiB"),
+        (numbers.quantity(0, "us"), "0"),
+        (numbers.quantity(12.345, "widgets"), "12.3 widgets"),
+        (numbers.quantities([1024, 2048], "bytes/agent"), "1 / 2 KiB/agent"),
+        (numbers.times(1234.5), "1,230x"),
+        (numbers.times(0.05), "0.05x"),
+        (numbers.in_form("saving", 2.0), "50 % smaller"),
+        (numbers.in_form("saving", 0.8), "25 % larger"),
+        (numbers.between("saving", 1.5, 2.0), "33 to 50 % smaller"),
+        (numbers.between("saving", 0.5, 0.8), "25 to 100 % larger"),
+        (numbers.between("saving", 0.8, 2.0), "25 % larger to 50 % smaller"),
+        (numbers.between("times", 2.0, 3.0), "2x to 3x"),
+        (numbers.claimed("times", 1.05, None), "at least 1.05x"),
+        (numbers.duration(75.04), "75 s"),
+        (numbers.duration(723), "12 min 3 s"),
+        (numbers.moment("2026-03-01T09:30:00.123Z"), "2026-03-01 09:30:00 UTC"),
+        (numbers.moment("yesterday"), "yesterday"),
+        (numbers.digits(float("inf")), "inf"),
+        (numbers.counted(1, "server"), "1 server"),
+        (numbers.counted(1204, "check"), "1,204 checks"),
+    ],
+)
+def test_numbers_are_written_as_people_read_them(shown: str, expected: str) -> None:
+    assert shown == expected
+
+
+def test_hidden_characters_become_visible() -> None:
+    assert visible("a\x00b\x1b\r\n\t\u202e\ud800\ufffe") == "a␀b␛␍\n\t⟨U+202E⟩\ufffd\ufffd"
+
+
+def test_long_and_deep_values_are_cut() -> None:
+    deep: object = "x"
+    for _ in range(5000):
+        deep = [deep]
+    assert "nested deeper" in pretty(deep)
+    assert "(9600 more characters)" in pretty({"a": "x" * 10_000})
+    assert "(80 more)" in pretty(list(range(100)))
+    assert len(pretty({str(n): "y" * 300 for n in range(100)})) < 4100
+
+
+def test_different_names_have_different_anchors_of_plain_characters() -> None:
+    names = ["a b", "a_b", "a-b", "a.b", "a_20_b", "日", "<script>"]
+    anchors = [anchor("failure", name) for name in names]
+    assert len(set(anchors)) == len(names)
+    assert all(one.replace("_", "").replace("-", "").isalnum() and one.isascii() for one in anchors)
