@@ -20,7 +20,8 @@ from benchmarks.results import (
 from benchmarks.samples import Samples
 from benchmarks.statistics import TooFewBuilds, ratio
 
-FORMS = ("times", "saving")
+FORMS = ("times", "saving", "share", "growth")
+"""How people state a ratio: 10x faster, 30 % smaller, 95 % of the baseline's rate, grows by at most 1.3x."""
 
 
 class ClaimsError(Exception):
@@ -81,19 +82,38 @@ def _claim(row: dict[str, Any]) -> Claim:
 
 def as_ratio(form: str, bound: float, name: str = "") -> float:
     """Return a stated bound as a ratio: a saving of 0.3 (30 % smaller) is baseline over candidate 1.43."""
-    if form == "times":
+    if form in {"times", "share"}:
         return bound
+    if form == "growth":
+        return 1 / bound
     if not bound < 1:
         raise ClaimsError(f"claim {name!r}: a saving of {bound} is more than everything; state 30 % as 0.30")
     return 1 / (1 - bound)
 
 
 def in_words(form: str, value: float) -> str:
-    """Return a ratio as people say it: `12.3x`, or `42 % smaller`, `8 % larger`."""
-    if form == "times":
-        return f"{value:.0f}x" if value >= 100 else f"{value:.3g}x"  # noqa: PLR2004 - three digits either way
+    """Return a ratio as people say it: `12.3x`, or `42 % smaller`, `8 % larger`, or `57 %`."""
+    if form in {"times", "growth"}:
+        times = value if form == "times" else 1 / value
+        return f"{times:.0f}x" if times >= 100 else f"{times:.3g}x"  # noqa: PLR2004 - three digits either way
+    if form == "share":
+        return f"{value:.0%}".replace("%", " %")
     saving = 1 - 1 / value
     return f"{abs(saving):.0%} {'smaller' if saving >= 0 else 'larger'}".replace("%", " %")
+
+
+def interval_in_words(form: str, found: Ratio) -> str:
+    """Return the interval of a ratio as people say it, the smaller figure first."""
+    ends = [in_words(form, end) for end in (found.interval.low, found.interval.high)]
+    return " to ".join(reversed(ends) if form == "growth" else ends)  # more growth is a smaller ratio
+
+
+def stated_in_words(one: ClaimVerdict) -> str:
+    """Return the range that a claim states as people say it."""
+    least = in_words(one.form, one.at_least)
+    if one.at_most is not None:
+        return f"{least} to {in_words(one.form, one.at_most)}"
+    return f"at {'most' if one.form == 'growth' else 'least'} {least}"
 
 
 def place(found: Ratio, at_least: float, at_most: float | None) -> Placement:
@@ -170,23 +190,26 @@ def _judge(
         found = compare(samples, claim.metric, payload, baseline, candidate, configuration.seed)
     except (LookupError, TooFewBuilds) as error:
         return replace(unjudged, reason=str(error.args[0]))
-    placement = place(found, claim.at_least, claim.at_most)
-    verdict = decide(found, claim.at_least)
-    return replace(
-        unjudged, ratio=found, placement=placement, verdict=verdict, reason=_because(claim, found, placement, verdict)
-    )
+    return conclude(unjudged, found)
 
 
-def _because(claim: Claim, found: Ratio, placement: Placement, verdict: Verdict) -> str:
-    low, high = (in_words(claim.form, end) for end in (found.interval.low, found.interval.high))
-    least = in_words(claim.form, claim.at_least)
-    if verdict is Verdict.CONTRADICTED:
-        return f"all of {low} to {high} lies below {least}"
-    if verdict is Verdict.INCONCLUSIVE:
-        return f"{low} to {high} has {least} inside it: more builds would decide"
-    if placement is Placement.ABOVE and claim.at_most is not None:
-        return f"all of {low} to {high} lies above {in_words(claim.form, claim.at_most)}: more than was claimed"
-    return f"all of {low} to {high} is at or above {least}"
+def conclude(unjudged: ClaimVerdict, found: Ratio) -> ClaimVerdict:
+    """Return the judgement that a ratio leads to."""
+    placement = place(found, unjudged.at_least, unjudged.at_most)
+    judged = replace(unjudged, ratio=found, placement=placement, verdict=decide(found, unjudged.at_least))
+    return replace(judged, reason=_because(judged, found))
+
+
+def _because(one: ClaimVerdict, found: Ratio) -> str:
+    interval, least = interval_in_words(one.form, found), in_words(one.form, one.at_least)
+    below, above = ("above", "below") if one.form == "growth" else ("below", "above")
+    if one.verdict is Verdict.CONTRADICTED:
+        return f"all of {interval} lies {below} {least}"
+    if one.verdict is Verdict.INCONCLUSIVE:
+        return f"{interval} has {least} inside it: more builds would decide"
+    if one.placement is Placement.ABOVE and one.at_most is not None:
+        return f"all of {interval} lies above {in_words(one.form, one.at_most)}: more than was claimed"
+    return f"all of {interval} is at or {above} {least}"
 
 
 def _blank_reasons(raw: Raw) -> BlankReason:

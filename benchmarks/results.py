@@ -221,7 +221,8 @@ class ClaimVerdict:
     """A claim, judged for one durability mode and one payload class.
 
     `at_least` and `at_most` (None: no upper end) are the stated range as ratios of baseline over candidate. `form` says
-    how people state it: `times` (10x) or `saving` (30 % smaller; ratio r is a saving of 1 - 1/r).
+    how people state it: `times` (10x), `saving` (30 % smaller; ratio r is a saving of 1 - 1/r), `share` (95 % of the
+    baseline's rate) or `growth` (1.3x more time; ratio 1/1.3).
     """
 
     claim: str

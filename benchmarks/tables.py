@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.claims import count_verdicts, in_words
+from benchmarks.claims import count_verdicts, in_words, interval_in_words, stated_in_words
 from benchmarks.results import ClaimVerdict, Factor, Results, Summary, Verdict
 
 COLOURS = {
@@ -57,20 +57,14 @@ def verdicts_table(verdicts: tuple[ClaimVerdict, ...]) -> Table:
         table.add_column(heading)
     for one in verdicts:
         verdict = Text(str(one.verdict), style=COLOURS[one.verdict])
-        table.add_row(one.title, one.durability, one.payload, _claimed(one), *_measured(one), verdict)
+        table.add_row(one.title, one.durability, one.payload, stated_in_words(one), *_measured(one), verdict)
     return table
-
-
-def _claimed(one: ClaimVerdict) -> str:
-    least = in_words(one.form, one.at_least)
-    return f"{least} to {in_words(one.form, one.at_most)}" if one.at_most is not None else f"at least {least}"
 
 
 def _measured(one: ClaimVerdict) -> tuple[str, str]:
     if one.ratio is None:
         return "", one.reason
-    low, high = one.ratio.interval.low, one.ratio.interval.high
-    return in_words(one.form, one.ratio.value), f"{in_words(one.form, low)} to {in_words(one.form, high)}"
+    return in_words(one.form, one.ratio.value), interval_in_words(one.form, one.ratio)
 
 
 def summaries_table(summaries: tuple[Summary, ...]) -> Table:

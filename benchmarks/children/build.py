@@ -5,6 +5,7 @@ import sys
 from pydantic import TypeAdapter
 
 from benchmarks.build import BuildOutcome, BuildPlan, measure_build
+from benchmarks.children.say import say
 from benchmarks.payloads.payload import PayloadError
 
 
@@ -13,15 +14,14 @@ def main() -> int:
     plan = TypeAdapter(BuildPlan).validate_json(sys.stdin.buffer.read())
 
     def tell(step: str) -> None:
-        sys.stdout.write(TypeAdapter(str).dump_json(step).decode() + "\n")
-        sys.stdout.flush()
+        say(TypeAdapter(str).dump_json(step) + b"\n")
 
     try:
         outcome = measure_build(plan, tell)
     except PayloadError as error:
         sys.stderr.write(str(error))
         return 2
-    sys.stdout.write(TypeAdapter(BuildOutcome).dump_json(outcome).decode() + "\n")
+    say(TypeAdapter(BuildOutcome).dump_json(outcome) + b"\n")
     return 0
 
 

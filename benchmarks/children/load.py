@@ -4,6 +4,7 @@ import sys
 
 from pydantic import TypeAdapter
 
+from benchmarks.children.say import say
 from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, run_load
 
 if __name__ == "__main__":
@@ -12,4 +13,4 @@ if __name__ == "__main__":
     except LoadFailed as error:
         sys.stderr.write(str(error))
         sys.exit(3)
-    sys.stdout.write(TypeAdapter(LoadReport).dump_json(report).decode())
+    say(TypeAdapter(LoadReport).dump_json(report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 DEADLINE_S = 60
 """A child reads some hundred agents; one that takes a minute hangs."""
 _TAIL = 300
+_UNUSUAL = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPROFILEIMPORTTIME")
+"""Settings of developers and builders that make a start slower than users know it."""
 
 
 class ChildFailed(Exception):
@@ -19,8 +22,9 @@ class ChildFailed(Exception):
 def run_child(name: str, *arguments: str) -> dict[str, Any]:
     """Run `benchmarks.children.NAME` in a fresh interpreter and return what it printed. Raises ChildFailed."""
     command = [sys.executable, "-m", f"benchmarks.children.{name}", *arguments]
+    usual = {name: value for name, value in os.environ.items() if name not in _UNUSUAL}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=True, env=usual)
         answer = json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
         raise ChildFailed(f"the {name} process did not answer within {DEADLINE_S} s") from error

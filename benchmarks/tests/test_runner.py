@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,3 +172,10 @@ def test_the_command_line_prints_verdicts_and_writes_both_files(
     for words in ("Writes", "95 % interval", "10x to 50x", "not measured", "What a ratio is made of", "claims.json"):
         assert words in result.output
     assert read_results(tmp_path) == results
+
+
+def test_a_child_says_everything_even_unbuffered() -> None:
+    program = "from benchmarks.children.say import say; say(b'x' * 3_000_000)"
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment, check=True, timeout=60)
+    assert len(done.stdout) == 3_000_000

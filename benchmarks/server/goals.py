@@ -1,0 +1,178 @@
+"""What the reference server is to reach, as ratios to a bare echo of the same message under the same load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from benchmarks.claims import conclude
+from benchmarks.results import Blank, ClaimVerdict, Configuration, Ratio, Raw, Subject, Verdict
+from benchmarks.samples import Samples
+from benchmarks.statistics import Term, TooFewBuilds, contrast
+
+ECHO = "echo"
+GROWTH_AT_MOST = 1.3
+GROWING = ("get", "get_by_reference", "create", "get_by_agent")
+"""Operations whose cost may not grow with the number of agents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One load: an operation, the server it is put on, and how many calls are in flight."""
+
+    metric: str
+    profile: str
+    durability: str
+    concurrency: int
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("get", "oss", "relaxed", 32),
+    Scenario("get", "cloud", "relaxed", 32),
+    Scenario("create", "oss", "relaxed", 32),
+    Scenario("create", "oss", "durable", 32),
+    Scenario("create", "cloud", "relaxed", 32),
+    Scenario("create", "cloud", "durable", 32),
+    Scenario("create_64", "oss", "relaxed", 64),
+    Scenario("create_64", "oss", "durable", 64),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The share of a baseline's rate that a scenario is to reach. `baseline` is the echo, or the relaxed mode."""
+
+    id: str
+    title: str
+    sentence: str
+    metric: str
+    profile: str
+    durability: str
+    at_least: float
+    baseline: str = ECHO
+
+
+GOALS: tuple[Goal, ...] = (
+    Goal("get-oss", "Get, oss", "Get reaches 95 % of an echo of the same bytes.", "get", "oss", "relaxed", 0.95),
+    Goal("get-cloud", "Get, cloud", "Get reaches 95 % of an echo of the same bytes.", "get", "cloud", "relaxed", 0.95),
+    Goal("create-oss", "Create, oss", "Create reaches 45 % of an echo.", "create", "oss", "relaxed", 0.45),
+    Goal("create-oss", "Create, oss", "Durable create reaches 35 % of an echo.", "create", "oss", "durable", 0.35),
+    Goal("create-cloud", "Create, cloud", "Create reaches 35 % of an echo.", "create", "cloud", "relaxed", 0.35),
+    Goal(
+        "create-cloud", "Create, cloud", "Durable create reaches 28 % of an echo.", "create", "cloud", "durable", 0.28
+    ),
+    Goal(
+        "group-commit",
+        "Durable over relaxed, 64 callers",
+        "Durable create with 64 callers reaches 70 % of relaxed.",
+        "create_64",
+        "oss",
+        "durable",
+        0.70,
+        baseline="relaxed",
+    ),
+)
+
+
+def judge_goals(raw: Raw, engine: str, codec: str, sizes: tuple[int, ...]) -> tuple[ClaimVerdict, ...]:
+    """Return a verdict for each goal, and for the growth of each operation from the fewest to the most agents."""
+    samples = Samples(raw.samples)
+    verdicts = [_judge(goal, samples, raw, engine, codec) for goal in GOALS]
+    return (*verdicts, *_judge_growth(samples, raw, engine, codec, sizes))
+
+
+def _judge(goal: Goal, samples: Samples, raw: Raw, engine: str, codec: str) -> ClaimVerdict:
+    candidate = Subject(engine, codec, goal.durability, goal.profile)
+    baseline = (
+        Subject(ECHO, "", goal.durability, goal.profile)
+        if goal.baseline == ECHO
+        # What durability costs is the question here: the one comparison across modes, and it is named as such.
+        else Subject(engine, codec, goal.baseline, goal.profile)
+    )
+    payload = raw.configuration.payload.classes[0].name
+    unjudged = _unjudged(
+        goal.id, goal.title, goal.sentence, goal.metric, baseline, candidate, payload, "share", goal.at_least,
+        raw.configuration,
+    )  # fmt: skip
+    return _concluded(unjudged, samples, raw.blanks, (payload, payload), raw.configuration.seed)
+
+
+def _judge_growth(
+    samples: Samples, raw: Raw, engine: str, codec: str, sizes: tuple[int, ...]
+) -> Iterator[ClaimVerdict]:
+    if len(sizes) < 2:  # noqa: PLR2004 - growth is between two
+        return
+    subject = Subject(engine, codec, "relaxed", "oss")
+    first, last = (agents_label(size) for size in (sizes[0], sizes[-1]))
+    for operation in GROWING:
+        unjudged = _unjudged(
+            f"growth-{operation.replace('_', '-')}",
+            f"Growth of {operation}",
+            f"Time per request grows by at most {GROWTH_AT_MOST}x from {first} to {last}.",
+            f"growth_{operation}",
+            subject,
+            subject,
+            f"{first} to {last}",
+            "growth",
+            1 / GROWTH_AT_MOST,
+            raw.configuration,
+        )
+        yield _concluded(unjudged, samples, raw.blanks, (first, last), raw.configuration.seed)
+
+
+def agents_label(count: int) -> str:
+    """Return how a number of agents is written where payload classes stand elsewhere."""
+    return f"{count:,} agents"
+
+
+def _unjudged(
+    claim: str,
+    title: str,
+    sentence: str,
+    metric: str,
+    baseline: Subject,
+    candidate: Subject,
+    payload: str,
+    form: str,
+    at_least: float,
+    configuration: Configuration,
+) -> ClaimVerdict:
+    return ClaimVerdict(
+        claim=claim,
+        title=title,
+        sentence=sentence,
+        metric=metric,
+        baseline=baseline,
+        candidate=candidate,
+        durability=candidate.durability,
+        payload=payload,
+        form=form,
+        at_least=at_least,
+        at_most=None,
+        ratio=None,
+        placement=None,
+        verdict=Verdict.NOT_MEASURED,
+        reason="",
+        reproduce=configuration.command,
+    )
+
+
+def _concluded(
+    unjudged: ClaimVerdict, samples: Samples, blanks: tuple[Blank, ...], payloads: tuple[str, str], seed: int
+) -> ClaimVerdict:
+    for blank in blanks:
+        if blank.workload == unjudged.metric and blank.subject in {unjudged.baseline, unjudged.candidate}:
+            return _missing(unjudged, blank.reason)
+    try:
+        terms = (
+            Term(samples.nested(unjudged.metric, unjudged.baseline, payloads[0]), 1.0),
+            Term(samples.nested(unjudged.metric, unjudged.candidate, payloads[1]), -1.0),
+        )
+        found: Ratio = contrast(terms, seed=seed)
+    except (LookupError, TooFewBuilds) as error:
+        return _missing(unjudged, str(error.args[0]))
+    return conclude(unjudged, found)
+
+
+def _missing(unjudged: ClaimVerdict, reason: str) -> ClaimVerdict:
+    return replace(unjudged, reason=reason)

@@ -1,0 +1,260 @@
+"""Measure the reference server against a bare echo: the same message, the same load, in turns, in one run."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from random import Random
+
+from pydantic import TypeAdapter
+
+from benchmarks.results import Blank, Sample, Subject
+from benchmarks.server import calls, processes
+from benchmarks.server.calls import Judge, WrongAnswers, require_right
+from benchmarks.server.config import ServerConfig
+from benchmarks.server.goals import ECHO, GROWING, SCENARIOS, Scenario, agents_label
+from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport
+from benchmarks.server.processes import Credentials, Running
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+
+PAYLOAD = "medium"
+OPEN_LOOP_SHARE = 0.5
+"""Of the rate that the closed loop reached: half full is where a server that is well kept runs."""
+LATENCIES_KEPT = 4_000
+GROWTH_PAYLOAD = "small"
+_SPARE_S = 90.0
+_TAIL = 500
+
+Tell = Callable[[str], None]
+
+
+def run_in_process(plan: LoadPlan) -> LoadReport:
+    """Run a load in a fresh process: the generator's own core and interpreter. Raises LoadFailed."""
+    command = [sys.executable, "-m", "benchmarks.children.load"]
+    try:
+        done = subprocess.run(
+            command,
+            input=TypeAdapter(LoadPlan).dump_json(plan),
+            capture_output=True,
+            timeout=plan.seconds + plan.warmup_s + _SPARE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LoadFailed(f"{plan.address}: a load of {plan.seconds} s did not end") from error
+    if done.returncode != 0:
+        raise LoadFailed(done.stderr.decode(errors="replace").strip()[-_TAIL:] or "the generator died")
+    return TypeAdapter(LoadReport).validate_json(done.stdout)
+
+
+@dataclass(slots=True)
+class Target:
+    """One server under load, with what was created on it so far."""
+
+    running: Running
+    subject: Subject
+    metadata: dict[str, str]
+    agents: list[Agent]
+
+
+@dataclass(slots=True)
+class ServerBuild:
+    """One build: servers started from nothing, and what was measured of them."""
+
+    config: ServerConfig
+    build: int
+    folder: Path
+    tell: Tell
+    samples: list[Sample]
+    blanks: list[Blank]
+    loads: int = 0
+
+    def run(self) -> None:
+        """Start the servers, visit them in interleaved rounds, end them."""
+        random = Random(f"{self.config.seed}/{self.build}")  # noqa: S311 - repeatable order
+        message = calls.agent_to_create(self.config.seed, PAYLOAD)
+        credentials = processes.make_credentials(self.folder)
+        with ExitStack() as stack:
+            targets = {
+                (profile, mode): self._start(stack, profile, mode, credentials)
+                for profile, mode in product(("oss", "cloud"), ("relaxed", "durable"))
+            }
+            for target in targets.values():
+                target.agents += self._create_some(target, message, 64)
+            fixed = self.folder / "fixed"
+            fixed.write_bytes(targets["oss", "relaxed"].agents[0].SerializeToString())
+            echo = stack.enter_context(processes.bare(fixed, self.folder / "bare.log"))
+            for index in range(self.config.counts.rounds):
+                for scenario in random.sample(SCENARIOS, len(SCENARIOS)):
+                    target = targets[scenario.profile, scenario.durability]
+                    self._visit(scenario, target, echo, message, index, random)
+            self._latencies(targets["oss", "relaxed"], message)
+
+    def _start(self, stack: ExitStack, profile: str, mode: str, credentials: Credentials) -> Target:
+        subject = Subject(self.config.engine, self.config.codec, mode, profile)
+        store = self.folder / f"{profile}-{mode}"
+        store.mkdir()
+        url = f"{subject.engine}:{store / 'db'}?codec={subject.codec}&durability={mode}"
+        log = self.folder / f"{profile}-{mode}.log"
+        running = stack.enter_context(processes.reference(url, profile, credentials, log))
+        metadata = credentials.metadata if profile == "cloud" else {}
+        return Target(running, subject, metadata, [])
+
+    def _plan(self, address: str, path: str, messages: Sequence[str], **changes: object) -> LoadPlan:
+        counts = self.config.counts
+        plan = LoadPlan(address, path, tuple(messages), counts.load_ms / 1e3, warmup_s=counts.warmup_ms / 1e3)
+        return replace(plan, **changes)  # type: ignore[arg-type]  # the caller names fields of the plan
+
+    def _prefix(self) -> str:
+        """Return a name that no load of this build had."""
+        self.loads += 1
+        return f"load-{self.build}-{self.loads}"
+
+    def _create_some(self, target: Target, message: Agent, count: int) -> list[Agent]:
+        prefix = self._prefix()
+        plan = LoadPlan(
+            target.running.address,
+            calls.CREATE,
+            calls.encoded([message]),
+            seconds=_SPARE_S,
+            calls=count,
+            unique=prefix,
+            metadata=target.metadata,
+        )
+        report = run_in_process(plan)
+        require_right(report, calls.is_created(prefix), f"{target.subject.label}: create")
+        return [Agent.FromString(base64.b64decode(sample)) for sample in report.samples]
+
+    def _visit(
+        self, scenario: Scenario, target: Target, echo: Running, message: Agent, index: int, random: Random
+    ) -> None:
+        """Load the server and the echo with the same message, one after the other, in either order."""
+        bare = Subject(ECHO, "", scenario.durability, scenario.profile)
+        if scenario.metric == "get":
+            get, right = calls.gets(target.agents), calls.is_one_of(target.agents)
+            on_server = self._plan(target.running.address, calls.GET, get, metadata=target.metadata)
+            on_echo = self._plan(echo.address, calls.BARE_FIXED, get, metadata=target.metadata)
+            size = target.agents[0].ByteSize()
+        else:
+            create, prefix = calls.encoded([message]), self._prefix()
+            right = calls.is_created(prefix)
+            on_server = self._plan(
+                target.running.address, calls.CREATE, create, metadata=target.metadata, unique=prefix
+            )
+            on_echo = self._plan(echo.address, calls.BARE_ECHO, create, metadata=target.metadata, unique=prefix)
+            size = message.ByteSize()
+        pair = [(on_server, target.subject, right), (on_echo, bare, calls.has_bytes(size - 64, 128))]
+        for plan, subject, judge in random.sample(pair, len(pair)):
+            self._take(scenario.metric, replace(plan, concurrency=scenario.concurrency), subject, judge, index)
+
+    def _take(self, metric: str, plan: LoadPlan, subject: Subject, judge: Judge, index: int) -> None:
+        self.tell(f"{metric} {subject.label}")
+        try:
+            report = run_in_process(plan)
+            require_right(report, judge, f"{subject.label}: {metric}")
+        except (LoadFailed, WrongAnswers) as error:
+            self.blanks.append(Blank(metric, subject, PAYLOAD, str(error)))
+            return
+        self._add(metric, "us/request", subject, index, (1e6 / report.rate,))
+        self._add("headroom", "times", subject, index, (report.headroom,), metric)
+
+    def _add(
+        self, metric: str, unit: str, subject: Subject, index: int, values: Sequence[float], of: str = "",
+        payload: str = PAYLOAD,
+    ) -> None:  # fmt: skip
+        name = f"{of}_{metric}" if of else metric
+        rounded = tuple(round(value, 3) for value in values)
+        self.samples.append(Sample(of or metric, name, unit, subject, payload, self.build, index, rounded))
+
+    def _latencies(self, target: Target, message: Agent) -> None:
+        """Take latencies at half the rate that the closed loops reached, open loop, from when calls were due."""
+        prefix = self._prefix()
+        loads: dict[str, tuple[str, tuple[str, ...], Judge, str]] = {
+            "get": (calls.GET, calls.gets(target.agents), calls.is_one_of(target.agents), ""),
+            "create": (calls.CREATE, calls.encoded([message]), calls.is_created(prefix), prefix),
+        }
+        for metric, (path, messages, judge, unique) in loads.items():
+            self.tell(f"{metric} latency {target.subject.label}")
+            costs = [
+                one.values[0]
+                for one in self.samples
+                if (one.metric, one.subject, one.build) == (metric, target.subject, self.build)
+            ]
+            if not costs:
+                continue
+            rate = OPEN_LOOP_SHARE * 1e6 / (sum(costs) / len(costs))
+            plan = self._plan(target.running.address, path, messages, rate=rate, unique=unique)
+            self._take_latency(f"{metric}_latency", plan, target.subject, judge)
+
+    def _take_latency(self, metric: str, plan: LoadPlan, subject: Subject, judge: Judge) -> None:
+        try:
+            report = run_in_process(plan)
+            require_right(report, judge, f"{subject.label}: {metric}")
+        except (LoadFailed, WrongAnswers) as error:
+            self.blanks.append(Blank(metric, subject, PAYLOAD, str(error)))
+            return
+        self._add("service", "us", subject, 0, report.service_us[:LATENCIES_KEPT], metric)
+        self._add("response", "us", subject, 0, report.response_us[:LATENCIES_KEPT], metric)
+        self._add("late", "calls", subject, 0, (float(report.late + report.dropped),), metric)
+
+    # ---- growth
+
+    def run_growth(self) -> None:
+        """Start one server per number of agents, and time single requests on all of them in turns."""
+        message = calls.agent_to_create(self.config.seed, GROWTH_PAYLOAD)
+        credentials = processes.make_credentials(self.folder)
+        with ExitStack() as stack:
+            grown: list[tuple[str, Target]] = []
+            for size in self.config.growth_sizes:
+                (self.folder / str(size)).mkdir()
+                place = replace(self, folder=self.folder / str(size))
+                target = place._start(stack, "oss", "relaxed", credentials)  # noqa: SLF001 - another view of itself
+                self.tell(f"create {agents_label(size)}")
+                target.agents += self._create_some(target, message, size)
+                grown.append((agents_label(size), target))
+            for index in range(self.config.counts.rounds):
+                for (payload, target), operation in product(grown, GROWING):
+                    self.tell(f"{operation} with {payload}")
+                    self._time_single(operation, target, payload, message, index)
+            for payload, target in grown:
+                peak = target.running.memory_peak_kib()
+                if peak is not None:
+                    self._add("server_memory_peak", "KiB", target.subject, 0, (peak,), payload=payload)
+
+    def _time_single(self, operation: str, target: Target, payload: str, message: Agent, index: int) -> None:
+        prefix = self._prefix()
+        path, messages, judge, unique = {
+            "get": (calls.GET, calls.gets(target.agents), calls.is_one_of(target.agents), ""),
+            "get_by_reference": (
+                calls.GET_BY_REFERENCE, calls.gets_by_reference(target.agents), calls.is_one_of(target.agents), "",
+            ),
+            "get_by_agent": (
+                calls.GET_BY_AGENT, calls.gets_by_agent(target.agents), calls.has_default_instance(target.agents), "",
+            ),
+            "create": (calls.CREATE, calls.encoded([message]), calls.is_created(prefix), prefix),
+        }[operation]  # fmt: skip
+        plan = LoadPlan(
+            target.running.address, path, messages, seconds=_SPARE_S, concurrency=1, connections=1,
+            calls=self.config.counts.growth_calls, unique=unique, metadata=target.metadata,
+        )  # fmt: skip
+        metric = f"growth_{operation}"
+        try:
+            report = run_in_process(plan)
+            require_right(report, judge, f"{target.subject.label}: {operation}")
+        except (LoadFailed, WrongAnswers) as error:
+            self.blanks.append(Blank(metric, target.subject, payload, str(error)))
+            return
+        self._add(metric, "us", target.subject, index, report.service_us, payload=payload)
+
+
+def steps_of(config: ServerConfig) -> Iterator[str]:
+    """Yield one entry for each step that a whole run tells of when nothing fails."""
+    counts = config.counts
+    for _ in range(counts.builds):
+        yield from ["load"] * (2 * len(SCENARIOS) * counts.rounds + 2)
+        yield from ["growth"] * (len(config.growth_sizes) * (1 + counts.rounds * len(GROWING)))

@@ -1,0 +1,106 @@
+"""Servers as child processes: the reference server by its command line, and the bare one to compare with."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+START_S = 60.0
+STOP_S = 20.0
+ORGANIZATION = "bench"
+_LISTENING = re.compile(r"^listening on (\S+)$")
+_TAIL = 500
+
+
+class ServerFailed(Exception):
+    """A server did not start. The message holds the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers: its address and process id."""
+
+    address: str
+    pid: int
+
+    def memory_peak_kib(self) -> float | None:
+        """Return the most memory that the server held so far, None where the system doesn't tell."""
+        status = Path(f"/proc/{self.pid}/status")
+        if not status.exists():
+            return None
+        rows = status.read_text(encoding="ascii", errors="replace").splitlines()
+        return next((float(row.split()[1]) for row in rows if row.startswith("VmHWM:")), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """One caller who may create agents, made for this run: the server's token file and what the caller sends."""
+
+    file: Path
+    metadata: dict[str, str]
+
+
+def make_credentials(folder: Path) -> Credentials:
+    """Write a token file that only this user can read."""
+    token = secrets.token_urlsafe(24)
+    path = folder / "tokens.toml"
+    text = f'[[callers]]\nid = "load"\ntoken = "{token}"\nadmin_of = ["{ORGANIZATION}"]\n'
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    return Credentials(path, {"authorization": f"Bearer {token}"})
+
+
+@contextmanager
+def reference(store_url: str, profile: str, credentials: Credentials, log: Path) -> Iterator[Running]:
+    """Run the reference server over a store for as long as the block lasts. Raises ServerFailed."""
+    command = [sys.executable, "-m", "parity.main", "serve", "--store", store_url, "--profile", profile]
+    command += ["--listen", "127.0.0.1:0", "--log-level", "warning"]
+    command += ["--tokens", str(credentials.file)] if profile == "cloud" else []
+    with started(command, log) as running:
+        yield running
+
+
+@contextmanager
+def bare(fixed: Path, log: Path) -> Iterator[Running]:
+    """Run the bare server, which answers with the bytes of a file, or with the request. Raises ServerFailed."""
+    with started([sys.executable, "-m", "benchmarks.children.bare", str(fixed)], log) as running:
+        yield running
+
+
+@contextmanager
+def started(command: list[str], log: Path) -> Iterator[Running]:
+    """Start a server that prints `listening on ADDRESS`, and end it after the block. Raises ServerFailed."""
+    with log.open("ab") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    try:
+        yield Running(_address(process, log), process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _address(process: subprocess.Popen[str], log: Path) -> str:
+    watchdog = threading.Timer(START_S, process.kill)
+    watchdog.start()
+    try:
+        for line in process.stdout or ():
+            if found := _LISTENING.match(line.strip()):
+                return found[1]
+    finally:
+        watchdog.cancel()
+    said = log.read_text(encoding="utf-8", errors="replace").strip()[-_TAIL:]
+    raise ServerFailed(f"a server did not start within {START_S:.0f} s: {said or 'it said nothing'}")

@@ -1,0 +1,100 @@
+"""Run the server benchmarks and judge the goals."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.environment import capture
+from benchmarks.judge import judge
+from benchmarks.payloads.payload import Payloads
+from benchmarks.results import Blank, Configuration, Environment, Judgement, Raw, Results, Sample, Subject
+from benchmarks.runner import Progress, Report
+from benchmarks.server.calls import agent_to_create
+from benchmarks.server.config import ServerConfig
+from benchmarks.server.goals import SCENARIOS, judge_goals
+from benchmarks.server.measure import PAYLOAD, ServerBuild, steps_of
+from benchmarks.statistics import median
+
+HEADROOM_MIN = 2.0
+"""Below this the generator may be what was measured."""
+
+
+def run_server(config: ServerConfig, progress: Report | None = None) -> Results:
+    """Measure and judge. Raises ServerFailed when a server doesn't start, LoadFailed or WrongAnswers while seeding."""
+    began = time.monotonic()
+    environment = capture(config.directory)
+    report = progress or (lambda _: None)
+    total = sum(1 for _ in steps_of(config))
+    samples: list[Sample] = []
+    blanks: list[Blank] = []
+    done = 0
+
+    def tell(label: str) -> None:
+        nonlocal done
+        done = min(done + 1, total)
+        report(Progress(done, total, label))
+
+    folder = Path(tempfile.mkdtemp(prefix="servers-", dir=config.directory))
+    try:
+        for build in range(config.counts.builds):
+            for name in ("load", "growth"):
+                place = folder / f"{name}-{build}"
+                place.mkdir()
+                visit = ServerBuild(config, build, place, tell, samples, blanks)
+                if name == "load":
+                    visit.run()
+                elif config.growth_sizes:
+                    visit.run_growth()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    report(Progress(total, total, "done"))
+    raw = Raw(
+        environment=environment,
+        configuration=_configuration(config),
+        samples=tuple(samples),
+        blanks=tuple(blanks),
+        notes=tuple(_notes(environment, samples)),
+        seconds=round(time.monotonic() - began, 1),
+    )
+    summaries = judge(raw, claims=()).summaries
+    return Results(raw, Judgement(summaries, (), judge_goals(raw, config.engine, config.codec, config.growth_sizes)))
+
+
+def _configuration(config: ServerConfig) -> Configuration:
+    message = agent_to_create(config.seed, PAYLOAD)
+    payloads = Payloads("synthetic", f"seed {config.seed}", (message,), 1)
+    subjects = {(one.durability, one.profile): None for one in SCENARIOS}
+    return Configuration(
+        bench="server",
+        speed=config.speed,
+        seed=config.seed,
+        command=config.command,
+        subjects=tuple(Subject(config.engine, config.codec, mode, profile) for mode, profile in subjects),
+        workloads=tuple(dict.fromkeys(one.metric for one in SCENARIOS)),
+        payload=payloads.source([(PAYLOAD, [message])]),
+        numbers=config.numbers,
+    )
+
+
+def _notes(environment: Environment, samples: Sequence[Sample]) -> list[str]:
+    headrooms: dict[str, list[float]] = {}
+    for sample in samples:
+        if sample.metric.endswith("_headroom"):
+            headrooms.setdefault(f"{sample.workload} {sample.subject.label}", []).extend(sample.values)
+    notes = [
+        f"One fsync costs {environment.fsync.median_us:.0f} us here.",
+        "Generator, echo and server share this machine's cores; the ratios hold for one load after the other.",
+    ]
+    if headrooms:
+        least = min(headrooms, key=lambda name: median(headrooms[name]))
+        notes.append(f"Generator headroom: at least {median(headrooms[least]):.1f}x ({least}).")
+    bound = [name for name, values in headrooms.items() if median(values) < HEADROOM_MIN]
+    if bound:
+        notes.append(
+            f"Generator-bound (headroom under {HEADROOM_MIN:.0f}x), so its rate is a lower bound: {', '.join(bound)}."
+        )
+    return notes
