@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError, Message
 
+from reference_server.authorization.facts import Facts
 from reference_server.call import Caller, Rules, State
 from reference_server.errors import (
     Aborted,
@@ -83,6 +84,7 @@ class Executor:
     commit: Commit
     after_commit: Callable[[], None]
     """Called after each commit that wrote something: wakes whoever waits for events."""
+    facts: Facts = field(default_factory=Facts)
 
     async def execute(
         self,
@@ -94,7 +96,7 @@ class Executor:
         """Run `operation` on the request in `data` and return the response's bytes. Raises ApiError."""
         try:
             for _attempt in range(_ATTEMPTS_MAX):
-                work = UnitOfWork(self.store)
+                work = UnitOfWork(self.store, self.facts)
                 state = run_steps(State(self.rules, operation, _parse(operation, data), caller), work)
                 response = _response_bytes(state, work)
                 batch = work.batch()
@@ -105,6 +107,7 @@ class Executor:
                     await self.commit(batch)
                 except Conflict:
                     continue
+                self.facts.after_commit(batch)
                 self.after_commit()
                 return response
         except StoreError as error:

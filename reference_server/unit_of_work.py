@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from reference_server.authorization.facts import Facts
 from stores.contract import Delete, IndexKey, Operation, Present, Put, Record, Store, Vacant
 from stores.indexing import KINDS
 
@@ -21,8 +22,9 @@ _STAGED_REVISION = -1
 class UnitOfWork:
     """Stages puts and deletes over a store and answers reads as if they had happened."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, facts: Facts | None = None) -> None:
         self._store = store
+        self.facts = Facts() if facts is None else facts
         self._puts: dict[tuple[str, str], Put] = {}
         self._deletes: dict[tuple[str, str], Delete] = {}
         self._conditions: list[Vacant | Present] = []
@@ -49,6 +51,10 @@ class UnitOfWork:
         if (kind, id) in self._puts:
             return True
         return (kind, id) not in self._deletes and self._store.get_bytes(kind, id) is not None
+
+    def is_staged(self, kind: str, id: str) -> bool:  # noqa: A002
+        """Say whether a resource is only staged, or staged anew, and so may still come to nothing."""
+        return (kind, id) in self._puts
 
     def find(self, kind: str, index: str, key: IndexKey) -> str | None:
         """Return the id of the first resource under an index key, or None."""

@@ -38,7 +38,14 @@ class StoredPolicies:
 
     def holds(self, statement: Statement) -> bool:
         """Say whether exactly this statement is there."""
-        return statement in self._contextual or self._work.find(KIND, "tuple", tuple_key(statement)) is not None
+        if statement in self._contextual or self._work.facts.know(statement):
+            return True
+        found = self._work.find(KIND, "tuple", tuple_key(statement))
+        if found is None:
+            return False
+        if not self._work.is_staged(KIND, found):
+            self._work.facts.learn(statement)
+        return True
 
     def sets_with(self, relation: str, resource: Ref) -> Iterable[Ref]:
         """Yield the principals with a relation of their own that have `relation` to the resource."""

@@ -253,3 +253,13 @@ def test_bootstrap_is_idempotent_and_cleanup_removes(cloud: Bench) -> None:
     before = cloud.counts()["iam_policy"]
     cloud.call("iam-policy-cleanup", ApiResourceRef(kind="identity_account", id="new"), "root")
     assert cloud.counts()["iam_policy"] == before - 1
+
+
+def test_a_membership_that_was_revoked_is_forgotten(cloud: Bench) -> None:
+    cloud.call("agent-create", agent(), "max")
+    membership = policy("identity_account:max", "member", "organization:acme")
+    cloud.call("iam-policy-delete", membership, "ada")
+    with pytest.raises(PermissionDenied):
+        cloud.call("agent-create", agent("Too Late"), "max")
+    cloud.call("iam-policy-create", membership, "ada")
+    cloud.call("agent-create", agent("Welcome Back"), "max")
