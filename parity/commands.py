@@ -21,6 +21,7 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("conform", "parity.conform_cli", "conform", "Judge a server, or a store behind the reference server."),
     CommandRow("recheck", "conformance.cli", "recheck", "Judge the stored evidence of a run again, offline."),
     CommandRow("requirements", "conformance.cli", "requirements", "Name every requirement that a server is judged on."),
+    CommandRow("stores", "stores.cli", "app", "List and check stores; back up, restore, copy."),
     CommandRow("bench", "benchmarks.cli", "app", "Measure stores and servers; judge the claims."),
     CommandRow("report", "reports.cli", "report", "Make the page, the summary and the JUnit file of a run again."),
     CommandRow("compare", "reports.cli", "compare", "Say what changed from one run to another."),

@@ -1,0 +1,172 @@
+"""`parity stores`: what stores there are, the conformance suite for any of them, backup, restore and copy."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from stores.contract import InvalidStoreUrl, StoreError
+from stores.registry import open_store, parse_url, scheme_of, schemes, unavailable
+from stores.suite.check import Result, Subject, Verdict, run_check
+from stores.suite.checks import CHECKS
+from stores.suite.scorecard import ScoredSubject
+from stores.suite.subject import UrlSubject
+from stores.transfer import BadBackup, copy_store, differences, export_store, import_store
+
+NOT_CONFORMANT = 1
+USAGE = 2
+UNREACHABLE = 3
+_DIFFERENCES_SHOWN = 10
+
+app = typer.Typer(help="The stores: list, check, export, import, copy.", no_args_is_help=True)
+Url = Annotated[str, typer.Argument(help="Store URL, for example leveldb:/var/lib/agents?durability=durable")]
+
+
+@app.command("list")
+def list_stores() -> None:
+    """Show the stores that a URL can name, their options, and why one isn't available."""
+    table = Table("store", "what it is", "options (default first)", "available")
+    for scheme in schemes().values():
+        options = [
+            f"{option.name}={'|'.join([option.default, *[c for c in option.choices if c != option.default]])}"
+            for option in scheme.options
+        ]
+        reason = unavailable(scheme)
+        path = f"{scheme.name}:PATH" if scheme.needs_path else f"{scheme.name}:"
+        table.add_row(path, escape(scheme.summary), escape("\n".join(options)), "yes" if not reason else escape(reason))
+    Console().print(table)
+
+
+@app.command()
+def check(
+    url: Url,
+    only: Annotated[str | None, typer.Option(help="Run the check with this id only.")] = None,
+    examples: Annotated[int, typer.Option(help="Sequences that the search for disagreement tries; 0: none.")] = 30,
+) -> None:
+    """Run the store conformance suite on new databases beside the URL's path, and remove them afterwards."""
+    console = Console()
+    chosen = [row for row in CHECKS if only in (None, row.id)]
+    if not chosen:
+        _stop(f"no check has the id {only!r}", "leave --only out to see all ids", USAGE)
+    with _told_errors(), _scratch(url) as folder:
+        subject = ScoredSubject(UrlSubject.of(url, folder))
+        results = []
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task("checking", total=len(chosen))
+            for row in chosen:
+                results.append(run_check(row, subject, row.id))
+                progress.advance(task)
+        disagreement = [] if only or not examples else _search(console, subject.subject, examples)
+        _print_results(console, results, disagreement, subject if only is None else None)
+    if disagreement or any(result.verdict is Verdict.FAIL for result in results):
+        raise typer.Exit(NOT_CONFORMANT)
+
+
+@app.command("export")
+def export(url: Url, file: Annotated[Path, typer.Argument(help="The file to write (JSON lines).")]) -> None:
+    """Write all resources of a store to a file: a backup that people and sqlite-utils can read."""
+    console = Console()
+    with _told_errors(), open_store(url) as store, Progress(console=console, transient=True) as progress:
+        task = progress.add_task("exporting", total=None)
+        done = export_store(store, file, lambda number: progress.update(task, completed=number))
+    console.print(f"{done} resources written to {escape(str(file))}")
+
+
+@app.command("import")
+def import_(file: Annotated[Path, typer.Argument(help="A file that `export` wrote.")], url: Url) -> None:
+    """Create all resources of a file in a store. One that is there already stops the import."""
+    console = Console()
+    with _told_errors(), open_store(url) as store, Progress(console=console, transient=True) as progress:
+        task = progress.add_task("importing", total=None)
+        done = import_store(store, file, lambda number: progress.update(task, completed=number))
+    console.print(f"{done} resources created in {escape(url)}")
+
+
+@app.command("copy")
+def copy(source: Url, target: Url) -> None:
+    """Create all resources of one store in another, then compare every message."""
+    console = Console()
+    with _told_errors(), open_store(source) as old, open_store(target) as new:
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task("copying", total=None)
+            done = copy_store(old, new, lambda number: progress.update(task, completed=number))
+            progress.update(task, description="comparing")
+            differing = list(differences(old, new))
+        for row in differing[:_DIFFERENCES_SHOWN]:
+            console.print(f"[red]{escape(row.kind)} {escape(row.id)}[/red]: {escape(row.reason)}")
+    console.print(f"{done} resources copied, {len(differing)} of them differ")
+    if differing:
+        raise typer.Exit(NOT_CONFORMANT)
+
+
+# ---- output and errors
+
+
+def _search(console: Console, subject: Subject, examples: int) -> list[str]:
+    from stores.suite.agreement import check_agreement  # noqa: PLC0415 - Hypothesis takes half a second to import
+
+    with console.status(f"searching {examples} sequences for disagreement with the memory store"):
+        return check_agreement(subject, examples, seed_from_time=True)
+
+
+def _print_results(
+    console: Console, results: list[Result], disagreement: list[str], scored: ScoredSubject | None
+) -> None:
+    for result in results:
+        if result.verdict is Verdict.FAIL:
+            console.print(f"[red]FAIL[/red] {result.check.id}: {escape(result.check.sentence)}")
+            console.print(f"     {escape(result.reason)}")
+    if disagreement:
+        console.print("[red]FAIL[/red] agreement: the store disagrees with the memory store after these steps")
+        console.print("     " + escape("\n     ".join(disagreement)))
+    counts = {verdict: sum(result.verdict is verdict for result in results) for verdict in Verdict}
+    console.print(", ".join(f"{number} {verdict.value}" for verdict, number in counts.items()))
+    if scored is not None:
+        missed = scored.never_reached()
+        console.print(f"API states reached: {len(scored.states)} different, {sum(scored.states.values())} in all")
+        for operation, end in missed:
+            console.print(f"  never reached: {operation} -> {end}")
+
+
+@contextmanager
+def _scratch(url: str) -> Iterator[Path]:
+    """Make a folder beside the URL's path, so that the suite meets the file system that is meant; remove it."""
+    parsed = parse_url(url)
+    beside = Path(parsed.path or ".").absolute() if scheme_of(parsed.scheme).needs_path else Path.cwd()
+    folder = beside.with_name(f"{beside.name}.check-{secrets.token_hex(4)}")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _told_errors() -> Iterator[None]:
+    """Turn what is wrong with a URL, a file or a store into a sentence on standard error and an exit code."""
+    try:
+        yield
+    except (InvalidStoreUrl, BadBackup) as error:
+        _stop(str(error), error.hint, USAGE)
+    except StoreError as error:
+        _stop(str(error), error.hint, UNREACHABLE)
+    except OSError as error:
+        _stop(str(error), "check the path", USAGE)
+
+
+def _stop(problem: str, hint: str, code: int) -> NoReturn:
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f"[red]error:[/red] {escape(problem)}")
+    if hint:
+        console.print(f"hint: {escape(hint)}")
+    raise typer.Exit(code)
