@@ -80,7 +80,7 @@ def rounds(path: Path, mode: str, count: int) -> None:
 
 @pytest.mark.parametrize("mode", ["durable", "relaxed"])
 def test_acknowledged_batches_survive_sigkill(tmp_path: Path, mode: str) -> None:
-    rounds(tmp_path / "db", mode, 3)
+    rounds(tmp_path / "db", mode, 2)
 
 
 @pytest.mark.full
