@@ -126,5 +126,5 @@ class Model:
     def _list(self, exchange: Exchange) -> list[Problem]:
         org = exchange.request.get("org", "")
         wanted = [resource_id for resource_id, agent in self.agents.items() if agent["org"] == org]
-        ids = [row["metadata"].get("id", "") for row in exchange.value("items", [])]
+        ids = [value_at(row, "metadata.id") for row in exchange.value("items", [])]
         return answered(exchange, "OK") or equal("listed agents", exchange, wanted, ids)

@@ -83,8 +83,21 @@ def _verdict(
     try:
         problems = [*judge(evidence), *_faults(evidence)]
     except MissingEvidence as error:
-        return Verdict.HARNESS_ERROR, (), str(error)
+        return _cut_short(evidence, str(error))
+    # A judge that stumbles over an answer says nothing about the server, and must not take the other verdicts along.
+    except Exception as error:  # noqa: BLE001
+        return Verdict.HARNESS_ERROR, (), f"the judge failed: {type(error).__name__}: {error}"
     return (Verdict.FAIL if problems else Verdict.PASS), tuple(dict.fromkeys(problems)), ""
+
+
+def _cut_short(evidence: Evidence, missing: str) -> tuple[Verdict, tuple[Problem, ...], str]:
+    """An exercise goes no further than its first needed answer: what kept it from there is the server's failure."""
+    failed = next((row for row in evidence.exchanges if not row.ok), None)
+    if failed is None:
+        return Verdict.HARNESS_ERROR, (), missing
+    actual = failed.fault or f"{failed.code}: {failed.message}"
+    found = problem(f"{failed.label}: nothing more could be asked after this", failed, expected="OK", actual=actual)
+    return Verdict.FAIL, (found,), ""
 
 
 def _faults(evidence: Evidence) -> list[Problem]:

@@ -26,7 +26,7 @@ from conformance.founding import found_world, leave_world
 from conformance.known_failing import Known, apply_known_failing
 from conformance.link import Link, TargetLost
 from conformance.rejudge import judge_run
-from conformance.session import HarnessFault, Session, SetupRefused
+from conformance.session import HarnessFault, NotAsked, Session, SetupRefused
 from conformance.target import Running, TargetUnreachable, open_target
 from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo, write_verdicts
 from conformance.world import Profile, World
@@ -194,7 +194,9 @@ def _world(link: Link, options: Options, run_id: str) -> World:
     if first_answer.exchange.code == "DEADLINE_EXCEEDED":
         raise TargetLost(f"the target accepts connections and answered nothing within {link.deadline_seconds:g} s")
     served = probe(link, metadata)
-    world = replace(world, features=decide(options.declaration, served), served=served)
+    world = replace(
+        world, features=decide(options.declaration, served), served=served, declared=options.declaration.features
+    )
     return found_world(link, world, options.credentials)
 
 
@@ -251,17 +253,13 @@ class _Round:
             return hindrance
         try:
             check.exercise(session)
-        except SetupRefused as error:
-            return Ending.UNTESTABLE, str(error)
         except TargetLost as error:
             self._reason = str(error)
             self._lost.set()
             return Ending.NOT_RUN, str(error)
-        except HarnessFault as error:
-            return Ending.HARNESS_ERROR, str(error)
         # A fault of one check is the suite's, and must neither end the run nor look like the server's.
         except Exception as error:  # noqa: BLE001
-            return Ending.HARNESS_ERROR, f"{type(error).__name__}: {error}"
+            return _ending_of(error)
         return Ending.EXERCISED, ""
 
     def _hindrance(self, check: Check) -> tuple[Ending, str] | None:
@@ -287,3 +285,16 @@ class _Round:
             self._reason = str(error)
             self._lost.set()
             return []
+
+
+_ENDINGS: dict[type[Exception], Ending] = {
+    SetupRefused: Ending.UNTESTABLE,
+    NotAsked: Ending.NOT_APPLICABLE,
+    HarnessFault: Ending.HARNESS_ERROR,
+}
+
+
+def _ending_of(error: Exception) -> tuple[Ending, str]:
+    """What an exercise's exception means for its check; one that it wasn't meant to raise is told with its name."""
+    ending = _ENDINGS.get(type(error))
+    return (Ending.HARNESS_ERROR, f"{type(error).__name__}: {error}") if ending is None else (ending, str(error))

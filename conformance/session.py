@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -23,6 +23,7 @@ from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 ID_PREFIXES = {"agent": "agt", "instance": "ain", "environment": "env"}
 DELETE_FIELDS = {"agent": "value", "instance": "value", "environment": "resource_id"}
 _CREATES = {f"{kind}.{operation}" for kind in ID_PREFIXES for operation in ("create", "apply")}
+_SHOWS = _CREATES | {f"{kind}.{operation}" for kind in ID_PREFIXES for operation in ("update", "get", "by_reference")}
 GONE = frozenset({"OK", "NOT_FOUND"})
 
 
@@ -30,8 +31,20 @@ class SetupRefused(Exception):
     """A precondition of the check could not be brought about, so the requirement can't be tested."""
 
 
+class NotAsked(Exception):
+    """The check has nothing to ask this target; the reason is the message."""
+
+
 class HarnessFault(Exception):
     """The suite made a request that isn't what it meant: nobody else is to blame."""
+
+
+def _without_id_is_a_fault(answer: Answer, method: Method) -> Answer:
+    """An OK that shows a resource without an id shows none, and nothing can be asked about it afterwards."""
+    if not answer.ok or method.name not in _SHOWS or answer.message.metadata.id:
+        return answer
+    fault = f"the answer is no whole {method.response.DESCRIPTOR.name}: it has no metadata.id"
+    return Answer(replace(answer.exchange, fault=fault))
 
 
 @dataclass
@@ -156,7 +169,7 @@ class Session:
 
     def finish(self, pending: PendingCall, method: Method) -> Answer:
         """Wait for a call that was begun."""
-        answer = pending.finish()
+        answer = _without_id_is_a_fault(pending.finish(), method)
         self._exchanges.append(answer.exchange)
         if answer.message is not None and method.name in _CREATES:
             self._created[method.kind, answer.message.metadata.id] = None

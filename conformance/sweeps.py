@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.evidence import Evidence, Exchange
+from conformance.evidence import Evidence, Exchange, value_at
 from conformance.judging import Judge, not_found, problem
 from conformance.methods import METHODS, Proto
 from conformance.session import Session
@@ -70,7 +70,7 @@ def _judge_one(exchange: Exchange, part: str, resource_id: str, slug: str) -> li
         clean = not_found(exchange) or (exchange.ok and not exchange.value("items", []))
     elif part == "list":
         rows = exchange.value("items", [])
-        seen = {(row["metadata"].get("id"), row["metadata"].get("slug")) for row in rows}
+        seen = {(value_at(row, "metadata.id"), value_at(row, "metadata.slug")) for row in rows}
         clean = exchange.ok and not any(resource_id == one or (slug and slug == two) for one, two in seen)
     else:
         clean = exchange.ok and not exchange.value("is_authorized", default=False)

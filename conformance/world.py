@@ -36,6 +36,8 @@ class World:
     """What is enforced."""
     served: Mapping[str, bool] = field(default_factory=dict)
     """What the probe found, declared or not."""
+    declared: Mapping[str, bool | None] = field(default_factory=dict)
+    """What the target said of itself; None where it said nothing."""
     seed: int = 0
     event_seconds: float = 5.0
     """How long an event may take to arrive."""

@@ -14,6 +14,7 @@ from conformance.checks import (
     delete,
     durability,
     environment,
+    features,
     get,
     get_by_reference,
     instance,
@@ -58,6 +59,7 @@ MODULES = (
     policy,
     rpc,
     search,
+    features,
     durability,
 )
 

@@ -6,7 +6,7 @@ import re
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, value_at
 from conformance.judging import Judge, absent, accepted, answer_of, answered, both, equal, field_is, problem, sent
 from conformance.methods import METHODS
 from conformance.session import Session
@@ -107,7 +107,7 @@ def _well_formed(evidence: Evidence) -> list[Problem]:
         return wrong
     exchange = evidence["instances"]
     row = exchange.value("items")[0]
-    made = row["metadata"].get("id", "")
+    made = value_at(row, "metadata.id")
     found = (
         [] if _ID.fullmatch(made) else [problem("wrong form of id", exchange, expected="ain- and ULID", actual=made)]
     )

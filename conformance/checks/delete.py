@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, value_at
 from conformance.judging import absent, accepted, answered, both, code, equal, field_is, not_found, problem, same_answer
 from conformance.methods import METHODS
 from conformance.session import Session
@@ -30,7 +30,7 @@ def _judge_list(evidence: Evidence) -> list[Problem]:
     if "list" not in evidence:
         return []
     made, exchange = evidence["setup.create"].value("metadata.id"), evidence["list"]
-    ids = [row["metadata"].get("id") for row in exchange.value("items", [])]
+    ids = [value_at(row, "metadata.id") for row in exchange.value("items", [])]
     return [problem("a deleted agent is listed", exchange, actual=made)] if made in ids else answered(exchange, "OK")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, value_at
 from conformance.judging import answered, equal, not_found, problem
 from conformance.link import TargetLost
 from conformance.methods import METHODS
@@ -78,7 +78,9 @@ def _nothing_half(evidence: Evidence) -> list[Problem]:
             items = instances.value("items", [])
             if agent.ok:
                 wanted = [agent.value("status.default_instance_id")]
-                found += equal("instances after the kill", instances, wanted, [row["metadata"]["id"] for row in items])
+                found += equal(
+                    "instances after the kill", instances, wanted, [value_at(row, "metadata.id") for row in items]
+                )
             elif not not_found(agent) or items:
                 found.append(problem("half of an agent after the kill", instances, expected="nothing"))
     return found

@@ -6,7 +6,7 @@ import re
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, value_at
 from conformance.judging import (
     absent,
     accepted,
@@ -188,7 +188,7 @@ def _pages(session: Session) -> None:
 
 
 def _ids(evidence: Evidence, label: str) -> list[str]:
-    return [row["metadata"].get("id", "") for row in evidence[label].value("items", [])]
+    return [value_at(row, "metadata.id") for row in evidence[label].value("items", [])]
 
 
 def _joined(evidence: Evidence) -> list[Problem]:
@@ -223,7 +223,7 @@ def _totals(evidence: Evidence) -> list[Problem]:
 
 def _own_only(evidence: Evidence) -> list[Problem]:
     exchange = evidence["other"]
-    agents = {row["spec"]["agent_id"] for row in exchange.value("items", [])}
+    agents = {value_at(row, "spec.agent_id") for row in exchange.value("items", [])}
     wanted = {evidence["setup.other"].value("metadata.id")}
     return answered(exchange, "OK") + equal("agents of the instances", exchange, wanted, agents)
 

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from conformance.check import Check, check
-from conformance.evidence import Evidence, Exchange
+from conformance.evidence import Evidence, Exchange, value_at
 from conformance.judging import absent, accepted, answered, both, code, equal, not_found, problem
 from conformance.link import as_json
 from conformance.methods import METHODS, SERVICE_NAMES, Proto
@@ -181,7 +181,7 @@ def _reflect(session: Session) -> None:
 
 def _services_named(evidence: Evidence) -> list[Problem]:
     exchange = evidence["reflect"]
-    named = {row["name"] for row in exchange.value("list_services_response.service", [])}
+    named = {value_at(row, "name") for row in exchange.value("list_services_response.service", [])}
     cloud = evidence.fact("profile") == "cloud"
     wanted = {name for name in SERVICE_NAMES if name.startswith("ai.stigmer.") and (cloud or ".iam." not in name)}
     missing = sorted(wanted - named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, value_at
 from conformance.judging import answered, differences, problem, same_answer
 from conformance.session import Session
 from conformance.sweeps import LIST_PAGE, page
@@ -26,7 +26,7 @@ def _same_in_list(evidence: Evidence) -> list[Problem]:
         return answered(created, "OK")
     exchange = evidence["list"]
     made = created.value("metadata.id")
-    rows = [row for row in exchange.value("items", []) if row["metadata"].get("id") == made]
+    rows = [row for row in exchange.value("items", []) if value_at(row, "metadata.id") == made]
     if not rows:
         return [*answered(exchange, "OK"), problem("the new agent isn't in the list", exchange, expected=made)]
     return differences(created.response, rows[0], exchange)

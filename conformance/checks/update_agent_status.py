@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.check import Check, check
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, value_at
 from conformance.judging import Judge, answered, equal, problem
 from conformance.methods import METHODS
 from conformance.session import Session
@@ -28,7 +28,7 @@ def _names_the_instance(*labels: str) -> Judge:
         if failed:
             return failed
         items = evidence["instances"].value("items", [])
-        instance = items[0]["metadata"].get("id", "") if items else ""
+        instance = value_at(items[0], "metadata.id") if items else ""
         found: list[Problem] = []
         for label in labels:
             exchange = evidence[label]

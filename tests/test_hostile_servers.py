@@ -1,0 +1,121 @@
+"""The suite against servers that lie, refuse, hang, drop and babble: it ends, and it blames the right one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from conformance.catalogue import catalogue
+from conformance.evidence import read_evidence
+from conformance.runner import Options, run
+from conformance.verdict import EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, Verdict, read_verdicts
+from tests.hostile_servers import (
+    answering,
+    dropping,
+    garbage,
+    hangs_from,
+    ok_to_everything,
+    refuses_everything,
+    silent_listener,
+)
+from tests.second_server import start
+
+SOME = ("VAL-*", "SLUG-*", "DUP-*", "DEF-*", "PERSIST-*", "GET-*", "DEL-*", "ORD-*")
+SECONDS_MAX = 60.0
+
+
+def options(*only: str, deadline: float = 5.0) -> Options:
+    return Options(profile="oss", only=only, jobs=4, quick=True, deadline_seconds=deadline, event_seconds=0.5)
+
+
+def test_a_server_that_refuses_everything_passes_nothing() -> None:
+    with answering(refuses_everything) as address:
+        report = run(f"grpc://{address}", options())
+    assert report.exit_code == EXIT_NOT_CONFORMANT
+    assert [row.id for row in report.results if row.verdict is Verdict.PASS] == []
+    assert report.summary.counts[Verdict.HARNESS_ERROR] == 0
+
+
+def test_a_server_that_answers_ok_to_everything_passes_nothing() -> None:
+    with answering(ok_to_everything) as address:
+        report = run(f"grpc://{address}", options())
+    assert report.exit_code == EXIT_NOT_CONFORMANT
+    assert report.summary.counts[Verdict.HARNESS_ERROR] == 0
+    assert [row.id for row in report.results if row.verdict is Verdict.PASS] == []
+
+
+def test_garbage_is_blamed_on_the_server() -> None:
+    with answering(garbage) as address:
+        report = run(f"grpc://{address}", options(*SOME))
+    assert report.exit_code == EXIT_NOT_CONFORMANT
+    assert report.summary.counts[Verdict.HARNESS_ERROR] == 0
+    texts = [problem.text for row in report.results for problem in row.problems]
+    reasons = [row.reason for row in report.results]
+    assert any("the answer is no ai.stigmer" in text for text in (*texts, *reasons))
+
+
+def test_a_server_that_hangs_ends_the_run_and_keeps_what_was_finished(tmp_path: Path) -> None:
+    released = threading.Event()
+    began = time.monotonic()
+    with answering(hangs_from(60, released)) as address:
+        report = run(f"grpc://{address}", options(*SOME, deadline=0.5), out=tmp_path)
+        released.set()
+    assert time.monotonic() - began < SECONDS_MAX
+    assert report.exit_code == EXIT_INCOMPLETE
+    assert "no answer" in report.run.reason
+    assert report.summary.measured > 0
+    assert report.summary.counts[Verdict.NOT_RUN] > 0
+    assert read_verdicts(tmp_path) == report
+    assert read_evidence(tmp_path / "evidence.jsonl").run.complete is False
+
+
+def test_a_listener_that_says_nothing_is_unreachable() -> None:
+    with silent_listener() as address:
+        report = run(f"grpc://{address}", options("SLUG-*", deadline=1.0))
+    assert report.exit_code == EXIT_INCOMPLETE
+    assert report.summary.measured == 0
+
+
+def test_a_server_that_is_killed_in_the_middle_keeps_what_was_finished(tmp_path: Path) -> None:
+    server = start("oss", {})
+    done = [0]
+
+    def kill_later(check: str, finished: int, total: int) -> None:
+        del check, total
+        done[0] = finished
+        if finished == 10:
+            server.stop()
+
+    report = run(f"grpc://{server.address}", options("VAL-*", deadline=1.0).with_progress(kill_later), out=tmp_path)
+    assert report.exit_code == EXIT_INCOMPLETE
+    assert report.summary.counts[Verdict.PASS] >= 5
+    assert report.summary.counts[Verdict.NOT_RUN] > 0
+    assert "any more" in report.run.reason
+
+
+def test_dropped_connections_fail_what_they_hit_and_nothing_hangs() -> None:
+    server = start("oss", {})
+    try:
+        with dropping(server.address, every=20) as address:
+            report = run(f"grpc://{address}", options("SLUG-*", "DEF-*", "GET-*", "DEL-*"))
+    finally:
+        server.stop()
+    assert report.run.complete, report.run.reason
+    assert report.exit_code == EXIT_NOT_CONFORMANT
+    said = [problem.actual for row in report.results for problem in row.problems] + [
+        row.reason for row in report.results
+    ]
+    assert any("UNAVAILABLE" in text for text in said)
+    assert report.summary.counts[Verdict.HARNESS_ERROR] == 0
+
+
+@pytest.mark.parametrize("only", ["NO-SUCH", "REF-ORDER"])
+def test_a_selection_of_nothing_is_no_success(only: str) -> None:
+    from conformance.runner import NothingSelected
+
+    with pytest.raises(NothingSelected, match=only):
+        run("grpc://127.0.0.1:1", options(only))
+    assert "REF-ORDER" in catalogue()
