@@ -14,18 +14,25 @@ import yaml
 from parity.main import run
 from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2 import ApiResourceKind
 from tests.second_server.server import RunningServer, start
+from tests.serving import serve
 
 TOKENS = {"token-operator": "operator", "token-outsider": "outsider"}
 
 
-@pytest.fixture(scope="module")
-def oss() -> Iterator[RunningServer]:
-    server = start("oss", TOKENS)
-    yield server
-    server.stop()
+@pytest.fixture(scope="module", params=["reference", "second"])
+def oss(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a server in the oss profile: the client knows only the contract, so two servers must do."""
+    if request.param == "reference":
+        process = serve("memory:", tmp_path_factory.mktemp("server") / "server.log", profile="oss")
+        yield process.address
+        process.stop()
+    else:
+        server = start("oss", TOKENS)
+        yield server.address
+        server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cloud() -> Iterator[RunningServer]:
     server = start("cloud", TOKENS, "operator")
     yield server
@@ -53,10 +60,10 @@ class Shell:
 
 
 @pytest.fixture
-def shell(oss: RunningServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+def shell(oss: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     for name in ("PARITY_ADDRESS", "PARITY_TOKEN", "PARITY_ORG", "PARITY_TLS_CA"):
         monkeypatch.delenv(name, raising=False)
-    return Shell(oss.address, capsys)
+    return Shell(oss, capsys)
 
 
 def test_create_needs_nothing_but_a_slug_and_a_name(shell: Shell) -> None:
