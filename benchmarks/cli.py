@@ -14,8 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks import runner
 from benchmarks.config import CODECS, DURABILITIES, ENGINES, PAYLOADS, WORKLOAD_NAMES, ConfigError, Speed, StoresConfig
 from benchmarks.payloads.payload import PayloadError
-from benchmarks.results import ResultsError, write_results
-from benchmarks.tables import show, verdicts_table
+from benchmarks.results import Results, ResultsError, write_results
+from benchmarks.server import runner as server_runner
+from benchmarks.server.calls import WrongAnswers
+from benchmarks.server.config import ServerConfig
+from benchmarks.server.load import LoadFailed
+from benchmarks.server.processes import ServerFailed
+from benchmarks.tables import render_verdicts, show
 from stores.contract import StoreError
 
 USAGE_ERROR, HARNESS_FAULT = 2, 4
@@ -49,12 +54,9 @@ def stores(
     """Judge each claim about stores by measuring all combinations of engine, codec and durability."""
     console = _console()
     with _told_plainly(console):
-        if quick and full:
-            raise ConfigError("--quick and --full exclude each other; choose one")
-        speed = Speed.QUICK if quick else Speed.FULL if full else Speed.DEFAULT
         config = StoresConfig(
             directory=out,
-            speed=speed,
+            speed=_speed(quick=quick, full=full),
             seed=seed,
             corpus=corpus,
             engines=tuple(engine or ENGINES),
@@ -66,12 +68,7 @@ def stores(
         console.print(f"seed {seed}; repeat with: {config.command}")
         with _bar() as report:
             results = runner.run_stores(config, report)
-        write_results(results, out)
-        if verbose:
-            show(results, console)
-        else:
-            console.print(verdicts_table(results.judgement.verdicts))
-        console.print(f"{out / 'results.json'} has every sample, {out / 'claims.json'} every verdict")
+        _deliver(results, out, console, verbose=verbose)
 
 
 def _console() -> Console:
@@ -98,6 +95,53 @@ def _bar() -> Iterator[Callable[[runner.Progress], None]]:
         yield report
 
 
+@app.command()
+def server(
+    quick: Annotated[bool, typer.Option("--quick", help="About two minutes: short loads, wider intervals.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Half an hour: up to 100,000 agents.")] = False,
+    out: Annotated[Path, typer.Option(help="Directory for the result and, meanwhile, the databases.")] = Path(
+        "out/bench-server"
+    ),
+    seed: Annotated[int, typer.Option(help="Same seed, same messages and order.")] = 1,
+    engine: Annotated[str, typer.Option(help="Engine of the server's store.")] = "leveldb",
+    codec: Annotated[str, typer.Option(help="Codec of the server's store.")] = "protobuf",
+    agents: Annotated[
+        list[int] | None, typer.Option(help="Agents in the store when growth is measured; repeat, growing.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also print every median.")] = False,
+) -> None:
+    """Measure the reference server against a bare echo of the same messages, and judge its goals."""
+    console = _console()
+    with _told_plainly(console):
+        config = ServerConfig(
+            directory=out,
+            speed=_speed(quick=quick, full=full),
+            seed=seed,
+            engine=engine,
+            codec=codec,
+            growth=tuple(agents) if agents else None,
+        )
+        console.print(f"seed {seed}; repeat with: {config.command}")
+        with _bar() as report:
+            results = server_runner.run_server(config, report)
+        _deliver(results, out, console, verbose=verbose)
+
+
+def _speed(*, quick: bool, full: bool) -> Speed:
+    if quick and full:
+        raise ConfigError("--quick and --full exclude each other; choose one")
+    return Speed.QUICK if quick else Speed.FULL if full else Speed.DEFAULT
+
+
+def _deliver(results: Results, out: Path, console: Console, *, verbose: bool) -> None:
+    write_results(results, out)
+    if verbose:
+        show(results, console)
+    else:
+        console.print(render_verdicts(results))
+    console.print(f"{out / 'results.json'} has every sample, {out / 'claims.json'} every verdict")
+
+
 @contextlib.contextmanager
 def _told_plainly(console: Console) -> Iterator[None]:
     """Turn errors of the vocabulary into one line and an exit code; anything else is a bug and may show itself."""
@@ -109,6 +153,6 @@ def _told_plainly(console: Console) -> Iterator[None]:
     except StoreError as error:
         console.print(f"[red]error:[/red] {error}; {error.hint}", highlight=False, soft_wrap=True)
         raise typer.Exit(USAGE_ERROR) from error
-    except (runner.BenchmarkFailed, OSError) as error:
+    except (runner.BenchmarkFailed, ServerFailed, LoadFailed, WrongAnswers, OSError) as error:
         console.print(f"[red]the benchmark can't go on:[/red] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(HARNESS_FAULT) from error

@@ -29,25 +29,33 @@ def render(results: Results) -> RenderableType:
     return Group(*_parts(results))
 
 
+def render_verdicts(results: Results) -> RenderableType:
+    """Return the verdicts, and all that one must know to read them."""
+    return Group(*_conclusions(results))
+
+
 def _parts(results: Results) -> Iterator[RenderableType]:
     judgement = results.judgement
     if judgement.summaries:
         yield summaries_table(judgement.summaries)
     if judgement.factors:
         yield factors_table(judgement.factors)
+    yield from _conclusions(results)
+
+
+def _conclusions(results: Results) -> Iterator[RenderableType]:
+    verdicts = results.judgement.verdicts
     reasons = {f"{blank.subject.label}, {blank.payload}: {blank.reason}" for blank in results.raw.blanks}
     yield from (Text(f"no number for {reason}", style="magenta") for reason in sorted(reasons))
     for proof in results.raw.durability:
         yield Text(f"{proof.subject.label}: {proof.note}", style="" if proof.holds else "red")
-    if judgement.verdicts:
-        yield verdicts_table(judgement.verdicts)
+    yield verdicts_table(verdicts)
     yield from (Text(note, style="dim") for note in results.raw.notes)
     skipped = results.raw.configuration.payload.skipped
     if skipped:
         yield Text(f"{len(skipped)} records can't be agents; the first: {skipped[0]}", style="dim")
-    if judgement.verdicts:
-        counts = count_verdicts(judgement.verdicts)
-        yield Text(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count), style="bold")
+    counts = count_verdicts(verdicts)
+    yield Text(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count), style="bold")
 
 
 def verdicts_table(verdicts: tuple[ClaimVerdict, ...]) -> Table:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.config import ConfigError, Speed
+from benchmarks.server.goals import SCENARIOS, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class ServerConfig:
     codec: str = "protobuf"
     sizes: ServerSizes | None = None
     growth: tuple[int, ...] | None = None
+    scenarios: tuple[Scenario, ...] = SCENARIOS
 
     def __post_init__(self) -> None:
         """Refuse what can't be run. Raises ConfigError."""

@@ -18,7 +18,7 @@ from benchmarks.results import Blank, Sample, Subject
 from benchmarks.server import calls, processes
 from benchmarks.server.calls import Judge, WrongAnswers, require_right
 from benchmarks.server.config import ServerConfig
-from benchmarks.server.goals import ECHO, GROWING, SCENARIOS, Scenario, agents_label
+from benchmarks.server.goals import ECHO, GROWING, Scenario, agents_label
 from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport
 from benchmarks.server.processes import Credentials, Running
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
@@ -74,23 +74,26 @@ class ServerBuild:
     blanks: list[Blank]
     loads: int = 0
 
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """The loads of this build."""
+        return self.config.scenarios
+
     def run(self) -> None:
         """Start the servers, visit them in interleaved rounds, end them."""
         random = Random(f"{self.config.seed}/{self.build}")  # noqa: S311 - repeatable order
         message = calls.agent_to_create(self.config.seed, PAYLOAD)
         credentials = processes.make_credentials(self.folder)
         with ExitStack() as stack:
-            targets = {
-                (profile, mode): self._start(stack, profile, mode, credentials)
-                for profile, mode in product(("oss", "cloud"), ("relaxed", "durable"))
-            }
+            needed = sorted({("oss", "relaxed"), *((one.profile, one.durability) for one in self.scenarios)})
+            targets = {place: self._start(stack, *place, credentials) for place in needed}
             for target in targets.values():
                 target.agents += self._create_some(target, message, 64)
             fixed = self.folder / "fixed"
             fixed.write_bytes(targets["oss", "relaxed"].agents[0].SerializeToString())
             echo = stack.enter_context(processes.bare(fixed, self.folder / "bare.log"))
             for index in range(self.config.counts.rounds):
-                for scenario in random.sample(SCENARIOS, len(SCENARIOS)):
+                for scenario in random.sample(self.scenarios, len(self.scenarios)):
                     target = targets[scenario.profile, scenario.durability]
                     self._visit(scenario, target, echo, message, index, random)
             self._latencies(targets["oss", "relaxed"], message)
@@ -256,5 +259,5 @@ def steps_of(config: ServerConfig) -> Iterator[str]:
     """Yield one entry for each step that a whole run tells of when nothing fails."""
     counts = config.counts
     for _ in range(counts.builds):
-        yield from ["load"] * (2 * len(SCENARIOS) * counts.rounds + 2)
+        yield from ["load"] * (2 * len(config.scenarios) * counts.rounds + 2)
         yield from ["growth"] * (len(config.growth_sizes) * (1 + counts.rounds * len(GROWING)))

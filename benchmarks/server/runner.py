@@ -15,7 +15,7 @@ from benchmarks.results import Blank, Configuration, Environment, Judgement, Raw
 from benchmarks.runner import Progress, Report
 from benchmarks.server.calls import agent_to_create
 from benchmarks.server.config import ServerConfig
-from benchmarks.server.goals import SCENARIOS, judge_goals
+from benchmarks.server.goals import judge_goals
 from benchmarks.server.measure import PAYLOAD, ServerBuild, steps_of
 from benchmarks.statistics import median
 
@@ -67,14 +67,14 @@ def run_server(config: ServerConfig, progress: Report | None = None) -> Results:
 def _configuration(config: ServerConfig) -> Configuration:
     message = agent_to_create(config.seed, PAYLOAD)
     payloads = Payloads("synthetic", f"seed {config.seed}", (message,), 1)
-    subjects = {(one.durability, one.profile): None for one in SCENARIOS}
+    subjects = {(one.durability, one.profile): None for one in config.scenarios}
     return Configuration(
         bench="server",
         speed=config.speed,
         seed=config.seed,
         command=config.command,
         subjects=tuple(Subject(config.engine, config.codec, mode, profile) for mode, profile in subjects),
-        workloads=tuple(dict.fromkeys(one.metric for one in SCENARIOS)),
+        workloads=tuple(dict.fromkeys(one.metric for one in config.scenarios)),
         payload=payloads.source([(PAYLOAD, [message])]),
         numbers=config.numbers,
     )
