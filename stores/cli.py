@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from stores.contract import InvalidStoreUrl, StoreError
+from stores.engines.badger.cli import import_legacy_command
 from stores.registry import open_store, parse_url, scheme_of, schemes, unavailable
 from stores.suite.check import Result, Subject, Verdict, run_check
 from stores.suite.checks import CHECKS
@@ -29,6 +30,7 @@ UNREACHABLE = 3
 _DIFFERENCES_SHOWN = 10
 
 app = typer.Typer(help="The stores: list, check, export, import, copy.", no_args_is_help=True)
+app.command("import-legacy")(import_legacy_command)
 Url = Annotated[str, typer.Argument(help="Store URL, for example leveldb:/var/lib/agents?durability=durable")]
 
 
