@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -32,6 +33,34 @@ while True:
     engine.write([*pairs, (b"last", b"%d" % number)], sync=sync)
     print(number, flush=True)
 """
+
+
+def strace_works() -> bool:
+    strace = shutil.which("strace")
+    return bool(strace) and subprocess.run([str(strace), "-qq", "true"], check=False, timeout=30).returncode == 0
+
+
+needs_strace = pytest.mark.skipif(not strace_works(), reason="strace is not installed, or tracing is forbidden here")
+
+
+def traced(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a durable writer under strace until it ends by itself."""
+    strace = [
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        str(path.with_suffix(".trace")),
+        "-e",
+        "trace=msync,fsync,fdatasync",
+        *options,
+    ]
+    command = [*strace, sys.executable, "-c", _WRITER, str(path), "durable", "5"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+
+
+def acknowledged_in(output: str) -> int:
+    return max((int(line) for line in output.splitlines() if line.isdigit()), default=0)
 
 
 def write_until_killed(path: Path, mode: str, seed: int, seconds: float) -> int:
@@ -87,3 +116,28 @@ def test_acknowledged_batches_survive_sigkill(tmp_path: Path, mode: str) -> None
 @pytest.mark.parametrize("mode", ["durable", "relaxed"])
 def test_acknowledged_batches_survive_many_sigkills(tmp_path: Path, mode: str) -> None:
     rounds(tmp_path / "db", mode, 40)
+
+
+@needs_strace
+@pytest.mark.parametrize("call", [24, 25])
+def test_killed_inside_a_commit(tmp_path: Path, call: int) -> None:
+    """SIGKILL at the entry of an msync: Badger syncs the value log, then the log of the memory table."""
+    finished = traced(tmp_path / "db", "-e", f"inject=msync:signal=SIGKILL:when={call}")
+    acknowledged = acknowledged_in(finished.stdout)
+    assert acknowledged > 0, finished.stderr
+    assert check(tmp_path / "db", acknowledged) <= acknowledged + 1
+
+
+@needs_strace
+def test_a_failing_sync_is_told(tmp_path: Path) -> None:
+    finished = traced(tmp_path / "db", "-e", "inject=msync:error=EIO:when=30+")
+    assert "StoreUnavailable" in finished.stderr
+    assert "input/output error" in finished.stderr
+    check(tmp_path / "db", acknowledged_in(finished.stdout))
+
+
+@needs_strace
+def test_durable_means_two_syncs_for_each_commit(tmp_path: Path) -> None:
+    finished = traced(tmp_path / "db", "-e", "inject=msync:signal=SIGKILL:when=60")
+    calls = (tmp_path / "db.trace").read_text()
+    assert calls.count("msync(") >= 2 * acknowledged_in(finished.stdout) > 20
