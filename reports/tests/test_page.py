@@ -109,8 +109,8 @@ def test_the_matrix_has_all_steps_and_a_failing_cell_leads_to_its_card(source: s
     heads = [re.sub("<[^>]+>", "", head) for head in re.findall(r'<th scope="row"[^>]*>(.*?)</th>', matrix)]
     assert heads == [f"{number} {step}" for number, step in enumerate(CREATE_STEPS, 1)]
     assert matrix.count("<td ") == 12 * 8
-    assert re.search(r'<a href="#failure-CHECKDUP-1"><span[^>]*>✕</span> <b>FAIL</b>', matrix)
-    assert re.search(r'<a href="#gaps"><span[^>]*>\?</span> <b>UNTESTABLE</b>', matrix)
+    assert re.search(r'<a href="#failure-CHECKDUP-1"><span[^>]*>✕</span>&nbsp;<b>FAIL</b>', matrix)
+    assert re.search(r'<a href="#gaps"><span[^>]*>\?</span>&nbsp;<b>UNTESTABLE</b>', matrix)
     assert matrix.count("no such step") == 4 * 4
 
 
