@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -86,6 +87,7 @@ def measure_build(plan: BuildPlan, tell: Tell, opener: Opener = open_store) -> B
     finally:
         for database in databases:
             database.remove()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def agents_of(plan: BuildPlan) -> tuple[Agent, ...]:

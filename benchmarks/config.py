@@ -47,6 +47,8 @@ DURABILITIES = ("durable", "relaxed")
 PAYLOADS = tuple(name for name, _ in SIZE_CLASSES)
 WORKLOAD_NAMES = tuple(workload.name for workload in WORKLOADS)
 
+NOT_QUICK = ("raw",)
+
 SIDES = (("sqlite", "json-orjson"), ("leveldb", "protobuf"))
 """Engine and codec that the claims compare: what was, and what came."""
 
@@ -91,6 +93,13 @@ class StoresConfig:
             combinations += [(engine, "protobuf") for engine in EXTRA_ENGINES if _is_there(engine)]
             combinations += [("sqlite", codec) for codec in EXTRA_CODECS]
         return tuple(Subject(engine, codec, mode) for mode in self.durabilities for engine, codec in combinations)
+
+    @property
+    def visited(self) -> tuple[str, ...]:
+        """The workloads of the run: a quick one judges the claims only, not the stores' overhead over bare drivers."""
+        if self.speed is Speed.QUICK and self.workloads == WORKLOAD_NAMES:
+            return tuple(name for name in self.workloads if name not in NOT_QUICK)
+        return self.workloads
 
     @property
     def fresh_for(self) -> tuple[Subject, ...] | None:

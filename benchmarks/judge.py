@@ -7,6 +7,7 @@ from itertools import chain
 
 from benchmarks.attribution import attribute
 from benchmarks.claims import Claim, judge_claims, load_claims
+from benchmarks.overhead import judge_overheads
 from benchmarks.results import Factor, Interval, Judgement, Raw, Summary
 from benchmarks.samples import Cell, Samples
 from benchmarks.statistics import TooFewBuilds, estimate, median, percentile
@@ -20,7 +21,7 @@ def judge(raw: Raw, claims: Iterable[Claim] | None = None) -> Judgement:
     return Judgement(
         summaries=tuple(_summary(samples, cell, seed) for cell in samples.cells),
         factors=tuple(_factors(raw, samples, ledger)),
-        verdicts=judge_claims(raw, ledger),
+        verdicts=(*judge_claims(raw, ledger), *judge_overheads(raw)),
     )
 
 

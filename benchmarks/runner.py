@@ -91,7 +91,7 @@ def _blanks_of_missing(config: StoresConfig, missing: dict[Subject, str]) -> lis
         Blank(workload, subject, payload, reason)
         for subject, reason in missing.items()
         for payload in config.payloads
-        for workload in config.workloads
+        for workload in config.visited
     ]
 
 
@@ -100,7 +100,7 @@ def _plans(config: StoresConfig, subjects: tuple[Subject, ...], folder: Path) ->
     return [
         BuildPlan(
             subjects=subjects,
-            workloads=config.workloads,
+            workloads=config.visited,
             payload=payload,
             build=build,
             seed=config.seed,
@@ -214,7 +214,7 @@ def _configuration(config: StoresConfig, plans: Sequence[BuildPlan]) -> Configur
         seed=config.seed,
         command=config.command,
         subjects=config.subjects,
-        workloads=config.workloads,
+        workloads=config.visited,
         payload=payloads.source(used),
         numbers=config.numbers,
     )

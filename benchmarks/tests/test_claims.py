@@ -177,6 +177,21 @@ def test_planted_factors_are_attributed() -> None:
     assert all(one.ratio.value == pytest.approx(4, rel=0.05) for one in prices)
 
 
+@pytest.mark.parametrize(("times", "expected"), [(1.2, Verdict.SUPPORTED), (1.9, Verdict.CONTRADICTED)])
+def test_a_store_is_judged_against_its_bare_driver(times: float, expected: Verdict) -> None:
+    raw = planted(lambda subject, random: 10 * times, metric="read")
+    bare = tuple(
+        replace(sample, workload="raw", metric="raw_read", values=tuple(value / times for value in sample.values))
+        for sample in raw.samples
+    )
+    verdicts = judge(replace(raw, samples=raw.samples + bare), [at_least(1, metric="read")]).verdicts
+    overheads = [one for one in verdicts if one.claim.startswith("overhead-read-")]
+    assert {one.candidate for one in overheads} == set(SUBJECTS)
+    assert {one.verdict for one in overheads} == {expected}
+    assert {one.baseline.engine for one in overheads} == {"leveldb driver", "sqlite driver"}
+    assert f"{times}x" in overheads[0].reason
+
+
 def test_the_ledger_holds_every_sentence() -> None:
     claims = load_claims()
     assert {claim.sentence for claim in claims} == {

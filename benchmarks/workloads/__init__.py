@@ -1,11 +1,12 @@
 """The workloads, in the order in which a build is put through them. A new one is one file and one row here."""
 
-from benchmarks.workloads import listing, memory, read, size, startup, write
+from benchmarks.workloads import listing, memory, raw, read, size, startup, write
 from benchmarks.workloads.workload import Workload
 
 WORKLOADS: tuple[Workload, ...] = (
     write.WORKLOAD,
     read.WORKLOAD,
+    raw.WORKLOAD,
     listing.WORKLOAD,
     size.WORKLOAD,
     startup.WORKLOAD,

@@ -1,0 +1,89 @@
+"""The drivers with nothing around them: one key, one value. What a store costs over them is its overhead.
+
+Each is set as the store sets it (same durability, same caches), so that only the store's own work differs. LMDB,
+RocksDB and others have no row yet: a row is a class with `put`, `get` and `close`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+MIB = 1024 * 1024
+
+
+class RawDriver(Protocol):
+    """One key-value table of a driver."""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Write one value, durably or not as it was opened."""
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """Read one value."""
+        ...
+
+    def close(self) -> None:
+        """Close the database."""
+        ...
+
+
+class RawLevelDb:
+    """plyvel as the store opens it."""
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        """Open a new database."""
+        import plyvel  # noqa: PLC0415 - its wheels aren't there for every Python
+
+        self._sync = durable
+        self._db = plyvel.DB(
+            str(folder / "raw"),
+            create_if_missing=True,
+            write_buffer_size=64 * MIB,
+            lru_cache_size=256 * MIB,
+            bloom_filter_bits=10,
+        )
+
+    def put(self, key: str, value: bytes) -> None:
+        """See RawDriver."""
+        self._db.put(key.encode(), value, sync=self._sync)
+
+    def get(self, key: str) -> bytes | None:
+        """See RawDriver."""
+        value: bytes | None = self._db.get(key.encode(), verify_checksums=True)
+        return value
+
+    def close(self) -> None:
+        """See RawDriver."""
+        self._db.close()
+
+
+class RawSqlite:
+    """sqlite3 in WAL mode with one rowid table and a unique key."""
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        """Open a new database."""
+        self._db = sqlite3.connect(folder / "raw.sqlite", isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._db.execute(
+            "CREATE TABLE resources (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, data NOT NULL)"
+        )
+
+    def put(self, key: str, value: bytes) -> None:
+        """See RawDriver."""
+        self._db.execute("INSERT INTO resources (id, data) VALUES (?, ?)", (key, value))
+
+    def get(self, key: str) -> bytes | None:
+        """See RawDriver."""
+        row = self._db.execute("SELECT data FROM resources WHERE id = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def close(self) -> None:
+        """See RawDriver."""
+        self._db.close()
+
+
+RAW_DRIVERS: dict[str, Callable[..., RawDriver]] = {"leveldb": RawLevelDb, "sqlite": RawSqlite}
