@@ -257,7 +257,7 @@ def _start_command(command: str, port: int) -> Running:
     try:
         running.process = _spawn(command, port, stderr)
         _wait_until_ready(running)
-    except TargetUnreachable:
+    except BaseException:  # an interrupt as well: a server that was started must not be left behind
         running.close()
         raise
     return running

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from parity.errors import EXIT_UNREACHABLE
+from parity.children import Children
 from parity.run_folder import BENCHMARKS_FOLDER
 
 SECONDS_MAX = 3 * 3600.0
@@ -32,11 +31,7 @@ def measure(run: Path, *, speed: str, corpus: Path | None) -> Measurement:
     options += ["--corpus", str(corpus)] if corpus else []
     command = [sys.executable, "-m", "parity.main", "bench", "stores", *options, "--out", str(folder)]
     begun = time.monotonic()
-    with (folder / LOG_FILE).open("w", encoding="utf-8") as log:
-        try:
-            code = subprocess.run(command, stdout=log, timeout=SECONDS_MAX, check=False).returncode
-        except subprocess.TimeoutExpired:
-            print(f"did not end within {SECONDS_MAX:.0f} s and was ended", file=log)
-            code = EXIT_UNREACHABLE
+    with Children() as children, (folder / LOG_FILE).open("w", encoding="utf-8") as log:
+        code = children.run(command, stdout=log, seconds=SECONDS_MAX)
     repeat = " ".join(["parity", "bench", "stores", *options])
     return Measurement(repeat, code, round(time.monotonic() - begun, 3))

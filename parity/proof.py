@@ -6,7 +6,6 @@ leaves behind.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.verdict import Report, VerdictsUnreadable, read_verdicts
-from parity.errors import EXIT_FAULT, EXIT_REFUSED, EXIT_UNREACHABLE, EXIT_USAGE
+from parity.children import Children
+from parity.errors import EXIT_FAULT, EXIT_REFUSED, EXIT_USAGE
 from parity.plan import Subject
 from parity.reference import Reference
 from parity.run_folder import CONFORMANCE_FOLDER
@@ -46,13 +46,14 @@ class Proof:
 
 def prove_all(subjects: tuple[Subject, ...], run: Path, scratch: Path, *, quick: bool) -> Iterator[Proof]:
     """Prove each subject; yield as they end. Stores live below `scratch`, results below `run`."""
-    with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
-        waiting = [pool.submit(prove, subject, run, scratch, quick=quick) for subject in subjects]
+    # The children are ended before the pool waits for its threads.
+    with ThreadPoolExecutor(RUNS_AT_ONCE) as pool, Children() as children:
+        waiting = [pool.submit(prove, subject, run, scratch, children, quick=quick) for subject in subjects]
         for done in as_completed(waiting):
             yield done.result()
 
 
-def prove(subject: Subject, run: Path, scratch: Path, *, quick: bool) -> Proof:
+def prove(subject: Subject, run: Path, scratch: Path, children: Children, *, quick: bool) -> Proof:
     """Run the suite against one subject."""
     folder = run / CONFORMANCE_FOLDER / subject.label
     reference = Reference(subject.url(scratch), subject.profile, scratch / f"{subject.label}-server", folder)
@@ -61,7 +62,10 @@ def prove(subject: Subject, run: Path, scratch: Path, *, quick: bool) -> Proof:
     command += ["--credentials", str(reference.credentials), "--declare", str(reference.declaration)]
     command += ["--out", str(folder), "--jobs", str(JOBS)]
     begun = time.monotonic()
-    code = _run(command + ["--quick"] * quick, folder / LOG_FILE)
+    with (folder / LOG_FILE).open("w", encoding="utf-8") as log:
+        code = children.run(command + ["--quick"] * quick, stdout=log, stderr=log, seconds=SECONDS_MAX)
+    # We wrote the command line, so a usage error in it is our fault; so is a suite that a signal ended.
+    code = EXIT_FAULT if code == EXIT_USAGE or code < 0 else code
     seconds = round(time.monotonic() - begun, 3)
     reference.forget()
     repeat = subject.reproduce + " --quick" * quick
@@ -72,18 +76,6 @@ def prove(subject: Subject, run: Path, scratch: Path, *, quick: bool) -> Proof:
         code = code if code > EXIT_REFUSED else EXIT_FAULT
         return Proof(subject, folder, repeat, code, seconds, None, _last_line(folder / LOG_FILE))
     return Proof(subject, folder, repeat, code, seconds, report)
-
-
-def _run(command: list[str], log_file: Path) -> int:
-    """Run the suite with its output in a file; return its exit code."""
-    with log_file.open("w", encoding="utf-8") as log:
-        try:
-            code = subprocess.run(command, stdout=log, stderr=log, timeout=SECONDS_MAX, check=False).returncode
-        except subprocess.TimeoutExpired:
-            print(f"did not end within {SECONDS_MAX:.0f} s and was ended", file=log)
-            return EXIT_UNREACHABLE
-    # We wrote the command line, so a usage error in it is our fault; so is a suite that a signal ended.
-    return EXIT_FAULT if code == EXIT_USAGE or code < 0 else code
 
 
 def _last_line(log: Path) -> str:
