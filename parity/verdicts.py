@@ -19,6 +19,10 @@ STAND_IN = ("leveldb", "protobuf")
 THE_ENGINE = ("badger", "protobuf")
 DEFAULT_OUT = Path("docs/verdicts.md")
 EXIT_USAGE = 2
+VERIFY_NOTE = (
+    "A `badger:` store checks all tables when it is opened (`verify=open`), which start-up and memory include; why is"
+    " in `stores/engines/badger/README.md`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,11 @@ def _head(raw: Raw) -> Iterator[str]:
     yield f"- Subjects: {', '.join(subject.label for subject in asked.subjects)}."
     for proof in raw.durability:
         yield f"- {proof.subject.label}: {proof.note} ({proof.method})."
+    if machine.load_average > machine.cpu_count:
+        yield "- The machine was busy with other work: times are disturbed, and the intervals are wide."
+    for note in raw.notes:
+        yield f"- {note}"
+    yield f"- {VERIFY_NOTE}"
     yield ""
 
 
