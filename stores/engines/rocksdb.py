@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class RocksDbEngine:
     def __init__(self, path: Path) -> None:
         """Open or make the database. Raises StoreLocked, StoreUnavailable."""
         self._path = path
-        self.tunables = {
+        self.tunables: Mapping[str, str] = {
             "write_buffer_bytes": str(WRITE_BUFFER_BYTES),
             "cache_bytes": str(CACHE_BYTES),
             "bloom_bits": str(BLOOM_BITS),

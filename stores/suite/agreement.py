@@ -103,7 +103,7 @@ class Agreement(RuleBasedStateMachine):
         ]
         self._both("scan, commit", lambda store: store.commit(batch))
         for number, (got, wanted) in enumerate(zip(*scans, strict=True)):
-            same(f"listing {number}", [_seen(record) for record in got], [_seen(record) for record in wanted])
+            same(f"listing {number}", [seen(record) for record in got], [seen(record) for record in wanted])
 
     def _both(self, step: str, call: Callable[[Store], object]) -> None:
         self.steps.append(step)
@@ -118,9 +118,9 @@ class Agreement(RuleBasedStateMachine):
 
 def _contents(store: Store, kind: str) -> dict[str, object]:
     """All that can be read of a kind."""
-    by_org = {org: [_seen(record) for record in store.scan(kind, index="org", key=(org,))] for org in ORGS if org}
+    by_org = {org: [seen(record) for record in store.scan(kind, index="org", key=(org,))] for org in ORGS if org}
     return {
-        "records": [_seen(record) for record in store.scan(kind)],
+        "records": [seen(record) for record in store.scan(kind)],
         "by org": by_org,
         "count": store.count(kind),
         "counts": [store.count(kind, index="slug", key=(slug,)) for slug in SLUGS],
@@ -130,7 +130,8 @@ def _contents(store: Store, kind: str) -> dict[str, object]:
     }
 
 
-def _seen(record: Any) -> tuple[str, int, int, bytes | None]:  # noqa: ANN401 - a Record
+def seen(record: Any) -> tuple[str, int, int, bytes | None]:  # noqa: ANN401 - a Record
+    """What of a record must agree."""
     return record.id, record.position, record.revision, _canonical(record.kind, record.data)
 
 
