@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
 from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
 from conformance.target import TargetInvalid
+from conformance.traces import ReceiverUnavailable
 from conformance.transcript import failure_cards
 from conformance.verdict import EXIT_USAGE, VERDICTS_FILE, Report, Verdict, write_verdicts
 from conformance.world import profile_named
@@ -50,6 +52,7 @@ _USAGE_ERRORS = (
     DeclarationInvalid,
     KnownFailingInvalid,
     UpdateRefused,
+    ReceiverUnavailable,
 )
 
 
@@ -65,6 +68,7 @@ def conform(
     update_known_failing: Annotated[
         bool, typer.Option("--update-known-failing", help="bring that file up to date with this run")
     ] = False,
+    otlp_listen: Annotated[str, typer.Option(help="host:port where the target's spans arrive; judges them too")] = "",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="checks at a time")] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="smaller sizes of concurrent and random work")] = False,
     deadline: Annotated[
@@ -76,7 +80,7 @@ def conform(
     console = Console(stderr=False)
     try:
         options = _options(profile, only or [], seed, credentials, declare, jobs, quick=quick, deadline=deadline)
-        report = _with_progress(target, options, out)
+        report = _with_progress(target, replace(options, otlp_listen=otlp_listen), out)
         report = _with_known(report, known_failing, out, update=update_known_failing)
     except _USAGE_ERRORS as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)

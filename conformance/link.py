@@ -18,6 +18,7 @@ from google.rpc.status_pb2 import Status
 from conformance.evidence import Exchange, Json
 from conformance.methods import Method, Proto
 from conformance.target import Running
+from conformance.traces import SpanLog
 
 OMIT_ABOVE_BYTES = 64 * 1024
 """Larger messages are named in the evidence by their size: a 10 MiB request proves nothing by its text."""
@@ -60,6 +61,8 @@ class Link:
     running: Running
     channel: grpc.Channel
     deadline_seconds: float
+    spans: SpanLog | None = None
+    """Where the target's spans arrive, if the suite listens for them."""
     started: float = field(default_factory=time.monotonic)
     _seq: Any = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)

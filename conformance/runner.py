@@ -28,6 +28,7 @@ from conformance.link import Link, TargetLost
 from conformance.rejudge import judge_run
 from conformance.session import HarnessFault, NotAsked, Session, SetupRefused
 from conformance.target import Running, TargetUnreachable, open_target
+from conformance.traces import SpanLog, receiving
 from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo, write_verdicts
 from conformance.world import Profile, World
 
@@ -51,6 +52,7 @@ class Options:
     credentials: Credentials = field(default_factory=Credentials)
     declaration: Declaration = NOTHING_DECLARED
     known_failing: tuple[Known, ...] = ()
+    otlp_listen: str = ""
     jobs: int = 1
     quick: bool = False
     deadline_seconds: float = DEADLINE_SECONDS
@@ -142,14 +144,15 @@ def _versions() -> dict[str, str]:
 def _exercise_all(target: str, options: Options, info: RunInfo, writer: EvidenceWriter) -> None:
     """Exercise every selected check and finish the evidence file, whatever happens to the target."""
     checks = _checks_of(info.selection)
-    try:
-        running = open_target(target)
-    except TargetUnreachable as error:
-        writer.finish(replace(info, complete=False, reason=str(error), finished_at=_now()), leaks=())
-        return
     with ExitStack() as stack:
+        spans = stack.enter_context(receiving(options.otlp_listen)) if options.otlp_listen else None
+        try:
+            running = open_target(target)
+        except TargetUnreachable as error:
+            writer.finish(replace(info, complete=False, reason=str(error), finished_at=_now()), leaks=())
+            return
         stack.callback(running.close)
-        writer.finish(*_exercise_on(running, checks, options, info, writer))
+        writer.finish(*_exercise_on(running, checks, options, info, writer, spans))
 
 
 def _checks_of(selection: Sequence[str]) -> list[Check]:
@@ -158,10 +161,15 @@ def _checks_of(selection: Sequence[str]) -> list[Check]:
 
 
 def _exercise_on(
-    running: Running, checks: list[Check], options: Options, info: RunInfo, writer: EvidenceWriter
+    running: Running,
+    checks: list[Check],
+    options: Options,
+    info: RunInfo,
+    writer: EvidenceWriter,
+    spans: SpanLog | None,
 ) -> tuple[RunInfo, tuple[str, ...]]:
     """Return the run as it ended, and what could not be deleted."""
-    link = Link(running, running.channel(), options.deadline_seconds)
+    link = Link(running, running.channel(), options.deadline_seconds, spans)
     features: dict[str, bool] = {}
     leaks: list[str] = []
     ended = info

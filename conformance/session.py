@@ -23,7 +23,11 @@ from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 ID_PREFIXES = {"agent": "agt", "instance": "ain", "environment": "env"}
 DELETE_FIELDS = {"agent": "value", "instance": "value", "environment": "resource_id"}
 _CREATES = {f"{kind}.{operation}" for kind in ID_PREFIXES for operation in ("create", "apply")}
-_SHOWS = _CREATES | {f"{kind}.{operation}" for kind in ID_PREFIXES for operation in ("update", "get", "by_reference")}
+_SHOWS = (
+    _CREATES
+    | {"policy.create"}
+    | {f"{kind}.{operation}" for kind in ID_PREFIXES for operation in ("update", "get", "by_reference")}
+)
 GONE = frozenset({"OK", "NOT_FOUND"})
 
 

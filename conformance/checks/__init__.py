@@ -28,6 +28,7 @@ from conformance.checks import (
     search,
     send_response,
     set_defaults,
+    tracing,
     transform_response,
     update,
     update_agent_status,
@@ -60,6 +61,7 @@ MODULES = (
     rpc,
     search,
     features,
+    tracing,
     durability,
 )
 
