@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from opentelemetry.trace import Tracer
 
@@ -50,6 +51,7 @@ def reference(
     operations: Mapping[str, Operation] = OPERATIONS,
     store: Store | None = None,
     tracer: Tracer | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[str]:
     """Serve the reference over a store (one in memory where none is given); yield its address."""
     with TemporaryDirectory(prefix="reference-") as folder, open_store("memory:") as memory:
@@ -61,6 +63,7 @@ def reference(
             tokens=str(tokens) if profile == "cloud" else "",
             grace_seconds=0.0,
             reflection=True,
+            **(settings or {}),
         )
         application = build(config, store or memory, operations=operations)
         if tracer is not None:

@@ -256,7 +256,7 @@ def _handler(service: Service, path: str, handler: Handler) -> grpc.RpcMethodHan
     method = Default().FindMethodByName(path)
 
     def call(request: Any, context: grpc.ServicerContext) -> Any:
-        if request is None:
+        if request is _JUNK:
             return GetMessageClass(method.output_type)()
         try:
             caller = service.access.caller(context) if not _invalid_first(service, request) else ""
@@ -265,7 +265,7 @@ def _handler(service: Service, path: str, handler: Handler) -> grpc.RpcMethodHan
         except Refused as refused:
             _refuse(context, refused)
             raise
-        if service.state.has("late_half") and (context.time_remaining() or 1) < LATE_SECONDS:
+        if service.state.has("late_half") and context.time_remaining() < LATE_SECONDS:
             service.state.drop_instances_of(answer)
         return answer
 
@@ -286,9 +286,13 @@ def _parser(service: Service, message: Any) -> Callable[[bytes], Any]:
         try:
             return message.FromString(data)
         except DecodeError:
-            return None
+            return _JUNK
 
     return lenient
+
+
+_JUNK = object()
+"""Stands for a request that can't be parsed; gRPC refuses None by itself."""
 
 
 class _AnyMethod(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in the stubs only

@@ -1,0 +1,426 @@
+"""Mutants of the create pipeline. A new one is one row."""
+
+from __future__ import annotations
+
+from reference_server.errors import Internal, NotFound, PermissionDenied, Unauthenticated
+from tests.mutants import effects as do
+from tests.mutants.mutant import (
+    AUTHORIZE,
+    BY_AGENT,
+    CREATE,
+    DEFAULT,
+    DEFAULTS,
+    DELETE,
+    DUPLICATE,
+    ENVIRONMENT,
+    GET,
+    INSTANCE,
+    LIST,
+    PERSIST,
+    POLICIES,
+    PUBLISH,
+    REFERENCE,
+    SEND,
+    SLUG,
+    STATUS,
+    TRANSFORM,
+    UPDATE,
+    VALIDATE,
+    Mutant,
+)
+from tests.mutants.wrapping import (
+    answering,
+    commit_now,
+    everywhere,
+    first,
+    instead,
+    leaking,
+    move,
+    omit,
+    repeat,
+    store_now,
+    swallow,
+    swap,
+    then,
+    together,
+    wrap,
+)
+
+CREATE_SINS: tuple[Mutant, ...] = (
+    # validate
+    Mutant(
+        "create-validate-omitted",
+        "ValidateFieldConstraints is left out of every create",
+        everywhere("create", lambda o: omit(o, VALIDATE)),
+    ),
+    Mutant(
+        "create-validate-after-persist",
+        "what breaks a constraint is stored before it is refused",
+        everywhere("create", do.stored_first),
+    ),
+    Mutant("create-validate-swapped", "ValidateFieldConstraints and Authorize are swapped", swap(CREATE, VALIDATE)),
+    Mutant(
+        "create-validate-last",
+        "ValidateFieldConstraints comes right before Persist",
+        move(CREATE, VALIDATE, before=PERSIST),
+    ),
+    Mutant(
+        "create-validate-wrong-code",
+        "broken constraints are answered INTERNAL",
+        everywhere("create", lambda o: wrap(o, VALIDATE, answering(lambda e: Internal(e.message)))),
+    ),
+    Mutant(
+        "create-validate-no-details", "the refusal names no field", wrap(CREATE, VALIDATE, answering(do.no_details))
+    ),
+    Mutant(
+        "reads-validate-omitted",
+        "reads evaluate no constraints",
+        together(
+            *(
+                wrap(o, VALIDATE, answering(lambda e: NotFound("x", "y")))
+                for o in (
+                    GET,
+                    REFERENCE,
+                    "agent-instance-get",
+                    "environment-get",
+                    "environment-delete",
+                    BY_AGENT,
+                    LIST,
+                    "iam-policy-get",
+                    "iam-policy-check-authorization",
+                    "iam-policy-create",
+                )
+            )
+        ),
+    ),
+    Mutant("policy-validate-omitted", "policies are stored unvalidated", omit("iam-policy-create", VALIDATE)),
+    # authorize
+    Mutant("create-authorize-omitted", "everybody may create", omit(CREATE, AUTHORIZE)),
+    Mutant(
+        "create-authorize-after-duplicate",
+        "Authorize comes after CheckDuplicate",
+        move(CREATE, AUTHORIZE, before=DEFAULTS),
+    ),
+    Mutant("create-authorize-swapped", "Authorize and ResolveSlug are swapped", swap(CREATE, AUTHORIZE)),
+    Mutant(
+        "create-authorize-after-persist",
+        "what isn't allowed is stored before it is refused",
+        wrap(CREATE, AUTHORIZE, leaking(store_now)),
+    ),
+    Mutant(
+        "create-authorize-after-policies",
+        "policies are written before the caller is refused",
+        wrap(CREATE, AUTHORIZE, leaking(do.grant_now)),
+    ),
+    Mutant(
+        "create-unauthenticated-wrong-code",
+        "no credentials are answered PERMISSION_DENIED",
+        wrap(CREATE, AUTHORIZE, answering(do.message("who are you"), only=Unauthenticated)),
+    ),
+    Mutant(
+        "create-denied-wrong-code",
+        "a refused caller is answered NOT_FOUND",
+        wrap(CREATE, AUTHORIZE, answering(lambda e: NotFound("organization", "x"), only=PermissionDenied)),
+    ),
+    Mutant(
+        "create-denied-wrong-message",
+        "a refused caller is answered in other words",
+        wrap(CREATE, AUTHORIZE, answering(do.message("go away"), only=PermissionDenied)),
+    ),
+    Mutant("create-members-refused", "only operators may create", first(CREATE, AUTHORIZE, do.operators_only)),
+    # slug
+    Mutant(
+        "slug-kept-capital",
+        "slugs keep capitals",
+        do.slug(
+            lambda n: do.collapsed("".join(c for c in n.replace(" ", "-") if c.isascii() and (c.isalnum() or c == "-")))
+        ),
+    ),
+    Mutant(
+        "slug-blank-dropped",
+        "blanks are dropped, not made hyphens",
+        do.slug(lambda n: do.collapsed(do.plain_slug(n.replace(" ", "")))),
+    ),
+    Mutant("slug-runs-kept", "runs of hyphens are kept", do.slug(lambda n: do.plain_slug(n).strip("-"))),
+    Mutant(
+        "slug-underscore-kept",
+        "underscores and dots are kept",
+        do.slug(lambda n: do.collapsed(do.plain_slug(n, keep="abcdefghijklmnopqrstuvwxyz0123456789-_."))),
+    ),
+    Mutant("slug-cut", "slugs are cut at 63 characters", do.slug(lambda n: do.collapsed(do.plain_slug(n))[:63])),
+    Mutant(
+        "slug-transliterated",
+        "letters of other scripts are made ASCII",
+        do.slug(
+            lambda n: do.collapsed(do.plain_slug(n.replace("ö", "oe").replace("\u0410", "a").replace("\u0433", "g")))
+        ),
+    ),
+    Mutant(
+        "slug-of-client-replaced",
+        "a slug of the client is made over",
+        first(
+            CREATE,
+            SLUG,
+            do.changed_request(lambda r: do.put_at("metadata.slug", do.collapsed(do.plain_slug(r.metadata.slug)))(r)),
+        ),
+    ),
+    Mutant(
+        "slug-empty-invented",
+        "a name that makes no slug gets one",
+        do.slug(lambda n: do.collapsed(do.plain_slug(n)) or "agent-without-name"),
+    ),
+    Mutant("slug-empty-accepted", "no slug at all is accepted", instead(CREATE, SLUG, do.take_request)),
+    Mutant(
+        "slug-empty-after-persist",
+        "a nameless agent is stored before it is refused",
+        wrap(CREATE, SLUG, leaking(store_now)),
+    ),
+    # duplicate
+    Mutant(
+        "create-duplicate-omitted",
+        "CheckDuplicate is left out",
+        together(omit(CREATE, DUPLICATE), omit(INSTANCE, DUPLICATE), omit(ENVIRONMENT, DUPLICATE)),
+    ),
+    Mutant(
+        "create-duplicate-first",
+        "CheckDuplicate comes before ResolveSlug",
+        together(swap(CREATE, SLUG), wrap(CREATE, DUPLICATE, do.of_the_request)),
+    ),
+    Mutant(
+        "create-duplicate-wrong-code",
+        "a duplicate is answered INVALID_ARGUMENT",
+        wrap(CREATE, DUPLICATE, answering(do.invalid)),
+    ),
+    Mutant("create-duplicate-ok", "a duplicate is answered OK, with the first resource", do.duplicate_ok),
+    Mutant(
+        "create-duplicate-after-persist",
+        "a duplicate is stored before it is refused",
+        wrap(
+            CREATE,
+            DUPLICATE,
+            leaking(do.store_under_id),
+        ),
+    ),
+    Mutant(
+        "create-duplicate-overwrites",
+        "a duplicate overwrites the first resource",
+        wrap(CREATE, DUPLICATE, leaking(do.overwrite)),
+    ),
+    Mutant(
+        "create-duplicate-global",
+        "a slug is unique across organizations",
+        first(CREATE, DUPLICATE, do.taken_anywhere),
+    ),
+    Mutant(
+        "create-duplicate-across-kinds",
+        "a slug of an agent is taken for the other kinds",
+        together(*(first(o, DUPLICATE, do.taken_anywhere) for o in (INSTANCE, ENVIRONMENT))),
+    ),
+    Mutant(
+        "oss-duplicate-by-org",
+        "the oss profile lets two organizations use one slug",
+        together(*(do.unique_by_org(operation) for operation in (CREATE, INSTANCE))),
+        profile="oss",
+    ),
+    # defaults
+    Mutant("defaults-omitted", "SetDefaults is left out", omit(CREATE, DEFAULTS)),
+    Mutant(
+        "defaults-id-kind",
+        "ids have the prefix of another kind",
+        first(
+            CREATE,
+            DEFAULTS,
+            lambda s, w: (
+                None
+                if s.resource.metadata.id
+                else do.put_at("metadata.id", f"agent-{s.rules.clock.new_ulid()}")(s.resource)
+            ),
+        ),
+    ),
+    Mutant(
+        "defaults-id-reused", "ids are made of the slug, so they come again", first(CREATE, DEFAULTS, do.reused_ids)
+    ),
+    Mutant(
+        "defaults-id-of-client-replaced",
+        "an id of the client is replaced",
+        first(CREATE, DEFAULTS, do.changed_resource(do.put_at("metadata.id", ""))),
+    ),
+    Mutant(
+        "defaults-status-of-client",
+        "the default instance is the client's",
+        together(wrap(CREATE, DEFAULTS, do.keep_client_status), wrap(CREATE, STATUS, do.keep_named_instance)),
+    ),
+    Mutant(
+        "defaults-audit-time-of-client",
+        "created_at is the client's",
+        together(first(CREATE, DEFAULTS, do.client_audit), then(CREATE, DEFAULTS, do.restore_client_audit)),
+    ),
+    Mutant(
+        "defaults-no-actor",
+        "the audit names nobody",
+        then(
+            CREATE,
+            DEFAULTS,
+            do.changed_resource(do.audits(do.without_actors)),
+        ),
+    ),
+    Mutant(
+        "defaults-audit-event",
+        "the audit's event is `create`",
+        then(CREATE, DEFAULTS, do.changed_resource(do.audits(do.put_at("event", "create")))),
+    ),
+    Mutant(
+        "defaults-audit-times-differ",
+        "updated_at of a new agent is later than created_at",
+        then(
+            CREATE,
+            DEFAULTS,
+            do.changed_resource(
+                lambda r: do.put_at("nanos", (r.status.audit.spec_audit.updated_at.nanos + 1) % 10**9)(
+                    r.status.audit.spec_audit.updated_at
+                )
+            ),
+        ),
+    ),
+    # persist
+    Mutant(
+        "persist-drops-labels",
+        "labels are lost",
+        first(CREATE, PERSIST, do.changed_resource(do.drop_field("metadata.labels"))),
+    ),
+    Mutant(
+        "persist-drops-nested",
+        "what sub-agents select is lost",
+        first(
+            CREATE,
+            PERSIST,
+            do.changed_resource(do.without_selections),
+        ),
+    ),
+    Mutant(
+        "persist-strips-text",
+        "text is stripped of control characters",
+        first(CREATE, PERSIST, do.changed_resource(do.change("\x00"))),
+    ),
+    Mutant("persist-drops-unknown", "unknown fields are dropped", first(CREATE, PERSIST, do.forget_unknown_fields)),
+    Mutant(
+        "persist-forgets",
+        "nothing is stored",
+        together(instead(CREATE, PERSIST, do.nothing), then(CREATE, STATUS, do.reader_of("agent"))),
+    ),
+    # policies
+    Mutant("policies-omitted", "no policies are written", omit(CREATE, POLICIES)),
+    Mutant("policies-no-owner", "nobody owns a new agent", then(CREATE, POLICIES, do.policies_about("agent", "owner"))),
+    Mutant(
+        "policies-no-organization",
+        "a new agent hangs below no organization",
+        then(CREATE, POLICIES, do.policies_about("agent", "organization")),
+    ),
+    Mutant(
+        "policies-no-platform",
+        "an agent of platform scope hangs below nothing",
+        then(CREATE, POLICIES, do.policies_about("agent", "platform")),
+    ),
+    Mutant(
+        "policies-too-many", "organization admins own what others create", then(CREATE, POLICIES, do.everybody_owns)
+    ),
+    Mutant("instance-policies-omitted", "instances have no policies", omit(INSTANCE, POLICIES)),
+    # default instance
+    Mutant("default-instance-omitted", "no default instance is made", omit(CREATE, DEFAULT)),
+    Mutant(
+        "default-instance-twice",
+        "two default instances are made",
+        then(CREATE, DEFAULT, do.one_more_instance),
+    ),
+    Mutant(
+        "default-instance-other-name",
+        "its name is `default`",
+        first(INSTANCE, DEFAULTS, do.if_default(do.put_at("metadata.name", "default"))),
+    ),
+    Mutant(
+        "default-instance-no-org",
+        "it has no organization",
+        first(INSTANCE, PERSIST, do.if_default(do.put_at("metadata.org", ""))),
+    ),
+    Mutant(
+        "default-instance-scope",
+        "it has organization scope always",
+        first(INSTANCE, PERSIST, do.if_default(do.put_at("metadata.owner_scope", 2))),
+    ),
+    Mutant(
+        "default-instance-description",
+        "its description is the agent's",
+        first(INSTANCE, PERSIST, do.if_default(do.put_at("spec.description", ""))),
+    ),
+    Mutant(
+        "default-instance-bare",
+        "it has no kind",
+        first(INSTANCE, PERSIST, do.if_default(do.put_at("kind", ""))),
+    ),
+    Mutant(
+        "default-instance-slug-of-name",
+        "its slug is made of its name, so agents of one name collide",
+        first(INSTANCE, SLUG, do.no_default_slug),
+    ),
+    Mutant(
+        "default-instance-partial-failure",
+        "the agent is committed before its instance is made",
+        wrap(CREATE, DEFAULT, leaking(commit_now)),
+    ),
+    Mutant(
+        "default-instance-failure-swallowed",
+        "an agent whose instance can't be made is created without",
+        wrap(CREATE, DEFAULT, swallow),
+    ),
+    # status
+    Mutant("status-omitted", "the default instance's id is not written", omit(CREATE, STATUS)),
+    Mutant("status-before-instance", "the status is written before there is an instance", swap(CREATE, DEFAULT)),
+    Mutant(
+        "status-answered-not-stored",
+        "the default instance's id is answered and not stored",
+        together(omit(CREATE, STATUS), then(CREATE, SEND, do.with_default)),
+    ),
+    # publish
+    Mutant("publish-omitted", "nothing is announced", together(omit(CREATE, PUBLISH), omit(INSTANCE, PUBLISH))),
+    Mutant("publish-instance-omitted", "the default instance is not announced", omit(INSTANCE, PUBLISH)),
+    Mutant("publish-twice", "two events for one agent", repeat(CREATE, PUBLISH)),
+    Mutant(
+        "publish-early", "the event shows the agent without its default instance", move(CREATE, PUBLISH, before=DEFAULT)
+    ),
+    Mutant("publish-secrets", "events show secrets", then(CREATE, PUBLISH, do.reveal_in_event)),
+    Mutant("publish-for-refused", "a refused create is announced", wrap(CREATE, VALIDATE, leaking(do.announce_now))),
+    Mutant("publish-no-source", "events have no source", then(CREATE, PUBLISH, do.event_without("source"))),
+    Mutant(
+        "publish-before-commit",
+        "the event is out before the agent is stored",
+        wrap(CREATE, PUBLISH, do.event_and_no_agent),
+    ),
+    Mutant("publish-update-omitted", "updates are not announced", omit(UPDATE, PUBLISH)),
+    # transform and send
+    Mutant("transform-omitted", "the answer to a create shows secrets", omit(CREATE, TRANSFORM)),
+    Mutant(
+        "transform-omitted-reads",
+        "reads show secrets",
+        together(
+            omit(GET, TRANSFORM),
+            omit(REFERENCE, TRANSFORM),
+            omit(UPDATE, TRANSFORM),
+            omit(DELETE, TRANSFORM),
+            wrap(LIST, "ListResources", do.plain_list),
+        ),
+    ),
+    Mutant(
+        "transform-everything",
+        "plain values are hidden too",
+        then(
+            CREATE,
+            TRANSFORM,
+            do.changed_response(do.hide_everything),
+        ),
+    ),
+    Mutant(
+        "send-request-back",
+        "the answer lacks the audit",
+        then(CREATE, SEND, do.changed_response(do.drop_field("status.audit"))),
+    ),
+)
