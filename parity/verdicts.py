@@ -72,8 +72,6 @@ def _head(raw: Raw) -> Iterator[str]:
     yield f"- Subjects: {', '.join(subject.label for subject in asked.subjects)}."
     for proof in raw.durability:
         yield f"- {proof.subject.label}: {proof.note} ({proof.method})."
-    if machine.load_average > machine.cpu_count:
-        yield "- The machine was busy with other work: times are disturbed, and the intervals are wide."
     for note in raw.notes:
         yield f"- {note}"
     yield f"- {VERIFY_NOTE}"
