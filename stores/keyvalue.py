@@ -118,6 +118,7 @@ class KeyValueStore:
         self._codec = codec
         self._sync = durability is Durability.DURABLE
         self._schema = schema
+        self._message_types = {name: kind.message_type for name, kind in schema.items()}
         self._layouts = {name: layout.KindLayout(name) for name in schema}
         self._lock = threading.Lock()
         self._gate = Gate(f"the {engine.name} store")
@@ -213,21 +214,24 @@ class KeyValueStore:
 
     def holder(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Holdings`."""
-        value = self._engine.get(self._layouts[kind].unique(index, key))
+        value = self._engine.get(self._layouts[kind].unique(index, layout.pack_key(key)))
         return None if value is None else layout.unpack_unique(value)[1]
 
     def entries(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
         """See `Holdings`."""
         if index in self._schema[kind].unique:
-            value = self._engine.get(self._layouts[kind].unique(index, key))
+            value = self._engine.get(self._layouts[kind].unique(index, layout.pack_key(key)))
             if value is not None:
                 yield layout.unpack_unique(value)
             return
-        if index in self._schema[kind].counted and self._engine.get(self._layouts[kind].counter(index, key)) is None:
+        if (
+            index in self._schema[kind].counted
+            and self._engine.get(self._layouts[kind].counter(index, layout.pack_key(key))) is None
+        ):
             return  # most look-ups ask whether a key is free, and a read of its number costs less than an iterator
         snapshot = self._engine.snapshot()
         try:
-            for row_key, id_ in snapshot.range(*self._layouts[kind].index_range(index, key, 0)):
+            for row_key, id_ in snapshot.range(*self._layouts[kind].index_range(index, layout.pack_key(key), 0)):
                 yield layout.position_of(row_key), id_.decode()
         finally:
             snapshot.close()
@@ -255,7 +259,7 @@ class KeyValueStore:
             value = self._value(kind, id)
             if value is None:
                 return None
-            return self._codec.message(self._schema[kind].message_type, layout.message_of(value))
+            return self._codec.message(self._message_types[kind], layout.message_of(value))
         except (layout.Damaged, Undecodable) as error:
             raise CorruptRecord(kind, id, str(error)) from error
         finally:
@@ -311,7 +315,7 @@ class KeyValueStore:
                 return int(self.holder(kind, index, key) is not None)
             if index not in self._schema[kind].counted:
                 return sum(1 for _ in self.entries(kind, index, key))
-            return layout.unpack_count(self._engine.get(self._layouts[kind].counter(index, key)))
+            return layout.unpack_count(self._engine.get(self._layouts[kind].counter(index, layout.pack_key(key))))
         finally:
             self._gate.leave()
 
@@ -333,9 +337,9 @@ class KeyValueStore:
             if index is None or key is None:
                 ids = _ids(snapshot.range(*keys.order_range(after)))
             elif unique:
-                ids = _unique_ids(snapshot.get(keys.unique(index, key)), after)
+                ids = _unique_ids(snapshot.get(keys.unique(index, layout.pack_key(key))), after)
             else:
-                ids = _ids(snapshot.range(*keys.index_range(index, key, after)))
+                ids = _ids(snapshot.range(*keys.index_range(index, layout.pack_key(key), after)))
             if limit is not None:
                 ids = islice(ids, max(limit, 0))
             scan = KeyValueScan(self, kind, keys, snapshot, ids, self._gate)

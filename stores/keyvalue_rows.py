@@ -73,21 +73,23 @@ class Rows:
 
     def _index(self, change: Change, keys: layout.KindLayout, position: int, gained: Keys) -> None:
         for index, key in gained:
+            packed = layout.pack_key(key)
             if index in change.kind.unique:
-                self._additions.append((keys.unique(index, key), layout.pack_unique(position, change.id)))
+                self._additions.append((keys.unique(index, packed), layout.pack_unique(position, change.id)))
             else:
-                self._additions.append((keys.index_row(index, key, position), change.id.encode()))
+                self._additions.append((keys.index_row(index, packed, position), change.id.encode()))
                 if index in change.kind.counted:
-                    self._count(keys.counter(index, key), 1)
+                    self._count(keys.counter(index, packed), 1)
 
     def _unindex(self, kind: Kind, keys: layout.KindLayout, position: int, lost: Keys) -> None:
         for index, key in lost:
+            packed = layout.pack_key(key)
             if index in kind.unique:
-                self._removals.append((keys.unique(index, key), None))
+                self._removals.append((keys.unique(index, packed), None))
             else:
-                self._removals.append((keys.index_row(index, key, position), None))
+                self._removals.append((keys.index_row(index, packed, position), None))
                 if index in kind.counted:
-                    self._count(keys.counter(index, key), -1)
+                    self._count(keys.counter(index, packed), -1)
 
     def _count(self, counter: bytes, delta: int) -> None:
         self._counters[counter] = self._counters.get(counter, 0) + delta

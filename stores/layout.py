@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import orjson
 
@@ -28,6 +29,8 @@ _NAME_BYTES_MAX = 120
 _HASHED = b"\xff\xff"
 _HEADER = struct.Struct(">IIQQ")
 """Of a record: bytes of index keys, checksum (0: none), position, revision."""
+_FRONT = struct.Struct(">II")
+"""The part of it that a read of the message needs."""
 _U64 = struct.Struct(">Q")
 _CHECKSUM_FROM = 8
 
@@ -62,26 +65,22 @@ class KindLayout:
         """Range of the order rows behind a position."""
         return self.order(after + 1), self._order + b"\xff" * 9
 
-    def unique(self, index: str, key: IndexKey) -> bytes:
-        """Key of a unique row."""
-        return self._row(self._unique, b"u", index) + pack_key(key)
+    def unique(self, index: str, packed: bytes) -> bytes:
+        """Key of a unique row; `packed` is the index key by `pack_key`, here and below."""
+        return self._row(self._unique, b"u", index) + packed
 
-    def index(self, index: str, key: IndexKey) -> bytes:
-        """Key of an index row without its position."""
-        return self._row(self._index, b"i", index) + pack_key(key)
-
-    def index_row(self, index: str, key: IndexKey, position: int) -> bytes:
+    def index_row(self, index: str, packed: bytes, position: int) -> bytes:
         """Key of an index row."""
-        return self.index(index, key) + _U64.pack(position)
+        return self._row(self._index, b"i", index) + packed + _U64.pack(position)
 
-    def index_range(self, index: str, key: IndexKey, after: int) -> tuple[bytes, bytes]:
+    def index_range(self, index: str, packed: bytes, after: int) -> tuple[bytes, bytes]:
         """Range of the index rows of a key behind a position."""
-        prefix = self.index(index, key)
+        prefix = self._row(self._index, b"i", index) + packed
         return prefix + _U64.pack(after + 1), prefix + b"\xff" * 9
 
-    def counter(self, index: str, key: IndexKey) -> bytes:
+    def counter(self, index: str, packed: bytes) -> bytes:
         """Key of the counter of an index key."""
-        return self._row(self._counter, b"c", index) + pack_key(key)
+        return self._row(self._counter, b"c", index) + packed
 
     def _row(self, prefixes: dict[str, bytes], tag: bytes, index: str) -> bytes:
         prefix = prefixes.get(index)
@@ -90,6 +89,7 @@ class KindLayout:
         return prefix
 
 
+@cache
 def _named(name: str) -> bytes:
     raw = name.encode()
     if len(raw) > _NAME_BYTES_MAX:
@@ -140,10 +140,9 @@ def unpack_keys(raw: bytes) -> Keys:
 
 def message_of(value: bytes) -> bytes:
     """Return the message's part of a record. Raises Damaged."""
-    try:
-        keys_bytes, checksum, _, _ = _HEADER.unpack_from(value)
-    except struct.error as error:
-        raise Damaged(f"it is {len(value)} bytes long, less than its header") from error
+    if len(value) < _HEADER.size:
+        raise Damaged(f"it is {len(value)} bytes long, less than its header")
+    keys_bytes, checksum = _FRONT.unpack_from(value)
     if checksum and _checksum(memoryview(value)[_CHECKSUM_FROM:]) != checksum:
         raise Damaged("its checksum doesn't match")
     start = _HEADER.size + keys_bytes

@@ -33,6 +33,8 @@ WRITES = "write,pwrite64,pwritev"
 SYNCS = "fsync,fdatasync,msync,sync_file_range"
 KILL_DELAY_SECONDS_MAX = 0.004
 BATCHES_MAX = 40
+BATCHES_UNTIL_KILLED = 2000
+"""More than a child commits before it is killed, also when the killer has to wait for a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def state_of(store: Store) -> object:
 def _run_child(url: str, seed: int, first: int, run: int, fault: Fault, mutant: str) -> Fall:
     draw = random.Random(f"{seed}/{run}/{fault.inject}")  # noqa: S311 - repeatable, not secret
     kill_at = first + draw.randrange(BATCHES_MAX // 2)
-    last = first + BATCHES_MAX
+    last = first + (BATCHES_MAX if fault.inject else BATCHES_UNTIL_KILLED)
     command = [sys.executable, "-m", "stores.suite.crash_child", url, str(seed), str(first), str(last), mutant]
     trace = Path(f"{url.partition(':')[2].partition('?')[0]}.trace")
     if fault.inject:

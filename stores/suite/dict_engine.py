@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ class DictEngine:
     def __init__(self, rows: Rows) -> None:
         self.tunables: Mapping[str, str] = {}
         self.rows = rows
+        self._changing = threading.Lock()
 
     def get(self, key: bytes) -> bytes | None:
         """See `Engine`."""
@@ -30,15 +32,17 @@ class DictEngine:
 
     def snapshot(self) -> DictSnapshot:
         """See `Engine`."""
-        return DictSnapshot(self.rows.copy())
+        with self._changing:
+            return DictSnapshot(self.rows.copy())
 
     def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:  # noqa: ARG002 - memory
         """See `Engine`."""
-        for key, value in changes:
-            if value is None:
-                self.rows.pop(key, None)
-            else:
-                self.rows[key] = value
+        with self._changing:
+            for key, value in changes:
+                if value is None:
+                    self.rows.pop(key, None)
+                else:
+                    self.rows[key] = value
 
     def size_on_disk(self) -> SizeOnDisk:
         """See `Engine`: what a file would take."""

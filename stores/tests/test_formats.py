@@ -111,7 +111,11 @@ def test_golden_checksum() -> None:
 def test_keys_fit_every_engine() -> None:
     widest = layout.KindLayout("k" * 120)
     key = ("x" * 500, "y" * 500)
-    made = [widest.record("i" * 9000), widest.index_row("n" * 120, key, 1), widest.unique("n" * 120, ("x" * 176,))]
+    made = [
+        widest.record("i" * 9000),
+        widest.index_row("n" * 120, layout.pack_key(key), 1),
+        widest.unique("n" * 120, layout.pack_key(("x" * 176,))),
+    ]
     assert max(map(len, made)) <= layout.KEY_BYTES_MAX
 
 

@@ -110,6 +110,35 @@ def race_torn_batch(bench: Bench) -> None:
         fail(f"the readers saw {len(seen)} states only, so nothing was proven")
 
 
+@checks("race-overwrite")
+def race_overwrite(bench: Bench) -> None:
+    """A resource that is overwritten again and again is there at every moment, in one state or the other."""
+    store = bench.store
+    store.commit([put("a", slug="s0")])
+    done = threading.Event()
+    seen: set[str] = set()
+
+    def write() -> None:
+        try:
+            for number in range(1, WRITES_MAX):
+                store.commit([put("a", slug=f"s{number}", when="present")])
+                if len(seen) >= STATES_SEEN and number >= THREADS * ROUNDS:
+                    return
+        finally:
+            done.set()
+
+    def read() -> None:
+        while not done.is_set():
+            data = store.get_bytes("agent", "a")
+            if data is None:
+                fail("the resource was missing for a moment")
+            seen.add(Agent.FromString(data).metadata.slug)
+
+    _together([write, read, read])
+    if len(seen) < STATES_SEEN:
+        fail(f"the readers saw {len(seen)} states only, so nothing was proven")
+
+
 @checks("race-pages")
 def race_pages(bench: Bench) -> None:
     """Paging while others write: what is there from start to end is seen exactly once, in order."""

@@ -1,0 +1,82 @@
+"""The guide's example is a store like any other: it passes the suite that the guide says it passes."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from stores import registry
+from stores.codecs import ProtobufCodec
+from stores.contract import Durability, StoreUnavailable
+from stores.keyvalue import KeyValueStore
+from stores.suite.agreement import check_agreement
+from stores.suite.check import Check, Verdict, run_check
+from stores.suite.checks import CHECKS
+from stores.suite.samples import ids_of, put
+from stores.suite.subject import UrlSubject
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "guides" / "logfile_store.py"
+LINES_MAX = 120
+IN_ANOTHER_PROCESS = "open-in-second-process"
+"""Needs the entry point installed; `open-twice` holds the lock against the same process."""
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The example as an installed package would be: its scheme among the known ones."""
+    spec = importlib.util.spec_from_file_location("logfile_store", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "logfile_store", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(registry, "SCHEMES", (*registry.SCHEMES, module.SCHEME))
+    return module
+
+
+@pytest.mark.parametrize("check", [c for c in CHECKS if c.id != IN_ANOTHER_PROCESS], ids=lambda check: str(check.id))
+def test_example_passes_the_suite(example: ModuleType, tmp_path: Path, check: Check) -> None:
+    result = run_check(check, UrlSubject.of("logfile:", tmp_path), check.id)
+    assert result.verdict is Verdict.PASS, result.reason
+
+
+def test_example_agrees(example: ModuleType, tmp_path: Path) -> None:
+    assert check_agreement(UrlSubject.of("logfile:?codec=json", tmp_path), examples=5) == []
+
+
+def test_example_survives_every_torn_line(example: ModuleType, tmp_path: Path) -> None:
+    """The last write cut at any byte: the state before it or, whole, after it."""
+    with registry.open_store(f"logfile:{tmp_path / 'db'}") as store:
+        store.commit([put("a")])
+        before = (tmp_path / "db" / "log").stat().st_size
+        store.commit([put("b")])
+    log = (tmp_path / "db" / "log").read_bytes()
+    for cut in [*range(before, len(log), 97), len(log) - 1, len(log)]:
+        (tmp_path / "db" / "log").write_bytes(log[:cut])
+        with registry.open_store(f"logfile:{tmp_path / 'db'}") as store:
+            assert ids_of(store.scan("agent")) == (["a", "b"] if cut == len(log) else ["a"])
+
+
+def test_example_tells_a_full_disk(example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = example.LogFileEngine(tmp_path / "db")
+    store = KeyValueStore(engine, ProtobufCodec(), Durability.DURABLE)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.write", full)
+        with pytest.raises(StoreUnavailable, match="No space left"):
+            store.commit([put("a")])
+    store.close()
+
+
+def test_example_is_short_and_the_guide_names_it() -> None:
+    assert len(EXAMPLE.read_text().splitlines()) < LINES_MAX
+    guide = (EXAMPLE.parent / "write-a-store.md").read_text()
+    assert "logfile_store.py" in guide
+    assert "logfile_store:SCHEME" in guide
