@@ -183,6 +183,7 @@ def _with_progress(target: str, options: Options, out: Path | None) -> Report:
 def print_report(console: Console, report: Report, out: Path | None, *, verbose: bool = False) -> None:
     """Print the steps, what isn't green, and the counts."""
     if report.run.complete:
+        console.print(f"target: {escape(report.run.target)}", soft_wrap=True)
         console.print(steps_table(report))
     for result in report.results:
         if result.verdict in {Verdict.FAIL, Verdict.UNTESTABLE, Verdict.HARNESS_ERROR}:
@@ -205,7 +206,7 @@ def print_report(console: Console, report: Report, out: Path | None, *, verbose:
 
 def steps_table(report: Report) -> Table:
     """The twelve create steps, each with its verdict."""
-    table = Table(title=f"create, profile {report.run.profile}: {escape(report.run.target)}")
+    table = Table(title=f"create, profile {report.run.profile}")
     for heading in ("step", "verdict", "passed"):
         table.add_column(heading)
     for row in report.steps:
