@@ -1,4 +1,4 @@
-"""One server through every kind of target: the same verdicts. And TLS with a private authority and client certificates."""
+"""One server through every kind of target: the same verdicts. And TLS, with a private authority on both sides."""
 
 from __future__ import annotations
 

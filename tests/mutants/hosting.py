@@ -63,8 +63,8 @@ def reference(
             tokens=str(tokens) if profile == "cloud" else "",
             grace_seconds=0.0,
             reflection=True,
-            **(settings or {}),
         )
+        config = replace(config, **(settings or {}))
         application = build(config, store or memory, operations=operations)
         if tracer is not None:
             rules = replace(application.rules, tracer=tracer)
