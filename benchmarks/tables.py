@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.claims import count_verdicts, in_words, interval_in_words, stated_in_words
-from benchmarks.results import ClaimVerdict, Factor, Results, Summary, Verdict
+from benchmarks.results import ClaimVerdict, Factor, Placement, Results, Summary, Verdict
 
 COLOURS = {
     Verdict.SUPPORTED: "green",
@@ -64,7 +64,8 @@ def verdicts_table(verdicts: tuple[ClaimVerdict, ...]) -> Table:
     for heading in ("claim", "durability", "agents", "claimed", "measured", "95 % interval", "verdict"):
         table.add_column(heading)
     for one in verdicts:
-        verdict = Text(str(one.verdict), style=COLOURS[one.verdict])
+        beyond = ", more than claimed" if one.placement is Placement.ABOVE else ""
+        verdict = Text(f"{one.verdict}{beyond}", style=COLOURS[one.verdict])
         table.add_row(one.title, one.durability, one.payload, stated_in_words(one), *_measured(one), verdict)
     return table
 
