@@ -74,6 +74,42 @@ def check(
         raise typer.Exit(NOT_CONFORMANT)
 
 
+@app.command()
+def measure(
+    url: Url,
+    resources: Annotated[int, typer.Option(help="Resources in the large store of the listing.", min=1000)] = 20_000,
+) -> None:
+    """Measure overhead over the engine, the gain of group commit, and listing, on new databases beside the path."""
+    console = Console()
+    with _told_errors(), _scratch(url) as folder:
+        from stores.suite.measure import WRITERS, group_gain, listing, overhead  # noqa: PLC0415 - for this command
+
+        subject = UrlSubject.of(url, folder)
+        with console.status("measuring"):
+            cost, gain, lists = overhead(subject, "o"), group_gain(subject, "g"), listing(subject, "l", resources)
+    table = Table("what", "engine and codec alone", "store", "ratio")
+    for what, raw, whole in (
+        ()
+        if cost is None
+        else (
+            ("put, µs", cost.raw_put_us, cost.store_put_us),
+            ("get, µs", cost.raw_get_us, cost.store_get_us),
+        )
+    ):
+        table.add_row(what, f"{raw:.1f}", f"{whole:.1f}", f"{whole / raw:.2f}")
+    if cost is not None:
+        console.print(table)
+    together = gain.together_per_second
+    console.print(
+        f"commits/s: {gain.alone_per_second:.0f} from one writer, {together:.0f} from {WRITERS} "
+        f"({together / gain.alone_per_second:.1f}x)"
+    )
+    console.print(
+        f"listing {lists.hits} of an organization: {lists.small_ms:.2f} ms among 1000, {lists.large_ms:.2f} ms among "
+        f"{resources} ({lists.large_ms / lists.small_ms:.2f}x)"
+    )
+
+
 @app.command("export")
 def export(url: Url, file: Annotated[Path, typer.Argument(help="The file to write (JSON lines).")]) -> None:
     """Write all resources of a store to a file: a backup that people and sqlite-utils can read."""

@@ -152,6 +152,11 @@ class KeyValueStore:
         layout.check_meta(meta, self._codec.name)
         return layout.read_state(self._engine.get(layout.STATE_KEY))
 
+    @property
+    def parts(self) -> tuple[Engine, Codec, bool]:
+        """Engine, codec, and whether writes are synced: for measurements that look behind the store."""
+        return self._engine, self._codec, self._sync
+
     # ---- commits
 
     def commit(self, batch: Batch) -> int:

@@ -42,13 +42,16 @@ def batch_of(seed: int, number: int) -> Batch:
     return batch
 
 
-def apply(store: Store, seed: int, numbers: Iterable[int]) -> None:
-    """Commit batches; one that conflicts has no effect, here as in the child."""
+def apply(store: Store, seed: int, numbers: Iterable[int]) -> int:
+    """Commit batches; one that conflicts has no effect, here as in the child. Returns how many had one."""
+    written = 0
     for number in numbers:
         try:
             store.commit(batch_of(seed, number))
         except Conflict:
             continue
+        written += 1
+    return written
 
 
 def main(url: str, seed: int, first: int, last: int, mutant: str = "") -> int:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from stores.contract import Conflict, Delete, Put, RevisionConflict, Store
 from stores.suite.check import Bench, Checks, fail, same
+from stores.suite.linearizability import Answer, Event, judge, overlapping
 from stores.suite.samples import agent, ids_of, instance, put
 
 checks = Checks()
 THREADS = 8
 ROUNDS = 12
 DEADLINE_SECONDS = 60
+HISTORY_THREADS = 4
+HISTORY_OPERATIONS = 6
 WRITES_MAX = 20_000
 PAGINGS_MAX = 500
 STATES_SEEN = 3
@@ -139,6 +146,54 @@ def race_overwrite(bench: Bench) -> None:
         fail(f"the readers saw {len(seen)} states only, so nothing was proven")
 
 
+@checks("race-linearizable")
+def race_linearizable(bench: Bench) -> None:
+    """For each key, some order of the concurrent writes, removals and reads explains every answer."""
+    store = bench.store
+    overlapped = 0
+    for round_number in range(ROUNDS):
+        id_ = f"r{round_number}"
+        events: list[Event] = []
+        works = [partial(_use, store, id_, thread, events) for thread in range(HISTORY_THREADS)]
+        with _restless_threads():
+            _together(works)
+        overlapped += overlapping(events)
+        answer = judge(events)
+        if answer is not Answer.LINEARIZABLE:
+            fail(f"the history of {id_!r} is {answer.value}: {sorted(events, key=lambda event: event.called)}")
+    if not overlapped:
+        fail("no operations overlapped, so nothing was proven")
+
+
+@contextmanager
+def _restless_threads() -> Iterator[None]:
+    """Let the interpreter change threads within operations, not every 5 ms only."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def _use(store: Store, id_: str, thread: int, events: list[Event]) -> None:
+    """Write, remove and read one key, and note when each operation was called and answered."""
+    for number in range(HISTORY_OPERATIONS):
+        value: str | None = f"t{thread}n{number}"
+        called = time.perf_counter()
+        if (thread + number) % 3 == 0:
+            data = store.get_bytes("agent", id_)
+            value = Agent.FromString(data).spec.instructions if data is not None else None
+            events.append(Event(called, time.perf_counter(), value, is_write=False))
+            continue
+        if (thread + number) % 5 == 0:
+            value = None
+            store.commit([Delete("agent", id_)])
+        else:
+            store.commit([Put("agent", id_, agent(id_, text=value or ""))])
+        events.append(Event(called, time.perf_counter(), value, is_write=True))
+
+
 @checks("race-pages")
 def race_pages(bench: Bench) -> None:
     """Paging while others write: what is there from start to end is seen exactly once, in order."""
@@ -229,7 +284,7 @@ def _check_pages(store: Store, constant: list[str]) -> None:
     same("resources seen twice", len(seen) - len(set(seen)), 0)
 
 
-def _together(works: list[Callable[[], object]]) -> list[object]:
+def _together(works: Sequence[Callable[[], object]]) -> list[object]:
     """Run functions at the same time and return their answers; the first error is raised."""
     with ThreadPoolExecutor(len(works)) as pool:
         futures = [pool.submit(work) for work in works]
