@@ -31,7 +31,7 @@ check: env ## format, lint, types, stale generated code, import rule
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy bootstrap.py
+	$(BIN)/mypy bootstrap.py conftest.py
 	$(BIN)/python -m protos.generate --check
 	$(BIN)/pytest -q tests/test_import_rule.py
 

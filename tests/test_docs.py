@@ -143,7 +143,7 @@ def test_every_adr_is_numbered_and_decides() -> None:
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        assert re.match(rf"# {page.name[:4]}:? \w", text), page.name
+        assert re.match(rf"# {page.name[:4]}:? \S", text), page.name
         assert re.search(r"\bDeci(ded|sion)\b", text), f"{page.name} decides nothing"
 
 
