@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reference_server.errors import Internal, NotFound, PermissionDenied, Unauthenticated
+from tests.mutants import create_effects as on
 from tests.mutants import effects as do
 from tests.mutants.mutant import (
     AUTHORIZE,
@@ -56,7 +57,7 @@ CREATE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "create-validate-after-persist",
         "what breaks a constraint is stored before it is refused",
-        everywhere("create", do.stored_first),
+        everywhere("create", on.stored_first),
     ),
     Mutant("create-validate-swapped", "ValidateFieldConstraints and Authorize are swapped", swap(CREATE, VALIDATE)),
     Mutant(
@@ -70,7 +71,7 @@ CREATE_SINS: tuple[Mutant, ...] = (
         everywhere("create", lambda o: wrap(o, VALIDATE, answering(lambda e: Internal(e.message)))),
     ),
     Mutant(
-        "create-validate-no-details", "the refusal names no field", wrap(CREATE, VALIDATE, answering(do.no_details))
+        "create-validate-no-details", "the refusal names no field", wrap(CREATE, VALIDATE, answering(on.no_details))
     ),
     Mutant(
         "reads-validate-omitted",
@@ -110,7 +111,7 @@ CREATE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "create-authorize-after-policies",
         "policies are written before the caller is refused",
-        wrap(CREATE, AUTHORIZE, leaking(do.grant_now)),
+        wrap(CREATE, AUTHORIZE, leaking(on.grant_now)),
     ),
     Mutant(
         "create-unauthenticated-wrong-code",
@@ -133,26 +134,26 @@ CREATE_SINS: tuple[Mutant, ...] = (
         "slug-kept-capital",
         "slugs keep capitals",
         do.slug(
-            lambda n: do.collapsed("".join(c for c in n.replace(" ", "-") if c.isascii() and (c.isalnum() or c == "-")))
+            lambda n: on.collapsed("".join(c for c in n.replace(" ", "-") if c.isascii() and (c.isalnum() or c == "-")))
         ),
     ),
     Mutant(
         "slug-blank-dropped",
         "blanks are dropped, not made hyphens",
-        do.slug(lambda n: do.collapsed(do.plain_slug(n.replace(" ", "")))),
+        do.slug(lambda n: on.collapsed(do.plain_slug(n.replace(" ", "")))),
     ),
     Mutant("slug-runs-kept", "runs of hyphens are kept", do.slug(lambda n: do.plain_slug(n).strip("-"))),
     Mutant(
         "slug-underscore-kept",
         "underscores and dots are kept",
-        do.slug(lambda n: do.collapsed(do.plain_slug(n, keep="abcdefghijklmnopqrstuvwxyz0123456789-_."))),
+        do.slug(lambda n: on.collapsed(do.plain_slug(n, keep="abcdefghijklmnopqrstuvwxyz0123456789-_."))),
     ),
-    Mutant("slug-cut", "slugs are cut at 63 characters", do.slug(lambda n: do.collapsed(do.plain_slug(n))[:63])),
+    Mutant("slug-cut", "slugs are cut at 63 characters", do.slug(lambda n: on.collapsed(do.plain_slug(n))[:63])),
     Mutant(
         "slug-transliterated",
         "letters of other scripts are made ASCII",
         do.slug(
-            lambda n: do.collapsed(do.plain_slug(n.replace("ö", "oe").replace("\u0410", "a").replace("\u0433", "g")))
+            lambda n: on.collapsed(do.plain_slug(n.replace("ö", "oe").replace("\u0410", "a").replace("\u0433", "g")))
         ),
     ),
     Mutant(
@@ -161,15 +162,15 @@ CREATE_SINS: tuple[Mutant, ...] = (
         first(
             CREATE,
             SLUG,
-            do.changed_request(lambda r: do.put_at("metadata.slug", do.collapsed(do.plain_slug(r.metadata.slug)))(r)),
+            on.changed_request(lambda r: do.put_at("metadata.slug", on.collapsed(do.plain_slug(r.metadata.slug)))(r)),
         ),
     ),
     Mutant(
         "slug-empty-invented",
         "a name that makes no slug gets one",
-        do.slug(lambda n: do.collapsed(do.plain_slug(n)) or "agent-without-name"),
+        do.slug(lambda n: on.collapsed(do.plain_slug(n)) or "agent-without-name"),
     ),
-    Mutant("slug-empty-accepted", "no slug at all is accepted", instead(CREATE, SLUG, do.take_request)),
+    Mutant("slug-empty-accepted", "no slug at all is accepted", instead(CREATE, SLUG, on.take_request)),
     Mutant(
         "slug-empty-after-persist",
         "a nameless agent is stored before it is refused",
@@ -184,14 +185,14 @@ CREATE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "create-duplicate-first",
         "CheckDuplicate comes before ResolveSlug",
-        together(swap(CREATE, SLUG), wrap(CREATE, DUPLICATE, do.of_the_request)),
+        together(swap(CREATE, SLUG), wrap(CREATE, DUPLICATE, on.of_the_request)),
     ),
     Mutant(
         "create-duplicate-wrong-code",
         "a duplicate is answered INVALID_ARGUMENT",
         wrap(CREATE, DUPLICATE, answering(do.invalid)),
     ),
-    Mutant("create-duplicate-ok", "a duplicate is answered OK, with the first resource", do.duplicate_ok),
+    Mutant("create-duplicate-ok", "a duplicate is answered OK, with the first resource", on.duplicate_ok),
     Mutant(
         "create-duplicate-after-persist",
         "a duplicate is stored before it is refused",
@@ -204,22 +205,22 @@ CREATE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "create-duplicate-overwrites",
         "a duplicate overwrites the first resource",
-        wrap(CREATE, DUPLICATE, leaking(do.overwrite)),
+        wrap(CREATE, DUPLICATE, leaking(on.overwrite)),
     ),
     Mutant(
         "create-duplicate-global",
         "a slug is unique across organizations",
-        first(CREATE, DUPLICATE, do.taken_anywhere),
+        first(CREATE, DUPLICATE, on.taken_anywhere),
     ),
     Mutant(
         "create-duplicate-across-kinds",
         "a slug of an agent is taken for the other kinds",
-        together(*(first(o, DUPLICATE, do.taken_anywhere) for o in (INSTANCE, ENVIRONMENT))),
+        together(*(first(o, DUPLICATE, on.taken_anywhere) for o in (INSTANCE, ENVIRONMENT))),
     ),
     Mutant(
         "oss-duplicate-by-org",
         "the oss profile lets two organizations use one slug",
-        together(*(do.unique_by_org(operation) for operation in (CREATE, INSTANCE))),
+        together(*(on.unique_by_org(operation) for operation in (CREATE, INSTANCE))),
         profile="oss",
     ),
     # defaults
@@ -238,7 +239,7 @@ CREATE_SINS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
-        "defaults-id-reused", "ids are made of the slug, so they come again", first(CREATE, DEFAULTS, do.reused_ids)
+        "defaults-id-reused", "ids are made of the slug, so they come again", first(CREATE, DEFAULTS, on.reused_ids)
     ),
     Mutant(
         "defaults-id-of-client-replaced",
@@ -248,12 +249,12 @@ CREATE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "defaults-status-of-client",
         "the default instance is the client's",
-        together(wrap(CREATE, DEFAULTS, do.keep_client_status), wrap(CREATE, STATUS, do.keep_named_instance)),
+        together(wrap(CREATE, DEFAULTS, on.keep_client_status), wrap(CREATE, STATUS, on.keep_named_instance)),
     ),
     Mutant(
         "defaults-audit-time-of-client",
         "created_at is the client's",
-        together(first(CREATE, DEFAULTS, do.client_audit), then(CREATE, DEFAULTS, do.restore_client_audit)),
+        together(first(CREATE, DEFAULTS, on.client_audit), then(CREATE, DEFAULTS, on.restore_client_audit)),
     ),
     Mutant(
         "defaults-no-actor",
@@ -261,13 +262,13 @@ CREATE_SINS: tuple[Mutant, ...] = (
         then(
             CREATE,
             DEFAULTS,
-            do.changed_resource(do.audits(do.without_actors)),
+            do.changed_resource(on.audits(on.without_actors)),
         ),
     ),
     Mutant(
         "defaults-audit-event",
         "the audit's event is `create`",
-        then(CREATE, DEFAULTS, do.changed_resource(do.audits(do.put_at("event", "create")))),
+        then(CREATE, DEFAULTS, do.changed_resource(on.audits(do.put_at("event", "create")))),
     ),
     Mutant(
         "defaults-audit-times-differ",
@@ -294,7 +295,7 @@ CREATE_SINS: tuple[Mutant, ...] = (
         first(
             CREATE,
             PERSIST,
-            do.changed_resource(do.without_selections),
+            do.changed_resource(on.without_selections),
         ),
     ),
     Mutant(
@@ -302,27 +303,27 @@ CREATE_SINS: tuple[Mutant, ...] = (
         "text is stripped of control characters",
         first(CREATE, PERSIST, do.changed_resource(do.change("\x00"))),
     ),
-    Mutant("persist-drops-unknown", "unknown fields are dropped", first(CREATE, PERSIST, do.forget_unknown_fields)),
+    Mutant("persist-drops-unknown", "unknown fields are dropped", first(CREATE, PERSIST, on.forget_unknown_fields)),
     Mutant(
         "persist-forgets",
         "nothing is stored",
-        together(instead(CREATE, PERSIST, do.nothing), then(CREATE, STATUS, do.reader_of("agent"))),
+        together(instead(CREATE, PERSIST, do.nothing), then(CREATE, STATUS, on.reader_of("agent"))),
     ),
     # policies
     Mutant("policies-omitted", "no policies are written", omit(CREATE, POLICIES)),
-    Mutant("policies-no-owner", "nobody owns a new agent", then(CREATE, POLICIES, do.policies_about("agent", "owner"))),
+    Mutant("policies-no-owner", "nobody owns a new agent", then(CREATE, POLICIES, on.policies_about("agent", "owner"))),
     Mutant(
         "policies-no-organization",
         "a new agent hangs below no organization",
-        then(CREATE, POLICIES, do.policies_about("agent", "organization")),
+        then(CREATE, POLICIES, on.policies_about("agent", "organization")),
     ),
     Mutant(
         "policies-no-platform",
         "an agent of platform scope hangs below nothing",
-        then(CREATE, POLICIES, do.policies_about("agent", "platform")),
+        then(CREATE, POLICIES, on.policies_about("agent", "platform")),
     ),
     Mutant(
-        "policies-too-many", "organization admins own what others create", then(CREATE, POLICIES, do.everybody_owns)
+        "policies-too-many", "organization admins own what others create", then(CREATE, POLICIES, on.everybody_owns)
     ),
     Mutant("instance-policies-omitted", "instances have no policies", omit(INSTANCE, POLICIES)),
     # default instance
@@ -330,37 +331,37 @@ CREATE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "default-instance-twice",
         "two default instances are made",
-        then(CREATE, DEFAULT, do.one_more_instance),
+        then(CREATE, DEFAULT, on.one_more_instance),
     ),
     Mutant(
         "default-instance-other-name",
         "its name is `default`",
-        first(INSTANCE, DEFAULTS, do.if_default(do.put_at("metadata.name", "default"))),
+        first(INSTANCE, DEFAULTS, on.if_default(do.put_at("metadata.name", "default"))),
     ),
     Mutant(
         "default-instance-no-org",
         "it has no organization",
-        first(INSTANCE, PERSIST, do.if_default(do.put_at("metadata.org", ""))),
+        first(INSTANCE, PERSIST, on.if_default(do.put_at("metadata.org", ""))),
     ),
     Mutant(
         "default-instance-scope",
         "it has organization scope always",
-        first(INSTANCE, PERSIST, do.if_default(do.put_at("metadata.owner_scope", 2))),
+        first(INSTANCE, PERSIST, on.if_default(do.put_at("metadata.owner_scope", 2))),
     ),
     Mutant(
         "default-instance-description",
         "its description is the agent's",
-        first(INSTANCE, PERSIST, do.if_default(do.put_at("spec.description", ""))),
+        first(INSTANCE, PERSIST, on.if_default(do.put_at("spec.description", ""))),
     ),
     Mutant(
         "default-instance-bare",
         "it has no kind",
-        first(INSTANCE, PERSIST, do.if_default(do.put_at("kind", ""))),
+        first(INSTANCE, PERSIST, on.if_default(do.put_at("kind", ""))),
     ),
     Mutant(
         "default-instance-slug-of-name",
         "its slug is made of its name, so agents of one name collide",
-        first(INSTANCE, SLUG, do.no_default_slug),
+        first(INSTANCE, SLUG, on.no_default_slug),
     ),
     Mutant(
         "default-instance-partial-failure",
@@ -378,7 +379,7 @@ CREATE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "status-answered-not-stored",
         "the default instance's id is answered and not stored",
-        together(omit(CREATE, STATUS), then(CREATE, SEND, do.with_default)),
+        together(omit(CREATE, STATUS), then(CREATE, SEND, on.with_default)),
     ),
     # publish
     Mutant("publish-omitted", "nothing is announced", together(omit(CREATE, PUBLISH), omit(INSTANCE, PUBLISH))),
@@ -387,13 +388,13 @@ CREATE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "publish-early", "the event shows the agent without its default instance", move(CREATE, PUBLISH, before=DEFAULT)
     ),
-    Mutant("publish-secrets", "events show secrets", then(CREATE, PUBLISH, do.reveal_in_event)),
-    Mutant("publish-for-refused", "a refused create is announced", wrap(CREATE, VALIDATE, leaking(do.announce_now))),
-    Mutant("publish-no-source", "events have no source", then(CREATE, PUBLISH, do.event_without("source"))),
+    Mutant("publish-secrets", "events show secrets", then(CREATE, PUBLISH, on.reveal_in_event)),
+    Mutant("publish-for-refused", "a refused create is announced", wrap(CREATE, VALIDATE, leaking(on.announce_now))),
+    Mutant("publish-no-source", "events have no source", then(CREATE, PUBLISH, on.event_without("source"))),
     Mutant(
         "publish-before-commit",
         "the event is out before the agent is stored",
-        wrap(CREATE, PUBLISH, do.event_and_no_agent),
+        wrap(CREATE, PUBLISH, on.event_and_no_agent),
     ),
     Mutant("publish-update-omitted", "updates are not announced", omit(UPDATE, PUBLISH)),
     # transform and send
@@ -406,7 +407,7 @@ CREATE_SINS: tuple[Mutant, ...] = (
             omit(REFERENCE, TRANSFORM),
             omit(UPDATE, TRANSFORM),
             omit(DELETE, TRANSFORM),
-            wrap(LIST, "ListResources", do.plain_list),
+            wrap(LIST, "ListResources", on.plain_list),
         ),
     ),
     Mutant(
@@ -415,7 +416,7 @@ CREATE_SINS: tuple[Mutant, ...] = (
         then(
             CREATE,
             TRANSFORM,
-            do.changed_response(do.hide_everything),
+            do.changed_response(on.hide_everything),
         ),
     ),
     Mutant(

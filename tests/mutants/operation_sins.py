@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reference_server.errors import InvalidArgument, NotFound, PermissionDenied
+from tests.mutants import change_effects as ch
 from tests.mutants import effects as do
+from tests.mutants import read_effects as rd
 from tests.mutants.mutant import (
     APPLY,
     AUTHORIZE,
@@ -36,13 +38,13 @@ OPERATION_SINS: tuple[Mutant, ...] = (
         "an unknown id is PERMISSION_DENIED to operators too",
         wrap(GET, "LoadTarget", answering(do.message("no"))),
     ),
-    Mutant("get-loads-first", "get loads before it authorizes", wrap(GET, AUTHORIZE, do.load_first)),
+    Mutant("get-loads-first", "get loads before it authorizes", wrap(GET, AUTHORIZE, rd.load_first)),
     Mutant("get-authorize-omitted", "everybody may get", omit(GET, AUTHORIZE)),
-    Mutant("get-by-prefix", "get finds ids that begin alike", wrap(GET, "LoadTarget", do.prefix_found)),
+    Mutant("get-by-prefix", "get finds ids that begin alike", wrap(GET, "LoadTarget", rd.prefix_found)),
     Mutant(
         "get-any-kind",
         "get finds ids of other kinds",
-        together(*(wrap(f"{k}-get", "LoadTarget", do.any_kind) for k in ("agent", "agent-instance", "environment"))),
+        together(*(wrap(f"{k}-get", "LoadTarget", rd.any_kind) for k in ("agent", "agent-instance", "environment"))),
     ),
     Mutant(
         "get-stale",
@@ -52,23 +54,23 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "reference-ignores-org",
         "getByReference ignores the organization",
-        wrap(REFERENCE, "LoadByReference", do.without("org")),
+        wrap(REFERENCE, "LoadByReference", rd.without("org")),
     ),
     Mutant(
         "reference-ignores-kind",
         "getByReference ignores the kind",
-        wrap(REFERENCE, "LoadByReference", do.without("kind")),
+        wrap(REFERENCE, "LoadByReference", rd.without("kind")),
     ),
     Mutant(
         "reference-without-slug",
         "getByReference without a slug finds something",
-        wrap(REFERENCE, "LoadByReference", do.no_slug_any),
+        wrap(REFERENCE, "LoadByReference", rd.no_slug_any),
     ),
-    Mutant("reference-any-case", "getByReference ignores case", wrap(REFERENCE, "LoadByReference", do.any_case)),
+    Mutant("reference-any-case", "getByReference ignores case", wrap(REFERENCE, "LoadByReference", rd.any_case)),
     Mutant(
         "reference-by-prefix",
         "getByReference finds slugs that begin alike",
-        wrap(REFERENCE, "LoadByReference", do.slug_by_prefix),
+        wrap(REFERENCE, "LoadByReference", rd.slug_by_prefix),
     ),
     Mutant(
         "reference-org-required",
@@ -85,25 +87,25 @@ OPERATION_SINS: tuple[Mutant, ...] = (
         then(REFERENCE, SEND, do.changed_response(lambda m: do.put_at("metadata.name", m.metadata.name + " ")(m))),
     ),
     Mutant(
-        "reference-authorize-omitted", "everybody may get by reference", wrap(REFERENCE, AUTHORIZE, do.for_everybody)
+        "reference-authorize-omitted", "everybody may get by reference", wrap(REFERENCE, AUTHORIZE, rd.for_everybody)
     ),
     # update and apply
     Mutant("update-validate-omitted", "updates are not validated", omit(UPDATE, VALIDATE)),
     Mutant("update-authorize-omitted", "everybody may update", omit(UPDATE, AUTHORIZE)),
     Mutant("update-validate-after-authorize", "update authorizes before it validates", swap(UPDATE, VALIDATE)),
-    Mutant("update-loads-first", "update loads before it authorizes", together(wrap(UPDATE, AUTHORIZE, do.load_first))),
+    Mutant("update-loads-first", "update loads before it authorizes", together(wrap(UPDATE, AUTHORIZE, rd.load_first))),
     Mutant(
         "update-loads-before-validate",
         "update loads before it validates",
-        first(UPDATE, VALIDATE, do.must_exist),
+        first(UPDATE, VALIDATE, ch.must_exist),
     ),
     Mutant(
         "update-wrong-message",
         "a refused update is answered in other words",
         wrap(UPDATE, AUTHORIZE, answering(do.message("no"), only=PermissionDenied)),
     ),
-    Mutant("update-changes-slug", "an update changes the slug", do.carrying(UPDATE, "slug")),
-    Mutant("update-changes-org", "an update moves the agent", do.carrying(UPDATE, "org")),
+    Mutant("update-changes-slug", "an update changes the slug", ch.carrying(UPDATE, "slug")),
+    Mutant("update-changes-org", "an update moves the agent", ch.carrying(UPDATE, "org")),
     Mutant(
         "update-changes-id",
         "an update gives a new id",
@@ -120,20 +122,20 @@ OPERATION_SINS: tuple[Mutant, ...] = (
         then(
             UPDATE,
             "BuildUpdateState",
-            do.reloaded(lambda new, old: do.put_at("spec.icon_url", new.spec.icon_url or old.spec.icon_url)(new)),
+            ch.reloaded(lambda new, old: do.put_at("spec.icon_url", new.spec.icon_url or old.spec.icon_url)(new)),
         ),
     ),
     Mutant(
         "update-keeps-name",
         "an update keeps name and labels",
         then(
-            UPDATE, "BuildUpdateState", do.reloaded(lambda new, old: do.put_at("metadata.name", old.metadata.name)(new))
+            UPDATE, "BuildUpdateState", ch.reloaded(lambda new, old: do.put_at("metadata.name", old.metadata.name)(new))
         ),
     ),
     Mutant(
         "update-audit-omitted",
         "an update leaves the audit",
-        then(UPDATE, "BuildUpdateState", do.reloaded(lambda new, old: new.status.audit.CopyFrom(old.status.audit))),
+        then(UPDATE, "BuildUpdateState", ch.reloaded(lambda new, old: new.status.audit.CopyFrom(old.status.audit))),
     ),
     Mutant(
         "update-audit-recreated",
@@ -146,7 +148,7 @@ OPERATION_SINS: tuple[Mutant, ...] = (
             ),
         ),
     ),
-    Mutant("update-creates", "an update of something unknown creates it", wrap(UPDATE, "LoadExisting", do.upsert)),
+    Mutant("update-creates", "an update of something unknown creates it", wrap(UPDATE, "LoadExisting", ch.upsert)),
     Mutant(
         "update-by-slug-unknown",
         "an update without id finds nothing",
@@ -164,17 +166,17 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "update-mixes",
         "labels are stored past the unit of work",
-        first(UPDATE, PERSIST, do.store_labels),
+        first(UPDATE, PERSIST, ch.store_labels),
     ),
     Mutant(
         "update-refused-stored",
         "an invalid update is stored before it is refused",
-        wrap(UPDATE, VALIDATE, leaking(do.overwrite_by_id)),
+        wrap(UPDATE, VALIDATE, leaking(ch.overwrite_by_id)),
     ),
     Mutant(
         "update-denied-stored",
         "a denied update is stored before it is refused",
-        wrap(UPDATE, AUTHORIZE, leaking(do.overwrite_by_id)),
+        wrap(UPDATE, AUTHORIZE, leaking(ch.overwrite_by_id)),
     ),
     Mutant(
         "update-answer-stale",
@@ -184,12 +186,12 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "apply-creates-bare",
         "an apply creates without a default instance",
-        instead(APPLY, "ContinueAsCreateOrUpdate", do.apply_bare),
+        instead(APPLY, "ContinueAsCreateOrUpdate", ch.apply_bare),
     ),
     Mutant(
         "apply-always-creates",
         "an apply of what exists is a create",
-        wrap(APPLY, "LoadForApply", do.as_new),
+        wrap(APPLY, "LoadForApply", ch.as_new),
     ),
     Mutant(
         "apply-validate-omitted",
@@ -204,17 +206,17 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "apply-unauthorized",
         "an apply is authorized as the system",
-        wrap(APPLY, "ContinueAsCreateOrUpdate", do.for_everybody),
+        wrap(APPLY, "ContinueAsCreateOrUpdate", rd.for_everybody),
     ),
     Mutant(
         "apply-not-idempotent",
         "every apply changes the agent",
-        then(APPLY, "LoadForApply", do.one_more_tag),
+        then(APPLY, "LoadForApply", ch.one_more_tag),
     ),
-    Mutant("apply-races", "racing applies make an agent each", first(APPLY, VALIDATE, do.own_slug)),
+    Mutant("apply-races", "racing applies make an agent each", first(APPLY, VALIDATE, ch.own_slug)),
     # delete
     Mutant("delete-validate-omitted", "a delete without credentials is let through", omit(DELETE, AUTHORIZE)),
-    Mutant("delete-loads-first", "delete loads before it authorizes", wrap(DELETE, AUTHORIZE, do.load_first)),
+    Mutant("delete-loads-first", "delete loads before it authorizes", wrap(DELETE, AUTHORIZE, rd.load_first)),
     Mutant(
         "delete-wrong-message",
         "a refused delete is answered in other words",
@@ -223,7 +225,7 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "delete-denied-deletes",
         "a denied delete deletes before it is refused",
-        wrap(DELETE, AUTHORIZE, leaking(do.delete_now)),
+        wrap(DELETE, AUTHORIZE, leaking(ch.delete_now)),
     ),
     Mutant(
         "delete-leaves-instances",
@@ -239,7 +241,7 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "delete-takes-neighbour",
         "a delete takes an instance of another agent with it",
-        then(DELETE, "DeleteResource", do.delete_neighbour),
+        then(DELETE, "DeleteResource", ch.delete_neighbour),
     ),
     Mutant(
         "delete-answers-nothing",
@@ -250,51 +252,51 @@ OPERATION_SINS: tuple[Mutant, ...] = (
         "delete-again-ok",
         "deleting nothing is OK",
         together(
-            wrap(DELETE, "LoadExistingForDelete", do.forgiving),
-            *(wrap(DELETE, n, do.skip_if_no_resource) for n in (PUBLISH, TRANSFORM)),
+            wrap(DELETE, "LoadExistingForDelete", ch.forgiving),
+            *(wrap(DELETE, n, ch.skip_if_no_resource) for n in (PUBLISH, TRANSFORM)),
         ),
     ),
     # lists
     Mutant(
         "list-skips-boundary",
         "a list leaves out the first of every later page",
-        then(LIST, "ListResources", do.listing(do.drop_first_of_later_pages)),
+        then(LIST, "ListResources", do.listing(rd.drop_first_of_later_pages)),
     ),
-    Mutant("list-reversed", "a list is newest first", then(LIST, "ListResources", do.listing(do.newest_first))),
-    Mutant("list-ignores-org", "a list ignores the organization", first(LIST, "ListResources", do.all_orgs)),
+    Mutant("list-reversed", "a list is newest first", then(LIST, "ListResources", do.listing(rd.newest_first))),
+    Mutant("list-ignores-org", "a list ignores the organization", first(LIST, "ListResources", rd.all_orgs)),
     Mutant(
-        "list-shows-all", "a list shows what the caller may not view", wrap(LIST, "ListResources", do.for_everybody)
+        "list-shows-all", "a list shows what the caller may not view", wrap(LIST, "ListResources", rd.for_everybody)
     ),
     Mutant("list-anonymous", "a list needs no credentials", omit(LIST, AUTHORIZE)),
-    Mutant("list-shows-deleted", "a list shows deleted agents", wrap(LIST, "ListResources", do.with_deleted)),
+    Mutant("list-shows-deleted", "a list shows deleted agents", wrap(LIST, "ListResources", rd.with_deleted)),
     Mutant(
         "list-hides-defaults",
         "a list of instances hides default ones",
-        then("agent-instance-list", "ListResources", do.listing(do.hide_default)),
+        then("agent-instance-list", "ListResources", do.listing(rd.hide_default)),
     ),
     Mutant(
         "by-agent-size",
         "getByAgent's pages have 100 where no size is asked for",
-        first(BY_AGENT, "LoadByAgent", do.page(do.hundred_by_default)),
+        first(BY_AGENT, "LoadByAgent", rd.page(rd.hundred_by_default)),
     ),
     Mutant(
         "by-agent-from-zero",
         "getByAgent counts pages from 0",
-        first(BY_AGENT, "LoadByAgent", do.page(do.page_from_zero)),
+        first(BY_AGENT, "LoadByAgent", rd.page(rd.page_from_zero)),
     ),
     Mutant(
         "by-agent-total",
         "total_count counts the page only",
-        then(BY_AGENT, "LoadByAgent", do.listing(do.total_of_page)),
+        then(BY_AGENT, "LoadByAgent", do.listing(rd.total_of_page)),
     ),
-    Mutant("by-agent-all", "getByAgent holds every agent's instances", wrap(BY_AGENT, "LoadByAgent", do.all_instances)),
+    Mutant("by-agent-all", "getByAgent holds every agent's instances", wrap(BY_AGENT, "LoadByAgent", rd.all_instances)),
     Mutant(
         "by-agent-shows-all",
         "getByAgent shows what the caller may not view",
-        wrap(BY_AGENT, "LoadByAgent", do.for_everybody),
+        wrap(BY_AGENT, "LoadByAgent", rd.for_everybody),
     ),
     Mutant(
-        "by-agent-reversed", "getByAgent is newest first", then(BY_AGENT, "LoadByAgent", do.listing(do.newest_first))
+        "by-agent-reversed", "getByAgent is newest first", then(BY_AGENT, "LoadByAgent", do.listing(rd.newest_first))
     ),
     # instances
     Mutant("instance-parent-unchecked", "an instance needs no agent", omit(INSTANCE, "LoadParentAgent")),
@@ -327,7 +329,7 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "instance-touches-agent",
         "creating an instance makes it the agent's default",
-        then(INSTANCE, PERSIST, do.adopt),
+        then(INSTANCE, PERSIST, ch.adopt),
     ),
     Mutant(
         "instance-duplicate-wrong-code",
@@ -360,7 +362,7 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "instance-apply-creates",
         "an apply of an instance is a create",
-        wrap("agent-instance-apply", "LoadForApply", do.as_new),
+        wrap("agent-instance-apply", "LoadForApply", ch.as_new),
     ),
     Mutant(
         "instance-delete-keeps",
@@ -395,7 +397,7 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "environment-drops-values",
         "values of an environment are lost",
-        first(ENVIRONMENT, PERSIST, do.changed_resource(do.without_region)),
+        first(ENVIRONMENT, PERSIST, do.changed_resource(ch.without_region)),
     ),
     Mutant(
         "environment-update-merges",
@@ -403,13 +405,13 @@ OPERATION_SINS: tuple[Mutant, ...] = (
         then(
             "environment-update",
             "BuildUpdateState",
-            do.reloaded(lambda new, old: do.put_at("metadata.name", old.metadata.name)(new)),
+            ch.reloaded(lambda new, old: do.put_at("metadata.name", old.metadata.name)(new)),
         ),
     ),
     Mutant(
         "environment-apply-creates",
         "an apply of an environment is a create",
-        wrap("environment-apply", "LoadForApply", do.as_new),
+        wrap("environment-apply", "LoadForApply", ch.as_new),
     ),
     Mutant(
         "environment-delete-keeps",
@@ -420,12 +422,12 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "check-always-true",
         "checkAuthorization is always true",
-        instead("iam-policy-check-authorization", "CheckAuthorization", do.always(answer=True)),
+        instead("iam-policy-check-authorization", "CheckAuthorization", rd.always(answer=True)),
     ),
     Mutant(
         "check-any-relation",
         "checkAuthorization overlooks the relation",
-        wrap("iam-policy-check-authorization", "CheckAuthorization", do.any_relation),
+        wrap("iam-policy-check-authorization", "CheckAuthorization", rd.any_relation),
     ),
     Mutant(
         "check-operators-only",
@@ -453,7 +455,7 @@ OPERATION_SINS: tuple[Mutant, ...] = (
         wrap("iam-policy-get", "LoadTarget", answering(do.message("no"))),
     ),
     Mutant(
-        "authorize-remembers", "what was once allowed stays allowed", wrap(GET, AUTHORIZE, do.remembering_refusals())
+        "authorize-remembers", "what was once allowed stays allowed", wrap(GET, AUTHORIZE, rd.remembering_refusals())
     ),
     # the server around the pipelines
     Mutant(

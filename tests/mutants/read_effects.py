@@ -1,0 +1,223 @@
+"""What wrong reads, lists and questions do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
+from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import CheckAuthorizationResult
+from reference_server.authorization.model import Ref
+from reference_server.authorization.policies import StoredPolicies
+from reference_server.call import SYSTEM, State
+from reference_server.errors import (
+    NotFound,
+)
+from reference_server.identity import message_of
+from reference_server.unit_of_work import UnitOfWork
+from tests.mutants.wrapping import (
+    Run,
+    Wrapper,
+)
+
+
+def load_first(run: Run) -> Run:
+    """Load before asking who calls: existence shows."""
+
+    def loading(state: State, work: UnitOfWork) -> State:
+        wanted = getattr(state.request, "value", "") or getattr(getattr(state.request, "metadata", None), "id", "")
+        if wanted and work.data(state.operation.kind.name, wanted) is None:
+            raise NotFound(state.operation.kind.name, wanted)
+        return run(state, work)
+
+    return loading
+
+
+def prefix_found(run: Run) -> Run:
+    """Find an id by how it begins."""
+
+    def loading(state: State, work: UnitOfWork) -> State:
+        for record in work.scan(state.operation.kind.name):
+            if record.id.startswith(state.request.value) or state.request.value.startswith(record.id):
+                return replace(state, existing=record)
+        return run(state, work)
+
+    return loading
+
+
+def any_kind(run: Run) -> Run:
+    """Look for an id in the other kinds too."""
+
+    def loading(state: State, work: UnitOfWork) -> State:
+        try:
+            return run(state, work)
+        except NotFound:
+            for kind in ("agent", "agent_instance", "environment"):
+                record = work.record(kind, state.request.value)
+                if record is not None:
+                    return replace(state, existing=replace(record, data=b""))
+            raise
+
+    return loading
+
+
+def without(check: str) -> Wrapper:
+    """LoadByReference that overlooks a part of the reference."""
+
+    def wrapper(run: Run) -> Run:
+        def loading(state: State, work: UnitOfWork) -> State:
+            reference = type(state.request)()
+            reference.CopyFrom(state.request)
+            reference.ClearField(check)
+            return replace(run(replace(state, request=reference), work), request=state.request)
+
+        return loading
+
+    return wrapper
+
+
+def any_case(run: Run) -> Run:
+    def loading(state: State, work: UnitOfWork) -> State:
+        state.request.slug = state.request.slug.lower()
+        return run(state, work)
+
+    return loading
+
+
+def slug_by_prefix(run: Run) -> Run:
+    def loading(state: State, work: UnitOfWork) -> State:
+        done = run(state, work)
+        if done.candidates:
+            return done
+        rows = [r for r in work.scan("agent") if state.request.slug.startswith(message_of(state, r).metadata.slug)]
+        return replace(done, candidates=tuple(rows))
+
+    return loading
+
+
+def no_slug_any(run: Run) -> Run:
+    def loading(state: State, work: UnitOfWork) -> State:
+        if state.request.slug:
+            return run(state, work)
+        return replace(state, candidates=tuple(work.scan("agent"))[-1:])
+
+    return loading
+
+
+def drop_first_of_later_pages(response: Any, state: State) -> None:
+    if state.request.page.page_token and response.items:
+        del response.items[0]
+
+
+def newest_first(response: Any, state: State) -> None:
+    del state
+    rows = list(response.items)[::-1]
+    del response.items[:]
+    response.items.extend(rows)
+
+
+def all_orgs(state: State, work: UnitOfWork) -> None:
+    del work
+    state.request.org = ""
+
+
+def for_everybody(run: Run) -> Run:
+    def seeing(state: State, work: UnitOfWork) -> State:
+        return replace(run(replace(state, caller=SYSTEM), work), caller=state.caller)
+
+    return seeing
+
+
+def hide_default(response: Any, state: State) -> None:
+    del state
+    kept = [row for row in response.items if not row.metadata.slug.endswith("-default")]
+    del response.items[:]
+    response.items.extend(kept)
+
+
+def with_deleted(run: Run) -> Run:
+    """A list that shows for a while what it once showed."""
+    shown: dict[str, Any] = {}
+
+    def listing(state: State, work: UnitOfWork) -> State:
+        done = run(state, work)
+        response: Any = done.response
+        here = {row.metadata.id for row in response.items}
+        for row in response.items:
+            shown[row.metadata.id] = row
+        ghosts = [row for key, row in shown.items() if key not in here and work.data("agent", key) is None]
+        response.items.extend(row for row in ghosts if row.metadata.org == state.request.org)
+        return done
+
+    return listing
+
+
+def page(change: Callable[[Any], None]) -> Callable[[State, UnitOfWork], None]:
+    def effect(state: State, work: UnitOfWork) -> None:
+        del work
+        change(state.request.page_info)
+
+    return effect
+
+
+def hundred_by_default(info: Any) -> None:
+    info.size = info.size or 100
+
+
+def page_from_zero(info: Any) -> None:
+    info.num += 1
+
+
+def total_of_page(response: Any, state: State) -> None:
+    del state
+    response.total_count = len(response.items)
+
+
+def all_instances(run: Run) -> Run:
+    def loading(state: State, work: UnitOfWork) -> State:
+        rows = [message_of(state, record) for record in work.scan("agent_instance")]
+        mine = [row for row in rows if row.metadata.org.startswith("conform")] or rows
+        return replace(state, response=AgentInstanceList(total_count=len(mine), items=mine[-20:]))
+
+    return loading
+
+
+def always(*, answer: bool) -> Callable[[State, UnitOfWork], State]:
+    def step(state: State, work: UnitOfWork) -> State:
+        del work
+        return replace(state, response=CheckAuthorizationResult(is_authorized=answer))
+
+    return step
+
+
+def any_relation(run: Run) -> Run:
+    """checkAuthorization that overlooks the relation: any link counts."""
+
+    def checking(state: State, work: UnitOfWork) -> State:
+        spec = state.request.policy
+        principal = Ref(spec.principal.kind, spec.principal.id)
+        reader = StoredPolicies(work)
+        held = any(statement.resource.id == spec.resource.id for statement in reader.of(principal))
+        done = run(state, work)
+        return replace(done, response=CheckAuthorizationResult(is_authorized=True)) if held else done
+
+    return checking
+
+
+def remembering_refusals() -> Wrapper:
+    """Authorize with a memory: what was once refused stays refused, and what was once allowed stays allowed."""
+    memory: dict[tuple[str, str], bool] = {}
+
+    def wrapper(run: Run) -> Run:
+        def remembering(state: State, work: UnitOfWork) -> State:
+            key = (state.actor.id, state.request.value)
+            if memory.get(key):
+                return state
+            done = run(state, work)
+            memory[key] = True
+            return done
+
+        return remembering
+
+    return wrapper

@@ -1,0 +1,88 @@
+"""Two readings of the contract: the suite passes a server that shares no code with the reference, and finds what is
+planted in it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.runner import Options, run
+from conformance.verdict import EXIT_CONFORMANT, Verdict
+from conformance.world import PROFILES, Profile
+from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
+from tests.mutants.matrix import expected, judge, judge_second, judge_traced
+from tests.second_server import DEFECTS, start
+
+TELLING_MAX = 6
+"""So many of the requirements that a defect breaks are asked here; `make mutants` asks all of them."""
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_nothing_planted_nothing_found(profile: Profile) -> None:
+    report = judge_second("", profile=profile)
+    assert report.failing() == ()
+    assert report.leaks == ()
+    assert report.exit_code == EXIT_CONFORMANT
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_reference_is_conformant(profile: Profile) -> None:
+    options = Options(profile=profile, credentials=CREDENTIALS, jobs=4, quick=True)
+    with reference(profile) as address:
+        report = run(f"grpc://{address}", options)
+    assert report.failing() == ()
+    assert report.leaks == ()
+    assert report.exit_code == EXIT_CONFORMANT
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_each_planted_defect_is_found(defect: str) -> None:
+    telling = tuple(expected()[f"second:{defect}"][:TELLING_MAX])
+    assert telling
+    assert judge(f"second:{defect}", telling).failing == tuple(sorted(telling, key=list(_order()).index))
+
+
+def _order() -> dict[str, None]:
+    from conformance.catalogue import catalogue
+
+    return dict.fromkeys(catalogue())
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_step_spans_of_the_reference_are_as_the_contract_names_them(profile: str) -> None:
+    report = judge_traced(lambda operations: operations, profile)
+    assert [row.verdict for row in report.results] == [Verdict.PASS] * 3
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("profile", PROFILES)
+def test_many_at_a_time_gives_the_same_verdicts_as_one(profile: Profile) -> None:
+    verdicts = []
+    for jobs in (1, 8):
+        server = start(profile, TOKENS, identity("operator"))
+        try:
+            options = Options(profile=profile, credentials=CREDENTIALS, jobs=jobs, quick=True)
+            report = run(f"grpc://{server.address}", options)
+        finally:
+            server.stop()
+        verdicts.append([(row.id, row.verdict) for row in report.results])
+    assert verdicts[0] == verdicts[1]
+
+
+def test_two_runs_at_once_and_a_foreign_resource_leave_each_other_alone() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from conformance.samples import agent
+
+    server = start("oss", {})
+    try:
+        foreign = agent("foreign", "somebody")
+        foreign.metadata.id = "agt-foreign"
+        server.state.resources["agent"]["agt-foreign"] = foreign
+        options = Options(profile="oss", only=("DEL-*", "LST-*", "DUP-*", "APL-*"), quick=True)
+        with ThreadPoolExecutor(2) as pool:
+            both = list(pool.map(lambda _: run(f"grpc://{server.address}", options), range(2)))
+        assert [report.exit_code for report in both] == [EXIT_CONFORMANT, EXIT_CONFORMANT]
+        assert list(server.state.resources["agent"]) == ["agt-foreign"]
+    finally:
+        server.stop()
