@@ -79,6 +79,17 @@ def _updated(evidence: Evidence) -> list[Problem]:
     return found + equal("event", read, "updated", read.value("status.audit.spec_audit.event"))
 
 
+def _secret_hidden(evidence: Evidence) -> list[Problem]:
+    """No answer shows a secret value; where one is shown, it is the stars."""
+    found: list[Problem] = []
+    for label in ("create", "read", "find", "update", "updated", "apply", "new", "delete"):
+        if label in evidence and evidence[label].ok:
+            exchange = evidence[label]
+            shown = exchange.value(f"spec.data.{samples.SECRET_NAME}.value")
+            found += equal(f"{label}: the secret's value is not the stars", exchange, samples.REDACTED, shown)
+    return found or answered(evidence["create"], "OK")
+
+
 def _duplicates(session: Session) -> None:
     first = session.need("first", "environment.create", _request(session))
     again = _request(session, name=first.metadata.name, resource_id=session.new_id("environment"))
@@ -112,6 +123,7 @@ CHECKS: tuple[Check, ...] = (
         _life,
         both(_round_trip, same_answer("create", "read"), same_answer("create", "find")),
         also={
+            "ENV-SECRET": _secret_hidden,
             "ENV-UPDATE": both(_updated, same_answer("update", "updated")),
             "ENV-APPLY": both(
                 field_is("apply", "metadata.id", answer_of("create", "metadata.id")),

@@ -400,6 +400,13 @@ OPERATION_SINS: tuple[Mutant, ...] = (
         first(ENVIRONMENT, PERSIST, do.changed_resource(ch.without_region)),
     ),
     Mutant(
+        "environment-secrets",
+        "answers show an environment's secrets",
+        together(
+            *(omit(f"environment-{v}", TRANSFORM) for v in ("create", "get", "get-by-reference", "update", "delete"))
+        ),
+    ),
+    Mutant(
         "environment-update-merges",
         "an update of an environment keeps its name",
         then(
