@@ -50,6 +50,10 @@ class EngineCorrupt(StoreUnavailable):
     """The engine can't read a block back (its own checksum failed). The store says of which record."""
 
 
+_READ_ERRORS = (EngineCorrupt, layout.Damaged, Undecodable, KeyError, UnicodeEncodeError)
+"""What can come up on the way of a read; `_read_error` says what each means."""
+
+
 class Snapshot(Protocol):
     """One consistent state of an engine. Used by one thread at a time."""
 
@@ -244,29 +248,30 @@ class KeyValueStore:
     # ---- reads
 
     def _value(self, kind: str, id: str) -> bytes | None:  # noqa: A002
-        if not id:
-            check_id(kind, id)
+        """Return a record as stored, or None."""
         try:
             return self._engine.get(self._layouts[kind].record(id))
-        except EngineCorrupt as error:
-            raise CorruptRecord(kind, id, str(error)) from error
-        except KeyError:
-            kind_of(self._schema, kind)
-            raise
-        except UnicodeEncodeError:
-            check_id(kind, id)
-            raise
+        except (EngineCorrupt, KeyError, UnicodeEncodeError) as error:
+            raise self._read_error(kind, id, error) from error
+
+    def _read_error(self, kind: str, id: str, error: Exception) -> Exception:  # noqa: A002
+        """Return what a read raises for an error on its way: the checks of a good read cost nothing."""
+        if isinstance(error, EngineCorrupt | layout.Damaged | Undecodable):
+            return CorruptRecord(kind, id, str(error))
+        kind_of(self._schema, kind)
+        check_id(kind, id)
+        return error
 
     def get(self, kind: str, id: str) -> Message | None:  # noqa: A002
         """See `Store`."""
         self._gate.enter()
         try:
-            value = self._value(kind, id)
+            value = self._engine.get(self._layouts[kind].record(id))
             if value is None:
                 return None
             return self._codec.message(self._message_types[kind], layout.message_of(value))
-        except (layout.Damaged, Undecodable) as error:
-            raise CorruptRecord(kind, id, str(error)) from error
+        except _READ_ERRORS as error:
+            raise self._read_error(kind, id, error) from error
         finally:
             self._gate.leave()
 
@@ -274,12 +279,12 @@ class KeyValueStore:
         """See `Store`. With the codec protobuf: one engine get and one slice."""
         self._gate.enter()
         try:
-            value = self._value(kind, id)
+            value = self._engine.get(self._layouts[kind].record(id))
             if value is None:
                 return None
-            return self._codec.wire(self._schema[kind].message_type, layout.message_of(value))
-        except (layout.Damaged, Undecodable) as error:
-            raise CorruptRecord(kind, id, str(error)) from error
+            return self._codec.wire(self._message_types[kind], layout.message_of(value))
+        except _READ_ERRORS as error:
+            raise self._read_error(kind, id, error) from error
         finally:
             self._gate.leave()
 

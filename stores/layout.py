@@ -53,8 +53,10 @@ class KindLayout:
         self._counter: dict[str, bytes] = {}
 
     def record(self, id: str) -> bytes:  # noqa: A002
-        """Key of a record."""
+        """Key of a record. Raises UnicodeEncodeError for an id that can't be one, the empty one included."""
         raw = id.encode()
+        if not raw:
+            raise UnicodeEncodeError("utf-8", id, 0, 0, "an id is not empty")
         return self._record + (raw if len(raw) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(raw).digest())
 
     def order(self, position: int) -> bytes:
