@@ -158,6 +158,8 @@ def _options(
         jobs=jobs,
         quick=quick,
         deadline_seconds=deadline,
+        # Half of what a call may take: 5 s by default, and long enough for a debugger where calls are.
+        event_seconds=deadline / 2,
     )
 
 
