@@ -39,6 +39,10 @@ _PERMISSION_PREFIX = "can_"
 class PolicyReader(Protocol):
     """Where the decision finds its facts."""
 
+    def knows(self, statement: Statement) -> bool:
+        """Say whether the statement is known to be stored, without looking; False says nothing."""
+        ...
+
     def holds(self, statement: Statement) -> bool:
         """Say whether exactly this statement is stored."""
         ...
@@ -84,11 +88,36 @@ def default_model() -> Model:
     return parse_model(Path(__file__).with_name("model.toml").read_text(encoding="utf-8"))
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """All the ways to hold a permission: any of `names` here, or any of the names beyond a link."""
+
+    names: tuple[str, ...]
+    links: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def ways_to(permissions: Mapping[str, tuple[Term, ...]], permission: str) -> Ways:
+    """Follow the terms of one kind to everything that implies a permission; relations come before permissions."""
+    names, links = [permission], dict[str, list[str]]()
+    for name in names:
+        for term in permissions.get(name, ()):
+            found = links.setdefault(term.link, []) if term.link else names
+            if term.permission not in found:
+                found.append(term.permission)
+    names.sort(key=lambda name: name.startswith(_PERMISSION_PREFIX))
+    return Ways(tuple(names), tuple((link, tuple(found)) for link, found in links.items()))
+
+
 class Authorizer:
     """Decides whether a principal holds a permission on a resource."""
 
     def __init__(self, model: Model | None = None) -> None:
         self._model = default_model() if model is None else model
+        self._known_ways = {
+            (kind, name): ways_to(permissions, name)
+            for kind, permissions in self._model.items()
+            for name in permissions
+        }
 
     def allows(self, principal: Ref, permission: str, resource: Ref, policies: PolicyReader) -> bool:
         """Say whether `principal` holds `permission` on `resource`, be it a relation or a permission.
@@ -107,20 +136,25 @@ class Authorizer:
     def _holds(
         self, principal: Ref, permission: str, resource: Ref, policies: PolicyReader, seen: set[tuple[str, Ref]]
     ) -> bool:
+        """From the cheapest question to the dearest: what is known, what policies say, links, sets."""
         if (permission, resource) in seen:
             return False
         seen.add((permission, resource))
-        # From the cheapest question to the dearest: relations that imply this one, the policy itself, links, sets.
-        terms = self._model.get(resource.kind, {}).get(permission, ())
-        if any(self._holds(principal, term.permission, resource, policies, seen) for term in terms if not term.link):
+        ways = self._ways(resource.kind, permission)
+        statements = [Statement(principal, name, resource) for name in ways.names]
+        if any(map(policies.knows, statements)) or any(map(policies.holds, statements)):
             return True
-        if policies.holds(Statement(principal, permission, resource)):
-            return True
-        for term in terms:
-            targets = policies.linked(term.link, resource) if term.link else ()
-            if any(self._holds(principal, term.permission, target, policies, seen) for target in targets):
-                return True
-        for group in policies.sets_with(permission, resource):
-            if group == principal or self._holds(principal, group.relation, Ref(group.kind, group.id), policies, seen):
-                return True
+        for link, names in ways.links:
+            for target in policies.linked(link, resource):
+                if any(self._holds(principal, name, target, policies, seen) for name in names):
+                    return True
+        for name in ways.names:
+            for group in policies.sets_with(name, resource):
+                parent = Ref(group.kind, group.id)
+                if group == principal or self._holds(principal, group.relation, parent, policies, seen):
+                    return True
         return False
+
+    def _ways(self, kind: str, permission: str) -> Ways:
+        # A name that isn't in the model is held by its own policy only; callers may ask for any, so none is kept.
+        return self._known_ways.get((kind, permission)) or Ways((permission,), ())

@@ -36,9 +36,13 @@ class StoredPolicies:
         self._work = work
         self._contextual = contextual
 
+    def knows(self, statement: Statement) -> bool:
+        """Say whether the statement is contextual, or remembered as stored."""
+        return statement in self._contextual or self._work.facts.know(statement)
+
     def holds(self, statement: Statement) -> bool:
         """Say whether exactly this statement is there."""
-        if statement in self._contextual or self._work.facts.know(statement):
+        if self.knows(statement):
             return True
         found = self._work.find(KIND, "tuple", tuple_key(statement))
         if found is None:

@@ -34,6 +34,9 @@ class Facts:
     def __init__(self, *statements: Statement) -> None:
         self.statements = statements
 
+    def knows(self, statement: Statement) -> bool:
+        return False
+
     def holds(self, statement: Statement) -> bool:
         return statement in self.statements
 
