@@ -13,7 +13,7 @@ from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 from stores.registry import open_store
 from tests.invariants import violations
-from tests.serving import Serving, serve
+from tests.serving import START_SECONDS, Serving, serve
 from tests.test_soak import CREDENTIALS, agent
 
 ENGINES = ("leveldb", "sqlite")
@@ -21,7 +21,10 @@ WORKERS = 12
 
 
 async def load_until_killed(serving: Serving, name: str, after_seconds: float) -> tuple[list[str], list[str]]:
-    """Create and delete until the server dies; returns the ids acknowledged as created and those as deleted."""
+    """Create and delete until the server dies, which it does some time after the first deletes were acknowledged.
+
+    Returns the ids acknowledged as created and those acknowledged as deleted.
+    """
     created: list[str] = []
     deleted: list[str] = []
     async with grpc.aio.insecure_channel(serving.address) as channel:
@@ -49,6 +52,9 @@ async def load_until_killed(serving: Serving, name: str, after_seconds: float) -
                     return
 
         async def kill() -> None:
+            async with asyncio.timeout(START_SECONDS):
+                while len(deleted) < WORKERS // 2:
+                    await asyncio.sleep(0.01)
             await asyncio.sleep(after_seconds)
             serving.kill()
 
@@ -65,7 +71,7 @@ def test_kill_loop(tmp_path: Path, engine: str, rounds: int) -> None:
     gone: set[str] = set()
     for number in range(rounds):
         serving = serve(url, tmp_path / "server.log")
-        created, deleted = asyncio.run(load_until_killed(serving, f"R{number}", 0.1 + rng.random() * 0.5))
+        created, deleted = asyncio.run(load_until_killed(serving, f"R{number}", rng.random() * 0.5))
         kept.update(created)
         gone.update(deleted)
         with open_store(url) as store:
