@@ -27,6 +27,7 @@ async def load_until_killed(serving: Serving, name: str, after_seconds: float) -
     """
     created: list[str] = []
     deleted: list[str] = []
+    under_way = asyncio.Event()
     async with grpc.aio.insecure_channel(serving.address) as channel:
         service = "/ai.stigmer.agentic.agent.v1.AgentCommandController/"
         create = channel.unary_unary(
@@ -46,15 +47,15 @@ async def load_until_killed(serving: Serving, name: str, after_seconds: float) -
                         request = AgentId(value=made.metadata.id).SerializeToString()
                         await delete(request, metadata=CREDENTIALS, timeout=5)
                         deleted.append(made.metadata.id)
+                        if len(deleted) >= WORKERS // 2:
+                            under_way.set()
                     else:
                         created.append(made.metadata.id)
                 except grpc.aio.AioRpcError:
                     return
 
         async def kill() -> None:
-            async with asyncio.timeout(START_SECONDS):
-                while len(deleted) < WORKERS // 2:
-                    await asyncio.sleep(0.01)
+            await asyncio.wait_for(under_way.wait(), START_SECONDS)
             await asyncio.sleep(after_seconds)
             serving.kill()
 
