@@ -31,6 +31,8 @@ from tests.second_server import DEFECTS, start
 EXPECTED = Path(__file__).with_name("expected.json")
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
 JOBS = 8
+ALONE = frozenset({"delete-takes-neighbour", "by-agent-all", "default-instance-twice", "slug-empty-accepted"})
+"""Their sins reach into what other checks do at the same time, so only one check at a time gives one exact set."""
 EVENT_SECONDS = 2.0
 ROOT = Path(__file__).parents[2]
 
@@ -60,8 +62,9 @@ def judge_mutant(mutant: Mutant, only: tuple[str, ...] = ()) -> Report:
     from reference_server.pipelines import OPERATIONS
 
     operations = mutant.change(OPERATIONS)
+    options = replace(_options(mutant.profile, only), jobs=1 if mutant.name in ALONE else JOBS)
     with reference(mutant.profile, operations=operations, settings=mutant.config) as address:
-        return run(f"grpc://{address}", _options(mutant.profile, only))
+        return run(f"grpc://{address}", options)
 
 
 def judge_second(defect: str, only: tuple[str, ...] = (), *, profile: str = "cloud") -> Report:
@@ -186,7 +189,7 @@ def judge_all(names: Iterable[str], told: Callable[[Outcome], None]) -> list[Out
 
 def faults(outcomes: Iterable[Outcome], stored: dict[str, list[str]]) -> list[str]:
     """Return what is wrong with the suite: survivors, and sets that differ from the stored ones."""
-    found: list[str] = []
+    found = [f"{name}: stored, but there is no such server" for name in stored if name not in sins()]
     for outcome in outcomes:
         if not outcome.failing:
             found.append(f"{outcome.name}: survived")
@@ -223,7 +226,7 @@ def write_page(stored: dict[str, list[str]]) -> None:
         "| server | sin | profile | broken requirements |",
         "|---|---|---|---|",
     ]
-    for name, failing in stored.items():
+    for name, failing in ((name, failing) for name, failing in stored.items() if name in names):
         sin, profile = names[name]
         lines.append(f"| `{name}` | {sin} | {profile} | {len(failing)}: {_short(failing)} |")
     lines += ["", "## Changes that nothing outside can see", "", *(f"- {line}" for line in EQUIVALENT), ""]
