@@ -14,7 +14,9 @@ LEVELS = {name: getattr(logging, name.upper()) for name in ("debug", "info", "wa
 
 
 def log() -> Any:  # noqa: ANN401 - structlog's bound loggers are lazy proxies
-    """Return the server's logger."""
+    """Return the server's logger; with plain tracebacks even where nobody configured it (no locals, so no secrets)."""
+    if not structlog.is_configured():
+        configure_logging()
     return structlog.get_logger("parity.server")
 
 
@@ -30,7 +32,7 @@ def configure_logging(level: str = "info") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 

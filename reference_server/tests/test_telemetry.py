@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import urllib.request
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import structlog
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -17,7 +19,7 @@ from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from reference_server.bootstrap import Application
 from reference_server.config import ServerConfig
 from reference_server.errors import InvalidArgument
-from reference_server.telemetry import redact_secrets
+from reference_server.telemetry import log, redact_secrets
 from reference_server.tests.conftest import Bench, agent
 from reference_server.tests.running import running
 from reference_server.tests.test_create import TWELVE
@@ -71,3 +73,16 @@ def test_metrics_count_requests_by_code(tmp_path: Path) -> None:
 def test_credentials_never_reach_the_log() -> None:
     event = redact_secrets(None, "info", {"event": "x", "Authorization": "Bearer t", "token_file": "y", "address": "z"})
     assert event == {"event": "x", "Authorization": "***", "token_file": "***", "address": "z"}
+
+
+def test_a_fault_is_logged_as_one_line_without_the_values_of_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()
+    request = {"KEY": "hunter2"}
+    try:
+        request["missing"]
+    except KeyError:
+        log().exception("request failed", operation="agent-create")
+    line = json.loads(capsys.readouterr().err)
+    assert line["operation"] == "agent-create"
+    assert "KeyError" in line["exception"]
+    assert "hunter2" not in str(line)
