@@ -69,6 +69,7 @@ def conform(
         bool, typer.Option("--update-known-failing", help="bring that file up to date with this run")
     ] = False,
     otlp_listen: Annotated[str, typer.Option(help="host:port where the target's spans arrive; judges them too")] = "",
+    name: Annotated[str, typer.Option(help="what the report calls the target; its own text by default")] = "",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="checks at a time")] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="smaller sizes of concurrent and random work")] = False,
     deadline: Annotated[
@@ -80,7 +81,7 @@ def conform(
     console = Console(stderr=False)
     try:
         options = _options(profile, only or [], seed, credentials, declare, jobs, quick=quick, deadline=deadline)
-        report = _with_progress(target, replace(options, otlp_listen=otlp_listen), out)
+        report = _with_progress(target, replace(options, otlp_listen=otlp_listen, name=name), out)
         report = _with_known(report, known_failing, out, update=update_known_failing)
     except _USAGE_ERRORS as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)

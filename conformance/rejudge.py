@@ -105,7 +105,12 @@ def _faults(evidence: Evidence) -> list[Problem]:
     return [problem(f"{row.label}: {row.fault}", row) for row in evidence.exchanges if row.fault]
 
 
+_MAKES_ITS_OWN = "store:"
+"""Targets of this kind are servers that the command line starts itself, with credentials made for the run."""
+
+
 def reproduce_command(run: RunInfo, requirement: str) -> str:
     """Return the command line that judges one requirement again."""
     words = ["parity", "conform", run.target, "--profile", run.profile, "--only", requirement, "--seed", str(run.seed)]
-    return shlex.join(words) + (" --credentials FILE" if run.profile == "cloud" else "")
+    needs_credentials = run.profile == "cloud" and not run.target.startswith(_MAKES_ITS_OWN)
+    return shlex.join(words) + (" --credentials FILE" if needs_credentials else "")

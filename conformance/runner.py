@@ -53,6 +53,8 @@ class Options:
     declaration: Declaration = NOTHING_DECLARED
     known_failing: tuple[Known, ...] = ()
     otlp_listen: str = ""
+    name: str = ""
+    """What the evidence and the report call the target; empty: its own text."""
     jobs: int = 1
     quick: bool = False
     deadline_seconds: float = DEADLINE_SECONDS
@@ -109,7 +111,7 @@ def select(patterns: Sequence[str]) -> tuple[str, ...]:
 def _run_info(target: str, options: Options, selection: tuple[str, ...]) -> RunInfo:
     return RunInfo(
         id=_new_run_id(),
-        target=target,
+        target=options.name or target,
         profile=options.profile,
         seed=options.seed,
         contract_revision=CONTRACT_REVISION,

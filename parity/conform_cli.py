@@ -45,7 +45,8 @@ def with_stores(command: Callable[..., None]) -> Callable[..., None]:
             reference = Reference(url.removeprefix(PREFIX), profile, place, options["out"] or place)
             reference.prepare()
             made = {"profile": profile, "credentials": reference.credentials, "declare": reference.declaration}
-            command(**{**options, **made, "target": reference.target})
+            # The server's command line names files that are gone afterwards; the URL is what can be judged again.
+            command(**{**options, **made, "name": options["name"] or url, "target": reference.target})
 
     hints = get_type_hints(command, include_extras=True) | {"target": Target}
     parameters = inspect.signature(command).parameters.values()
