@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -20,6 +22,11 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+_terminated = threading.Event()
+_UNWIND_SECONDS_MAX = 20.0
+"""A command that is told to end has so long to end what it has started."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -46,7 +53,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         typer.main.get_command(application).main(list(arguments), prog_name="parity")
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        if _terminated.is_set():
+            _leave(code)
+        return code
     except Exception as error:
         if wants_traceback():
             raise
@@ -56,10 +66,29 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _terminate(number: int, _frame: object) -> None:
+    """SIGTERM unwinds like an error, so that whatever a command has started is ended; `serve` sets its own handler."""
+    _terminated.set()
+    watchdog = threading.Timer(_UNWIND_SECONDS_MAX, os._exit, (128 + number,))
+    watchdog.daemon = True
+    watchdog.start()
+    sys.exit(128 + number)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process while the exception is still held.
+
+    Everything has been unwound. Letting go of the frames would run the destructor of a gRPC call that the signal
+    cut short, and that waits for an answer which nobody fetches any more.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def main() -> None:
     """Entry point of the installed command."""
-    # SIGTERM unwinds like an error, so that whatever a command has started is ended; `serve` sets its own.
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
 
 
