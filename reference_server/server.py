@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from importlib import import_module
@@ -25,6 +26,9 @@ from reference_server.steps.validate_field_constraints import warm_up
 from reference_server.telemetry import log
 from stores.contract import Store
 from stores.registry import open_store
+
+_COLLECT_AFTER_ALLOCATIONS = 20_000
+"""Some hundred requests' worth; the interpreter's own 700 means a collection every few requests."""
 
 
 class ServerError(Exception):
@@ -123,6 +127,17 @@ async def serve(config: ServerConfig, on_ready: Callable[[str], None]) -> None:
         await serve_store(config, store, on_ready)
 
 
+def settle_memory() -> None:
+    """Take what start-up has made out of the garbage collector's sight, and let it look less often.
+
+    Modules and descriptors are some 200,000 objects that live as long as the server; every full collection would walk
+    all of them while requests wait. Requests leave hardly any cycles: reference counting frees what they made.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER_ALLOCATIONS, 20, 50)
+
+
 async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[str], None]) -> None:
     """Serve an open store until SIGTERM or SIGINT."""
     application = build(config, store)
@@ -132,6 +147,7 @@ async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[st
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stopping.set)
     address = await server.start()
+    settle_memory()
     log().info("serving", address=address, profile=config.profile, store=config.store)
     on_ready(address)
     async with background(config, application):
