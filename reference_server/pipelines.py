@@ -80,10 +80,7 @@ AGENT_CREATE = (
     _SEND,
 )
 
-AGENT_INSTANCE_CREATE = (
-    _VALIDATE,
-    _authorize(),
-    step(load_parent_agent),
+_MAKE = (
     step(resolve_slug),
     step(check_duplicate),
     step(set_defaults),
@@ -94,18 +91,9 @@ AGENT_INSTANCE_CREATE = (
     _SEND,
 )
 
-ENVIRONMENT_CREATE = (
-    _VALIDATE,
-    _authorize(targets.by_owner_scope),
-    step(resolve_slug),
-    step(check_duplicate),
-    step(set_defaults),
-    step(persist),
-    step(create_iam_policies, only=CLOUD),
-    _publish("created"),
-    _TRANSFORM,
-    _SEND,
-)
+AGENT_INSTANCE_CREATE = (_VALIDATE, _authorize(), step(load_parent_agent), *_MAKE)
+
+ENVIRONMENT_CREATE = (_VALIDATE, _authorize(targets.by_owner_scope), *_MAKE)
 
 UPDATE = (
     _VALIDATE,
