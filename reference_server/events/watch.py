@@ -26,17 +26,22 @@ class Wakeup:
     """Tells any number of waiting watchers that something was committed; costs a commit next to nothing."""
 
     def __init__(self) -> None:
+        self.commits = 0
+        """How many commits there were: read it before looking at the store, and wait for more than that."""
         self._waiting: set[asyncio.Future[None]] = set()
 
     def set(self) -> None:
-        """Wake all who wait."""
+        """Count a commit and wake all who wait."""
+        self.commits += 1
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
         self._waiting.clear()
 
-    async def wait(self) -> None:
-        """Wait for the next `set`."""
+    async def wait(self, seen: int) -> None:
+        """Wait until there were more than `seen` commits; returns at once if there were already."""
+        if self.commits > seen:
+            return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
@@ -64,6 +69,7 @@ class Watcher:
             )
         yield WatchResponse(position=position)
         while not stopping():
+            seen = self._wakeup.commits
             key = (request.subject,) if request.subject else None
             index = "subject" if key else None
             chunk = list(self._store.scan(KIND, index=index, key=key, after=position, limit=_CHUNK))
@@ -73,8 +79,8 @@ class Watcher:
                 if self._may_see(event):
                     yield WatchResponse(position=position, event=event)
             if len(chunk) < _CHUNK:
-                # Nothing can slip in between: the loop is single-threaded and wakes only after a commit.
-                await self._wakeup.wait()
+                # Whoever takes the events lets others commit meanwhile; those commits count against `seen`.
+                await self._wakeup.wait(seen)
 
     def _may_see(self, event: CloudEvent) -> bool:
         """Say whether the caller may view the event's resource, or could before it was deleted."""

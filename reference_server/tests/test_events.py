@@ -95,3 +95,28 @@ def test_chores_do_all_of_it(cloud: Bench, tmp_path: Path) -> None:
     assert chores.deliver_events()
     assert chores.clear_events()
     assert cloud.store.count("event") == 1
+
+
+def test_what_is_committed_while_an_event_is_taken_is_not_missed(cloud: Bench) -> None:
+    application = cloud.application
+    watcher = Watcher(cloud.store, application.wakeup, application.rules.authorizer, Caller("max"))
+    create = application.rules.operations["agent-create"]
+
+    async def commit(name: str) -> None:
+        await cloud.executor.execute(create, agent(name).SerializeToString(), Caller("max"))
+
+    async def watched() -> int:
+        events = 0
+        async with asyncio.timeout(10):
+            async for response in watcher.responses(WatchRequest(from_now=True), lambda: False):
+                if not response.HasField("event"):
+                    await commit("First")
+                    continue
+                events += 1
+                if events == 1:
+                    await commit("While the first event is taken")
+                if events == 4:
+                    return events
+        raise AssertionError("the watch ended")
+
+    assert asyncio.run(watched()) == 4
