@@ -24,7 +24,8 @@ DEADLINE_SECONDS = 60
 HISTORY_THREADS = 4
 HISTORY_OPERATIONS = 6
 WRITES_MAX = 20_000
-PAGINGS_MAX = 500
+PAGING_SECONDS_MAX = 30
+"""By the clock, not by rounds: how many writes fall into one round depends on the store and on the machine."""
 STATES_SEEN = 3
 """Different states that readers must have met for a race to count as one."""
 
@@ -214,10 +215,13 @@ def race_pages(bench: Bench) -> None:
 
     def page() -> None:
         try:
-            for _ in range(PAGINGS_MAX):
+            overlapping_rounds = 0
+            deadline = time.monotonic() + PAGING_SECONDS_MAX
+            while time.monotonic() < deadline:
                 before = len(written)
                 _check_pages(store, constant)
-                if before and len(written) > before + STATES_SEEN:
+                overlapping_rounds += len(written) > before
+                if overlapping_rounds >= STATES_SEEN:
                     return
             fail("nothing was written while paging, so nothing was proven")
         finally:
