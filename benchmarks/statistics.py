@@ -74,8 +74,7 @@ def contrast(terms: Sequence[Term], *, seed: int, resamples: int = RESAMPLES) ->
     Raises TooFewBuilds, and ValueError when a median isn't above zero.
     """
     fewest = min(len(term.medians) for term in terms)
-    if fewest < 2:  # noqa: PLR2004 - two is the meaning of "more than one"
-        raise TooFewBuilds(f"{fewest} build: an interval needs at least two, better five")
+    _require_builds(fewest)
     drawn = _drawn_logs(terms, seed, resamples)
     tail = _tail(fewest)
     low, high = percentile(drawn, tail), percentile(drawn, 1 - tail)
@@ -85,9 +84,17 @@ def contrast(terms: Sequence[Term], *, seed: int, resamples: int = RESAMPLES) ->
 
 
 def estimate(medians: Nested, *, seed: int, resamples: int = RESAMPLES) -> tuple[float, Interval]:
-    """Return the median over builds of one subject, with its interval. Raises TooFewBuilds."""
-    single = contrast((Term(medians, 1.0),), seed=seed, resamples=resamples)
-    return single.value, single.interval
+    """Return the median over builds of one subject, with its interval; zeros are values as any. Raises TooFewBuilds."""
+    _require_builds(len(medians))
+    drawn = _drawn(medians, seed, resamples)
+    tail = _tail(len(medians))
+    point = _whole(medians)
+    return point, Interval(min(percentile(drawn, tail), point), max(percentile(drawn, 1 - tail), point), LEVEL)
+
+
+def _require_builds(builds: int) -> None:
+    if builds < 2:  # noqa: PLR2004 - two is the meaning of "more than one"
+        raise TooFewBuilds(f"{builds} build: an interval needs at least two, better five")
 
 
 def _whole(medians: Nested) -> float:
@@ -97,11 +104,18 @@ def _whole(medians: Nested) -> float:
 def _drawn_logs(terms: Sequence[Term], seed: int, resamples: int) -> list[float]:
     totals = [0.0] * resamples
     for term in terms:
-        shape = tuple(len(rounds) for rounds in term.medians)
-        for place, draw in enumerate(_draws(shape, seed, resamples)):
-            picked = [median([term.medians[build][index] for index in rounds]) for build, rounds in draw]
-            totals[place] += term.power * math.log(median(picked))
+        for place, value in enumerate(_drawn(term.medians, seed, resamples)):
+            totals[place] += term.power * math.log(value)
     return totals
+
+
+def _drawn(medians: Nested, seed: int, resamples: int) -> list[float]:
+    """Return the median over builds in each resample."""
+    shape = tuple(len(rounds) for rounds in medians)
+    return [
+        median([median([medians[build][index] for index in rounds]) for build, rounds in draw])
+        for draw in _draws(shape, seed, resamples)
+    ]
 
 
 Draw = tuple[tuple[int, tuple[int, ...]], ...]
