@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, value_at
-from conformance.judging import absent, accepted, answered, both, code, equal, not_found, problem
+from conformance.judging import absent, accepted, answered, both, code, equal, problem
 from conformance.link import as_json
 from conformance.methods import METHODS, SERVICE_NAMES, Proto
 from conformance.session import Session
@@ -22,9 +22,11 @@ MEBIBYTE = 1024 * 1024
 LIMIT_BYTES = 10 * MEBIBYTE
 JUNK: tuple[bytes, ...] = (b"\xff" * 64, b"\x0a\xff\xff\xff\xff\x7f", b"\x00", b'{"kind":"Agent"}', b"\x0a\x02\xff\xfe")
 """Bytes that are no message: bad tags, a length beyond the end, tag zero, JSON, text that isn't UTF-8."""
-DEADLINES_MS: tuple[float, ...] = (0.1, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 1000)
+DEADLINES_MS: tuple[float, ...] = (0.1, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 3000)
 """The last one is in time on most servers: where states come out half, at least that one shows it."""
-SETTLE_SECONDS = 2.0
+State = tuple[str, int, bool]
+"""What is seen of a create: the code of the agent's get, how many instances of it there are, whether its status names
+one."""
 
 
 def _raw(session: Session, label: str, path: str, data: bytes, *, reply: Proto = None) -> Exchange:
@@ -93,7 +95,11 @@ def _unknown(session: Session) -> None:
 
 
 def _deadlines(session: Session) -> None:
-    """Creates whose deadline passes at different moments; afterwards each is there whole or not at all."""
+    """Creates whose deadline passes at different moments; afterwards each is there whole or not at all.
+
+    Whole is what a create in time leaves behind on this server, nothing is what it shows of an agent that never was:
+    what is wrong with either isn't the deadline's doing, and other requirements speak of it.
+    """
     requests = [session.agent(resource_id=session.new_id()) for _ in DEADLINES_MS]
     method = METHODS["agent.create"]
     pending = [
@@ -103,37 +109,53 @@ def _deadlines(session: Session) -> None:
     for call in pending:
         session.finish(call, method)
     # What the server may still be doing must be over before it is looked at.
-    session.call("settled", "agent.create", session.agent())
-    until = time.monotonic() + SETTLE_SECONDS
+    settled = session.need("settled", "agent.create", session.agent())
+    whole = _look(session, "look.settled", settled.metadata.id)
+    missing = session.new_id()
+    session.note("missing", missing)
+    nothing = _look(session, "look.missing", missing)
+    # What takes a call its whole time may take as long behind a caller's back.
+    until = time.monotonic() + session.link.deadline_seconds
     for number, request in enumerate(requests):
-        _look(session, f"look.{number}", request, until)
+        while _look(session, f"look.{number}", request.metadata.id) not in {whole, nothing}:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.05)
 
 
-def _look(session: Session, label: str, request: Proto, until: float) -> None:
-    """Read an agent and its instances until both agree, so that work in flight isn't taken for half a state."""
-    by_agent = METHODS["instance.by_agent"].request(agent_id=request.metadata.id)
-    while True:
-        found = session.read(f"{label}.agent", "agent", request.metadata.id)
-        instances = session.call(f"{label}.instances", "instance.by_agent", by_agent)
-        there = found.ok
-        whole = instances.ok and len(instances.message.items) == 1
-        if there == whole or time.monotonic() > until:
-            return
-        time.sleep(0.05)
+def _look(session: Session, label: str, agent_id: str) -> State:
+    """Read an agent and its instances: a state that is neither whole nor nothing may be work in flight."""
+    by_agent = METHODS["instance.by_agent"].request(agent_id=agent_id)
+    found = session.read(f"{label}.agent", "agent", agent_id)
+    instances = session.call(f"{label}.instances", "instance.by_agent", by_agent)
+    return _state(found.exchange, instances.exchange, agent_id)
+
+
+def _state(agent: Exchange, instances: Exchange, agent_id: str) -> State:
+    own = [row for row in instances.value("items", []) if value_at(row, "spec.agent_id") == agent_id]
+    return agent.code, len(own), bool(agent.value("status.default_instance_id"))
 
 
 def _whole_or_nothing(evidence: Evidence) -> list[Problem]:
+    whole = _seen(evidence, "settled", evidence["settled"].value("metadata.id"))
+    nothing = _seen(evidence, "missing", evidence.fact("missing"))
     found: list[Problem] = []
     for number in range(len(DEADLINES_MS)):
-        agent, instances = evidence[f"look.{number}.agent"], evidence[f"look.{number}.instances"]
-        items = instances.value("items", [])
-        if agent.ok:
-            found += equal("instances of an agent whose create was late", instances, 1, len(items))
-            if not agent.value("status.default_instance_id"):
-                found.append(problem("an agent whose create was late has no default instance in its status", agent))
-        elif not not_found(agent) or items:
-            found.append(problem("half of an agent whose create was late", instances, expected="nothing", actual=items))
+        state = _seen(evidence, str(number), value_at(evidence[f"late.{number}"].request, "metadata.id"))
+        if state not in {whole, nothing}:
+            wanted = f"{_told(whole)}, as after a create in time; or {_told(nothing)}, as of one that never was"
+            at = evidence[f"look.{number}.instances"]
+            found.append(problem("half of an agent whose create was late", at, expected=wanted, actual=_told(state)))
     return found
+
+
+def _seen(evidence: Evidence, name: str, agent_id: str) -> State:
+    return _state(evidence[f"look.{name}.agent"], evidence[f"look.{name}.instances"], agent_id)
+
+
+def _told(state: State) -> str:
+    code_seen, count, named = state
+    return f"agent {code_seen} {'with' if named else 'without'} a default instance in its status, {count} instances"
 
 
 def _health(session: Session) -> None:
