@@ -19,7 +19,8 @@ import grpc
 from conformance.evidence import Json
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 15.0
+"""Exporters that collect spans first send them every 5 s by default."""
 
 
 class ReceiverUnavailable(Exception):

@@ -24,8 +24,8 @@ def _create(session: Session) -> None:
         by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
         instances = session.need("instances", "instance.by_agent", by_agent).items
         session.note("instance", instances[0].metadata.id if instances else "none")
-        watch.wait_for([made.metadata.id, *(row.metadata.id for row in instances)])
         session.read("get", "agent", made.metadata.id)
+        watch.catch_up()
 
 
 def _life(session: Session) -> None:
@@ -35,7 +35,7 @@ def _life(session: Session) -> None:
         changed = session.agent(name=made.metadata.name, resource_id=made.metadata.id)
         session.need("update", "agent.update", changed)
         session.delete("delete", "agent", made.metadata.id)
-        watch.wait_for([made.metadata.id], "deleted")
+        watch.catch_up()
 
 
 def _refused(session: Session) -> None:
@@ -56,7 +56,7 @@ def _refused(session: Session) -> None:
         # What comes after the refused ones proves that they had their chance to be announced.
         last = session.created_agent("last")
         session.note("last", last.metadata.id)
-        watch.wait_for([last.metadata.id])
+        watch.catch_up()
 
 
 def _about(evidence: Evidence, fact: str, change: str, package: str) -> tuple[Exchange, list[Json]]:

@@ -19,7 +19,7 @@ def _create(session: Session) -> None:
         raise NotAsked("the suite isn't listening for traces: see --otlp-listen")
     began_ns = time.time_ns()
     session.need("create", "agent.create", session.agent())
-    spans = session.link.spans.since(began_ns, lambda seen: any(span["name"] == PARENT for span in seen))
+    spans = session.link.spans.since(began_ns, _all_there)
     exchange = Exchange(
         seq=session.link.next_seq(),
         check=session.check,
@@ -32,6 +32,12 @@ def _create(session: Session) -> None:
         responses=({"spans": spans},),
     )
     session.record(exchange)
+
+
+def _all_there(seen: list[Json]) -> bool:
+    """A parent ends after its children: once it, or the root of a trace with one of the steps, is in, all are."""
+    traces = {span["trace"] for span in seen if span["name"] in CREATE_STEPS}
+    return any(span["name"] == PARENT or (not span["parent"] and span["trace"] in traces) for span in seen)
 
 
 def _parents(evidence: Evidence) -> list[Json]:
