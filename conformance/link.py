@@ -6,7 +6,9 @@ import base64
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
@@ -76,7 +78,7 @@ class Link:
         self, part: Part, method: Method, request: Message, metadata: Metadata, *, keep_wire: bool = False
     ) -> Answer:
         """Make one unary call. Raises TargetLost when nothing answers any more."""
-        return self.begin(part, method, request, metadata, keep_wire=keep_wire).finish()
+        return PendingCall(self, part, method, request, metadata, keep_wire, waits=True).finish()
 
     def begin(
         self,
@@ -111,7 +113,7 @@ class Link:
 
 
 class PendingCall:
-    """A unary call that was sent."""
+    """A unary call that was sent; or, if it `waits`, is sent by `finish()`, which costs less than a future."""
 
     def __init__(
         self,
@@ -121,29 +123,36 @@ class PendingCall:
         request: Message,
         metadata: Metadata,
         keep_wire: bool,
-        deadline_seconds: float | None,
+        deadline_seconds: float | None = None,
+        *,
+        waits: bool = False,
     ) -> None:
         self._link, self._part, self._method = link, part, method
         self._request, self._keep_wire, self._meant = request, keep_wire, deadline_seconds is not None
         self._sent = time.monotonic()
-        call: Any = link.channel.unary_unary(method.path, None, None)
-        self._future = call.future(
-            request.SerializeToString(),
-            timeout=deadline_seconds if deadline_seconds is not None else link.deadline_seconds,
-            metadata=metadata,
-            wait_for_ready=True,
-        )
+        callable_: Any = link.channel.unary_unary(method.path, None, None)
+        data = request.SerializeToString()
+        options = {
+            "timeout": deadline_seconds if deadline_seconds is not None else link.deadline_seconds,
+            "metadata": metadata,
+            "wait_for_ready": True,
+        }
+        self._wait: Callable[[], tuple[bytes | None, Any]]
+        if waits:
+            self._wait = partial(_called, callable_, data, options)
+        else:
+            self._wait = partial(_result, callable_.future(data, **options))
 
     def finish(self) -> Answer:
         """Wait for the answer (at most the deadline) and make evidence of it. Raises TargetLost."""
         data, message, fault, details = b"", None, "", ()
-        error = self._future.exception()
-        if error is None:
-            data = self._future.result()
+        answer, call = self._wait()
+        if answer is not None:
+            data = answer
             message, fault = _parse(self._method, data)
         else:
-            details = _details(self._future.trailing_metadata())
-        code = self._future.code().name
+            details = _details(call.trailing_metadata())
+        code = call.code().name
         exchange = Exchange(
             seq=self._link.next_seq(),
             check=self._part.check,
@@ -153,7 +162,7 @@ class PendingCall:
             method=self._method.path,
             request=as_json(self._request),
             code=code,
-            message=self._future.details() or "",
+            message=call.details() or "",
             details=details,
             responses=(as_json(message),) if message is not None else (),
             fault=fault,
@@ -163,6 +172,20 @@ class PendingCall:
         )
         self._link.judge_silence(code, meant=self._meant)
         return Answer(exchange, message)
+
+
+def _called(callable_: Any, data: bytes, options: dict[str, Any]) -> tuple[bytes | None, Any]:  # noqa: ANN401 - untyped library
+    """Make a call and wait for it; return the answer's bytes, None for an error, and the call that ended."""
+    try:
+        answer, call = callable_.with_call(data, **options)
+    except grpc.RpcError as error:
+        return None, error
+    return answer, call
+
+
+def _result(future: Any) -> tuple[bytes | None, Any]:  # noqa: ANN401 - untyped library
+    """Wait for a call that was sent; return as `_called` does."""
+    return (None if future.exception() is not None else future.result()), future
 
 
 def as_json(message: Message) -> Json:

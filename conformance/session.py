@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,7 @@ from google.protobuf.message import Message
 from ulid_transform import ulid_now
 
 from conformance import samples
-from conformance.evidence import Evidence, Exchange, Json
+from conformance.evidence import Evidence, Exchange, Json, value_at
 from conformance.link import Answer, Link, Metadata, Part, PendingCall
 from conformance.methods import METHODS, Method, Proto
 from conformance.target import Running
@@ -29,6 +30,8 @@ _SHOWS = (
     | {f"{kind}.{operation}" for kind in ID_PREFIXES for operation in ("update", "get", "by_reference")}
 )
 GONE = frozenset({"OK", "NOT_FOUND"})
+_OPEN = frozenset({"DEADLINE_EXCEEDED", "CANCELLED", "UNAVAILABLE", "UNKNOWN"})
+"""After these a server may still be doing what it was asked."""
 
 
 class SetupRefused(Exception):
@@ -60,7 +63,10 @@ class Session:
     world: World
     _exchanges: list[Exchange] = field(default_factory=list)
     _facts: dict[str, Any] = field(default_factory=dict)
-    _created: dict[tuple[str, str], None] = field(default_factory=dict)
+    _created: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By kind and id: the agent of an instance, where it is known."""
+    _open: set[str] = field(default_factory=set)
+    """Ids whose create may still be under way."""
     _granted: list[Any] = field(default_factory=list)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -103,7 +109,7 @@ class Session:
     def new_id(self, kind: str = "agent") -> str:
         """Return an unused id for a resource whose id the client chooses; it is deleted after the check."""
         resource_id = f"{ID_PREFIXES[kind]}-{ulid_now().lower()}"
-        self._created[kind, resource_id] = None
+        self._created[kind, resource_id] = ""
         return resource_id
 
     def note(self, name: str, value: Json) -> None:
@@ -143,7 +149,7 @@ class Session:
             HarnessFault: the request isn't valid, or not invalid, as meant.
             TargetLost: nothing answers any more.
         """
-        pending = self.begin(label, method, request, role=role, valid=valid, keep_wire=keep_wire, metadata=metadata)
+        pending = self._pending(label, method, request, role, valid, metadata, keep_wire=keep_wire, waits=True)
         return self.finish(pending, METHODS[method])
 
     def begin(
@@ -159,24 +165,31 @@ class Session:
         deadline_seconds: float | None = None,
     ) -> PendingCall:
         """Start a call; pass what this returns to `finish`. Arguments as for `call`."""
+        return self._pending(
+            label, method, request, role, valid, metadata, keep_wire=keep_wire, deadline_seconds=deadline_seconds
+        )
+
+    def _pending(
+        self,
+        label: str,
+        method: str,
+        request: Message,
+        role: str | None,
+        valid: bool | None,
+        metadata: Metadata | None,
+        **how: Any,  # noqa: ANN401 - see PendingCall
+    ) -> PendingCall:
         self._check_meaning(label, request, valid)
         role = self.world.caller if role is None else role
         self._remember_request(METHODS[method], request)
-        return self.link.begin(
-            Part(self.check, label, role),
-            METHODS[method],
-            request,
-            self._credentials(role) if metadata is None else metadata,
-            keep_wire=keep_wire,
-            deadline_seconds=deadline_seconds,
-        )
+        credentials = self._credentials(role) if metadata is None else metadata
+        return PendingCall(self.link, Part(self.check, label, role), METHODS[method], request, credentials, **how)
 
     def finish(self, pending: PendingCall, method: Method) -> Answer:
         """Wait for a call that was begun."""
         answer = _without_id_is_a_fault(pending.finish(), method)
         self._exchanges.append(answer.exchange)
-        if answer.message is not None and method.name in _CREATES:
-            self._created[method.kind, answer.message.metadata.id] = None
+        self._remember_answer(answer, method)
         return answer
 
     def call_together(
@@ -221,7 +234,25 @@ class Session:
 
     def _remember_request(self, method: Method, request: Proto) -> None:
         if method.name in _CREATES and request.metadata.id:
-            self._created[method.kind, request.metadata.id] = None
+            self._created[method.kind, request.metadata.id] = ""
+
+    def _remember_answer(self, answer: Answer, method: Method) -> None:
+        """What the server says is gone, or never came to be, needs no delete afterwards."""
+        exchange = answer.exchange
+        if method.name in _CREATES:
+            if answer.message is not None:
+                agent_id = answer.message.spec.agent_id if method.kind == "instance" else ""
+                self._created[method.kind, answer.message.metadata.id] = agent_id
+            elif exchange.code in _OPEN:
+                self._open.add(value_at(exchange.request, "metadata.id"))
+            return
+        kind, _, operation = method.name.partition(".")
+        deleted = operation == "delete" and exchange.code == "OK"
+        missing = operation == "get" and exchange.code == "NOT_FOUND"
+        if kind in ID_PREFIXES and (deleted or missing):
+            resource_id = value_at(exchange.request, DELETE_FIELDS[kind] if deleted else "value")
+            if resource_id not in self._open:
+                self._created.pop((kind, resource_id), None)
 
     # what most checks begin with
 
@@ -281,15 +312,30 @@ class Session:
 
         The calls are no evidence: what is judged was judged before.
         """
-        order = sorted(self._created, key=lambda row: tuple(ID_PREFIXES).index(row[0]))
         left = [
-            f"{kind} {resource_id}: {code}" for kind, resource_id in order if (code := self._remove(kind, resource_id))
+            f"{kind} {resource_id}: {code}"
+            for kind in ID_PREFIXES
+            for resource_id in self._remaining(kind)
+            if (code := self._remove(kind, resource_id))
         ]
         for granted in self._granted:
             self.link.call(
                 Part(self.check, "cleanup", ""), METHODS["policy.delete"], granted, self.metadata("operator")
             )
         return left
+
+    def _remaining(self, kind: str) -> list[str]:
+        """Return what is to be deleted of a kind: instances go with their agents, which were deleted before."""
+        ids = {one: agent_id for (of, one), agent_id in self._created.items() if of == kind}
+        many = {agent_id for agent_id, count in Counter(ids.values()).items() if agent_id and count > 1}
+        cleared = {agent_id for agent_id in many if self._has_no_instance(agent_id)}
+        return [one for one, agent_id in ids.items() if agent_id not in cleared]
+
+    def _has_no_instance(self, agent_id: str) -> bool:
+        method = METHODS["instance.by_agent"]
+        request = method.request(agent_id=agent_id)
+        answer = self.link.call(Part(self.check, "cleanup", ""), method, request, self.metadata())
+        return answer.exchange.code == "NOT_FOUND" or (answer.ok and not answer.message.items)
 
     def _remove(self, kind: str, resource_id: str) -> str:
         method = METHODS[f"{kind}.delete"]
