@@ -16,9 +16,16 @@ from rich.table import Table
 
 from conformance.catalogue import catalogue
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
-from conformance.evidence import EvidenceUnreadable
+from conformance.evidence import EvidenceUnreadable, hold_against
 from conformance.features import NOTHING_DECLARED, Declaration, DeclarationInvalid, read_declaration
-from conformance.known_failing import KnownFailingInvalid, UpdateRefused, apply_known_failing, read_known_failing
+from conformance.known_failing import (
+    Known,
+    KnownFailingInvalid,
+    UpdateRefused,
+    apply_known_failing,
+    as_rows,
+    read_known_failing,
+)
 from conformance.known_failing import update_known_failing as update_file
 from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
@@ -26,7 +33,7 @@ from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
 from conformance.target import TargetInvalid
 from conformance.traces import ReceiverUnavailable
 from conformance.transcript import failure_cards
-from conformance.verdict import EXIT_USAGE, VERDICTS_FILE, Report, Verdict, write_verdicts
+from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report, Verdict, write_verdicts
 from conformance.world import profile_named
 
 _COLOURS = {
@@ -81,8 +88,10 @@ def conform(
     console = Console(stderr=False)
     try:
         options = _options(profile, only or [], seed, credentials, declare, jobs, quick=quick, deadline=deadline)
-        report = _with_progress(target, replace(options, otlp_listen=otlp_listen, name=name), out)
-        report = _with_known(report, known_failing, out, update=update_known_failing)
+        known = _known(known_failing, update=update_known_failing)
+        report = _with_progress(target, replace(options, otlp_listen=otlp_listen, name=name, known_failing=known), out)
+        if known_failing is not None and update_known_failing:
+            report = _updated(report, known_failing, out)
     except _USAGE_ERRORS as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(EXIT_USAGE) from None
@@ -117,17 +126,21 @@ def requirements() -> None:
         console.print(f"{head} {escape(row.sentence)}{excluded}", soft_wrap=True)
 
 
-def _with_known(report: Report, path: Path | None, out: Path | None, *, update: bool) -> Report:
-    """Hold the report against the known-failing file, after bringing that up to date where asked to."""
-    if path is None:
-        if update:
-            raise UsageError("--update-known-failing needs --known-failing FILE to write to")
-        return report
+def _known(path: Path | None, *, update: bool) -> tuple[Known, ...] | None:
+    """Read the known-failing file; one that is to be brought up to date first is looked at after the run."""
+    if update and path is None:
+        raise UsageError("--update-known-failing needs --known-failing FILE to write to")
+    return None if path is None or update else read_known_failing(path)
+
+
+def _updated(report: Report, path: Path, out: Path | None) -> Report:
+    """Bring the known-failing file up to date with a run, then hold the run against it, in its evidence too."""
     today = datetime.now(UTC).date()
-    if update:
-        update_file(path, report, today)
-    report = apply_known_failing(report, read_known_failing(path), today)
+    update_file(path, report, today)
+    entries = read_known_failing(path)
+    report = apply_known_failing(report, entries, today)
     if out is not None:
+        hold_against(out / EVIDENCE_FILE, as_rows(entries), today.isoformat())
         write_verdicts(out / VERDICTS_FILE, report)
     return report
 

@@ -6,7 +6,11 @@ Everything that a judge reads is in this file, so an old run can be judged again
 - `exchange`: one call: what was sent, by whom, what came back. Credentials are never written, only the role's name.
 - `fact`: something that the exercise knew and a judge needs (an expected id, how many callers ran at once).
 - `outcome`: how the exercise of one check ended.
-- `footer`: counts of the lines above and whether the run came to its end; a file without it is refused.
+- `footer`: counts of the lines above, whether the run came to its end, and what was known to fail; a file without it
+  is refused.
+
+What a run does before its first check and after its last (memberships of its roles) stands under the names `SETUP` and
+`LEAVING` like the exchanges of a check; nothing is judged by it.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ Json: TypeAlias = Any
 """Any JSON value."""
 
 FORMAT = 1
+SETUP, LEAVING = "setup", "leaving"
 
 
 class EvidenceUnreadable(Exception):
@@ -152,6 +157,10 @@ class StoredRun:
     evidence: Mapping[str, Evidence]
     outcomes: Mapping[str, Outcome]
     leaks: tuple[str, ...]
+    known_failing: tuple[Mapping[str, Any], ...] = ()
+    """The entries of the known-failing file that the run was held against, as it was then."""
+    judged_on: str = ""
+    """The day (UTC, ISO 8601) on which they were looked at: entries expire."""
 
 
 class EvidenceWriter:
@@ -167,7 +176,8 @@ class EvidenceWriter:
         """Write all that one check left behind, then make sure it is out of this process."""
         with self._lock:
             for exchange in evidence.exchanges:
-                self._line({"type": "exchange", **asdict(exchange)})
+                # An exchange holds plain values only; `asdict` would copy every answer to its last leaf.
+                self._line({"type": "exchange", **vars(exchange)})
             for name, value in evidence.facts.items():
                 self._line({"type": "fact", "check": evidence.check, "name": name, "value": value})
             self._line({"type": "outcome", **asdict(outcome)})
@@ -176,7 +186,13 @@ class EvidenceWriter:
             self._counts["outcomes"] += 1
             self._file.flush()
 
-    def finish(self, run: RunInfo, leaks: tuple[str, ...]) -> None:
+    def finish(
+        self,
+        run: RunInfo,
+        leaks: tuple[str, ...],
+        known_failing: tuple[Mapping[str, Any], ...] = (),
+        judged_on: str = "",
+    ) -> None:
         """Write the footer and close. A run that ended early has a footer too, and says so in it."""
         with self._lock:
             self._line(
@@ -188,6 +204,8 @@ class EvidenceWriter:
                     "reason": run.reason,
                     "features": dict(run.features),
                     "leaks": leaks,
+                    "known_failing": known_failing,
+                    "judged_on": judged_on,
                 }
             )
             self._file.close()
@@ -206,6 +224,16 @@ class EvidenceWriter:
 
     def _line(self, document: dict[str, Any]) -> None:
         self._file.write(orjson.dumps(document) + b"\n")
+
+
+def hold_against(path: Path, known_failing: tuple[Mapping[str, Any], ...], judged_on: str) -> None:
+    """Put other known failures into the footer of a whole file. Raises EvidenceUnreadable."""
+    read_evidence(path)
+    head, _, last = path.read_bytes().removesuffix(b"\n").rpartition(b"\n")
+    footer = {**orjson.loads(last), "known_failing": known_failing, "judged_on": judged_on}
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(head + b"\n" + orjson.dumps(footer) + b"\n")
+    partial.replace(path)
 
 
 def read_evidence(path: Path) -> StoredRun:
@@ -257,6 +285,8 @@ def _stored_run(path: Path, lines: list[dict[str, Any]]) -> StoredRun:
         evidence={check: Evidence(check, tuple(made), noted) for check, (made, noted) in by_check.items()},
         outcomes={outcome.check: outcome for outcome in outcomes},
         leaks=tuple(footer["leaks"]),
+        known_failing=tuple(footer.get("known_failing", ())),
+        judged_on=footer.get("judged_on", ""),
     )
 
 

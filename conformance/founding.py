@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from conformance import samples
 from conformance.credentials import ROLES, Credentials
-from conformance.link import Link, Part
 from conformance.methods import METHODS, Proto
 from conformance.session import Session
 from conformance.world import World
@@ -20,11 +19,12 @@ _MEMBERSHIPS: tuple[tuple[str, str, str], ...] = (
 _LISTS = {"agent": "list.agents", "instance": "list.instances", "environment": "list.environments"}
 
 
-def found_world(link: Link, world: World, credentials: Credentials) -> World:
+def found_world(session: Session, credentials: Credentials) -> World:
     """Give the roles their memberships, unless they came with organizations of their own.
 
     A role that can't be set up is left out, with the reason, so that its checks are UNTESTABLE.
     """
+    world = session.world
     if not world.cloud:
         return world
     absent = {
@@ -33,15 +33,14 @@ def found_world(link: Link, world: World, credentials: Credentials) -> World:
         if role not in world.roles
     }
     if not credentials.organization:
-        absent |= _memberships(link, world)
+        absent |= _memberships(session)
     roles = {name: role for name, role in world.roles.items() if name not in absent}
     return replace(world, roles=roles, absent=absent)
 
 
-def _memberships(link: Link, world: World) -> dict[str, str]:
+def _memberships(session: Session) -> dict[str, str]:
     """Write the memberships; return the roles that have none, with the reason."""
-    failed: dict[str, str] = {}
-    session = Session("setup", link, world)
+    world, failed = session.world, dict[str, str]()
     for role, request in _requests(world):
         if "operator" not in world.roles:
             failed[role] = f"setting up the membership of {role} needs the operator's credentials"
@@ -62,24 +61,24 @@ def _requests(world: World) -> list[tuple[str, Proto]]:
     ]
 
 
-def leave_world(link: Link, world: World) -> list[str]:
+def leave_world(session: Session) -> list[str]:
     """Take the memberships back and look for resources that the run left in its organizations."""
-    leaks = [row for org in (world.org, world.other_org) for row in _left_in(link, world, org)]
+    world = session.world
+    leaks = [row for org in (world.org, world.other_org) for row in _left_in(session, org)]
     if world.cloud and "operator" in world.roles and world.org.startswith(f"conform-{world.run_id}"):
-        session = Session("setup", link, world)
         for role, request in _requests(world):
             session.call(f"leave.{role}", "policy.delete", request, role="operator")
     return leaks
 
 
-def _left_in(link: Link, world: World, org: str) -> list[str]:
+def _left_in(session: Session, org: str) -> list[str]:
+    world = session.world
     if not world.features.get("list", False) or not org.startswith(f"conform-{world.run_id}"):
         return []
-    session = Session("setup", link, world)
     found: list[str] = []
     for kind, method in _LISTS.items():
         request = METHODS[method].request(org=org)
-        answer = link.call(Part("setup", "leaks", ""), METHODS[method], request, session.metadata())
+        answer = session.call(f"left.{kind}.{org}", method, request)
         rows = answer.message.items if answer.message is not None else ()
         found += [f"{kind} {row.metadata.id} in {org}" for row in rows]
     return found

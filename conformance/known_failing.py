@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,25 @@ def read_known_failing(path: Path) -> tuple[Known, ...]:
     if set(document) - {"known"} or not isinstance(rows, list):
         raise KnownFailingInvalid(f"{path}: only [[known]] tables are understood")
     return tuple(_entry(path, number, row) for number, row in enumerate(rows, start=1))
+
+
+def as_rows(entries: Iterable[Known]) -> tuple[dict[str, str], ...]:
+    """Return entries as the plain values that evidence keeps."""
+    return tuple({**asdict(entry), "expires": entry.expires.isoformat() if entry.expires else ""} for entry in entries)
+
+
+def from_rows(rows: Iterable[Mapping[str, str]]) -> tuple[Known, ...]:
+    """Return the entries that evidence kept. Raises KeyError, TypeError or ValueError for rows that aren't such."""
+    return tuple(
+        Known(
+            row["id"],
+            row["message"],
+            row["reason"],
+            row["issue"],
+            dt.date.fromisoformat(row["expires"]) if row["expires"] else None,
+        )
+        for row in rows
+    )
 
 
 def _entry(path: Path, number: int, row: Any) -> Known:  # noqa: ANN401 - whatever TOML gave

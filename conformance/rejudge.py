@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shlex
 from pathlib import Path
 
 from conformance.catalogue import Requirement, catalogue, catalogue_hash
 from conformance.checks import check_of
-from conformance.evidence import Ending, Evidence, MissingEvidence, Outcome, StoredRun, read_evidence
+from conformance.evidence import (
+    Ending,
+    Evidence,
+    EvidenceUnreadable,
+    MissingEvidence,
+    Outcome,
+    StoredRun,
+    read_evidence,
+)
 from conformance.judging import problem
+from conformance.known_failing import apply_known_failing, from_rows
 from conformance.verdict import EVIDENCE_FILE, Problem, Report, Result, RunInfo, Verdict
 
 _VERDICT_OF = {
@@ -43,10 +53,17 @@ def recheck(run: Path) -> Report:
 
 
 def judge_run(stored: StoredRun) -> Report:
-    """Give a verdict on every selected requirement."""
+    """Give a verdict on every selected requirement, and hold the whole against what was known to fail."""
     wanted = set(stored.run.selection)
     results = [_judge(row, stored) for row in catalogue().values() if row.id in wanted]
-    return Report(stored.run, tuple(results), leaks=stored.leaks)
+    report = Report(stored.run, tuple(results), leaks=stored.leaks)
+    if not stored.judged_on:
+        return report
+    try:
+        entries, today = from_rows(stored.known_failing), dt.date.fromisoformat(stored.judged_on)
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceUnreadable(f"the footer's known failures can't be read ({error}); run again") from error
+    return apply_known_failing(report, entries, today)
 
 
 def _judge(requirement: Requirement, stored: StoredRun) -> Result:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -20,10 +20,10 @@ from conformance.catalogue import CONTRACT_REVISION, catalogue, catalogue_hash
 from conformance.check import Check
 from conformance.checks import all_checks, check_of
 from conformance.credentials import Credentials
-from conformance.evidence import Ending, Evidence, EvidenceWriter, Outcome, read_evidence
+from conformance.evidence import LEAVING, SETUP, Ending, Evidence, EvidenceWriter, Outcome, read_evidence
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.founding import found_world, leave_world
-from conformance.known_failing import Known, apply_known_failing
+from conformance.known_failing import Known, as_rows
 from conformance.link import Link, TargetLost
 from conformance.rejudge import judge_run
 from conformance.session import HarnessFault, NotAsked, Session, SetupRefused
@@ -51,7 +51,8 @@ class Options:
     seed: int = 0
     credentials: Credentials = field(default_factory=Credentials)
     declaration: Declaration = NOTHING_DECLARED
-    known_failing: tuple[Known, ...] = ()
+    known_failing: tuple[Known, ...] | None = None
+    """What is known to fail; None where there is no file, which isn't the same as an empty one."""
     otlp_listen: str = ""
     name: str = ""
     """What the evidence and the report call the target; empty: its own text."""
@@ -91,8 +92,6 @@ def run(target: str, options: Options | None = None, *, out: Path | None = None)
         with EvidenceWriter(out / EVIDENCE_FILE, info) as writer:
             _exercise_all(target, options, info, writer)
         report = judge_run(read_evidence(out / EVIDENCE_FILE))
-        if options.known_failing:
-            report = apply_known_failing(report, options.known_failing, datetime.now(UTC).date())
         write_verdicts(out / VERDICTS_FILE, report)
     return report
 
@@ -151,10 +150,17 @@ def _exercise_all(target: str, options: Options, info: RunInfo, writer: Evidence
         try:
             running = open_target(target)
         except TargetUnreachable as error:
-            writer.finish(replace(info, complete=False, reason=str(error), finished_at=_now()), leaks=())
+            writer.finish(replace(info, complete=False, reason=str(error), finished_at=_now()), (), *_held(options))
             return
         stack.callback(running.close)
-        writer.finish(*_exercise_on(running, checks, options, info, writer, spans))
+        writer.finish(*_exercise_on(running, checks, options, info, writer, spans), *_held(options))
+
+
+def _held(options: Options) -> tuple[tuple[dict[str, str], ...], str]:
+    """Return what the run is held against, and on which day, as evidence keeps it."""
+    if options.known_failing is None:
+        return (), ""
+    return as_rows(options.known_failing), datetime.now(UTC).date().isoformat()
 
 
 def _checks_of(selection: Sequence[str]) -> list[Check]:
@@ -176,38 +182,57 @@ def _exercise_on(
     leaks: list[str] = []
     ended = info
     try:
-        world = _world(link, options, info.id)
+        with _kept(writer, SETUP, link, _first_world(options, info.id)) as session:
+            world = _world(session, options)
         features = dict(world.features)
         leaks += _Round(link, world, options, writer, info.profile).go(checks)
-        leaks += leave_world(link, world)
+        with _kept(writer, LEAVING, link, world) as session:
+            leaks += leave_world(session)
     except TargetLost as error:
         ended = replace(ended, complete=False, reason=str(error))
     return replace(ended, features=features, finished_at=_now()), tuple(leaks)
 
 
-def _world(link: Link, options: Options, run_id: str) -> World:
-    """Find out what the target offers and set up the run's organizations. Raises TargetLost."""
-    roles = options.credentials.roles if options.profile == "cloud" else {}
-    first = next(iter(roles.values()), None)
-    metadata = (("authorization", f"Bearer {first.token}"),) if first else ()
-    world = World(
+@contextmanager
+def _kept(writer: EvidenceWriter, name: str, link: Link, world: World) -> Iterator[Session]:
+    """Keep what a session exchanges in the block, however the block ends."""
+    began = time.monotonic()
+    session = Session(name, link, world)
+    try:
+        yield session
+    finally:
+        duration_ms = round((time.monotonic() - began) * 1000, 3)
+        writer.add(session.evidence(), Outcome(name, Ending.EXERCISED, duration_ms=duration_ms))
+
+
+def _first_world(options: Options, run_id: str) -> World:
+    """What is known before the target was asked anything."""
+    return World(
         run_id=run_id,
         profile=options.profile,
         org=options.credentials.organization or f"conform-{run_id}-a",
         other_org=options.credentials.other_organization or f"conform-{run_id}-b",
-        roles=roles,
+        roles=options.credentials.roles if options.profile == "cloud" else {},
         event_seconds=options.event_seconds,
         scale=QUICK_SCALE if options.quick else 1.0,
         seed=options.seed,
     )
-    first_answer = Session("setup", link, world).read("probe", "agent", "agt-probe")
+
+
+def _world(session: Session, options: Options) -> World:
+    """Find out what the target offers and set up the run's memberships. Raises TargetLost."""
+    link, world = session.link, session.world
+    first = next(iter(world.roles), "")
+    first_answer = session.read("probe", "agent", "agt-probe")
     if first_answer.exchange.code == "DEADLINE_EXCEEDED":
         raise TargetLost(f"the target accepts connections and answered nothing within {link.deadline_seconds:g} s")
-    served = probe(link, metadata)
+    served = probe(link, session.metadata(first))
+    session.note("served", served)
     world = replace(
         world, features=decide(options.declaration, served), served=served, declared=options.declaration.features
     )
-    return found_world(link, world, options.credentials)
+    session.world = world
+    return found_world(session, options.credentials)
 
 
 @dataclass
