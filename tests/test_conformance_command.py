@@ -129,6 +129,46 @@ def test_known_failures_pass_and_news_fail(wrong: RunningServer, tmp_path: Path,
     assert "whole run" in refused.stdout
 
 
+def test_a_recheck_ends_as_a_run_with_known_failures_did(wrong: RunningServer, tmp_path: Path, parity: Parity) -> None:
+    known, run_folder = tmp_path / "known.toml", tmp_path / "run"
+    known.write_text(
+        '[[known]]\nid = "SLUG-LENGTH"\nmessage = "create: metadata.slug"\nreason = "short"\nexpires = 2999-01-01\n'
+        '[[known]]\nid = "SLUG-GIVEN"\nmessage = "create"\nreason = "was so once"\n'
+    )
+    for only, code in (("SLUG-LENGTH", 1), ("SLUG-*", 1)):
+        words = ("--only", only, "--known-failing", str(known), "--out", str(run_folder))
+        assert parity("conform", f"grpc://{wrong.address}", *words).returncode == code
+        assert read_verdicts(run_folder).of("SLUG-LENGTH").verdict is Verdict.KNOWN_FAILING
+        assert read_verdicts(run_folder).known_failing_errors
+        _rechecked_the_same(run_folder, code, parity)
+    known.write_text(known.read_text().partition('[[known]]\nid = "SLUG-GIVEN"')[0])
+    words = ("--only", "SLUG-*", "--known-failing", str(known), "--out", str(run_folder))
+    assert parity("conform", f"grpc://{wrong.address}", *words).returncode == 0
+    known.unlink()
+    _rechecked_the_same(run_folder, 0, parity)
+
+
+def test_a_recheck_knows_what_an_updated_file_said(tmp_path: Path, parity: Parity) -> None:
+    server = start("oss", {}, defects=frozenset({"total_is_page"}))
+    known, run_folder = tmp_path / "known.toml", tmp_path / "run"
+    words = ("--quick", "-j", "4", "--known-failing", str(known), "--update-known-failing", "--out", str(run_folder))
+    try:
+        done = parity("conform", f"grpc://{server.address}", *words)
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stdout
+    assert read_verdicts(run_folder).of("BYA-TOTAL").verdict is Verdict.KNOWN_FAILING
+    _rechecked_the_same(run_folder, 0, parity)
+
+
+def _rechecked_the_same(run_folder: Path, code: int, parity: Parity) -> None:
+    again = run_folder.parent / "again"
+    assert parity("recheck", str(run_folder), "--out", str(again)).returncode == code
+    assert (again / "verdicts.json").read_bytes() == (run_folder / "verdicts.json").read_bytes()
+    alone = parity("recheck", str(run_folder / "evidence.jsonl"))
+    assert alone.returncode == code
+
+
 def test_a_declared_feature_that_is_not_served_fails(oss: RunningServer, tmp_path: Path, parity: Parity) -> None:
     declaration = tmp_path / "declare.toml"
     declaration.write_text('profile = "oss"\n[features]\nlist = false\nhealth = true\nreflection = true\n')

@@ -4,8 +4,12 @@ planted in it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from conformance.evidence import LEAVING, SETUP, read_evidence, value_at
+from conformance.rejudge import recheck
 from conformance.runner import Options, run
 from conformance.verdict import EXIT_CONFORMANT, Verdict
 from conformance.world import PROFILES, Profile
@@ -40,6 +44,27 @@ def test_each_planted_defect_is_found(defect: str) -> None:
     telling = tuple(expected()[f"second:{defect}"][:TELLING_MAX])
     assert telling
     assert judge(f"second:{defect}", telling).failing == tuple(sorted(telling, key=list(_order()).index))
+
+
+def test_evidence_shows_the_set_up_and_no_token(tmp_path: Path) -> None:
+    server = start("cloud", TOKENS, identity("operator"))
+    try:
+        options = Options(profile="cloud", only=("SLUG-GIVEN",), credentials=CREDENTIALS)
+        report = run(f"grpc://{server.address}", options, out=tmp_path)
+    finally:
+        server.stop()
+    stored = read_evidence(tmp_path / "evidence.jsonl")
+    set_up, leaving = stored.evidence[SETUP], stored.evidence[LEAVING]
+    roles = ("org_admin", "org_member", "other_org_member")
+    for role in roles:
+        exchange = set_up[f"member.{role}"]
+        assert (exchange.role, exchange.code) == ("operator", "OK")
+        assert value_at(exchange.request, "principal.id") == identity(role)
+        assert leaving[f"leave.{role}"].code == "OK"
+    assert [row.label for row in leaving.under("left.")] != []
+    assert [row.id for row in report.results] == ["SLUG-GIVEN"]
+    assert recheck(tmp_path) == report
+    assert [token for token in TOKENS if token in (tmp_path / "evidence.jsonl").read_text()] == []
 
 
 def _order() -> dict[str, None]:

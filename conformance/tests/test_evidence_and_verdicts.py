@@ -15,6 +15,7 @@ from conformance.evidence import (
     Exchange,
     MissingEvidence,
     Outcome,
+    hold_against,
     read_evidence,
 )
 from conformance.verdict import (
@@ -72,6 +73,19 @@ def test_evidence_is_read_again_as_it_was_written(tmp_path: Path) -> None:
     assert stored.evidence["a"].fact("id") == "z"
     assert stored.outcomes["a"].ending is Ending.EXERCISED
     assert stored.leaks == ("agent z",)
+
+
+def test_known_failures_can_be_put_into_a_whole_file_only(tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    write_run(path)
+    before = read_evidence(path)
+    hold_against(path, ({"id": "A-1"},), "2026-01-02")
+    after = read_evidence(path)
+    assert (after.known_failing, after.judged_on) == (({"id": "A-1"},), "2026-01-02")
+    assert replace(after, known_failing=(), judged_on="") == before
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(EvidenceUnreadable):
+        hold_against(path, (), "")
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2, 3, 4])

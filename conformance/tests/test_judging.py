@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from conformance import fuzz, samples
+from conformance.checks import check_of
+from conformance.checks.rpc import DEADLINES_MS
 from conformance.evidence import Ending, Evidence, Exchange, Outcome, StoredRun
 from conformance.judging import differences, equal
 from conformance.link import Link
@@ -132,3 +134,35 @@ def test_random_specs_are_valid_agents(spec: Any) -> None:
     request = samples.agent("n", "o")
     request.spec.CopyFrom(spec)
     assert request.spec.instructions
+
+
+def _late(*states: tuple[str, int, bool], whole: tuple[str, int, bool]) -> Evidence:
+    """Evidence of creates whose deadline passed, with what was seen of each, and of one in time."""
+    seen = {"settled": whole, "missing": ("NOT_FOUND", 0, False)}
+    seen |= {str(number): state for number, state in enumerate(states)}
+    made: list[Exchange] = []
+    for name, (code, count, named) in seen.items():
+        one = f"agt-{name}"
+        status = {"default_instance_id": "ain"} if named else {}
+        label = "settled" if name == "settled" else f"late.{name}"
+        rows = {"items": [{"spec": {"agent_id": one}}] * count + [{"spec": {"agent_id": "agt-other"}}]}
+        agent = {"metadata": {"id": one}}
+        for part, request, answer, ended in (
+            (label, agent, agent, "OK"),
+            (f"look.{name}.agent", {}, {"status": status}, code),
+            (f"look.{name}.instances", {}, rows, "OK"),
+        ):
+            responses = (answer,) if ended == "OK" else ()
+            made.append(Exchange(len(made), "RPC-DEADLINE", part, "", "", "/x", request, ended, responses=responses))
+    return Evidence("RPC-DEADLINE", tuple(made), {"missing": "agt-missing"})
+
+
+@pytest.mark.parametrize("whole", [("OK", 1, True), ("OK", 1, False), ("OK", 0, False), ("NOT_FOUND", 1, False)])
+def test_a_late_create_is_held_against_one_in_time_however_many_were_late(whole: tuple[str, int, bool]) -> None:
+    judge = check_of()["RPC-DEADLINE"].judges["RPC-DEADLINE"]
+    nothing, count = ("NOT_FOUND", 0, False), len(DEADLINES_MS)
+    for through in range(count + 1):
+        states = [nothing] * (count - through) + [whole] * through
+        assert judge(_late(*states, whole=whole)) == []
+    half = ("OK", 2, True)
+    assert len(judge(_late(*[nothing] * (count - 1), half, whole=whole))) == 1

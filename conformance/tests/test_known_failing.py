@@ -14,6 +14,8 @@ from conformance.known_failing import (
     KnownFailingInvalid,
     UpdateRefused,
     apply_known_failing,
+    as_rows,
+    from_rows,
     read_known_failing,
     update_known_failing,
 )
@@ -44,6 +46,15 @@ def test_a_known_failure_is_marked_and_does_not_decide() -> None:
     assert marked.of("SLUG-LENGTH").reason == "it is so"
     assert marked.known_failing_errors == ()
     assert marked.exit_code == EXIT_CONFORMANT
+
+
+def test_entries_come_back_from_evidence_as_they_were() -> None:
+    entries = (known(), known("GET-FOUND", expires=TODAY))
+    assert from_rows(as_rows(entries)) == entries
+    with pytest.raises(KeyError):
+        from_rows([{"id": "SLUG-LENGTH"}])
+    with pytest.raises(ValueError, match="isoformat"):
+        from_rows([{**as_rows(entries)[0], "expires": "soon"}])
 
 
 def test_another_failure_still_fails() -> None:
