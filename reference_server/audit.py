@@ -7,14 +7,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.ai.stigmer.commons.apiresource.status_pb2 import ApiResourceAudit
 
 
-def created(audit: ApiResourceAudit, actor_id: str, now: Timestamp) -> None:
-    """Fill the audit of a new resource: both halves created and updated by the actor, now."""
+def created(actor_id: str, now: Timestamp) -> ApiResourceAudit:
+    """Return the audit of a new resource: both halves created and updated by the actor, now."""
+    audit = ApiResourceAudit()
     spec = audit.spec_audit
     spec.created_by.id = spec.updated_by.id = actor_id
     spec.created_at.CopyFrom(now)
     spec.updated_at.CopyFrom(now)
     spec.event = "created"
     audit.status_audit.CopyFrom(spec)
+    return audit
 
 
 def updated(audit: ApiResourceAudit, actor_id: str, now: Timestamp) -> None:

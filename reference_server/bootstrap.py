@@ -13,7 +13,7 @@ from reference_server.authorization.policies import StoredPolicies, grant
 from reference_server.call import SYSTEM, Clock, Profile, Rules, State
 from reference_server.config import ServerConfig
 from reference_server.events.watch import Wakeup
-from reference_server.executor import Executor, GroupedCommit, InlineCommit, commit_for
+from reference_server.executor import Committer, Executor, committer_for
 from reference_server.pipeline import Operation
 from reference_server.pipelines import OPERATIONS
 from reference_server.servicers import CallerOf, caller_source
@@ -29,7 +29,7 @@ class Application:
     store: Store
     rules: Rules
     executor: Executor
-    committer: InlineCommit | GroupedCommit
+    committer: Committer
     wakeup: Wakeup
     tokens: TokenFile | None
     caller_of: CallerOf
@@ -66,7 +66,7 @@ def build(
     tracing = start_tracing(config.otlp_endpoint)
     rules = Rules(profile, offered, clock or Clock(), Authorizer(), tracing.tracer if tracing else None)
     wakeup = Wakeup()
-    committer = commit_for(store)
+    committer = committer_for(store)
     tokens = TokenFile(Path(config.tokens)) if profile is Profile.CLOUD and config.tokens else None
     sources: list[KnowsCallers] = [tokens] if tokens is not None else []
     if config.jwt_jwks:
@@ -74,7 +74,7 @@ def build(
     application = Application(
         store=store,
         rules=rules,
-        executor=Executor(store, rules, committer, wakeup.set),
+        executor=Executor(store, rules, committer.commit, wakeup.set),
         committer=committer,
         wakeup=wakeup,
         tokens=tokens,

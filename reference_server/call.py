@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -73,8 +73,7 @@ class Rules:
     """Makes a span per step; None (the default) costs nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What one step hands to the next.
 
     `request` is the message as it came and belongs to the pipeline. `caller` is None in the cloud profile when the

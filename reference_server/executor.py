@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -32,7 +31,7 @@ from stores.contract import (
 from stores.contract import (
     Operation as StoreOperation,
 )
-from stores.group_commit import GroupCommitter
+from stores.group_commit_async import AsyncGroupCommitter
 
 _ATTEMPTS_MAX = 8
 """So often a request is done over when others change what it read; each round one of the others has succeeded."""
@@ -46,7 +45,7 @@ class InlineCommit:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def __call__(self, batch: Sequence[StoreOperation]) -> int:
+    async def commit(self, batch: Sequence[StoreOperation]) -> int:
         """Commit at once."""
         return self._store.commit(batch)
 
@@ -54,25 +53,13 @@ class InlineCommit:
         """Nothing to release."""
 
 
-class GroupedCommit:
-    """Commits through the group committer: many requests, one fsync, and the event loop goes on meanwhile."""
-
-    def __init__(self, store: Store) -> None:
-        self._group = GroupCommitter(store)
-
-    async def __call__(self, batch: Sequence[StoreOperation]) -> int:
-        """Commit with whatever else is waiting. A cancelled caller doesn't undo the commit."""
-        return await asyncio.wrap_future(self._group.submit(batch))
-
-    def close(self) -> None:
-        """Wait for what is under way and stop the thread."""
-        self._group.close()
+Committer = InlineCommit | AsyncGroupCommitter
 
 
-def commit_for(store: Store) -> InlineCommit | GroupedCommit:
+def committer_for(store: Store) -> Committer:
     """Return the way of committing that fits the store's durability."""
     durable = store.capabilities.durability is Durability.DURABLE
-    return GroupedCommit(store) if durable and store.capabilities.persistent else InlineCommit(store)
+    return AsyncGroupCommitter(store) if durable and store.capabilities.persistent else InlineCommit(store)
 
 
 @dataclass(frozen=True, slots=True)

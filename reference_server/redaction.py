@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from protos.ai.stigmer.agentic.environment.v1.spec_pb2 import EnvironmentValue
 from reference_server.kinds import ResourceKind
 
 MASK = "***"
+_SECRET = bytes((EnvironmentValue.DESCRIPTOR.fields_by_name["is_secret"].number << 3, 1))
+"""How `is_secret: true` stands on the wire."""
+
+
+def may_hold_secrets(data: bytes) -> bool:
+    """Say whether the wire bytes of a stored resource need to be looked into: False is sure, True may be chance."""
+    return _SECRET in data
 
 
 def redacted(kind: ResourceKind, resource: Any) -> Any:  # noqa: ANN401 - a message of the kind

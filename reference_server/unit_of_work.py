@@ -6,12 +6,14 @@ Reads see what is staged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from protos.ai.stigmer.commons.apiresource.status_pb2 import ApiResourceAudit
+from reference_server.audit import created
 from reference_server.authorization.facts import Facts
 from stores.contract import Delete, IndexKey, Operation, Present, Put, Record, Store, Vacant
 from stores.indexing import KINDS
@@ -29,6 +31,7 @@ class UnitOfWork:
         self._deletes: dict[tuple[str, str], Delete] = {}
         self._conditions: list[Vacant | Present] = []
         self._wire: dict[int, bytes] = {}
+        self._audits: dict[str, ApiResourceAudit] = {}
 
     def record(self, kind: str, id: str) -> Record | None:  # noqa: A002 - the field's name in the wire contract
         """Return a resource as stored, or as staged (then with revision -1 and position 0), or None."""
@@ -92,7 +95,7 @@ class UnitOfWork:
         """Stage the new state of a resource that was read under revision `expect`."""
         staged = self._puts.get((kind, id))
         if staged is not None:
-            self._puts[kind, id] = replace(staged, message=message)
+            self._puts[kind, id] = staged._replace(message=message)
         else:
             self._puts[kind, id] = Put(kind, id, message, "present", expect)
 
@@ -108,6 +111,13 @@ class UnitOfWork:
         """Let the commit fail if a resource is gone by then; nothing is to be required of a staged one."""
         if (kind, id) not in self._puts:
             self._conditions.append(Present(kind, id))
+
+    def audit_of_creation(self, actor_id: str, now: Callable[[], Timestamp]) -> ApiResourceAudit:
+        """Return the audit of what an actor creates in this request: all at one instant. To be copied."""
+        audit = self._audits.get(actor_id)
+        if audit is None:
+            audit = self._audits[actor_id] = created(actor_id, now())
+        return audit
 
     def wire(self, message: Message) -> bytes:
         """Return the bytes of a message that will not change any more; computed once."""

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 from google.protobuf.message import Message
 
@@ -35,8 +35,7 @@ class Durability(StrEnum):
     RELAXED = "relaxed"
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """Write a resource whole.
 
     `precondition` speaks of the state that the operation meets, which is the state before the batch changed by the
@@ -53,8 +52,7 @@ class Put:
     data: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """Remove a resource and its index entries. With precondition `any` a missing resource is no error."""
 
     kind: str
@@ -76,8 +74,7 @@ class Vacant:
     unless: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(NamedTuple):
     """Refuse the batch unless a resource is there after it (the agent that a new instance belongs to)."""
 
     kind: str
@@ -88,8 +85,7 @@ Operation = Put | Delete | Vacant | Present
 Batch = Sequence[Operation]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A stored resource: its wire bytes (protobuf, whatever the codec), position and revision."""
 
     kind: str

@@ -42,8 +42,11 @@ from stores.contract import (
 )
 from stores.gate import Gate
 from stores.indexing import KINDS, Schema, kind_of
-from stores.keyvalue_rows import Rows
+from stores.keyvalue_inserts import Declined, Inserts
+from stores.keyvalue_rows import RowChanges, Rows
 from stores.planning import Held, Plan, attempt, check_id, check_key
+
+COUNTERS_KNOWN_MAX = 4096
 
 
 class EngineCorrupt(StoreUnavailable):
@@ -121,13 +124,16 @@ class KeyValueStore:
         self._engine = engine
         self._codec = codec
         self._sync = durability is Durability.DURABLE
+        self._checksum = not engine.has_checksums
         self._schema = schema
         self._message_types = {name: kind.message_type for name, kind in schema.items()}
-        self._layouts = {name: layout.KindLayout(name) for name in schema}
+        self._layouts = {name: layout.KindLayout(kind) for name, kind in schema.items()}
         self._lock = threading.Lock()
         self._gate = Gate(f"the {engine.name} store")
         self._scans: weakref.WeakSet[KeyValueScan] = weakref.WeakSet()
         self._failure: str | None = None
+        self._counters: dict[bytes, int] = {}
+        """Index counters as the engine has them, those that the last creations read: most come again."""
         self.capabilities = Capabilities(
             engine=engine.name,
             codec=codec.name,
@@ -179,11 +185,7 @@ class KeyValueStore:
         try:
             with self._lock:
                 self._check_writable()
-                plan = Plan(self._schema, self, self._codec, self._state.position, self._state.revision)
-                outcomes = [attempt(plan, batch) for batch in batches]
-                if plan.changes:
-                    self._write(plan)
-                return outcomes
+                return self._insert(batches) or self._change(batches)
         finally:
             self._gate.leave()
 
@@ -194,16 +196,40 @@ class KeyValueStore:
                 hint="open the store again: that reads back what was really written",
             )
 
-    def _write(self, plan: Plan) -> None:
-        """Write a plan's changes in one engine batch. A write that fails makes the store read-only: see `commit`."""
-        counts = dict(self._state.counts)
-        rows = Rows(self._engine.get, self._layouts, counts, checksum=not self._engine.has_checksums)
-        for change in plan.changes.values():
-            rows.add(change)
-        state = layout.State(plan.position, plan.revision, counts)
-        changes = rows.finish(state)
+    def _insert(self, batches: Sequence[Batch]) -> list[int | StoreError] | None:
+        """Commit batches that only create, the short way; None if there is more to them."""
+        counters = self._counters if len(self._counters) < COUNTERS_KNOWN_MAX else {}
+        inserts = Inserts(self._engine.get, self._layouts, self._codec, self._state, counters, checksum=self._checksum)
         try:
-            self._engine.write(changes, sync=self._sync)
+            outcomes: list[int | StoreError] = [inserts.add(batch) for batch in batches]
+        except Declined:
+            return None
+        if any(outcomes):
+            self._write(*inserts.finish())
+            self._counters = counters
+        return outcomes
+
+    def _change(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        """Commit any batches: plan them one after another, then write what the plan comes to."""
+        plan = Plan(self._schema, self, self._codec, self._state.position, self._state.revision)
+        outcomes = [attempt(plan, batch) for batch in batches]
+        if plan.changes:
+            self._counters = {}
+            counts = dict(self._state.counts)
+            rows = Rows(self._engine.get, self._layouts, counts, checksum=self._checksum)
+            for change in plan.changes.values():
+                rows.add(change)
+            state = layout.State(plan.position, plan.revision, counts)
+            self._write(rows.finish(state), state)
+        return outcomes
+
+    def _write(self, rows: RowChanges, state: layout.State) -> None:
+        """Write rows in one engine batch. A write that fails makes the store read-only: see `commit`."""
+        try:
+            self._engine.write(rows, sync=self._sync)
+        except InvalidOperation:
+            self._counters = {}  # they count what wasn't written
+            raise  # the engine refused it before it wrote anything: the store stays usable
         except BaseException as error:
             self._failure = str(error) or type(error).__name__
             raise
@@ -233,10 +259,8 @@ class KeyValueStore:
             if value is not None:
                 yield layout.unpack_unique(value)
             return
-        if (
-            index in self._schema[kind].counted
-            and self._engine.get(self._layouts[kind].counter(index, layout.pack_key(key))) is None
-        ):
+        counter = self._layouts[kind].counter(index, layout.pack_key(key))
+        if counter is not None and self._engine.get(counter) is None:
             return  # most look-ups ask whether a key is free, and a read of its number costs less than an iterator
         snapshot = self._engine.snapshot()
         try:
@@ -307,9 +331,11 @@ class KeyValueStore:
 
     def find(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Store`."""
-        self._check_index(kind, index, key)
+        unique = self._check_index(kind, index, key)
         self._gate.enter()
         try:
+            if unique:
+                return self.holder(kind, index, key)
             return next((id_ for _, id_ in self.entries(kind, index, key)), None)
         finally:
             self._gate.leave()
@@ -323,9 +349,10 @@ class KeyValueStore:
                 return self._state.counts.get(kind, 0)
             if unique:
                 return int(self.holder(kind, index, key) is not None)
-            if index not in self._schema[kind].counted:
+            counter = self._layouts[kind].counter(index, layout.pack_key(key))
+            if counter is None:
                 return sum(1 for _ in self.entries(kind, index, key))
-            return layout.unpack_count(self._engine.get(self._layouts[kind].counter(index, layout.pack_key(key))))
+            return layout.unpack_count(self._engine.get(counter))
         finally:
             self._gate.leave()
 

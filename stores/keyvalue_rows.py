@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from stores import layout
-from stores.indexing import Kind
-from stores.planning import Change, Held, Keys
+from stores.planning import Change, Keys
 
 RowChanges = list[tuple[bytes, bytes | None]]
 
@@ -37,18 +36,25 @@ class Rows:
         """Enter one resource's change."""
         before, after = change.before, change.after
         keys = self._layouts[change.kind.name]
-        if not change.stays:
-            if before:
-                self._remove(change, keys, before)
-            if after:
-                self._create(change, keys, after)
+        id_ = change.id.encode()
+        if before and not change.stays:
+            self._counts[change.kind.name] -= 1
+            self._removals += (
+                (keys.order(layout.pack_position(before.position)), None),
+                (keys.record(change.id), None),
+            )
         lost, gained = change.index_changes()
         if before and lost:
-            self._unindex(change.kind, keys, before.position, lost)
+            self._unindex(keys, layout.pack_position(before.position), lost)
         if after:
-            if gained:
-                self._index(change, keys, after.position, gained)
-            record = layout.pack_record(after, change.stored, checksum=self._checksum)
+            position = layout.pack_position(after.position)
+            if not change.stays:
+                self._counts[change.kind.name] = self._counts.get(change.kind.name, 0) + 1
+                self._additions.append((keys.order(position), id_))
+            self._index(keys, position, id_, gained)
+            record = layout.pack_record(
+                after.position, after.revision, after.keys, change.stored, checksum=self._checksum
+            )
             self._additions.append((keys.record(change.id), record))
 
     def finish(self, state: layout.State) -> RowChanges:
@@ -61,35 +67,24 @@ class Rows:
         rows.append((layout.STATE_KEY, layout.pack_state(state)))
         return rows
 
-    def _create(self, change: Change, keys: layout.KindLayout, after: Held) -> None:
-        kind = change.kind.name
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        self._additions.append((keys.order(after.position), change.id.encode()))
-
-    def _remove(self, change: Change, keys: layout.KindLayout, before: Held) -> None:
-        self._counts[change.kind.name] -= 1
-        self._removals.append((keys.order(before.position), None))
-        self._removals.append((keys.record(change.id), None))
-
-    def _index(self, change: Change, keys: layout.KindLayout, position: int, gained: Keys) -> None:
+    def _index(self, keys: layout.KindLayout, position: bytes, id_: bytes, gained: Keys) -> None:
         for index, key in gained:
+            _, _, unique, prefix, counter = keys.indexes[index]
             packed = layout.pack_key(key)
-            if index in change.kind.unique:
-                self._additions.append((keys.unique(index, packed), layout.pack_unique(position, change.id)))
-            else:
-                self._additions.append((keys.index_row(index, packed, position), change.id.encode()))
-                if index in change.kind.counted:
-                    self._count(keys.counter(index, packed), 1)
+            if unique:
+                self._additions.append((prefix + packed, layout.pack_unique(position, id_)))
+                continue
+            self._additions.append((prefix + packed + position, id_))
+            if counter is not None:
+                self._count(counter + packed, 1)
 
-    def _unindex(self, kind: Kind, keys: layout.KindLayout, position: int, lost: Keys) -> None:
+    def _unindex(self, keys: layout.KindLayout, position: bytes, lost: Keys) -> None:
         for index, key in lost:
+            _, _, unique, prefix, counter = keys.indexes[index]
             packed = layout.pack_key(key)
-            if index in kind.unique:
-                self._removals.append((keys.unique(index, packed), None))
-            else:
-                self._removals.append((keys.index_row(index, packed, position), None))
-                if index in kind.counted:
-                    self._count(keys.counter(index, packed), -1)
+            self._removals.append((prefix + packed if unique else prefix + packed + position, None))
+            if counter is not None:
+                self._count(counter + packed, -1)
 
     def _count(self, counter: bytes, delta: int) -> None:
         self._counters[counter] = self._counters.get(counter, 0) + delta

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
 from stores.contract import FormatMismatch, IndexKey
+from stores.indexing import Index, Kind
 from stores.planning import Held, Keys
 
 FORMAT_VERSION = 1
@@ -32,6 +34,7 @@ _HEADER = struct.Struct(">IIQQ")
 _FRONT = struct.Struct(">II")
 """The part of it that a read of the message needs."""
 _U64 = struct.Struct(">Q")
+_STATE = struct.Struct(">QQ")
 _CHECKSUM_FROM = 8
 
 
@@ -39,56 +42,68 @@ class Damaged(Exception):
     """Stored bytes that the layout can't have written."""
 
 
+class IndexLayout(NamedTuple):
+    """What the keys of an index's rows begin with. `counter` is None where entries aren't counted."""
+
+    name: str
+    keys: Callable[[Any], Iterable[IndexKey]]
+    unique: bool
+    prefix: bytes
+    counter: bytes | None
+
+
 class KindLayout:
     """Makes the keys of one kind."""
 
-    __slots__ = ("_counter", "_index", "_name", "_order", "_record", "_unique")
+    __slots__ = ("_order", "_record", "indexes", "message_type")
 
-    def __init__(self, kind: str) -> None:
-        self._name = _named(kind)
-        self._record = b"r" + self._name
-        self._order = b"o" + self._name
-        self._unique: dict[str, bytes] = {}
-        self._index: dict[str, bytes] = {}
-        self._counter: dict[str, bytes] = {}
+    def __init__(self, kind: Kind) -> None:
+        name = _named(kind.name)
+        self._record = b"r" + name
+        self._order = b"o" + name
+        self.message_type = kind.message_type
+        self.indexes = {index.name: _index_layout(name, kind, index) for index in kind.indexes}
 
     def record(self, id: str) -> bytes:  # noqa: A002
         """Key of a record. Raises UnicodeEncodeError for an id that can't be one, the empty one included."""
         raw = id.encode()
+        if 0 < len(raw) <= _PART_BYTES_MAX:
+            return self._record + raw
         if not raw:
             raise UnicodeEncodeError("utf-8", id, 0, 0, "an id is not empty")
-        return self._record + (raw if len(raw) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(raw).digest())
+        return self._record + _HASHED + hashlib.sha256(raw).digest()
 
-    def order(self, position: int) -> bytes:
-        """Key of an order row."""
-        return self._order + _U64.pack(position)
+    def order(self, position: bytes) -> bytes:
+        """Key of an order row; positions are packed by `pack_position`, here and below."""
+        return self._order + position
 
     def order_range(self, after: int) -> tuple[bytes, bytes]:
         """Range of the order rows behind a position."""
-        return self.order(after + 1), self._order + b"\xff" * 9
+        return self._order + pack_position(after + 1), self._order + b"\xff" * 9
 
     def unique(self, index: str, packed: bytes) -> bytes:
         """Key of a unique row; `packed` is the index key by `pack_key`, here and below."""
-        return self._row(self._unique, b"u", index) + packed
+        return self.indexes[index].prefix + packed
 
-    def index_row(self, index: str, packed: bytes, position: int) -> bytes:
+    def index_row(self, index: str, packed: bytes, position: bytes) -> bytes:
         """Key of an index row."""
-        return self._row(self._index, b"i", index) + packed + _U64.pack(position)
+        return self.indexes[index].prefix + packed + position
 
     def index_range(self, index: str, packed: bytes, after: int) -> tuple[bytes, bytes]:
         """Range of the index rows of a key behind a position."""
-        prefix = self._row(self._index, b"i", index) + packed
-        return prefix + _U64.pack(after + 1), prefix + b"\xff" * 9
+        prefix = self.indexes[index].prefix + packed
+        return prefix + pack_position(after + 1), prefix + b"\xff" * 9
 
-    def counter(self, index: str, packed: bytes) -> bytes:
-        """Key of the counter of an index key."""
-        return self._row(self._counter, b"c", index) + packed
+    def counter(self, index: str, packed: bytes) -> bytes | None:
+        """Key of the counter of an index key, None where entries aren't counted."""
+        prefix = self.indexes[index].counter
+        return None if prefix is None else prefix + packed
 
-    def _row(self, prefixes: dict[str, bytes], tag: bytes, index: str) -> bytes:
-        prefix = prefixes.get(index)
-        if prefix is None:
-            prefix = prefixes[index] = tag + self._name + _named(index)
-        return prefix
+
+def _index_layout(kind_named: bytes, kind: Kind, index: Index) -> IndexLayout:
+    named = kind_named + _named(index.name)
+    counter = b"c" + named if index.name in kind.counted else None
+    return IndexLayout(index.name, index.keys, index.unique, (b"u" if index.unique else b"i") + named, counter)
 
 
 @cache
@@ -105,6 +120,10 @@ def pack_key(key: IndexKey) -> bytes:
     return packed if len(packed) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(packed).digest()
 
 
+pack_position = _U64.pack
+"""Return a position's eight bytes, which sort as the numbers do."""
+
+
 def position_of(row_key: bytes) -> int:
     """Return the position at the end of the key of an order row or index row."""
     (position,) = _U64.unpack(row_key[-8:])
@@ -114,22 +133,20 @@ def position_of(row_key: bytes) -> int:
 # ---- values
 
 
-def pack_record(held: Held, stored: bytes, *, checksum: bool) -> bytes:
+def pack_record(
+    position: int, revision: int, keys: Sequence[tuple[str, IndexKey]], stored: bytes, *, checksum: bool
+) -> bytes:
     """Return a record: header, index keys, message."""
-    keys = pack_keys(held.keys)
+    packed = orjson.dumps(keys)
+    header = _HEADER.pack(len(packed), 0, position, revision)
     if not checksum:
-        return _HEADER.pack(len(keys), 0, held.position, held.revision) + keys + stored
-    body = _HEADER.pack(len(keys), 0, held.position, held.revision)[_CHECKSUM_FROM:] + keys + stored
-    return struct.pack(">II", len(keys), _checksum(body)) + body
+        return header + packed + stored
+    body = header[_CHECKSUM_FROM:] + packed + stored
+    return _FRONT.pack(len(packed), _checksum(body)) + body
 
 
 def _checksum(body: bytes | memoryview) -> int:
     return zlib.crc32(body) or 1  # 0 says that there is none
-
-
-def pack_keys(keys: Keys) -> bytes:
-    """Return index keys as JSON."""
-    return orjson.dumps(keys)
 
 
 def unpack_keys(raw: bytes) -> Keys:
@@ -166,9 +183,9 @@ def held_of(value: bytes) -> Held:
     return Held(position, revision, unpack_keys(value[_HEADER.size : _HEADER.size + keys_bytes]))
 
 
-def pack_unique(position: int, id: str) -> bytes:  # noqa: A002
+def pack_unique(position: bytes, id: bytes) -> bytes:  # noqa: A002
     """Return the value of a unique row."""
-    return _U64.pack(position) + id.encode()
+    return position + id
 
 
 def unpack_unique(value: bytes) -> tuple[int, str]:
@@ -176,9 +193,8 @@ def unpack_unique(value: bytes) -> tuple[int, str]:
     return _U64.unpack_from(value)[0], value[8:].decode()
 
 
-def pack_count(count: int) -> bytes:
-    """Return the value of a counter."""
-    return _U64.pack(count)
+pack_count = _U64.pack
+"""Return the value of a counter."""
 
 
 def unpack_count(value: bytes | None) -> int:
@@ -189,20 +205,19 @@ def unpack_count(value: bytes | None) -> int:
 # ---- meta and state
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What changes with each commit: last numbers given out, and resources per kind."""
 
     position: int = 0
     revision: int = 0
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = MappingProxyType({})
 
 
 def pack_state(state: State) -> bytes:
     """Return the state row's value."""
-    parts = [struct.pack(">QQ", state.position, state.revision)]
+    parts = [_STATE.pack(state.position, state.revision)]
     for kind, count in state.counts.items():
-        parts.append(_named(kind) + _U64.pack(count))
+        parts += (_named(kind), _U64.pack(count))
     return b"".join(parts)
 
 
@@ -211,7 +226,7 @@ def read_state(value: bytes | None) -> State:
     if value is None:
         return State()
     try:
-        position, revision = struct.unpack_from(">QQ", value)
+        position, revision = _STATE.unpack_from(value)
         at, counts = 16, {}
         while at < len(value):
             end = at + 1 + value[at]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -208,7 +208,7 @@ class MemoryStore:
         with self._lock:
             self._check_open()
             kept = self._kept.get((kind, id))
-        return None if kept is None else replace(kept.record)
+        return None if kept is None else kept.record
 
     def find(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Store`."""

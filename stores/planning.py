@@ -102,6 +102,8 @@ class Plan:
         self._codec = codec
         self._overlay: Overlay = {}
         self._not_in_overlay: list[Changes] = []
+        self._changes_are_staged = False
+        """`changes` is the first batch's own dict, which the overlay still needs as it is."""
 
     def add(self, batch: Batch) -> int:
         """Plan one more batch; return the position of the last resource it creates, or 0.
@@ -113,10 +115,12 @@ class Plan:
         conditions: list[Vacant | Present] = []
         try:
             for operation in batch:
-                if isinstance(operation, Vacant | Present):
-                    conditions.append(operation)
+                if isinstance(operation, Put):
+                    self._put(operation, staged)
+                elif isinstance(operation, Delete):
+                    self._delete(operation, staged)
                 else:
-                    self._stage(operation, staged)
+                    conditions.append(operation)
             self._check_unique(staged)
             for condition in conditions:
                 self._check_condition(condition, staged)
@@ -128,50 +132,50 @@ class Plan:
         return created
 
     def _merge(self, staged: Changes) -> None:
-        if not self.changes:
-            self.changes = dict(staged)
-        else:
-            for name, change in staged.items():
-                earlier = self.changes.get(name)
-                before = change.before if earlier is None else earlier.before
-                self.changes[name] = Change(change.kind, change.id, before, change.after, change.stored)
         self._not_in_overlay.append(staged)
+        if not self.changes:
+            self.changes, self._changes_are_staged = staged, True
+            return
+        if self._changes_are_staged:
+            self.changes, self._changes_are_staged = dict(self.changes), False
+        for name, change in staged.items():
+            earlier = self.changes.get(name)
+            before = change.before if earlier is None else earlier.before
+            self.changes[name] = Change(change.kind, change.id, before, change.after, change.stored)
 
     # ---- one operation
 
-    def _stage(self, operation: Put | Delete, staged: Changes) -> None:
+    def _put(self, operation: Put, staged: Changes) -> None:
         kind = kind_of(self._schema, operation.kind)
-        if isinstance(operation, Put):
-            check_put(kind, operation)
-            self._put(self._touch(kind, operation, staged), operation)
-        else:
-            check_id(operation.kind, operation.id)
-            change = self._touch(kind, operation, staged)
-            change.after = None
-
-    def _touch(self, kind: Kind, operation: Put | Delete, staged: Changes) -> Change:
-        """Check the operation's preconditions and return the resource's change, entered into `staged`."""
-        name = (operation.kind, operation.id)
-        change = staged.get(name)
-        if change is None:
-            earlier = self.changes.get(name)
-            held = self._holdings.held(*name) if earlier is None else earlier.after
-            change = Change(kind, operation.id, held, held)
-        check_preconditions(operation, change.after)
-        # Entered anew: the order of `staged` is the order of the last operations.
-        staged.pop(name, None)
-        staged[name] = change
-        return change
-
-    def _put(self, change: Change, operation: Put) -> None:
+        check_put(kind, operation)
+        change = self._touch(kind, operation, staged)
         self.revision += 1
         if change.after is None:
             self.position += 1
             position = self.position
         else:
             position = change.after.position
-        change.after = Held(position, self.revision, keys_of(change.kind, operation.message))
+        change.after = Held(position, self.revision, keys_of(kind, operation.message))
         change.stored = self._codec.encode(operation.message, operation.data)
+
+    def _delete(self, operation: Delete, staged: Changes) -> None:
+        kind = kind_of(self._schema, operation.kind)
+        check_id(operation.kind, operation.id)
+        self._touch(kind, operation, staged).after = None
+
+    def _touch(self, kind: Kind, operation: Put | Delete, staged: Changes) -> Change:
+        """Check the operation's preconditions and return the resource's change, entered into `staged`."""
+        name = (operation.kind, operation.id)
+        # Taken out and entered anew: the order of `staged` is the order of the last operations.
+        change = staged.pop(name, None)
+        if change is None:
+            earlier = self.changes.get(name) if self.changes else None
+            held = self._holdings.held(*name) if earlier is None else earlier.after
+            change = Change(kind, operation.id, held, held)
+        if operation.precondition != "any" or operation.expect is not None:
+            check_preconditions(operation, change.after)
+        staged[name] = change
+        return change
 
     # ---- the state after the batch
 
@@ -217,27 +221,24 @@ class Plan:
         """Refuse unique keys held twice. Who held a key before the batch and keeps it stands in the others' way."""
         claims: dict[tuple[str, str, IndexKey], str] = {}
         for change in staged.values():
-            for index, key in change.after.keys if change.after else ():
-                if index in change.kind.unique:
-                    self._claim(change, index, key, staged, claims)
+            if change.after is None:
+                continue
+            unique, kept = change.kind.unique, change.before.keys if change.before else ()
+            for entry in change.after.keys:
+                if entry[0] in unique:
+                    if entry not in kept:
+                        self._check_holder(change, *entry, staged)
+                    first = claims.setdefault((change.kind.name, *entry), change.id)
+                    if first != change.id:
+                        raise Conflict(change.kind.name, entry[1], first, index=entry[0])
 
-    def _claim(
-        self,
-        change: Change,
-        index: str,
-        key: IndexKey,
-        staged: Changes,
-        claims: dict[tuple[str, str, IndexKey], str],
-    ) -> None:
+    def _check_holder(self, change: Change, index: str, key: IndexKey, staged: Changes) -> None:
         kind = change.kind.name
         holder = self._holder_before_batch(kind, index, key)
         if holder is not None and holder != change.id:
             other = staged.get((kind, holder))
             if other is None or (other.after is not None and (index, key) in other.after.keys):
                 raise Conflict(kind, key, holder, index=index)
-        first = claims.setdefault((kind, index, key), change.id)
-        if first != change.id:
-            raise Conflict(kind, key, first, index=index)
 
     def _holder_before_batch(self, kind: str, index: str, key: IndexKey) -> str | None:
         if self.changes:
@@ -268,13 +269,8 @@ class Plan:
 
 def keys_of(kind: Kind, message: Message) -> Keys:
     """Return the index keys of a message, each once, in the order of the kind's indexes."""
-    keys: list[tuple[str, IndexKey]] = []
-    for index in kind.indexes:
-        for key in index.keys(message):
-            entry = (index.name, key)
-            if entry not in keys:
-                keys.append(entry)
-    return tuple(keys)
+    keys = [(index.name, key) for index in kind.indexes for key in index.keys(message)]
+    return tuple(keys) if len(keys) == len(set(keys)) else tuple(dict.fromkeys(keys))
 
 
 def check_preconditions(operation: Put | Delete, held: Held | None) -> None:
@@ -305,7 +301,8 @@ def check_id(kind: str, id: str) -> None:  # noqa: A002
     """Raise InvalidOperation for an id that no store keeps: empty, or with a lone surrogate."""
     if not id:
         raise InvalidOperation(f"{kind}: the id is empty")
-    check_text(f"{kind}: the id", id)
+    if not id.isascii():
+        check_text(f"{kind}: the id", id)
 
 
 def check_key(index: str, key: object) -> None:
@@ -315,13 +312,12 @@ def check_key(index: str, key: object) -> None:
     for part in key:
         if not isinstance(part, str):
             raise InvalidOperation(f"index {index!r}: the parts of a key are strings, not {part!r}")
-        check_text(f"index {index!r}: the key", part)
+        if not part.isascii():
+            check_text(f"index {index!r}: the key", part)
 
 
 def check_text(what: str, text: str) -> None:
     """Raise InvalidOperation if a text can't be written as UTF-8 (it holds half of a surrogate pair)."""
-    if text.isascii():
-        return
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -35,6 +35,6 @@ class Facts:
             self._holding.add(statement)
 
     def after_commit(self, batch: Sequence[Operation]) -> None:
-        """Forget everything if the batch removed or rewrote a policy."""
+        """Forget everything if the batch removed a policy; what a policy says is never rewritten."""
         if self._holding and any(isinstance(each, Delete) and each.kind == IAM_POLICY.name for each in batch):
             self._holding.clear()

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
-from reference_server.audit import created
 from reference_server.authorization.model import Ref, Statement
 from reference_server.call import State
 from reference_server.kinds import IAM_POLICY
@@ -77,7 +76,7 @@ class StoredPolicies:
             yield statement_of(policy.spec)
 
 
-def new_policy(state: State, statement: Statement) -> IamPolicy:
+def new_policy(state: State, work: UnitOfWork, statement: Statement) -> IamPolicy:
     """Return a policy with an id and an audit, not yet staged."""
     principal, relation, resource = statement
     policy = IamPolicy(api_version="iam.stigmer.ai/v1", kind="IamPolicy")
@@ -86,13 +85,13 @@ def new_policy(state: State, statement: Statement) -> IamPolicy:
     spec.principal.kind, spec.principal.id, spec.principal.relation = principal
     spec.resource.kind, spec.resource.id = resource.kind, resource.id
     spec.relation = relation
-    created(policy.status.audit, state.actor.id, state.rules.clock.now())
+    policy.status.audit.CopyFrom(work.audit_of_creation(state.actor.id, state.rules.clock.now))
     return policy
 
 
 def grant(state: State, work: UnitOfWork, statement: Statement) -> None:
     """Stage a policy that says `statement`. The commit fails if one says it already."""
-    policy = new_policy(state, statement)
+    policy = new_policy(state, work, statement)
     work.create(KIND, policy.metadata.id, policy)
 
 

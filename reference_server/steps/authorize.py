@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.authorization.model import Ref
 from reference_server.authorization.policies import StoredPolicies
 from reference_server.authorization.targets import Target, by_option
@@ -52,7 +50,7 @@ def authorize_candidates(state: State, work: UnitOfWork) -> State:
     kind = state.operation.kind.name
     for record in state.candidates:
         if caller is SYSTEM or state.rules.authorizer.allows(caller.ref, "can_view", Ref(kind, record.id), policies):
-            return replace(state, existing=record)
+            return state._replace(existing=record)
     if not state.candidates and (caller is SYSTEM or state.rules.authorizer.is_operator(caller.ref, policies)):
         raise NotFound(kind, state.request.slug)
     raise PermissionDenied(_refusal(state))

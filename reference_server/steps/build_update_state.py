@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.audit import updated
 from reference_server.call import State
 from reference_server.identity import message_of
@@ -25,4 +23,4 @@ def build_update_state(state: State, work: UnitOfWork) -> State:  # noqa: ARG001
     resource.status.CopyFrom(stored.status)
     updated(resource.status.audit, state.actor.id, state.rules.clock.now())
     keep_masked_secrets(state.operation.kind, resource, stored)
-    return replace(state, resource=resource)
+    return state._replace(resource=resource)

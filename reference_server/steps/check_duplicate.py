@@ -6,8 +6,6 @@ answer its place in the order of steps.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.call import State
 from reference_server.errors import AlreadyExists
 from reference_server.identity import holder_of_slug, slug_key_text
@@ -25,4 +23,4 @@ def check_duplicate(state: State, work: UnitOfWork) -> State:
         return state
     if work.exists(kind, metadata.id):
         raise AlreadyExists(kind, metadata.id, metadata.id, "id")
-    return replace(state, id_is_chosen=True)
+    return state._replace(id_is_chosen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.call import State
 from reference_server.pipeline import run_steps
 from reference_server.unit_of_work import UnitOfWork
@@ -15,4 +13,4 @@ def continue_as_create_or_update(state: State, work: UnitOfWork) -> State:
     if state.existing is not None:
         state.request.metadata.id = state.existing.id
     target = state.rules.operations[state.operation.name.removesuffix("apply") + verb]
-    return run_steps(replace(state, operation=target, resource=None, existing=None), work)
+    return run_steps(state._replace(operation=target, resource=None, existing=None), work)

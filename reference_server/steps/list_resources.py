@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -38,7 +37,7 @@ def list_resources(state: State, work: UnitOfWork) -> State:
         if viewable(state, work, record):
             taken += len(record.data)
             response.items.append(_public(state, record))
-    return replace(state, response=response)
+    return state._replace(response=response)
 
 
 def viewable(state: State, work: UnitOfWork, record: Record) -> bool:

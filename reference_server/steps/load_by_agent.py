@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 
 from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
@@ -32,7 +31,7 @@ def load_by_agent(state: State, work: UnitOfWork) -> State:
         total = len(visible)
         page = visible[skip : skip + size]
     items = [message_of(state, record) for record in page]
-    return replace(state, response=AgentInstanceList(total_count=total, items=items))
+    return state._replace(response=AgentInstanceList(total_count=total, items=items))
 
 
 def _sees_all(state: State, work: UnitOfWork, agent_id: str) -> bool:

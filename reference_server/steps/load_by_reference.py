@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import islice
 
 from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2 import ApiResourceKind
@@ -26,7 +25,7 @@ def load_by_reference(state: State, work: UnitOfWork) -> State:
     if reference.kind not in {0, kind.number}:
         named = ApiResourceKind.Name(reference.kind) if reference.kind in ApiResourceKind.values() else reference.kind
         raise InvalidArgument([FieldViolation("kind", f"is {named}, but this method finds {kind.name}")])
-    return replace(state, candidates=tuple(islice(_matching(state, work), _CANDIDATES_MAX)))
+    return state._replace(candidates=tuple(islice(_matching(state, work), _CANDIDATES_MAX)))
 
 
 def _matching(state: State, work: UnitOfWork) -> Iterable[Record]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.call import State
 from reference_server.errors import FieldViolation, InvalidArgument, NotFound
 from reference_server.identity import id_by_slug_key
@@ -22,11 +20,11 @@ def load_existing(state: State, work: UnitOfWork) -> State:
     record = work.record(kind, wanted) if wanted else None
     if record is None:
         raise NotFound(kind, metadata.id or metadata.slug)
-    return replace(state, existing=record)
+    return state._replace(existing=record)
 
 
 def load_for_apply(state: State, work: UnitOfWork) -> State:
     """For an apply: by id, else by slug; nothing found is no error but a create."""
     kind = state.operation.kind.name
     wanted = state.request.metadata.id or id_by_slug_key(state, work)
-    return replace(state, existing=work.record(kind, wanted) if wanted else None)
+    return state._replace(existing=work.record(kind, wanted) if wanted else None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.call import State
 from reference_server.errors import NotFound
 from reference_server.identity import message_of
@@ -18,7 +16,7 @@ def load_target(state: State, work: UnitOfWork) -> State:
     record = work.record(kind, wanted)
     if record is None:
         raise NotFound(kind, wanted)
-    return replace(state, existing=record)
+    return state._replace(existing=record)
 
 
 def load_existing_for_delete(state: State, work: UnitOfWork) -> State:
@@ -26,4 +24,4 @@ def load_existing_for_delete(state: State, work: UnitOfWork) -> State:
     state = load_target(state, work)
     if state.existing is None:
         return state
-    return replace(state, resource=message_of(state, state.existing))
+    return state._replace(resource=message_of(state, state.existing))

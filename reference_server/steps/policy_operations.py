@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from google.protobuf.empty_pb2 import Empty
 
@@ -41,19 +40,19 @@ def check_duplicate_policy(state: State, work: UnitOfWork) -> State:
     return state
 
 
-def build_policy(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
+def build_policy(state: State, work: UnitOfWork) -> State:
     """Make the policy of the statement: id, audit."""
-    return replace(state, resource=new_policy(state, statement_of(state.request)))
+    return state._replace(resource=new_policy(state, work, statement_of(state.request)))
 
 
 def ensure_policy(state: State, work: UnitOfWork) -> State:
     """Stage the policy unless the statement is stored; bootstrapping twice answers the same policy."""
     held = work.find(KIND, "tuple", tuple_key(statement_of(state.request)))
     if held is not None:
-        return replace(state, existing=work.record(KIND, held))
-    policy = new_policy(state, statement_of(state.request))
+        return state._replace(existing=work.record(KIND, held))
+    policy = new_policy(state, work, statement_of(state.request))
     work.create(KIND, policy.metadata.id, policy)
-    return replace(state, resource=policy)
+    return state._replace(resource=policy)
 
 
 def load_policy(state: State, work: UnitOfWork) -> State:
@@ -62,7 +61,7 @@ def load_policy(state: State, work: UnitOfWork) -> State:
     record = work.record(KIND, held) if held else None
     if record is None:
         raise NotFound(KIND, _text(state.request))
-    return replace(state, existing=record)
+    return state._replace(existing=record)
 
 
 def delete_policy(state: State, work: UnitOfWork) -> State:
@@ -75,7 +74,7 @@ def delete_policy(state: State, work: UnitOfWork) -> State:
 def cleanup_policies(state: State, work: UnitOfWork) -> State:
     """Stage the removal of every policy about, or of, the resource."""
     revoke_all(work, Ref(state.request.kind, state.request.id))
-    return replace(state, response=Empty())
+    return state._replace(response=Empty())
 
 
 def _policies(state: State, work: UnitOfWork) -> StoredPolicies:
@@ -86,7 +85,7 @@ def check_authorization(state: State, work: UnitOfWork) -> State:
     """Answer whether the statement holds: stored, contextual, or by the permission model."""
     principal, relation, resource = statement_of(state.request.policy)
     allowed = state.rules.authorizer.allows(principal, relation, resource, _policies(state, work))
-    return replace(state, response=CheckAuthorizationResult(is_authorized=allowed))
+    return state._replace(response=CheckAuthorizationResult(is_authorized=allowed))
 
 
 def list_authorized_resource_ids(state: State, work: UnitOfWork) -> State:
@@ -101,7 +100,7 @@ def list_authorized_resource_ids(state: State, work: UnitOfWork) -> State:
     allowed = [
         each for each in found if allows(principal, request.relation, Ref(request.resource_kind, each), policies)
     ]
-    return replace(state, response=AuthorizedResourceIdsList(resource_ids=allowed))
+    return state._replace(response=AuthorizedResourceIdsList(resource_ids=allowed))
 
 
 def list_authorized_principal_ids(state: State, work: UnitOfWork) -> State:
@@ -112,7 +111,7 @@ def list_authorized_principal_ids(state: State, work: UnitOfWork) -> State:
     allows = state.rules.authorizer.allows
     found = (ref for ref in candidates if ref.kind == request.principal_kind and not ref.relation)
     allowed = [ref.id for ref in found if allows(ref, request.relation, resource, policies)]
-    return replace(state, response=AuthorizedPrincipalIdsList(principal_ids=allowed))
+    return state._replace(response=AuthorizedPrincipalIdsList(principal_ids=allowed))
 
 
 def _reachable(principal: Ref, policies: StoredPolicies) -> Iterator[Ref]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.call import State
 from reference_server.errors import FieldViolation, InvalidArgument
 from reference_server.slugs import slug_of
@@ -26,7 +24,7 @@ def resolve_slug(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the
                 )
             ]
         )
-    return replace(state, resource=state.request)
+    return state._replace(resource=state.request)
 
 
 def resolve_slug_if_needed(state: State, work: UnitOfWork) -> State:  # noqa: ARG001
@@ -34,4 +32,4 @@ def resolve_slug_if_needed(state: State, work: UnitOfWork) -> State:  # noqa: AR
     metadata = state.request.metadata
     if not metadata.id and not metadata.slug:
         metadata.slug = slug_of(metadata.name)
-    return replace(state, resource=state.request)
+    return state._replace(resource=state.request)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.call import State
 from reference_server.unit_of_work import UnitOfWork
 
@@ -13,5 +11,5 @@ def send_response(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - th
     if state.response is not None:
         return state
     if state.resource is not None:
-        return replace(state, response=state.resource)
-    return replace(state, response=state.existing.data if state.existing is not None else b"")
+        return state._replace(response=state.resource)
+    return state._replace(response=state.existing.data if state.existing is not None else b"")

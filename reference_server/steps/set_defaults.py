@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from reference_server.audit import created
 from reference_server.call import State
 from reference_server.unit_of_work import UnitOfWork
 
 
-def set_defaults(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
+def set_defaults(state: State, work: UnitOfWork) -> State:
     """Drop the client's status, set the id (unless the client gave one) and the audit."""
     resource = state.resource
     if not resource.metadata.id:
         resource.metadata.id = f"{state.operation.kind.id_prefix}-{state.rules.clock.new_ulid()}"
     resource.ClearField("status")
-    created(resource.status.audit, state.actor.id, state.rules.clock.now())
+    resource.status.audit.CopyFrom(work.audit_of_creation(state.actor.id, state.rules.clock.now))
     return state

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.call import State
 from reference_server.identity import message_of
-from reference_server.redaction import redacted
+from reference_server.redaction import may_hold_secrets, redacted
 from reference_server.unit_of_work import UnitOfWork
 
 
@@ -15,9 +13,9 @@ def transform_response(state: State, work: UnitOfWork) -> State:  # noqa: ARG001
     kind = state.operation.kind
     if state.resource is not None:
         public = redacted(kind, state.resource)
-        return state if public is state.resource else replace(state, response=public)
-    if state.existing is None:
+        return state if public is state.resource else state._replace(response=public)
+    if state.existing is None or not may_hold_secrets(state.existing.data):
         return state
     stored = message_of(state, state.existing)
     public = redacted(kind, stored)
-    return state if public is stored else replace(state, response=public)
+    return state if public is stored else state._replace(response=public)

@@ -45,7 +45,7 @@ class LosesUpdate(MemoryStore):
 
     def commit(self, batch: Batch) -> int:
         """See `Store`."""
-        return super().commit([replace(op, expect=None) if isinstance(op, Put | Delete) else op for op in batch])
+        return super().commit([op._replace(expect=None) if isinstance(op, Put | Delete) else op for op in batch])
 
 
 class OverwritesOnCreate(MemoryStore):
@@ -82,7 +82,7 @@ class IgnoresPresent(MemoryStore):
 
 def _lenient(operation: Any, ignored: str) -> Any:  # noqa: ANN401 - any operation
     if isinstance(operation, Put | Delete) and operation.precondition == ignored:
-        return replace(operation, precondition="any")
+        return operation._replace(precondition="any")
     return operation
 
 
@@ -304,7 +304,7 @@ class RevisionRestarts(MemoryStore):
 
     def _written(self, put: Put, now: Any) -> Any:  # noqa: ANN401 - the memory store's own record
         kept = super()._written(put, now)
-        return replace(kept, record=replace(kept.record, revision=1 if now is None else now.record.revision + 1))
+        return replace(kept, record=kept.record._replace(revision=1 if now is None else now.record.revision + 1))
 
 
 # ---- messages
@@ -335,7 +335,7 @@ def _known_only(put: Put) -> Put:
     message = type(put.message)()
     message.CopyFrom(put.message)
     message.DiscardUnknownFields()
-    return replace(put, message=message, data=None)
+    return put._replace(message=message, data=None)
 
 
 class CutsIdsAtNul(MemoryStore):
@@ -343,7 +343,7 @@ class CutsIdsAtNul(MemoryStore):
 
     def commit(self, batch: Batch) -> int:
         """See `Store`."""
-        return super().commit([replace(op, id=_cut(op.id)) if isinstance(op, Put | Delete) else op for op in batch])
+        return super().commit([op._replace(id=_cut(op.id)) if isinstance(op, Put | Delete) else op for op in batch])
 
     def get_record(self, kind: str, id: str) -> Record | None:  # noqa: A002
         """See `Store`."""
@@ -400,7 +400,7 @@ class ChecksWithoutLock(MemoryStore):
 
 
 def _trusting(operation: Put | Delete) -> Put | Delete:
-    return replace(operation, precondition="any", expect=None)
+    return operation._replace(precondition="any", expect=None)
 
 
 class AnswersWhenClosed(MemoryStore):

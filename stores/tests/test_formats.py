@@ -14,7 +14,7 @@ from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from stores import layout
 from stores.codecs import CODECS, Undecodable, codec_of
 from stores.contract import CorruptRecord, FormatMismatch, InvalidStoreUrl, Put, Store, StoreUnavailable
-from stores.planning import Held
+from stores.indexing import Index, Kind
 from stores.registry import open_store
 from stores.suite.samples import agent, ids_of, put, slug_key
 
@@ -99,7 +99,7 @@ def test_golden_rows(tmp_path: Path) -> None:
 
 
 def test_golden_checksum() -> None:
-    value = layout.pack_record(Held(1, 2, ()), b"message", checksum=True)
+    value = layout.pack_record(1, 2, (), b"message", checksum=True)
     assert value == b"\0\0\0\x02" + b"\x17\x9d\xbe\xee" + b"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2[]message"
     assert layout.message_of(value) == b"message"
     for at in range(len(value)):
@@ -109,12 +109,13 @@ def test_golden_checksum() -> None:
 
 
 def test_keys_fit_every_engine() -> None:
-    widest = layout.KindLayout("k" * 120)
+    indexes = (Index("n" * 120, lambda _: ()), Index("u" * 120, lambda _: (), unique=True))
+    widest = layout.KindLayout(Kind("k" * 120, Agent, indexes))
     key = ("x" * 500, "y" * 500)
     made = [
         widest.record("i" * 9000),
-        widest.index_row("n" * 120, layout.pack_key(key), 1),
-        widest.unique("n" * 120, layout.pack_key(("x" * 176,))),
+        widest.index_row("n" * 120, layout.pack_key(key), layout.pack_position(1)),
+        widest.unique("u" * 120, layout.pack_key(("x" * 176,))),
     ]
     assert max(map(len, made)) <= layout.KEY_BYTES_MAX
 
@@ -237,7 +238,7 @@ def test_a_row_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
     with open_store(f"leveldb:{tmp_path / 'db'}") as store:
         store.commit([put("a"), put("b"), put("c")])
     database = plyvel.DB(str(tmp_path / "db"))
-    database.put(b"r\x05agentb", layout.pack_record(Held(2, 2, ()), b"\xff\xff", checksum=False))
+    database.put(b"r\x05agentb", layout.pack_record(2, 2, (), b"\xff\xff", checksum=False))
     database.delete(b"r\x05agentc")
     database.close()
     with open_store(f"leveldb:{tmp_path / 'db'}") as store:

@@ -38,7 +38,7 @@ def upsert(run: Run) -> Run:
             resource.metadata.slug = resource.metadata.slug or plain_slug(resource.metadata.name)
             work._store.commit([Put("agent", resource.metadata.id, resource)])
             record = work.record("agent", resource.metadata.id)
-            return replace(state, existing=record)
+            return state._replace(existing=record)
 
     return loading
 
@@ -73,7 +73,7 @@ def forgiving(run: Run) -> Run:
             return run(state, work)
         except NotFound:
             empty = state.operation.response_type()
-            return replace(state, resource=empty, response=empty)
+            return state._replace(resource=empty, response=empty)
 
     return deleting
 
@@ -118,7 +118,7 @@ def apply_bare(state: State, work: UnitOfWork) -> State:
         return continue_as_create_or_update(state, work)
     create = state.rules.operations["agent-create"]
     bare = replace(create, steps=tuple(step for step in create.steps if step.name != "CreateDefaultInstance"))
-    return run_steps(replace(state, operation=bare, resource=None, existing=None), work)
+    return run_steps(state._replace(operation=bare, resource=None, existing=None), work)
 
 
 def one_more_tag(state: State, work: UnitOfWork) -> None:

@@ -44,14 +44,14 @@ def grant_now(state: State, work: UnitOfWork) -> None:
         return
     loose = UnitOfWork(work._store)
     resource = Ref(state.operation.kind.name, metadata.id)
-    grant(replace(state, caller=SYSTEM), loose, Statement(Ref("organization", metadata.org), "organization", resource))
+    grant(state._replace(caller=SYSTEM), loose, Statement(Ref("organization", metadata.org), "organization", resource))
     work._store.commit(loose.batch())
 
 
 def announce_now(state: State, work: UnitOfWork) -> None:
     if state.request.metadata.id:
         loose = UnitOfWork(work._store)
-        publish("created")(replace(state, resource=state.request), loose)
+        publish("created")(state._replace(resource=state.request), loose)
         work._store.commit(loose.batch())
 
 
@@ -157,7 +157,7 @@ def duplicate_ok(operations: Mapping[str, Any]) -> Mapping[str, Any]:
         except _Found as found:
             record = work.record("agent", found.holder)
             assert record is not None
-            return replace(state, response=record.data)
+            return state._replace(response=record.data)
         return state
 
     return {**spoiled, "agent-create": replace(spoiled["agent-create"], steps=(step(whole, "Whole"),))}
@@ -212,7 +212,7 @@ def no_details(refused: ApiError) -> ApiError:
 
 def take_request(state: State, work: UnitOfWork) -> State:
     del work
-    return replace(state, resource=state.request)
+    return state._replace(resource=state.request)
 
 
 def no_default_slug(state: State, work: UnitOfWork) -> None:
@@ -333,7 +333,7 @@ def of_the_request(run: Run) -> Run:
     """Run a step on the request as it came."""
 
     def early(state: State, work: UnitOfWork) -> State:
-        return run(replace(state, resource=state.request), work)
+        return run(state._replace(resource=state.request), work)
 
     return early
 

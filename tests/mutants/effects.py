@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -45,7 +44,7 @@ def changed_response(change: Callable[[Any], None]) -> Callable[[State, UnitOfWo
             message = type(shown)()
             message.CopyFrom(shown)
         change(message)
-        return replace(state, response=message)
+        return state._replace(response=message)
 
     return effect
 

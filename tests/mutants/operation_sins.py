@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reference_server.errors import InvalidArgument, NotFound, PermissionDenied
 from tests.mutants import change_effects as ch
 from tests.mutants import effects as do
@@ -181,7 +179,7 @@ OPERATION_SINS: tuple[Mutant, ...] = (
     Mutant(
         "update-answer-stale",
         "update answers the state before it",
-        then(UPDATE, SEND, lambda s, w: replace(s, response=s.existing.data) if s.existing else None),
+        then(UPDATE, SEND, lambda s, w: s._replace(response=s.existing.data) if s.existing else None),
     ),
     Mutant(
         "apply-creates-bare",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
@@ -40,7 +39,7 @@ def prefix_found(run: Run) -> Run:
     def loading(state: State, work: UnitOfWork) -> State:
         for record in work.scan(state.operation.kind.name):
             if record.id.startswith(state.request.value) or state.request.value.startswith(record.id):
-                return replace(state, existing=record)
+                return state._replace(existing=record)
         return run(state, work)
 
     return loading
@@ -56,7 +55,7 @@ def any_kind(run: Run) -> Run:
             for kind in ("agent", "agent_instance", "environment"):
                 record = work.record(kind, state.request.value)
                 if record is not None:
-                    return replace(state, existing=replace(record, data=b""))
+                    return state._replace(existing=record._replace(data=b""))
             raise
 
     return loading
@@ -70,7 +69,7 @@ def without(check: str) -> Wrapper:
             reference = type(state.request)()
             reference.CopyFrom(state.request)
             reference.ClearField(check)
-            return replace(run(replace(state, request=reference), work), request=state.request)
+            return run(state._replace(request=reference), work)._replace(request=state.request)
 
         return loading
 
@@ -91,7 +90,7 @@ def slug_by_prefix(run: Run) -> Run:
         if done.candidates:
             return done
         rows = [r for r in work.scan("agent") if state.request.slug.startswith(message_of(state, r).metadata.slug)]
-        return replace(done, candidates=tuple(rows))
+        return done._replace(candidates=tuple(rows))
 
     return loading
 
@@ -100,7 +99,7 @@ def no_slug_any(run: Run) -> Run:
     def loading(state: State, work: UnitOfWork) -> State:
         if state.request.slug:
             return run(state, work)
-        return replace(state, candidates=tuple(work.scan("agent"))[-1:])
+        return state._replace(candidates=tuple(work.scan("agent"))[-1:])
 
     return loading
 
@@ -124,7 +123,7 @@ def all_orgs(state: State, work: UnitOfWork) -> None:
 
 def for_everybody(run: Run) -> Run:
     def seeing(state: State, work: UnitOfWork) -> State:
-        return replace(run(replace(state, caller=SYSTEM), work), caller=state.caller)
+        return run(state._replace(caller=SYSTEM), work)._replace(caller=state.caller)
 
     return seeing
 
@@ -178,7 +177,7 @@ def all_instances(run: Run) -> Run:
     def loading(state: State, work: UnitOfWork) -> State:
         rows = [message_of(state, record) for record in work.scan("agent_instance")]
         mine = [row for row in rows if row.metadata.org.startswith("conform")] or rows
-        return replace(state, response=AgentInstanceList(total_count=len(mine), items=mine[-20:]))
+        return state._replace(response=AgentInstanceList(total_count=len(mine), items=mine[-20:]))
 
     return loading
 
@@ -186,7 +185,7 @@ def all_instances(run: Run) -> Run:
 def always(*, answer: bool) -> Callable[[State, UnitOfWork], State]:
     def step(state: State, work: UnitOfWork) -> State:
         del work
-        return replace(state, response=CheckAuthorizationResult(is_authorized=answer))
+        return state._replace(response=CheckAuthorizationResult(is_authorized=answer))
 
     return step
 
@@ -200,7 +199,7 @@ def any_relation(run: Run) -> Run:
         reader = StoredPolicies(work)
         held = any(statement.resource.id == spec.resource.id for statement in reader.of(principal))
         done = run(state, work)
-        return replace(done, response=CheckAuthorizationResult(is_authorized=True)) if held else done
+        return done._replace(response=CheckAuthorizationResult(is_authorized=True)) if held else done
 
     return checking
 

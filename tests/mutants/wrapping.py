@@ -196,7 +196,7 @@ def store_now(state: State, work: UnitOfWork) -> None:
 def commit_now(state: State, work: UnitOfWork) -> None:
     """Commit what is staged so far: from here on nothing can be undone."""
     work._store.commit(work.batch())
-    work._puts = {key: replace(put, precondition="any") for key, put in work._puts.items()}
+    work._puts = {key: put._replace(precondition="any") for key, put in work._puts.items()}
     del state
 
 

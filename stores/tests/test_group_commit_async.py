@@ -1,0 +1,136 @@
+"""Group commit on an event loop: fewer writes than batches, and each caller's own outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from stores.contract import Batch, Conflict, StoreClosed, StoreError, StoreUnavailable
+from stores.group_commit_async import AsyncGroupCommitter
+from stores.memory import MemoryStore
+from stores.suite.samples import put
+
+WAIT_SECONDS = 20
+
+
+class HeldStore:
+    """Counts the writes, and holds each until it is let go."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.sizes: list[int] = []
+        self.entered = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+        self.error: BaseException | None = None
+
+    def commit_many(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        self.sizes.append(len(batches))
+        self.entered.release()
+        assert self.go.acquire(timeout=WAIT_SECONDS)
+        if self.error:
+            raise self.error
+        return self.store.commit_many(batches)
+
+
+def run(scene: Callable[[HeldStore, AsyncGroupCommitter], Awaitable[None]], group_max: int = 128) -> HeldStore:
+    held = HeldStore()
+    group = AsyncGroupCommitter(held, group_max)
+
+    async def play() -> None:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await scene(held, group)
+        group.close()
+
+    asyncio.run(play())
+    return held
+
+
+async def begun(held: HeldStore) -> None:
+    """Wait until the first write is under way."""
+    assert await asyncio.to_thread(held.entered.acquire, timeout=WAIT_SECONDS)
+
+
+def test_what_gathers_during_a_write_goes_in_one() -> None:
+    async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
+        first = asyncio.ensure_future(group.commit([put("a")]))
+        await begun(held)
+        rest = [asyncio.ensure_future(group.commit([put(f"b{number}")])) for number in range(30)]
+        await asyncio.sleep(0)
+        for _ in range(3):
+            held.go.release()
+        assert await asyncio.gather(first, *rest) == list(range(1, 32))
+
+    assert run(scene, group_max=20).sizes == [1, 20, 10]
+
+
+def test_a_failing_batch_fails_alone() -> None:
+    async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
+        first = asyncio.ensure_future(group.commit([put("z")]))
+        await begun(held)
+        rest = [group.commit([put("a", slug=f"s{number}", when="absent")]) for number in range(2)]
+        late = asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.sleep(0)
+        held.go.release()
+        held.go.release()
+        good, bad = await late
+        assert await first == 1
+        assert good == 2
+        assert isinstance(bad, Conflict)
+
+    run(scene)
+
+
+def test_a_failing_medium_fails_the_group_and_later_writes_go_on() -> None:
+    async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
+        held.error = StoreUnavailable("disk full")
+        held.go.release()
+        with pytest.raises(StoreUnavailable, match="disk full"):
+            await group.commit([put("a")])
+        held.error = None
+        held.go.release()
+        assert await group.commit([put("a")]) == 1
+
+    run(scene)
+
+
+def test_a_batch_taken_back_while_it_waits_is_not_written() -> None:
+    async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
+        first = asyncio.ensure_future(group.commit([put("a")]))
+        await begun(held)
+        unwanted = asyncio.ensure_future(group.commit([put("b")]))
+        await asyncio.sleep(0)
+        unwanted.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await unwanted
+        held.go.release()
+        assert await first == 1
+
+    held = run(scene)
+    assert held.sizes == [1]
+    assert held.store.count("agent") == 1
+
+
+def test_a_caller_cancelled_during_its_write_leaves_the_others_their_answers() -> None:
+    async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
+        lost = asyncio.ensure_future(group.commit([put("a")]))
+        await begun(held)
+        lost.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await lost
+        held.go.release()
+        held.go.release()
+        assert await group.commit([put("b")]) == 2
+
+    assert run(scene).store.count("agent") == 2
+
+
+def test_after_close_batches_are_refused() -> None:
+    async def scene(_: HeldStore, group: AsyncGroupCommitter) -> None:
+        group.close()
+        with pytest.raises(StoreClosed):
+            await group.commit([put("a")])
+
+    run(scene)
