@@ -24,6 +24,8 @@ _STAGED_REVISION = -1
 class UnitOfWork:
     """Stages puts and deletes over a store and answers reads as if they had happened."""
 
+    __slots__ = ("_audits", "_conditions", "_deletes", "_puts", "_store", "_wire", "facts")
+
     def __init__(self, store: Store, facts: Facts | None = None) -> None:
         self._store = store
         self.facts = Facts() if facts is None else facts
@@ -35,11 +37,12 @@ class UnitOfWork:
 
     def record(self, kind: str, id: str) -> Record | None:  # noqa: A002 - the field's name in the wire contract
         """Return a resource as stored, or as staged (then with revision -1 and position 0), or None."""
-        if (kind, id) in self._deletes:
-            return None
-        staged = self._puts.get((kind, id))
-        if staged is not None:
-            return Record(kind, id, 0, _STAGED_REVISION, staged.message.SerializeToString())
+        if self._puts or self._deletes:
+            if (kind, id) in self._deletes:
+                return None
+            staged = self._puts.get((kind, id))
+            if staged is not None:
+                return Record(kind, id, 0, _STAGED_REVISION, staged.message.SerializeToString())
         return self._store.get_record(kind, id)
 
     def data(self, kind: str, id: str) -> bytes | None:  # noqa: A002
@@ -128,6 +131,8 @@ class UnitOfWork:
 
     def batch(self) -> list[Operation]:
         """Return all that is staged, ready to commit: removals, resources, conditions."""
+        if not (self._puts or self._deletes or self._conditions):
+            return []
         puts = (
             Put(put.kind, put.id, put.message, put.precondition, put.expect, self.wire(put.message))
             for put in self._puts.values()

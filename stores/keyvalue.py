@@ -316,8 +316,13 @@ class KeyValueStore:
         """See `Store`."""
         self._gate.enter()
         try:
-            value = self._value(kind, id)
-            return None if value is None else self.record_of(kind, id, value)
+            value = self._engine.get(self._layouts[kind].record(id))
+            if value is None:
+                return None
+            data = self._codec.wire(self._message_types[kind], layout.message_of(value))
+            return Record(kind, id, *layout.numbers_of(value), data)
+        except _READ_ERRORS as error:
+            raise self._read_error(kind, id, error) from error
         finally:
             self._gate.leave()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
+
+from google.protobuf.descriptor import Descriptor
 
 from reference_server.call import State
 from reference_server.errors import FieldViolation, InvalidArgument
@@ -18,4 +21,9 @@ def extract_resource_id(state: State, work: UnitOfWork) -> State:  # noqa: ARG00
 
 def resource_id_of(request: Any) -> str:  # noqa: ANN401 - one of the id messages
     """Return the id of a request: `value`, or `resource_id` of a delete input."""
-    return str(request.resource_id if hasattr(request, "resource_id") else request.value)
+    return str(getattr(request, _id_field(request.DESCRIPTOR)))
+
+
+@cache
+def _id_field(descriptor: Descriptor) -> str:
+    return "resource_id" if "resource_id" in descriptor.fields_by_name else "value"

@@ -68,7 +68,7 @@ def reference(
         application = build(config, store or memory, operations=operations)
         if tracer is not None:
             rules = replace(application.rules, tracer=tracer)
-            executor = Executor(application.store, rules, application.committer, application.wakeup.set)
+            executor = Executor(application.store, rules, application.committer.commit, application.wakeup.set)
             application = replace(application, rules=rules, executor=executor)
         with _served(config, application) as address:
             yield address
