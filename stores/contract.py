@@ -61,8 +61,7 @@ class Delete(NamedTuple):
     expect: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Vacant:
+class Vacant(NamedTuple):
     """Refuse the batch if, after it, an index has an entry under this key, whoever holds it but `unless`.
 
     Unique indexes need no `Vacant`; it makes a non-unique index unique for one batch (the oss profile's slugs).
