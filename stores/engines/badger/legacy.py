@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 from stores.contract import Conflict, FormatMismatch, Put, Store, StoreError
 from stores.engines.badger.engine import BadgerEngine, Settings
-from stores.engines.badger.library import NeedsWriting
+from stores.engines.badger.rooms import NeedsWriting
 from stores.indexing import KINDS, Schema
 
 _BATCH_RESOURCES = 200

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -13,6 +14,8 @@ const (
 	opDelete = 2
 	// operationHeader is the operation (1 byte), then the lengths of key and value (4 bytes each, little-endian).
 	operationHeader = 9
+	// maxKeyBytes is Badger's own limit.
+	maxKeyBytes = 65_000
 )
 
 // Keys with this prefix are the bridge's own: nobody else may write them, and reads don't show them.
@@ -20,6 +23,7 @@ var (
 	reservedPrefix = []byte("\xffparity-bridge\xff")
 	flushMarker    = []byte("\xffparity-bridge\xffflush")
 	journalKey     = []byte("\xffparity-bridge\xffjournal")
+	badgerPrefix   = []byte("!badger!")
 )
 
 // commit applies an encoded batch: all of it or nothing. A later operation on a key wins. With sync, the batch is
@@ -52,7 +56,7 @@ func (d *database) commitWhole(batch []byte) error {
 	defer d.writes.RUnlock()
 	transaction := d.badger.NewTransaction(true)
 	defer transaction.Discard()
-	rest, err := fill(transaction, batch)
+	rest, _, err := d.fill(transaction, batch, math.MaxInt)
 	if err != nil {
 		return err
 	}
@@ -64,12 +68,13 @@ func (d *database) commitWhole(batch []byte) error {
 	return transaction.Commit()
 }
 
-// fill stages operations until the batch ends or the transaction is full, and returns the operations left over.
-func fill(transaction *badger.Txn, batch []byte) (rest []byte, err error) {
-	for len(batch) > 0 {
-		operation, key, value, rest, err := nextOperation(batch)
+// fill stages operations until the batch ends, the transaction is full, or so many are staged. It returns the
+// operations left over and how many it staged.
+func (d *database) fill(transaction *badger.Txn, batch []byte, most int) (rest []byte, staged int, err error) {
+	for len(batch) > 0 && staged < most {
+		operation, key, value, rest, err := d.nextOperation(batch)
 		if err != nil {
-			return nil, err
+			return nil, staged, err
 		}
 		if operation == opPut {
 			err = transaction.Set(key, value)
@@ -77,17 +82,19 @@ func fill(transaction *badger.Txn, batch []byte) (rest []byte, err error) {
 			err = transaction.Delete(key)
 		}
 		if errors.Is(err, badger.ErrTxnTooBig) {
-			return batch, nil
+			return batch, staged, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, staged, err
 		}
-		batch = rest
+		batch, staged = rest, staged+1
 	}
-	return nil, nil
+	return batch, staged, nil
 }
 
-func nextOperation(batch []byte) (operation byte, key, value, rest []byte, err error) {
+// nextOperation decodes an operation and refuses whatever Badger would refuse. A large batch is written before Badger
+// sees its operations one by one, so nothing may be wrong with them by then.
+func (d *database) nextOperation(batch []byte) (operation byte, key, value, rest []byte, err error) {
 	if len(batch) < operationHeader {
 		return 0, nil, nil, nil, faultf(codeInvalid, "the batch ends inside an operation")
 	}
@@ -101,8 +108,22 @@ func nextOperation(batch []byte) (operation byte, key, value, rest []byte, err e
 		return 0, nil, nil, nil, faultf(codeInvalid, "the batch ends inside a key or value")
 	}
 	key = batch[operationHeader:keyEnd:keyEnd]
-	if bytes.HasPrefix(key, reservedPrefix) {
-		return 0, nil, nil, nil, faultf(codeInvalid, "the key %q is the bridge's own", key)
+	value = batch[keyEnd:valueEnd:valueEnd]
+	return operation, key, value, batch[valueEnd:], d.checkSizes(key, value)
+}
+
+func (d *database) checkSizes(key, value []byte) error {
+	switch limit := d.settings.ValueLogMB * mebibyte; {
+	case len(key) == 0:
+		return faultf(codeInvalid, "a key is empty")
+	case len(key) > maxKeyBytes:
+		return faultf(codeTooBig, "a key of %d bytes exceeds the %d bytes that Badger allows", len(key), maxKeyBytes)
+	case int64(len(value)) > limit:
+		return faultf(codeTooBig, "a value of %d bytes exceeds the %d bytes that a value log file holds", len(value), limit)
+	case bytes.HasPrefix(key, reservedPrefix):
+		return faultf(codeInvalid, "the key %q is the bridge's own", key)
+	case bytes.HasPrefix(key, badgerPrefix):
+		return faultf(codeInvalid, "the key %q is Badger's own", key)
 	}
-	return operation, key, batch[keyEnd:valueEnd:valueEnd], batch[valueEnd:], nil
+	return nil
 }

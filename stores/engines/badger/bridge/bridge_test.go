@@ -133,6 +133,78 @@ func TestMalformedBatchesWriteNothing(t *testing.T) {
 	}
 }
 
+// A batch that takes several transactions is checked as a whole before any of it is written.
+func TestABadOperationBehindALargeBatchWritesNothing(t *testing.T) {
+	path := t.TempDir()
+	d := opened(t, path)
+	var large []byte
+	for number := 0; number < 40; number++ {
+		large = encodePut(large, []byte(fmt.Sprintf("k%02d", number)), make([]byte, 100_000))
+	}
+	for name, bad := range map[string]struct {
+		batch []byte
+		code  code
+	}{
+		"empty key":     {encodePut(nil, nil, []byte("v")), codeInvalid},
+		"badger's keys": {encodePut(nil, []byte("!badger!x"), []byte("v")), codeInvalid},
+		"reserved key":  {encodeDelete(nil, journalKey), codeInvalid},
+		"long key":      {encodePut(nil, make([]byte, maxKeyBytes+1), nil), codeTooBig},
+		"all too big":   {encodePut(nil, []byte("v"), make([]byte, 63<<20)), codeTooBig},
+	} {
+		if err := d.commit(append(bytes.Clone(large), bad.batch...), false); codeOf(orNone(err)) != bad.code || len(err.Error()) > 200 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := d.commit(encodePut(nil, []byte("v"), make([]byte, 65<<20)), false); codeOf(orNone(err)) != codeTooBig {
+		t.Errorf("a value larger than a value log file: %v", err)
+	}
+	mustCommit(t, d, encodePut(nil, []byte("after"), []byte("v")))
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	if rows := rowsOf(t, opened(t, path), span{}, 100, 1<<16); strings.Join(rows, ",") != "after=v" {
+		t.Errorf("something was written: %d rows", len(rows))
+	}
+}
+
+func TestTransactionsThatAreJustFull(t *testing.T) {
+	d := opened(t, t.TempDir())
+	for turn := 0; turn < 10_000; turn++ { // the number of a transaction is written with it: its digits count at the commit
+		mustCommit(t, d, encodePut(nil, []byte("turn"), nil))
+	}
+	limit := int(d.badger.MaxBatchSize())
+	for less := -2; less < 60; less++ {
+		half := limit/2 - less/2
+		batch := encodePut(encodePut(nil, []byte("a"), make([]byte, half)), []byte("b"), make([]byte, limit-half-less))
+		mustCommit(t, d, batch)
+	}
+}
+
+func TestAnInterruptedBatchIsCompletedAtTheNextOpen(t *testing.T) {
+	path := t.TempDir()
+	d := opened(t, path)
+	journal := encodePut(encodePut(nil, []byte("k"), []byte("v")), []byte("l"), []byte("v"))
+	if err := d.badger.Update(func(txn *badger.Txn) error { return txn.Set(journalKey, journal) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.completeOrTear(append(bytes.Clone(journal), 9)); err == nil {
+		t.Fatal("the cut operation was taken")
+	}
+	_, getError := d.get([]byte("k"), nil)
+	_, openError := d.openSnapshot()
+	for _, err := range []error{getError, openError, d.commit(encodePut(nil, []byte("x"), nil), false)} {
+		if codeOf(orNone(err)) != codeIO {
+			t.Errorf("half a batch can be seen, or undone: %v", err)
+		}
+	}
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	if rows := rowsOf(t, opened(t, path), span{}, 10, 1<<16); strings.Join(rows, ",") != "k=v,l=v" {
+		t.Errorf("rows: %v", rows)
+	}
+}
+
 func TestAJournalIsAppliedAtOpen(t *testing.T) {
 	path := t.TempDir()
 	d := opened(t, path)

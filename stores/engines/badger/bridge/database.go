@@ -37,6 +37,8 @@ type database struct {
 	life   sync.RWMutex
 	closed bool
 	broken atomic.Bool
+	// torn is set when a batch that is applied in parts fails in between.
+	torn atomic.Bool
 	// writes is held for reading by commits and for writing by a flush, while which Badger
 	// refuses writes, and by a batch that is applied in parts.
 	writes sync.RWMutex
@@ -154,6 +156,9 @@ func (d *database) verify() error {
 func (d *database) enter() error {
 	if d.broken.Load() {
 		return faultf(codeBroken, "the database failed while it was used and can't be used again in this process")
+	}
+	if d.torn.Load() {
+		return faultf(codeIO, "a batch was interrupted by an error; open the database again, which completes it")
 	}
 	d.life.RLock()
 	if d.closed {

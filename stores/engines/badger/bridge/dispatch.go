@@ -5,11 +5,24 @@ package main
 */
 import "C"
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
 
-// dispatchers commit what threads leave in dispatch.c. While one commits, another takes what comes meanwhile; a
-// third covers the moment in which both are at it. They live as long as the process.
-const dispatchers = 3
+const (
+	// dispatchers commit what threads leave in dispatch.c. While one commits, another takes what comes meanwhile; a
+	// third covers the moment in which both are at it. They live as long as the process.
+	dispatchers = 3
+	// workPatience is how long a dispatcher looks out for the next commit. Commits come in rows: it is often a few
+	// µs away.
+	workPatience = 25 * time.Microsecond
+	// commitPatience is how long a thread looks out for its commit: a few times what one without fsync takes.
+	commitPatience = 40 * time.Microsecond
+)
 
 var startDispatchers = sync.OnceFunc(func() {
 	for count := 0; count < dispatchers; count++ {
@@ -21,11 +34,11 @@ func dispatch() {
 	var request *C.parity_request
 	var result C.int64_t
 	for {
-		request = C.parity_finish_and_take(request, result)
+		request = finishAndTake(request, result)
 		for request.next != nil {
 			other := request
 			request = other.next // read before the other is done: its memory is gone then
-			go func() { C.parity_finish(other, perform(other)) }()
+			go func() { finish(other, perform(other)) }()
 		}
 		result = perform(request)
 	}
@@ -40,4 +53,82 @@ func perform(request *C.parity_request) C.int64_t {
 		})
 	}
 	return answer(0, err, room)
+}
+
+func state(request *C.parity_request) *int32 { return (*int32)(unsafe.Pointer(&request.state)) }
+
+// finish ends a request. Nothing of it is touched afterwards: its memory belongs to its thread again.
+func finish(request *C.parity_request, result C.int64_t) {
+	request.result = result
+	if atomic.SwapInt32(state(request), C.PARITY_DONE) == C.PARITY_SLEEPING {
+		C.parity_wake_callers()
+	}
+}
+
+// finishAndTake ends the last request (nil: there was none), then waits for requests and takes all that wait.
+func finishAndTake(last *C.parity_request, result C.int64_t) (found *C.parity_request) {
+	leader := (*int32)(unsafe.Pointer(&C.parity_leader))
+	// Lead before the thread learns that its commit is done: then it finds a leader for its next one.
+	leads := atomic.CompareAndSwapInt32(leader, 0, 1)
+	if last != nil {
+		finish(last, result)
+	}
+	if leads {
+		found = takeSoon()
+		atomic.StoreInt32(leader, 0)
+	}
+	if found == nil {
+		found = C.parity_sleep_until_taken()
+	}
+	return found
+}
+
+// takeSoon looks out in Go, not in C: Badger's own goroutines, which still have to note that the last commit is
+// done, run meanwhile on the same thread instead of waking another one.
+func takeSoon() *C.parity_request {
+	pending := (*unsafe.Pointer)(unsafe.Pointer(&C.parity_pending))
+	for end := time.Since(start) + workPatience; ; {
+		if atomic.LoadPointer(pending) != nil {
+			return (*C.parity_request)(atomic.SwapPointer(pending, nil))
+		}
+		if time.Since(start) >= end {
+			return nil
+		}
+		runtime.Gosched()
+		yieldProcessor()
+	}
+}
+
+// awaiting is 1 while a thread looks out for its commit. One at a time does, so that most of Go's processors are
+// left to those who commit.
+var awaiting atomic.Int32
+
+// parity_await looks out for the end of a request, and says whether it came. It is in Go to hold one of Go's
+// processors meanwhile: as long as one is idle, every hand-over between Badger's goroutines wakes a thread to use
+// it, which takes the goroutines away from the processor whose cache has their data.
+//
+//export parity_await
+func parity_await(request *C.parity_request) C.int {
+	if runtime.GOMAXPROCS(0) == 1 || syncs(request) || !awaiting.CompareAndSwap(0, 1) {
+		return 0
+	}
+	defer awaiting.Store(0)
+	for end := time.Since(start) + commitPatience; ; {
+		if atomic.LoadInt32(state(request)) == C.PARITY_DONE {
+			return 1
+		}
+		if time.Since(start) >= end {
+			return 0
+		}
+		yieldProcessor()
+	}
+}
+
+// syncs says whether the commit waits for the disk. That takes far longer than anybody looks out.
+func syncs(request *C.parity_request) bool {
+	if request.sync != 0 {
+		return true
+	}
+	d, err := databases.find(int64(request.handle))
+	return err == nil && d.settings.SyncWrites
 }

@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+enum { PARITY_WAITING = 0, PARITY_SLEEPING = 1, PARITY_DONE = 2 };
+
 // A commit that waits for a goroutine. It lives on the stack of the calling thread until `state` says done.
 typedef struct parity_request {
     int64_t handle;
@@ -16,10 +18,15 @@ typedef struct parity_request {
     struct parity_request *next;
 } parity_request;
 
-// Ends `last` with this result (NULL: there was none), then waits for requests and returns all that wait.
-parity_request *parity_finish_and_take(parity_request *last, int64_t result);
+// The requests that nobody has taken yet, newest first.
+extern parity_request *parity_pending;
+// 1 while a dispatcher looks at `parity_pending`; one at a time does, the others sleep.
+extern int32_t parity_leader;
 
-// Ends a request. Its memory belongs to its thread again from then on.
-void parity_finish(parity_request *request, int64_t result);
+// Sleeps until there are requests and takes all of them.
+parity_request *parity_sleep_until_taken(void);
+
+// Wakes the threads that sleep until their request is done.
+void parity_wake_callers(void);
 
 #endif

@@ -78,6 +78,7 @@ var knownTexts = []struct {
 	{"failed to read index", codeCorrupt},
 	{"readTable", codeCorrupt},
 	{"exceeded", codeTooBig},
+	{"bigger than maximum offset", codeTooBig},
 }
 
 // codeOf says which code an error answers with. Paths that can't be read or made are I/O errors, never corruption.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -17,7 +18,7 @@ func (d *database) commitInParts(batch []byte) error {
 	if limit := d.settings.ValueLogMB * mebibyte; int64(len(batch)) > limit {
 		return faultf(codeTooBig, "a batch of %d bytes exceeds the %d bytes that a value log file holds", len(batch), limit)
 	}
-	if err := checkOperations(batch); err != nil {
+	if err := d.checkOperations(batch); err != nil {
 		return err
 	}
 	d.writes.Lock()
@@ -30,13 +31,23 @@ func (d *database) commitInParts(batch []byte) error {
 	if err := d.badger.Update(write); err != nil {
 		return err
 	}
-	return d.applyJournal(batch)
+	return d.completeOrTear(batch)
+}
+
+// completeOrTear applies the journal. When that fails (the disk did), half of the batch may be visible, and a later
+// commit would be undone when the journal is applied again: the database is refused until it is opened again.
+func (d *database) completeOrTear(batch []byte) error {
+	err := d.applyJournal(batch)
+	if err != nil {
+		d.torn.Store(true)
+	}
+	return err
 }
 
 // checkOperations finds what is wrong with a batch before any of it is written.
-func checkOperations(batch []byte) (err error) {
+func (d *database) checkOperations(batch []byte) (err error) {
 	for len(batch) > 0 && err == nil {
-		_, _, _, batch, err = nextOperation(batch)
+		_, _, _, batch, err = d.nextOperation(batch)
 	}
 	return err
 }
@@ -55,13 +66,21 @@ func (d *database) applyJournal(batch []byte) error {
 	return d.badger.Update(func(transaction *badger.Txn) error { return transaction.Delete(journalKey) })
 }
 
+// applyPart applies as many operations as a transaction takes, and returns the others. Badger counts a little more
+// at the commit than before it, so one that was just full may be refused; then half of the operations are tried.
 func (d *database) applyPart(batch []byte) (rest []byte, err error) {
-	transaction := d.badger.NewTransaction(true)
-	defer transaction.Discard()
-	if rest, err = fill(transaction, batch); err != nil {
-		return nil, err
+	for most := math.MaxInt; ; {
+		transaction := d.badger.NewTransaction(true)
+		rest, staged, err := d.fill(transaction, batch, most)
+		if err == nil {
+			err = transaction.Commit()
+		}
+		transaction.Discard()
+		if !errors.Is(err, badger.ErrTxnTooBig) || staged < 2 {
+			return rest, err
+		}
+		most = staged / 2
 	}
-	return rest, transaction.Commit()
 }
 
 // recover applies a journal that an earlier process left behind.

@@ -14,7 +14,8 @@ import pytest
 from stores.contract import StoreUnavailable
 from stores.engines.badger import build
 from stores.engines.badger.build import BADGER_VERSION, BUILD_COMMAND, SOURCES, BuildFailed
-from stores.engines.badger.library import _SIGNATURES, Code, Library, load
+from stores.engines.badger.library import _SIGNATURES, Library, load
+from stores.engines.badger.rooms import Code
 from stores.registry import open_store, scheme_of, unavailable
 
 

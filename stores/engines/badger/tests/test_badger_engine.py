@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from stores.contract import (
     FormatMismatch,
     InvalidOperation,
+    Put,
     StoreClosed,
     StoreLocked,
     StoreUnavailable,
@@ -21,6 +23,7 @@ from stores.contract import (
 from stores.engines.badger.engine import BadgerEngine, Settings
 from stores.engines.badger.library import load
 from stores.keyvalue import EngineCorrupt
+from stores.registry import open_store
 
 pytestmark = pytest.mark.usefixtures("library")
 RELAXED = Settings(sync_writes=False)
@@ -436,3 +439,15 @@ os.kill(os.getpid(), 9)
             reader.write([(b"k", b"w")], sync=False)
         reader.close()
         assert {file.name: file.read_bytes() for file in (tmp_path / "db").iterdir()} == before
+
+
+def test_a_batch_that_is_too_big_leaves_the_store_usable(tmp_path: Path) -> None:
+    with open_store(f"badger:{tmp_path / 'db'}?durability=relaxed") as store:
+        store.commit([Put("agent", "a", Agent(api_version="v1"))])
+        huge = Agent()
+        huge.spec.instructions = "x" * (257 * 1024 * 1024)
+        with pytest.raises(InvalidOperation, match="268435456 bytes that a value log file holds"):
+            store.commit([Put("agent", "huge", huge)])
+        assert store.commit([Put("agent", "b", Agent(api_version="v1"))]) == 2
+        assert store.count("agent") == 2
+        assert store.get_bytes("agent", "huge") is None

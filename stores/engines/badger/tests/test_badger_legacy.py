@@ -18,7 +18,7 @@ from stores.contract import FormatMismatch, StoreLocked
 from stores.engines.badger.cli import import_legacy_command
 from stores.engines.badger.engine import BadgerEngine, Settings
 from stores.engines.badger.legacy import LegacyDatabase, LegacyError, import_legacy
-from stores.engines.badger.library import NeedsWriting
+from stores.engines.badger.rooms import NeedsWriting
 from stores.memory import MemoryStore
 from stores.registry import open_store
 
