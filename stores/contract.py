@@ -61,7 +61,8 @@ class Delete(NamedTuple):
     expect: int | None = None
 
 
-class Vacant(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Vacant:
     """Refuse the batch if, after it, an index has an entry under this key, whoever holds it but `unless`.
 
     Unique indexes need no `Vacant`; it makes a non-unique index unique for one batch (the oss profile's slugs).
