@@ -15,6 +15,7 @@ from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 from protos.ai.stigmer.agentic.agent.v1.query_pb2_grpc import AgentQueryControllerStub
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from stores.registry import open_store
+from tests.durable_engines import ENGINES
 from tests.invariants import violations
 from tests.serving import Serving, serve
 
@@ -56,7 +57,7 @@ async def read_back(serving: Serving, agents: list[Agent]) -> list[Agent]:
         return [await get(AgentId(value=each.metadata.id), metadata=CREDENTIALS, timeout=20) for each in agents]
 
 
-@pytest.mark.parametrize("engine", ["leveldb", "sqlite"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("codec", ["protobuf", "json-orjson"])
 def test_acknowledged_agents_survive_sigkill_whole(tmp_path: Path, engine: str, codec: str) -> None:
     url = f"{engine}:{tmp_path / 'db'}?codec={codec}&durability=durable"

@@ -12,11 +12,11 @@ import pytest
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 from stores.registry import open_store
+from tests.durable_engines import ENGINES
 from tests.invariants import violations
 from tests.serving import START_SECONDS, Serving, serve
 from tests.test_soak import CREDENTIALS, agent
 
-ENGINES = ("leveldb", "sqlite")
 WORKERS = 12
 
 
