@@ -22,7 +22,36 @@ const (
 	workPatience = 25 * time.Microsecond
 	// commitPatience is how long a thread looks out for its commit: a few times what one without fsync takes.
 	commitPatience = 40 * time.Microsecond
+	// tooLong for a turn of looking out: another process got the processor meanwhile, for its whole time slice. It
+	// would again and again, so for some time (crowdedTime) everybody sleeps instead: a thread that is woken gets a
+	// processor at once.
+	tooLong     = 200 * time.Microsecond
+	crowdedTime = 20 * time.Millisecond
 )
+
+// crowdedUntil is when it is worth looking out again, in ns since start.
+var crowdedUntil atomic.Int64
+
+// lookOut asks `seen` again and again until it says yes or the time is over. In between others get the processor.
+func lookOut(patience time.Duration, seen func() bool, yield func()) bool {
+	before := time.Since(start)
+	if int64(before) < crowdedUntil.Load() {
+		return seen()
+	}
+	for end := before + patience; !seen(); {
+		yield()
+		now := time.Since(start)
+		if now-before > tooLong {
+			crowdedUntil.Store(int64(now + crowdedTime))
+			return seen()
+		}
+		if now >= end {
+			return false
+		}
+		before = now
+	}
+	return true
+}
 
 var startDispatchers = sync.OnceFunc(func() {
 	for count := 0; count < dispatchers; count++ {
@@ -85,18 +114,18 @@ func finishAndTake(last *C.parity_request, result C.int64_t) (found *C.parity_re
 
 // takeSoon looks out in Go, not in C: Badger's own goroutines, which still have to note that the last commit is
 // done, run meanwhile on the same thread instead of waking another one.
-func takeSoon() *C.parity_request {
+func takeSoon() (found *C.parity_request) {
 	pending := (*unsafe.Pointer)(unsafe.Pointer(&C.parity_pending))
-	for end := time.Since(start) + workPatience; ; {
+	lookOut(workPatience, func() bool {
 		if atomic.LoadPointer(pending) != nil {
-			return (*C.parity_request)(atomic.SwapPointer(pending, nil))
+			found = (*C.parity_request)(atomic.SwapPointer(pending, nil))
 		}
-		if time.Since(start) >= end {
-			return nil
-		}
+		return found != nil
+	}, func() {
 		runtime.Gosched()
 		yieldProcessor()
-	}
+	})
+	return found
 }
 
 // awaiting is 1 while a thread looks out for its commit. One at a time does, so that most of Go's processors are
@@ -113,15 +142,11 @@ func parity_await(request *C.parity_request) C.int {
 		return 0
 	}
 	defer awaiting.Store(0)
-	for end := time.Since(start) + commitPatience; ; {
-		if atomic.LoadInt32(state(request)) == C.PARITY_DONE {
-			return 1
-		}
-		if time.Since(start) >= end {
-			return 0
-		}
-		yieldProcessor()
+	done := func() bool { return atomic.LoadInt32(state(request)) == C.PARITY_DONE }
+	if lookOut(commitPatience, done, yieldProcessor) {
+		return 1
 	}
+	return 0
 }
 
 // syncs says whether the commit waits for the disk. That takes far longer than anybody looks out.
