@@ -1,15 +1,19 @@
 """The drivers with nothing around them: one key, one value. What a store costs over them is its overhead.
 
-Each is set as the store sets it (same durability, same caches), so that only the store's own work differs. LMDB,
-RocksDB and others have no row yet: a row is a class with `put`, `get` and `close`.
+Each is set as the store sets it (same durability, same caches), so that only the store's own work differs. LevelDB and
+SQLite are the drivers themselves; the others are the store's engine class with nothing above it, which adds a call.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+from stores.keyvalue import KeyValueStore
+from stores.registry import open_store
 
 MIB = 1024 * 1024
 
@@ -86,4 +90,31 @@ class RawSqlite:
         self._db.close()
 
 
-RAW_DRIVERS: dict[str, Callable[..., RawDriver]] = {"leveldb": RawLevelDb, "sqlite": RawSqlite}
+class RawEngine:
+    """An engine of a key-value store, one row at a time."""
+
+    def __init__(self, folder: Path, *, durable: bool, engine: str) -> None:
+        """Open a new database. Raises StoreUnavailable where the driver is missing."""
+        self._store = open_store(f"{engine}:{folder / 'raw'}?durability={'durable' if durable else 'relaxed'}")
+        if not isinstance(self._store, KeyValueStore):
+            raise TypeError(f"{engine} is no key-value engine")
+        self._engine, _, self._sync = self._store.parts
+
+    def put(self, key: str, value: bytes) -> None:
+        """See RawDriver."""
+        self._engine.write([(key.encode(), value)], sync=self._sync)
+
+    def get(self, key: str) -> bytes | None:
+        """See RawDriver."""
+        return self._engine.get(key.encode())
+
+    def close(self) -> None:
+        """See RawDriver."""
+        self._store.close()
+
+
+RAW_DRIVERS: dict[str, Callable[..., RawDriver]] = {
+    "leveldb": RawLevelDb,
+    "sqlite": RawSqlite,
+    **{engine: partial(RawEngine, engine=engine) for engine in ("lmdb", "rocksdb", "badger")},
+}
