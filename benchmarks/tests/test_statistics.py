@@ -99,6 +99,12 @@ def test_ignoring_builds_would_be_too_narrow() -> None:
     assert nested_width.high / nested_width.low > flat_width.high / flat_width.low
 
 
+def test_zero_is_a_value() -> None:
+    value, interval = estimate(((0.0, 0.0), (0.0, 3.0)), seed=0)
+    assert (value, interval.low) == (0.75, 0.0)
+    assert interval.high >= 0.75
+
+
 def test_one_build_has_no_interval() -> None:
     with pytest.raises(TooFewBuilds, match="at least two"):
         ratio(((1.0, 2.0),), ((1.0, 2.0),), seed=0)

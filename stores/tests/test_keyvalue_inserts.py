@@ -1,0 +1,85 @@
+"""The short way of creations writes, row for row, what the general way writes; and it is really taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sortedcontainers import SortedDict
+
+from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
+from stores.codecs import codec_of
+from stores.contract import Batch, Delete, Durability, Present, Put, StoreError, Vacant
+from stores.keyvalue import KeyValueStore
+from stores.suite.dict_engine import DictEngine
+from stores.suite.samples import instance, put
+
+CODECS = ("protobuf", "json-orjson")
+
+
+class GeneralWayOnly(KeyValueStore):
+    """A store that doesn't know the short way."""
+
+    def _insert(self, batches: Iterable[Batch]) -> None:
+        del batches
+
+
+def rows_of(store: KeyValueStore) -> list[tuple[bytes, bytes]]:
+    engine, _, _ = store.parts
+    return list(engine.snapshot().range(b"", b"\xff" * 9))
+
+
+def policy(number: int, relation: str) -> IamPolicy:
+    message = IamPolicy()
+    message.spec.principal.kind, message.spec.principal.id = "identity_account", f"user{number % 2}"
+    message.spec.principal.relation = relation
+    message.spec.relation = "viewer"
+    message.spec.resource.kind, message.spec.resource.id = "agent", f"a{number}"
+    return message
+
+
+names = st.sampled_from(["a", "b", "c", "d", "ü", "x" * 300])
+creations = st.one_of(
+    st.builds(
+        lambda name, slug, when: put(name, slug=slug, when=when), names, names, st.sampled_from(["any", "absent"])
+    ),
+    st.builds(lambda name, agent: Put("agent_instance", name, instance(name, agent), "absent"), names, names),
+    st.builds(
+        lambda n, r: Put("iam_policy", f"p{n}", policy(n, r), "absent"), st.integers(0, 3), st.sampled_from(["", "m"])
+    ),
+)
+others = st.one_of(
+    st.builds(lambda name: Delete("agent", name), names),
+    st.builds(lambda slug, name: Vacant("agent", "slug", (slug,), name), names, st.none() | names),
+    st.builds(lambda name: Present("agent", name), names),
+)
+batches = st.lists(st.one_of(creations, creations, others), min_size=1, max_size=4)
+
+
+@given(st.lists(st.lists(batches, min_size=1, max_size=3), max_size=5), st.sampled_from(CODECS))
+def test_both_ways_write_the_same_rows(groups: list[list[Batch]], codec: str) -> None:
+    with (
+        KeyValueStore(DictEngine(SortedDict()), codec_of(codec), Durability.RELAXED) as short,
+        GeneralWayOnly(DictEngine(SortedDict()), codec_of(codec), Durability.RELAXED) as general,
+    ):
+        for group in groups:
+            answers = [store.commit_many(group) for store in (short, general)]
+            assert [_told(answer) for answer in answers[0]] == [_told(answer) for answer in answers[1]]
+            assert rows_of(short) == rows_of(general)
+
+
+def _told(answer: int | StoreError) -> int | str:
+    return answer if isinstance(answer, int) else f"{type(answer).__name__}: {answer}"
+
+
+def test_creations_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    with KeyValueStore(DictEngine(SortedDict()), codec_of("protobuf"), Durability.RELAXED) as store:
+        monkeypatch.setattr(store, "_change", lambda _: pytest.fail("the general way was taken"))
+        store.commit([put("a", slug="one", when="absent"), Vacant("agent", "slug", ("one",), "a")])
+        store.commit_many([[put("b")], [put("c"), Present("agent", "a"), Present("agent", "b")]])
+        assert [record.id for record in store.scan("agent")] == ["a", "b", "c"]
+        monkeypatch.undo()
+        store.commit([put("a", slug="two")])
+        assert store.find("agent", "slug", ("two",)) == "a"
