@@ -46,6 +46,9 @@ def stores(
     seed: Annotated[int, typer.Option(help="Same seed, same agents and keys.")] = 1,
     engine: Annotated[list[str] | None, typer.Option(help="Engine to measure; repeat for more.")] = None,
     codec: Annotated[list[str] | None, typer.Option(help="Codec to measure; repeat for more.")] = None,
+    pair: Annotated[
+        list[str] | None, typer.Option(help="ENGINE+CODEC to measure, in place of all combinations; repeat for more.")
+    ] = None,
     durability: Annotated[list[str] | None, typer.Option(help="durable or relaxed; repeat for both.")] = None,
     payload: Annotated[list[str] | None, typer.Option(help="small, medium or large; repeat for more.")] = None,
     workload: Annotated[list[str] | None, typer.Option(help="Workload to run; repeat for more.")] = None,
@@ -64,6 +67,7 @@ def stores(
             durabilities=tuple(durability or DURABILITIES),
             payloads=tuple(payload or PAYLOADS),
             workloads=tuple(workload or WORKLOAD_NAMES),
+            pairs=tuple(pair or ()),
         )
         console.print(f"seed {seed}; repeat with: {config.command}")
         with _bar() as report:

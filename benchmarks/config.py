@@ -66,6 +66,8 @@ class StoresConfig:
     durabilities: tuple[str, ...] = DURABILITIES
     payloads: tuple[str, ...] = PAYLOADS
     workloads: tuple[str, ...] = WORKLOAD_NAMES
+    pairs: tuple[str, ...] = ()
+    """ENGINE+CODEC; where any are given, these are measured in place of all combinations."""
     sizes: Sizes | None = None
     """Other counts than the speed's."""
     proven: bool = True
@@ -76,6 +78,9 @@ class StoresConfig:
         _known("payload class", self.payloads, PAYLOADS)
         _known("workload", self.workloads, WORKLOAD_NAMES)
         _known("durability", self.durabilities, DURABILITIES)
+        for pair in self.pairs:
+            if len(pair.split("+")) != 2 or not all(pair.split("+")):  # noqa: PLR2004 - two are a pair
+                raise ConfigError(f"{pair!r} is no pair; write ENGINE+CODEC, for example sqlite+json-orjson")
         for what, chosen in (("engine", self.engines), ("codec", self.codecs)):
             if not chosen:
                 raise ConfigError(f"no {what} chosen: nothing to measure")
@@ -88,6 +93,9 @@ class StoresConfig:
     @property
     def subjects(self) -> tuple[Subject, ...]:
         """Every combination, engine x codec x durability, and the extras unless the run is quick or chose its own."""
+        if self.pairs:
+            chosen = [tuple(pair.split("+")) for pair in self.pairs]
+            return tuple(Subject(engine, codec, mode) for mode in self.durabilities for engine, codec in chosen)
         combinations = list(product(self.engines, self.codecs))
         if self.speed is not Speed.QUICK and (self.engines, self.codecs) == (ENGINES, CODECS):
             combinations += [(engine, "protobuf") for engine in EXTRA_ENGINES if _is_there(engine)]
@@ -104,7 +112,7 @@ class StoresConfig:
     @property
     def fresh_for(self) -> tuple[Subject, ...] | None:
         """Subjects that are started in fresh processes: in a quick run only the two sides of the claims."""
-        if self.speed is not Speed.QUICK:
+        if self.speed is not Speed.QUICK or self.pairs:
             return None
         return tuple(subject for subject in self.subjects if (subject.engine, subject.codec) in SIDES)
 
@@ -128,6 +136,10 @@ class StoresConfig:
         for option, chosen, usual in (
             ("--engine", self.engines, ENGINES),
             ("--codec", self.codecs, CODECS),
+            ("--pair", self.pairs, ()),
+            ("--durability", self.durabilities, DURABILITIES),
+            ("--payload", self.payloads, PAYLOADS),
+            ("--workload", self.workloads, WORKLOAD_NAMES),
         ):
             words += [] if chosen == usual else [word for name in chosen for word in (option, name)]
         return shlex.join(words)

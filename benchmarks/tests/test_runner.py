@@ -144,6 +144,15 @@ def test_the_command_repeats_the_run(tmp_path: Path) -> None:
     assert config.command == (
         "parity bench stores --full --seed 9 --corpus 'my agents.jsonl' --engine lmdb --engine sqlite"
     )
+    chosen = StoresConfig(tmp_path, pairs=("leveldb+json",), durabilities=("relaxed",), workloads=("read", "raw"))
+    assert chosen.command == (
+        "parity bench stores --seed 1 --pair leveldb+json --durability relaxed --workload read --workload raw"
+    )
+
+
+def test_pairs_stand_in_place_of_all_combinations(tmp_path: Path) -> None:
+    config = StoresConfig(tmp_path, pairs=("sqlite+json-orjson", "badger+protobuf"), durabilities=("relaxed",))
+    assert [(one.engine, one.codec) for one in config.subjects] == [("sqlite", "json-orjson"), ("badger", "protobuf")]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +161,8 @@ def test_the_command_repeats_the_run(tmp_path: Path) -> None:
         (["--quick", "--full"], "exclude each other"),
         (["--payload", "huge"], "unknown payload class"),
         (["--engine", "oracle"], "unknown store 'oracle'"),
+        (["--pair", "sqlite"], "write ENGINE+CODEC"),
+        (["--pair", "sqlite+msgpack"], "unknown codec 'msgpack'"),
         (["--corpus", "nowhere.jsonl"], "check the path"),
     ],
 )
