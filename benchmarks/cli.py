@@ -69,7 +69,8 @@ def stores(
             workloads=tuple(workload or WORKLOAD_NAMES),
             pairs=tuple(pair or ()),
         )
-        console.print(f"seed {seed}; repeat with: {config.command}")
+        words = [word for name in workload or () for word in ("--workload", name)]
+        console.print(f"seed {seed}; repeat with: {' '.join([config.command, *words])}")
         with _bar() as report:
             results = runner.run_stores(config, report)
         _deliver(results, out, console, verbose=verbose)

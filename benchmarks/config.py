@@ -12,6 +12,7 @@ from benchmarks.payloads.payload import SIZE_CLASSES
 from benchmarks.results import Subject
 from benchmarks.workloads import WORKLOADS
 from benchmarks.workloads.workload import Sizes
+from stores.codecs import CODECS as STORE_CODECS
 from stores.registry import schemes, unavailable
 
 
@@ -79,8 +80,7 @@ class StoresConfig:
         _known("workload", self.workloads, WORKLOAD_NAMES)
         _known("durability", self.durabilities, DURABILITIES)
         for pair in self.pairs:
-            if len(pair.split("+")) != 2 or not all(pair.split("+")):  # noqa: PLR2004 - two are a pair
-                raise ConfigError(f"{pair!r} is no pair; write ENGINE+CODEC, for example sqlite+json-orjson")
+            _known_pair(pair)
         for what, chosen in (("engine", self.engines), ("codec", self.codecs)):
             if not chosen:
                 raise ConfigError(f"no {what} chosen: nothing to measure")
@@ -128,7 +128,7 @@ class StoresConfig:
 
     @property
     def command(self) -> str:
-        """The command that repeats this run."""
+        """The command that repeats this run with all workloads; a claim's own adds those that it needs."""
         words = ["parity", "bench", "stores"]
         words += [] if self.speed is Speed.DEFAULT else [f"--{self.speed}"]
         words += ["--seed", str(self.seed)]
@@ -139,10 +139,16 @@ class StoresConfig:
             ("--pair", self.pairs, ()),
             ("--durability", self.durabilities, DURABILITIES),
             ("--payload", self.payloads, PAYLOADS),
-            ("--workload", self.workloads, WORKLOAD_NAMES),
         ):
             words += [] if chosen == usual else [word for name in chosen for word in (option, name)]
         return shlex.join(words)
+
+
+def _known_pair(pair: str) -> None:
+    engine, _, codec = pair.partition("+")
+    if not engine or codec not in STORE_CODECS:
+        known = ", ".join(STORE_CODECS)
+        raise ConfigError(f"{pair!r} is no pair; write ENGINE+CODEC, for example sqlite+json-orjson; codecs: {known}")
 
 
 def _is_there(engine: str) -> bool:
