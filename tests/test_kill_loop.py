@@ -63,6 +63,9 @@ async def load_until_killed(serving: Serving, name: str, after_seconds: float) -
     return created, deleted
 
 
+ROUNDS_PER_LOOK = 10
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=[pytest.mark.full, pytest.mark.timeout(900)])])
 def test_kill_loop(tmp_path: Path, engine: str, rounds: int) -> None:
@@ -76,7 +79,9 @@ def test_kill_loop(tmp_path: Path, engine: str, rounds: int) -> None:
         kept.update(created)
         gone.update(deleted)
         with open_store(url) as store:
-            assert violations(store, cloud=True) == [], f"round {number}"
+            # Half a state stays half in later rounds; looking at all of it costs more the longer the loop runs.
+            if number % ROUNDS_PER_LOOK == ROUNDS_PER_LOOK - 1 or number == rounds - 1:
+                assert violations(store, cloud=True) == [], f"round {number}"
             assert [found for found in kept if store.get_bytes("agent", found) is None] == [], f"round {number}"
             assert [found for found in gone if store.get_bytes("agent", found) is not None] == [], f"round {number}"
     assert len(kept) > rounds, "hardly anything was acknowledged: the kills came too early to show anything"
