@@ -156,15 +156,15 @@ async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[st
     await server.stop()
 
 
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's loop where it is installed (it has no wheels for Windows), else None for asyncio's own."""
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop of uvloop where it is installed (it has no wheels for Windows), else asyncio's own."""
     try:
-        return cast("Callable[[], asyncio.AbstractEventLoop]", import_module("uvloop").new_event_loop)
+        return cast("asyncio.AbstractEventLoop", import_module("uvloop").new_event_loop())
     except ImportError:
-        return None
+        return asyncio.new_event_loop()
 
 
 def run(config: ServerConfig, on_ready: Callable[[str], None]) -> None:
     """Run `serve` on the fastest event loop there is."""
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(config, on_ready))

@@ -19,7 +19,7 @@ from reference_server.config import ServerConfig
 from reference_server.executor import Executor
 from reference_server.pipeline import Operation
 from reference_server.pipelines import OPERATIONS
-from reference_server.server import Server
+from reference_server.server import Server, new_event_loop
 from stores.contract import Store
 from stores.registry import open_store
 
@@ -76,7 +76,7 @@ def reference(
 
 @contextmanager
 def _served(config: ServerConfig, application: Application) -> Iterator[str]:
-    loop = asyncio.new_event_loop()
+    loop = new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="reference", daemon=True)
     thread.start()
 
