@@ -199,13 +199,15 @@ class KeyValueStore:
     def _insert(self, batches: Sequence[Batch]) -> list[int | StoreError] | None:
         """Commit batches that only create, the short way; None if there is more to them."""
         counters = self._counters if len(self._counters) < COUNTERS_KNOWN_MAX else {}
+        self._counters = {}  # known again once all is written
         inserts = Inserts(self._engine.get, self._layouts, self._codec, self._state, counters, checksum=self._checksum)
         try:
             outcomes: list[int | StoreError] = [inserts.add(batch) for batch in batches]
-        except Declined:
+            rows, state = inserts.finish()
+        except (Declined, EngineCorrupt):  # the long way says of which resource
             return None
         if any(outcomes):
-            self._write(*inserts.finish())
+            self._write(rows, state)
             self._counters = counters
         return outcomes
 
@@ -214,7 +216,6 @@ class KeyValueStore:
         plan = Plan(self._schema, self, self._codec, self._state.position, self._state.revision)
         outcomes = [attempt(plan, batch) for batch in batches]
         if plan.changes:
-            self._counters = {}
             counts = dict(self._state.counts)
             rows = Rows(self._engine.get, self._layouts, counts, checksum=self._checksum)
             for change in plan.changes.values():
@@ -228,7 +229,6 @@ class KeyValueStore:
         try:
             self._engine.write(rows, sync=self._sync)
         except InvalidOperation:
-            self._counters = {}  # they count what wasn't written
             raise  # the engine refused it before it wrote anything: the store stays usable
         except BaseException as error:
             self._failure = str(error) or type(error).__name__

@@ -35,7 +35,7 @@ class Inserts:
         *,
         checksum: bool,
     ) -> None:
-        """`counters`, what is known of the engine's counters, is added to, and right again once all is written."""
+        """`counters`: what is known of the engine's counters; after `finish`, what they are once all is written."""
         self._get = get
         self._layouts = layouts
         self._codec = codec
@@ -101,7 +101,10 @@ class Inserts:
                         raise Declined
                     rows[row] = layout.pack_unique(position, id_)
                     continue
-                self._under.setdefault(row, []).append(put.id)
+                new = self._under.setdefault(row, [])
+                if new and new[-1] == put.id:
+                    raise Declined  # the same key twice counts once
+                new.append(put.id)
                 rows[row + position] = id_
                 if counter is not None:
                     self._added[counter + packed] = self._added.get(counter + packed, 0) + 1

@@ -85,10 +85,6 @@ class KindLayout:
         """Key of a unique row; `packed` is the index key by `pack_key`, here and below."""
         return self.indexes[index].prefix + packed
 
-    def index_row(self, index: str, packed: bytes, position: bytes) -> bytes:
-        """Key of an index row."""
-        return self.indexes[index].prefix + packed + position
-
     def index_range(self, index: str, packed: bytes, after: int) -> tuple[bytes, bytes]:
         """Range of the index rows of a key behind a position."""
         prefix = self.indexes[index].prefix + packed

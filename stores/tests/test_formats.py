@@ -114,7 +114,7 @@ def test_keys_fit_every_engine() -> None:
     key = ("x" * 500, "y" * 500)
     made = [
         widest.record("i" * 9000),
-        widest.index_row("n" * 120, layout.pack_key(key), layout.pack_position(1)),
+        widest.index_range("n" * 120, layout.pack_key(key), 0)[0],
         widest.unique("u" * 120, layout.pack_key(("x" * 176,))),
     ]
     assert max(map(len, made)) <= layout.KEY_BYTES_MAX

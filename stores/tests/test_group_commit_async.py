@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from stores.contract import Batch, Conflict, StoreClosed, StoreError, StoreUnavailable
+from stores.contract import Conflict, StoreClosed, StoreUnavailable
 from stores.group_commit_async import AsyncGroupCommitter
-from stores.memory import MemoryStore
+from stores.suite.held_store import WAIT_SECONDS, HeldStore
 from stores.suite.samples import put
-
-WAIT_SECONDS = 20
-
-
-class HeldStore:
-    """Counts the writes, and holds each until it is let go."""
-
-    def __init__(self) -> None:
-        self.store = MemoryStore()
-        self.sizes: list[int] = []
-        self.entered = threading.Semaphore(0)
-        self.go = threading.Semaphore(0)
-        self.error: BaseException | None = None
-
-    def commit_many(self, batches: Sequence[Batch]) -> list[int | StoreError]:
-        self.sizes.append(len(batches))
-        self.entered.release()
-        assert self.go.acquire(timeout=WAIT_SECONDS)
-        if self.error:
-            raise self.error
-        return self.store.commit_many(batches)
 
 
 def run(scene: Callable[[HeldStore, AsyncGroupCommitter], Awaitable[None]], group_max: int = 128) -> HeldStore:

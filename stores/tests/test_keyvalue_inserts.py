@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sortedcontainers import SortedDict
 
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from stores.codecs import codec_of
-from stores.contract import Batch, Delete, Durability, Present, Put, StoreError, Vacant
-from stores.keyvalue import KeyValueStore
+from stores.contract import Batch, CorruptRecord, Delete, Durability, Present, Put, StoreError, Vacant
+from stores.indexing import Index, Kind
+from stores.keyvalue import EngineCorrupt, KeyValueStore
 from stores.suite.dict_engine import DictEngine
 from stores.suite.samples import instance, put
 
@@ -72,6 +74,45 @@ def test_both_ways_write_the_same_rows(groups: list[list[Batch]], codec: str) ->
 
 def _told(answer: int | StoreError) -> int | str:
     return answer if isinstance(answer, int) else f"{type(answer).__name__}: {answer}"
+
+
+def test_a_key_that_comes_twice_counts_once() -> None:
+    twice = Kind("agent", Agent, (Index("org", lambda agent: [(agent.metadata.org,)] * 2),))
+    with KeyValueStore(DictEngine(SortedDict()), codec_of("protobuf"), Durability.RELAXED, {"agent": twice}) as store:
+        store.commit([put("a", org="acme"), put("b", org="acme")])
+        assert store.count("agent", index="org", key=("acme",)) == 2
+
+
+class Unreadable(DictEngine):
+    """Can't read rows whose keys hold a given text."""
+
+    marked = b""
+
+    def get(self, key: bytes) -> bytes | None:
+        if self.marked and self.marked in key:
+            raise EngineCorrupt("a block is damaged")
+        return super().get(key)
+
+
+def test_a_damaged_block_fails_its_own_batch_and_is_named() -> None:
+    engine = Unreadable(SortedDict())
+    with KeyValueStore(engine, codec_of("protobuf"), Durability.RELAXED) as store:
+        engine.marked = b"agentbad"
+        good, bad = store.commit_many([[put("good")], [put("bad")]])
+        assert good == 1
+        assert isinstance(bad, CorruptRecord)
+        assert bad.id == "bad"
+
+
+def test_counters_are_right_after_a_read_that_failed() -> None:
+    engine = Unreadable(SortedDict())
+    with KeyValueStore(engine, codec_of("protobuf"), Durability.RELAXED) as store:
+        engine.marked = b'org["acme"]'  # read when the slug's counter has been counted up
+        with pytest.raises(EngineCorrupt):
+            store.commit([put("a", slug="one", org="acme")])
+        engine.marked = b""
+        store.commit([put("a", slug="one", org="acme")])
+        assert store.count("agent", index="slug", key=("one",)) == 1
 
 
 def test_creations_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,33 @@
+"""A store whose writes wait: for the tests of what gathers meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from stores.contract import Batch, StoreError
+from stores.memory import MemoryStore
+
+WAIT_SECONDS = 20
+
+
+class HeldStore:
+    """Counts the writes, and holds each until it is let go."""
+
+    def __init__(self) -> None:
+        """Begin empty; `entered` counts the writes begun, `go` those that may end, `error` makes them fail."""
+        self.store = MemoryStore()
+        self.sizes: list[int] = []
+        self.entered = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+        self.error: BaseException | None = None
+
+    def commit_many(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        """See `Store`."""
+        self.sizes.append(len(batches))
+        self.entered.release()
+        if not self.go.acquire(timeout=WAIT_SECONDS):
+            raise TimeoutError("nobody let the write go")
+        if self.error:
+            raise self.error
+        return self.store.commit_many(batches)
