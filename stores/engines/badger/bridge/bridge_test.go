@@ -247,6 +247,22 @@ func TestKeptReadersDontHoldBackOldVersions(t *testing.T) {
 	}
 }
 
+func TestAReaderBegunDuringAWriteIsNotKept(t *testing.T) {
+	d := opened(t, t.TempDir())
+	mustCommit(t, d, encodePut(nil, []byte("n"), []byte("old")))
+	d.readers.writeBegins()
+	transaction, epoch := d.readers.take(d.badger)
+	write := func(writer *badger.Txn) error { return writer.Set([]byte("n"), []byte("new")) }
+	if err := d.badger.Update(write); err != nil {
+		t.Fatal(err)
+	}
+	d.readers.writeEnds()
+	d.readers.give(transaction, epoch)
+	if kept := len(d.readers.idle); kept != 0 {
+		t.Errorf("%d readers are kept, and they don't know the last write", kept)
+	}
+}
+
 func TestClosedAndStaleHandlesAreRefused(t *testing.T) {
 	d := opened(t, t.TempDir())
 	s, err := d.openSnapshot()

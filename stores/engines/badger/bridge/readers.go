@@ -9,7 +9,8 @@ import (
 // readers keeps read transactions for single gets. Beginning and ending one costs Badger more than the get itself
 // (its watermarks are goroutines behind channels). The bridge sees every write, and the directory's lock keeps other
 // processes out, so a transaction begun after the last write is as new as a fresh one. It is reused only while no
-// write is under way: otherwise a get could miss what an earlier get of another thread has already seen.
+// write is under way: otherwise a get could miss what an earlier get of another thread has already seen. For the same
+// reason one that was begun during a write is not kept when the write has ended: it may be older than the write.
 type readers struct {
 	mutex   sync.Mutex
 	idle    []*badger.Txn
@@ -31,7 +32,8 @@ func (r *readers) take(db *badger.DB) (*badger.Txn, uint64) {
 	return db.NewTransaction(false), epoch
 }
 
-// give keeps the transaction if no write has begun since it was taken, and ends it otherwise.
+// give keeps the transaction if no write has begun or ended since it was taken and none is under way. Otherwise it is
+// ended.
 func (r *readers) give(transaction *badger.Txn, epoch uint64) {
 	r.mutex.Lock()
 	keep := r.epoch == epoch && r.writing == 0
@@ -60,5 +62,6 @@ func (r *readers) writeBegins() {
 func (r *readers) writeEnds() {
 	r.mutex.Lock()
 	r.writing--
+	r.epoch++
 	r.mutex.Unlock()
 }
