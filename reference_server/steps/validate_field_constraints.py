@@ -9,11 +9,14 @@ import protovalidate
 from reference_server.call import State
 from reference_server.errors import FieldViolation, InvalidArgument
 from reference_server.kinds import KINDS
+from reference_server.plainly_valid import is_plainly_valid
 from reference_server.unit_of_work import UnitOfWork
 
 
 def validate_field_constraints(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
     """Refuse a request that breaks a rule. Raises InvalidArgument with one violation per broken rule."""
+    if is_plainly_valid(state.request):
+        return state
     try:
         protovalidate.validate(state.request)
     except protovalidate.ValidationError as error:
