@@ -44,12 +44,12 @@ _PLAIN_PATTERN = re.compile(r"[\w^$|\[\]{}+*. -]*", re.ASCII)
 
 def is_plainly_valid(message: Any) -> bool:  # noqa: ANN401 - any message
     """Say whether a message surely breaks no rule of its descriptor; False says nothing."""
-    return _of_type(type(message))(message)
+    return _of_type(message.DESCRIPTOR)(message)
 
 
 @cache
-def _of_type(message_type: Any) -> Sure:  # noqa: ANN401
-    return _all_of(list(_of_message(message_type.DESCRIPTOR, ())))
+def _of_type(descriptor: Descriptor) -> Sure:
+    return _all_of(list(_of_message(descriptor, ())))
 
 
 def _of_message(descriptor: Descriptor, above: tuple[Descriptor, ...]) -> Iterable[Sure]:
