@@ -19,6 +19,7 @@ from reference_server.errors import (
     Unavailable,
 )
 from reference_server.pipeline import Operation, run_steps
+from reference_server.short_get import ShortWay, short_get
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import (
     Conflict,
@@ -72,6 +73,10 @@ class Executor:
     after_commit: Callable[[], None]
     """Called after each commit that wrote something: wakes whoever waits for events."""
     facts: Facts = field(default_factory=Facts)
+
+    def short_way(self, operation: Operation) -> ShortWay | None:
+        """Return what answers most requests of an operation without its steps, or None if there is no such thing."""
+        return short_get(operation, self.rules, self.store, self.facts)
 
     async def execute(
         self,

@@ -59,10 +59,13 @@ class Answering:
     def unary(self, operation: Operation) -> Handler:
         """Return the handler of a unary method, with metrics and traces around it where they are on."""
         execute, caller_of = self.executor.execute, self.caller_of
+        short_way = self.executor.short_way(operation) or _declines
 
         async def handle(data: bytes, context: Context) -> bytes:
             try:
-                return await execute(operation, data, caller_of(context), context.time_remaining)
+                caller = caller_of(context)
+                answer = short_way(data, caller)
+                return await execute(operation, data, caller, context.time_remaining) if answer is None else answer
             except ApiError as error:
                 await _abort(context, error, operation.name)
             except Exception as error:  # noqa: BLE001 - the edge of the process: nothing may leave without a status
@@ -71,6 +74,10 @@ class Answering:
 
         handler = handle if self.executor.rules.tracer is None else _traced(handle)
         return handler if self.metrics is None else _measured(handler, self.metrics, operation.name)
+
+
+def _declines(data: bytes, caller: Caller | None) -> None:
+    """What operations without a short way have in its place."""
 
 
 def _traced(handle: Handler) -> Handler:

@@ -1,0 +1,82 @@
+"""The short way of a get by id: from the request's bytes to the stored ones, with no message in between.
+
+It stands for exactly the steps in `GET` and states no rule of its own. Whenever the answer isn't plainly the stored
+bytes (a request of another shape, nothing there, a caller who may not, secrets to hide, a store that fails) it
+declines, and the steps find out what that means. It is off where steps are traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from reference_server.authorization.facts import Facts
+from reference_server.authorization.model import Ref
+from reference_server.authorization.policies import StoredPolicies
+from reference_server.call import Caller, Profile, Rules
+from reference_server.pipeline import Operation
+from reference_server.pipelines import GET
+from reference_server.plainly_valid import is_plainly_valid
+from reference_server.redaction import may_hold_secrets
+from reference_server.unit_of_work import UnitOfWork
+from stores.contract import Store, StoreError
+
+ShortWay = Callable[[bytes, Caller | None], bytes | None]
+"""From a request's bytes and its caller to the response's bytes; None: declined."""
+
+_FIRST_FIELD_OF_TEXT = 1 << 3 | 2
+_ONE_BYTE_LENGTH_MAX = 127
+_HEADER_BYTES = 2
+
+
+def short_get(operation: Operation, rules: Rules, store: Store, facts: Facts) -> ShortWay | None:
+    """Return the short way of an operation, or None if it isn't a get by id and nothing else."""
+    steps = tuple(step for step in GET if rules.profile in step.profiles)
+    if rules.tracer is not None or operation.steps != steps or not _is_one_id(operation.request_type):
+        return None
+    open_to_all = rules.profile is Profile.OSS
+    may_get = (lambda _caller, _id: True) if open_to_all else _may_get(operation, rules, UnitOfWork(store, facts))
+    find, kind = store.get_bytes, operation.kind.name
+
+    def get(data: bytes, caller: Caller | None) -> bytes | None:
+        id_ = _only_id(data)
+        if id_ is None:
+            return None
+        try:
+            found = find(kind, id_)
+            if found is None or not may_get(caller, id_):
+                return None
+        except StoreError:
+            return None
+        return found if open_to_all or not may_hold_secrets(found) else None
+
+    return get
+
+
+def _may_get(operation: Operation, rules: Rules, reads: UnitOfWork) -> Callable[[Caller | None, str], bool]:
+    """Return how Authorize decides by the method's option. `reads` never has anything staged."""
+    requirement = operation.requirement
+    if requirement is None or requirement.field_path != "value":
+        return lambda _caller, _id: False
+    allows, permission, kind = rules.authorizer.allows, requirement.permission, requirement.resource_kind
+    policies = StoredPolicies(reads)
+    return lambda caller, id_: caller is not None and allows(caller.ref, permission, Ref(kind, id_), policies)
+
+
+def _is_one_id(request_type: type[Message]) -> bool:
+    """Say whether a request is an id in field 1 and nothing else, and any id that isn't empty is valid."""
+    fields = [(field.name, field.number, field.type) for field in request_type.DESCRIPTOR.fields]
+    return fields == [("value", 1, FieldDescriptor.TYPE_STRING)] and is_plainly_valid(request_type(value="x"))
+
+
+def _only_id(data: bytes) -> str | None:
+    """Return the id in a request of the usual shape: the field's tag, a length of one byte, the text."""
+    length = len(data) - _HEADER_BYTES
+    if 0 < length <= _ONE_BYTE_LENGTH_MAX and data[0] == _FIRST_FIELD_OF_TEXT and data[1] == length:
+        try:
+            return data[_HEADER_BYTES:].decode()
+        except UnicodeDecodeError:
+            return None
+    return None
