@@ -8,13 +8,19 @@ from protos.ai.stigmer.agentic.environment.v1.spec_pb2 import EnvironmentValue
 from reference_server.kinds import ResourceKind
 
 MASK = "***"
-_SECRET = bytes((EnvironmentValue.DESCRIPTOR.fields_by_name["is_secret"].number << 3, 1))
-"""How `is_secret: true` stands on the wire."""
+_TAG = EnvironmentValue.DESCRIPTOR.fields_by_name["is_secret"].number << 3
+_TRUE = b"\x01"
+"""`is_secret: true` stands on the wire as these two bytes."""
 
 
 def may_hold_secrets(data: bytes) -> bool:
     """Say whether the wire bytes of a stored resource need to be looked into: False is sure, True may be chance."""
-    return _SECRET in data
+    at = data.find(_TAG)  # for one byte, which is some 30 times faster than for two
+    while at >= 0:
+        if data[at + 1 : at + 2] == _TRUE:
+            return True
+        at = data.find(_TAG, at + 1)
+    return False
 
 
 def redacted(kind: ResourceKind, resource: Any) -> Any:  # noqa: ANN401 - a message of the kind

@@ -62,6 +62,10 @@ class UnitOfWork:
         """Say whether a resource is only staged, or staged anew, and so may still come to nothing."""
         return (kind, id) in self._puts
 
+    def has_changes(self) -> bool:
+        """Say whether anything is staged."""
+        return bool(self._puts or self._deletes)
+
     def find(self, kind: str, index: str, key: IndexKey) -> str | None:
         """Return the id of the first resource under an index key, or None."""
         for staged in self._staged_under(kind, index, key):

@@ -39,6 +39,14 @@ _PERMISSION_PREFIX = "can_"
 class PolicyReader(Protocol):
     """Where the decision finds its facts."""
 
+    def known_allowed(self, decision: Statement) -> bool:
+        """Say whether the decision was yes before and must still be; False says nothing."""
+        ...
+
+    def learn_allowed(self, decision: Statement) -> None:
+        """Hear that the decision is yes."""
+        ...
+
     def knows(self, statement: Statement) -> bool:
         """Say whether the statement is known to be stored, without looking; False says nothing."""
         ...
@@ -125,9 +133,15 @@ class Authorizer:
         Costs a few look-ups in the policies, however many there are. An operator of the platform holds every
         permission, but that makes nobody an owner or a member: relations are only what policies say.
         """
-        if self._holds(principal, permission, resource, policies, set()):
+        decision = Statement(principal, permission, resource)
+        if policies.known_allowed(decision):
             return True
-        return permission.startswith(_PERMISSION_PREFIX) and self.is_operator(principal, policies)
+        allowed = self._holds(principal, permission, resource, policies, set()) or (
+            permission.startswith(_PERMISSION_PREFIX) and self.is_operator(principal, policies)
+        )
+        if allowed:
+            policies.learn_allowed(decision)
+        return allowed
 
     def is_operator(self, principal: Ref, policies: PolicyReader) -> bool:
         """Say whether `principal` is an operator of the platform."""

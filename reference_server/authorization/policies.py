@@ -35,6 +35,15 @@ class StoredPolicies:
         self._work = work
         self._contextual = contextual
 
+    def known_allowed(self, decision: Statement) -> bool:
+        """Say whether the stored policies are known to make the decision a yes."""
+        return self._work.facts.know_allowed(decision)
+
+    def learn_allowed(self, decision: Statement) -> None:
+        """Remember a yes, unless it may rest on what isn't stored: contextual policies, or staged ones."""
+        if not self._contextual and not self._work.has_changes():
+            self._work.facts.learn_allowed(decision)
+
     def knows(self, statement: Statement) -> bool:
         """Say whether the statement is contextual, or remembered as stored."""
         return statement in self._contextual or self._work.facts.know(statement)

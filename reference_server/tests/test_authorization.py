@@ -34,6 +34,12 @@ class Facts:
     def __init__(self, *statements: Statement) -> None:
         self.statements = statements
 
+    def known_allowed(self, decision: Statement) -> bool:
+        return False
+
+    def learn_allowed(self, decision: Statement) -> None:
+        pass
+
     def knows(self, statement: Statement) -> bool:
         return False
 
