@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf.message import Message
-
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from reference_server.call import Profile, State
 from reference_server.slugs import slug_of
@@ -39,9 +37,9 @@ def holder_of_slug(state: State, work: UnitOfWork, metadata: Any, slug: str) -> 
     return work.find(kind, "slug_key", (str(metadata.owner_scope), org, slug))
 
 
-def slug_key_text(resource: Message) -> str:
+def slug_key_text(resource: Any) -> str:  # noqa: ANN401 - any message with metadata
     """Return the slug of a resource for messages, with its organization where it has one."""
-    (_, org, slug), *_rest = slug_key(resource)
+    _, org, slug = slug_key(resource.metadata)
     return f"{org}/{slug}" if org else slug
 
 

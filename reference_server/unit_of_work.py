@@ -150,5 +150,5 @@ class UnitOfWork:
         candidates = [put for put in self._puts.values() if put.kind == kind]
         if not candidates:
             return ()
-        keys = KINDS[kind].index(index).keys
-        return (put for put in candidates if key in keys(put.message))
+        entries, wanted = KINDS[kind].entries, (index, key)
+        return (put for put in candidates if wanted in entries(put.message))

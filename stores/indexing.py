@@ -20,28 +20,34 @@ from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from protos.parity.v1.event_pb2 import CloudEvent, Cursor
 from stores.contract import IndexKey, InvalidOperation
 
+Entries = Iterable[tuple[str, IndexKey]]
+"""Under which keys a message stands: the name of an index and a key of it, for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One index of a kind: its name, whether a key may stand for one resource only, and the keys of a message.
+    """One index of a kind: its name, and whether a key may stand for one resource only.
 
     `counted`: the store keeps the number of entries per key, so that `count` doesn't cost more as they grow. It costs
     a row per key and a read per write; an index whose keys nobody counts does without, and is counted by reading.
     """
 
     name: str
-    keys: Callable[[Any], Iterable[IndexKey]]
     unique: bool = False
     counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of resource: the type of its messages and its indexes."""
+    """One kind of resource: the type of its messages, its indexes, and the entries that a message has in them.
+
+    One function gives the entries of all indexes, as they are made of the same few fields.
+    """
 
     name: str
     message_type: type[Message]
     indexes: tuple[Index, ...]
+    entries: Callable[[Any], Entries]
     unique: frozenset[str] = field(init=False)
     """The names of the unique indexes."""
     counted: frozenset[str] = field(init=False)
@@ -64,68 +70,68 @@ class Kind:
 Schema = Mapping[str, Kind]
 
 
-def slug_key(resource: Any) -> Iterable[IndexKey]:  # noqa: ANN401 - any message with metadata
+def slug_key(metadata: Any) -> IndexKey:  # noqa: ANN401 - the metadata of any resource
     """Scope (with the organization for organization scope) and slug: what must be unique in the cloud profile."""
+    scope = metadata.owner_scope
+    return (str(scope), metadata.org if scope == organization else "", metadata.slug)
+
+
+def _resource_entries(resource: Any) -> list[tuple[str, IndexKey]]:  # noqa: ANN401 - any message with metadata
     metadata = resource.metadata
-    org = metadata.org if metadata.owner_scope == organization else ""
-    return ((str(metadata.owner_scope), org, metadata.slug),) if metadata.slug else ()
+    entries: list[tuple[str, IndexKey]] = []
+    key = slug_key(metadata)
+    slug, org = key[2], key[1] or metadata.org
+    if slug:
+        entries += (("slug_key", key), ("slug", (slug,)))
+    if org:
+        entries.append(("org", (org,)))
+    return entries
 
 
-def _slug(resource: Any) -> Iterable[IndexKey]:  # noqa: ANN401
-    return ((resource.metadata.slug,),) if resource.metadata.slug else ()
+def _instance_entries(instance: AgentInstance) -> Entries:
+    entries = _resource_entries(instance)
+    entries.append(("agent", (instance.spec.agent_id,)))
+    return entries
 
 
-def _org(resource: Any) -> Iterable[IndexKey]:  # noqa: ANN401
-    return ((resource.metadata.org,),) if resource.metadata.org else ()
-
-
-def _agent(instance: AgentInstance) -> Iterable[IndexKey]:
-    return ((instance.spec.agent_id,),)
-
-
-def _policy_tuple(policy: IamPolicy) -> Iterable[IndexKey]:
+def _policy_entries(policy: IamPolicy) -> Entries:
     spec = policy.spec
-    principal, resource = spec.principal, spec.resource
-    return ((principal.kind, principal.id, principal.relation, spec.relation, resource.kind, resource.id),)
+    principal, relation, resource = spec.principal, spec.relation, spec.resource
+    held_by, held = (principal.kind, principal.id), (resource.kind, resource.id)
+    of = principal.relation
+    entries = [("tuple", (*held_by, of, relation, *held)), ("resource", held), ("principal", held_by)]
+    return [*entries, ("userset", (relation, *held))] if of else entries
 
 
-def _policy_resource(policy: IamPolicy) -> Iterable[IndexKey]:
-    return ((policy.spec.resource.kind, policy.spec.resource.id),)
+def _event_entries(event: CloudEvent) -> Entries:
+    return (("subject", (event.subject,)),)
 
 
-def _policy_principal(policy: IamPolicy) -> Iterable[IndexKey]:
-    return ((policy.spec.principal.kind, policy.spec.principal.id),)
+def _no_entries(_: object) -> Entries:
+    return ()
 
 
-def _userset(policy: IamPolicy) -> Iterable[IndexKey]:
-    spec = policy.spec
-    return ((spec.relation, spec.resource.kind, spec.resource.id),) if spec.principal.relation else ()
-
-
-def _subject(event: CloudEvent) -> Iterable[IndexKey]:
-    return ((event.subject,),)
-
-
-_RESOURCE_INDEXES = (Index("slug_key", slug_key, unique=True), Index("slug", _slug), Index("org", _org))
+_RESOURCE_INDEXES = (Index("slug_key", unique=True), Index("slug"), Index("org"))
 
 KINDS: Schema = {
     kind.name: kind
     for kind in (
-        Kind("agent", Agent, _RESOURCE_INDEXES),
-        Kind("agent_instance", AgentInstance, (*_RESOURCE_INDEXES, Index("agent", _agent))),
-        Kind("environment", Environment, _RESOURCE_INDEXES),
+        Kind("agent", Agent, _RESOURCE_INDEXES, _resource_entries),
+        Kind("agent_instance", AgentInstance, (*_RESOURCE_INDEXES, Index("agent")), _instance_entries),
+        Kind("environment", Environment, _RESOURCE_INDEXES, _resource_entries),
         Kind(
             "iam_policy",
             IamPolicy,
             (
-                Index("tuple", _policy_tuple, unique=True),
-                Index("resource", _policy_resource, counted=False),
-                Index("principal", _policy_principal, counted=False),
-                Index("userset", _userset, counted=False),
+                Index("tuple", unique=True),
+                Index("resource", counted=False),
+                Index("principal", counted=False),
+                Index("userset", counted=False),
             ),
+            _policy_entries,
         ),
-        Kind("event", CloudEvent, (Index("subject", _subject, counted=False),)),
-        Kind("cursor", Cursor, ()),
+        Kind("event", CloudEvent, (Index("subject", counted=False),), _event_entries),
+        Kind("cursor", Cursor, (), _no_entries),
     )
 }
 

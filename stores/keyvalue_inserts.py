@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from orjson import dumps
+
 from stores import layout
 from stores.codecs import Codec
 from stores.contract import Batch, Delete, InvalidOperation, Present, Put, Vacant
@@ -82,7 +84,7 @@ class Inserts:
     def _insert(self, put: Put) -> None:
         keys, rows, get = self._layouts[put.kind], self._rows, self._get
         message, id_ = put.message, put.id.encode()
-        record = keys.record(put.id)
+        record = keys.record_of(id_)
         if not isinstance(message, keys.message_type) or record in rows or get(record) is not None:
             raise Declined
         self._position += 1
@@ -90,26 +92,28 @@ class Inserts:
         self._counts[put.kind] = self._counts.get(put.kind, 0) + 1
         position = layout.pack_position(self._position)
         rows[keys.order(position)] = id_
-        entries: list[tuple[str, tuple[str, ...]]] = []
-        for name, keys_of, unique, prefix, counter in keys.indexes.values():
-            for key in keys_of(message):
-                entries.append((name, key))
-                packed = layout.pack_key(key)
-                row = prefix + packed
-                if unique:
-                    if row in rows or get(row) is not None:
-                        raise Declined
-                    rows[row] = layout.pack_unique(position, id_)
-                    continue
-                new = self._under.setdefault(row, [])
-                if new and new[-1] == put.id:
-                    raise Declined  # the same key twice counts once
-                new.append(put.id)
-                rows[row + position] = id_
-                if counter is not None:
-                    self._added[counter + packed] = self._added.get(counter + packed, 0) + 1
+        listed: list[bytes] = []
+        for name, key in keys.entries(message):
+            unique, prefix, counter, front = keys.indexes[name]
+            whole = dumps(key)
+            listed.append(front + whole)
+            packed = layout.fitted(whole)
+            row = prefix + packed
+            if unique:
+                if row in rows or get(row) is not None:
+                    raise Declined
+                rows[row] = layout.pack_unique(position, id_)
+                continue
+            new = self._under.setdefault(row, [])
+            if new and new[-1] == put.id:
+                raise Declined  # the same key twice counts once
+            new.append(put.id)
+            rows[row + position] = id_
+            if counter is not None:
+                self._added[counter + packed] = self._added.get(counter + packed, 0) + 1
         stored = self._codec.encode(message, put.data)
-        rows[record] = layout.pack_record(self._position, self._revision, entries, stored, checksum=self._checksum)
+        packed = b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
+        rows[record] = layout.pack_record(self._position, self._revision, packed, stored, checksum=self._checksum)
 
     def _check(self, condition: Vacant | Present) -> None:
         keys = self._layouts[condition.kind]
@@ -121,7 +125,7 @@ class Inserts:
             raise Declined
 
     def _check_vacant(self, index: layout.IndexLayout, vacant: Vacant) -> None:
-        check_key(index.name, vacant.key)
+        check_key(vacant.index, vacant.key)
         packed = layout.pack_key(vacant.key)
         new = self._under.get(index.prefix + packed, ())
         # Who stands there in the store is for the long way; here a counter says that nobody does.

@@ -53,7 +53,7 @@ class Rows:
                 self._additions.append((keys.order(position), id_))
             self._index(keys, position, id_, gained)
             record = layout.pack_record(
-                after.position, after.revision, after.keys, change.stored, checksum=self._checksum
+                after.position, after.revision, layout.pack_keys(after.keys), change.stored, checksum=self._checksum
             )
             self._additions.append((keys.record(change.id), record))
 
@@ -69,7 +69,7 @@ class Rows:
 
     def _index(self, keys: layout.KindLayout, position: bytes, id_: bytes, gained: Keys) -> None:
         for index, key in gained:
-            _, _, unique, prefix, counter = keys.indexes[index]
+            unique, prefix, counter, _ = keys.indexes[index]
             packed = layout.pack_key(key)
             if unique:
                 self._additions.append((prefix + packed, layout.pack_unique(position, id_)))
@@ -80,7 +80,7 @@ class Rows:
 
     def _unindex(self, keys: layout.KindLayout, position: bytes, lost: Keys) -> None:
         for index, key in lost:
-            _, _, unique, prefix, counter = keys.indexes[index]
+            unique, prefix, counter, _ = keys.indexes[index]
             packed = layout.pack_key(key)
             self._removals.append((prefix + packed if unique else prefix + packed + position, None))
             if counter is not None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -45,32 +45,36 @@ class Damaged(Exception):
 class IndexLayout(NamedTuple):
     """What the keys of an index's rows begin with. `counter` is None where entries aren't counted."""
 
-    name: str
-    keys: Callable[[Any], Iterable[IndexKey]]
     unique: bool
     prefix: bytes
     counter: bytes | None
+    listed: bytes
+    """What an entry begins with in the list of index keys that a record holds."""
 
 
 class KindLayout:
     """Makes the keys of one kind."""
 
-    __slots__ = ("_order", "_record", "indexes", "message_type")
+    __slots__ = ("_order", "_record", "entries", "indexes", "message_type")
 
     def __init__(self, kind: Kind) -> None:
         name = _named(kind.name)
         self._record = b"r" + name
         self._order = b"o" + name
         self.message_type = kind.message_type
+        self.entries = kind.entries
         self.indexes = {index.name: _index_layout(name, kind, index) for index in kind.indexes}
 
     def record(self, id: str) -> bytes:  # noqa: A002
         """Key of a record. Raises UnicodeEncodeError for an id that can't be one, the empty one included."""
-        raw = id.encode()
+        return self.record_of(id.encode())
+
+    def record_of(self, raw: bytes) -> bytes:
+        """Key of the record with an id in UTF-8."""
         if 0 < len(raw) <= _PART_BYTES_MAX:
             return self._record + raw
         if not raw:
-            raise UnicodeEncodeError("utf-8", id, 0, 0, "an id is not empty")
+            raise UnicodeEncodeError("utf-8", "", 0, 0, "an id is not empty")
         return self._record + _HASHED + hashlib.sha256(raw).digest()
 
     def order(self, position: bytes) -> bytes:
@@ -99,7 +103,8 @@ class KindLayout:
 def _index_layout(kind_named: bytes, kind: Kind, index: Index) -> IndexLayout:
     named = kind_named + _named(index.name)
     counter = b"c" + named if index.name in kind.counted else None
-    return IndexLayout(index.name, index.keys, index.unique, (b"u" if index.unique else b"i") + named, counter)
+    listed = b"[" + orjson.dumps(index.name) + b","
+    return IndexLayout(index.unique, (b"u" if index.unique else b"i") + named, counter, listed)
 
 
 @cache
@@ -112,8 +117,12 @@ def _named(name: str) -> bytes:
 
 def pack_key(key: IndexKey) -> bytes:
     """Return an index key's bytes, a JSON array: no packed key is a prefix of another. Long ones are hashed."""
-    packed = orjson.dumps(key)
-    return packed if len(packed) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(packed).digest()
+    return fitted(orjson.dumps(key))
+
+
+def fitted(key: bytes) -> bytes:
+    """Return the JSON of an index key, or its hash if it is long."""
+    return key if len(key) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(key).digest()
 
 
 pack_position = _U64.pack
@@ -129,16 +138,17 @@ def position_of(row_key: bytes) -> int:
 # ---- values
 
 
-def pack_record(
-    position: int, revision: int, keys: Sequence[tuple[str, IndexKey]], stored: bytes, *, checksum: bool
-) -> bytes:
-    """Return a record: header, index keys, message."""
-    packed = orjson.dumps(keys)
-    header = _HEADER.pack(len(packed), 0, position, revision)
+def pack_record(position: int, revision: int, keys: bytes, stored: bytes, *, checksum: bool) -> bytes:
+    """Return a record: header, index keys by `pack_keys`, message."""
+    header = _HEADER.pack(len(keys), 0, position, revision)
     if not checksum:
-        return header + packed + stored
-    body = header[_CHECKSUM_FROM:] + packed + stored
-    return _FRONT.pack(len(packed), _checksum(body)) + body
+        return header + keys + stored
+    body = header[_CHECKSUM_FROM:] + keys + stored
+    return _FRONT.pack(len(keys), _checksum(body)) + body
+
+
+pack_keys: Callable[[Keys], bytes] = orjson.dumps
+"""Return index keys as a record holds them: a JSON array of [index, key]."""
 
 
 def _checksum(body: bytes, before: int = 0) -> int:

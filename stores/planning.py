@@ -268,9 +268,9 @@ class Plan:
 
 
 def keys_of(kind: Kind, message: Message) -> Keys:
-    """Return the index keys of a message, each once, in the order of the kind's indexes."""
-    keys = [(index.name, key) for index in kind.indexes for key in index.keys(message)]
-    return tuple(keys) if len(keys) == len(set(keys)) else tuple(dict.fromkeys(keys))
+    """Return the index keys of a message, each once."""
+    keys = tuple(kind.entries(message))
+    return keys if len(keys) == len(set(keys)) else tuple(dict.fromkeys(keys))
 
 
 def check_preconditions(operation: Put | Delete, held: Held | None) -> None:

@@ -57,10 +57,9 @@ def _wrong_counts(store: Store) -> Iterator[str]:
         if counted != found:
             yield f"count of {name} is {counted}, but {found} are there"
         for message in _all(store, name):
-            for index in kind.indexes:
-                for key in index.keys(message):
-                    if store.find(name, index.name, key) is None:
-                        yield f"{name}: index {index.name} has lost {key!r}"
+            for index, key in kind.entries(message):
+                if store.find(name, index, key) is None:
+                    yield f"{name}: index {index} has lost {key!r}"
 
 
 def _holds(store: Store, *statement: str) -> bool:

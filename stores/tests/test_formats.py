@@ -99,7 +99,7 @@ def test_golden_rows(tmp_path: Path) -> None:
 
 
 def test_golden_checksum() -> None:
-    value = layout.pack_record(1, 2, (), b"message", checksum=True)
+    value = layout.pack_record(1, 2, b"[]", b"message", checksum=True)
     assert value == b"\0\0\0\x02" + b"\x17\x9d\xbe\xee" + b"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2[]message"
     assert layout.message_of(value) == b"message"
     for at in range(len(value)):
@@ -109,8 +109,8 @@ def test_golden_checksum() -> None:
 
 
 def test_keys_fit_every_engine() -> None:
-    indexes = (Index("n" * 120, lambda _: ()), Index("u" * 120, lambda _: (), unique=True))
-    widest = layout.KindLayout(Kind("k" * 120, Agent, indexes))
+    indexes = (Index("n" * 120), Index("u" * 120, unique=True))
+    widest = layout.KindLayout(Kind("k" * 120, Agent, indexes, lambda _: ()))
     key = ("x" * 500, "y" * 500)
     made = [
         widest.record("i" * 9000),
@@ -238,7 +238,7 @@ def test_a_row_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
     with open_store(f"leveldb:{tmp_path / 'db'}") as store:
         store.commit([put("a"), put("b"), put("c")])
     database = plyvel.DB(str(tmp_path / "db"))
-    database.put(b"r\x05agentb", layout.pack_record(2, 2, (), b"\xff\xff", checksum=False))
+    database.put(b"r\x05agentb", layout.pack_record(2, 2, b"[]", b"\xff\xff", checksum=False))
     database.delete(b"r\x05agentc")
     database.close()
     with open_store(f"leveldb:{tmp_path / 'db'}") as store:

@@ -77,7 +77,7 @@ def _told(answer: int | StoreError) -> int | str:
 
 
 def test_a_key_that_comes_twice_counts_once() -> None:
-    twice = Kind("agent", Agent, (Index("org", lambda agent: [(agent.metadata.org,)] * 2),))
+    twice = Kind("agent", Agent, (Index("org"),), lambda agent: [("org", (agent.metadata.org,))] * 2)
     with KeyValueStore(DictEngine(SortedDict()), codec_of("protobuf"), Durability.RELAXED, {"agent": twice}) as store:
         store.commit([put("a", org="acme"), put("b", org="acme")])
         assert store.count("agent", index="org", key=("acme",)) == 2
