@@ -10,7 +10,8 @@ What stands in the engine (all numbers big-endian; *kind* is one length byte and
 | `o` kind position                           | id: the order of creation                                        |
 | `u` kind index key                          | position, id: a unique index                                     |
 | `i` kind index key position                 | id: an index that isn't unique                                   |
-| `c` kind index key                          | how many entries an index key has, for those that aren't unique  |
+| `c` kind index key                          | how many entries such a key has; if it is only one, also its     |
+|                                             | position and id, and there is no `i` row then                    |
 
 Everything of variable length is prefixed with its length or ends the key, so no key is a prefix of a stranger's.
 """
@@ -132,7 +133,7 @@ class KeyValueStore:
         self._gate = Gate(f"the {engine.name} store")
         self._scans: weakref.WeakSet[KeyValueScan] = weakref.WeakSet()
         self._failure: str | None = None
-        self._counters: dict[bytes, int] = {}
+        self._counters: dict[bytes, bytes | None] = {}
         """Index counters as the engine has them, those that the last creations read: most come again."""
         self.capabilities = Capabilities(
             engine=engine.name,
@@ -260,8 +261,14 @@ class KeyValueStore:
                 yield layout.unpack_unique(value)
             return
         counter = self._layouts[kind].counter(index, layout.pack_key(key))
-        if counter is not None and self._engine.get(counter) is None:
-            return  # most look-ups ask whether a key is free, and a read of its number costs less than an iterator
+        if counter is not None:
+            # Most keys have one entry or none, and this read costs less than an iterator.
+            value = self._engine.get(counter)
+            single = layout.single_of(value)
+            if single is not None:
+                yield layout.unpack_position(single[0]), single[1].decode()
+            if value is None or single is not None:
+                return
         snapshot = self._engine.snapshot()
         try:
             for row_key, id_ in snapshot.range(*self._layouts[kind].index_range(index, layout.pack_key(key), 0)):
@@ -381,7 +388,7 @@ class KeyValueStore:
             elif unique:
                 ids = _unique_ids(snapshot.get(keys.unique(index, layout.pack_key(key))), after)
             else:
-                ids = _ids(snapshot.range(*keys.index_range(index, layout.pack_key(key), after)))
+                ids = _ids_under(snapshot, keys, index, layout.pack_key(key), after)
             if limit is not None:
                 ids = islice(ids, max(limit, 0))
             scan = KeyValueScan(self, kind, keys, snapshot, ids, self._gate)
@@ -446,6 +453,16 @@ class KeyValueStore:
 
 def _ids(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[str]:
     return (value.decode() for _, value in rows)
+
+
+def _ids_under(snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int) -> Iterator[str]:
+    """Return the ids under the key of an index that isn't unique."""
+    counter = keys.counter(index, packed)
+    single = None if counter is None else layout.single_of(snapshot.get(counter))
+    if single is None:
+        return _ids(snapshot.range(*keys.index_range(index, packed, after)))
+    position, id_ = single
+    return iter((id_.decode(),) if layout.unpack_position(position) > after else ())
 
 
 def _unique_ids(value: bytes | None, after: int) -> Iterator[str]:

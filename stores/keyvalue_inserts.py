@@ -18,6 +18,8 @@ from stores.keyvalue_rows import RowChanges
 from stores.planning import check_key
 
 Get = Callable[[bytes], bytes | None]
+Entered = tuple[bytes, list[tuple[bytes, bytes]]]
+"""What the key of an index's rows begins with, and position and id of each new entry."""
 
 
 class Declined(Exception):
@@ -33,11 +35,11 @@ class Inserts:
         layouts: Mapping[str, layout.KindLayout],
         codec: Codec,
         state: layout.State,
-        counters: dict[bytes, int],
+        counters: dict[bytes, bytes | None],
         *,
         checksum: bool,
     ) -> None:
-        """`counters`: what is known of the engine's counters; after `finish`, what they are once all is written."""
+        """`counters`: those of the engine's counters that are known; after `finish`, as they will be in the engine."""
         self._get = get
         self._layouts = layouts
         self._codec = codec
@@ -46,10 +48,9 @@ class Inserts:
         self._revision = state.revision
         self._counts = dict(state.counts)
         self._rows: dict[bytes, bytes] = {}
-        self._added: dict[bytes, int] = {}
         self._counters = counters
-        self._under: dict[bytes, list[str]] = {}
-        """The new ids under each key of an index that isn't unique."""
+        self._added: dict[bytes, Entered] = {}
+        """What is new under each key of a counted index, by the key of its counter."""
 
     def add(self, batch: Batch) -> int:
         """Enter a batch; return the position of the last resource that it creates. Raises Declined."""
@@ -74,9 +75,16 @@ class Inserts:
     def finish(self) -> tuple[RowChanges, layout.State]:
         """Return the rows to write, and the state after them."""
         rows: RowChanges = list(self._rows.items())
-        for key, added in self._added.items():
-            count = self._counters[key] = self._counted(key) + added
-            rows.append((key, layout.pack_count(count)))
+        for counter, (row, entries) in self._added.items():
+            before = self._counter(counter)
+            if before is None and len(entries) == 1:
+                rows.append((counter, layout.pack_single(*entries[0])))
+                del self._counters[counter]  # one that is new seldom comes again
+                continue
+            single = layout.single_of(before)
+            rows += [(row + position, id_) for position, id_ in (*((single,) if single else ()), *entries)]
+            value = self._counters[counter] = layout.pack_count(layout.unpack_count(before) + len(entries))
+            rows.append((counter, value))
         state = layout.State(self._position, self._revision, self._counts)
         rows.append((layout.STATE_KEY, layout.pack_state(state)))
         return rows, state
@@ -104,13 +112,18 @@ class Inserts:
                     raise Declined
                 rows[row] = layout.pack_unique(position, id_)
                 continue
-            new = self._under.setdefault(row, [])
-            if new and new[-1] == put.id:
+            if row + position in rows:
                 raise Declined  # the same key twice counts once
-            new.append(put.id)
-            rows[row + position] = id_
-            if counter is not None:
-                self._added[counter + packed] = self._added.get(counter + packed, 0) + 1
+            if counter is None:
+                rows[row + position] = id_
+                continue
+            entered = self._added.get(counter + packed)
+            if entered is None:
+                self._added[counter + packed] = (row, [(position, id_)])
+            elif entered[1][-1][0] == position:
+                raise Declined
+            else:
+                entered[1].append((position, id_))
         stored = self._codec.encode(message, put.data)
         packed = b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
         rows[record] = layout.pack_record(self._position, self._revision, packed, stored, checksum=self._checksum)
@@ -126,17 +139,19 @@ class Inserts:
 
     def _check_vacant(self, index: layout.IndexLayout, vacant: Vacant) -> None:
         check_key(vacant.index, vacant.key)
-        packed = layout.pack_key(vacant.key)
-        new = self._under.get(index.prefix + packed, ())
-        # Who stands there in the store is for the long way; here a counter says that nobody does.
-        if index.counter is None or any(id_ != vacant.unless for id_ in new):
+        if index.counter is None:
             raise Declined
-        if self._counted(index.counter + packed):
+        counter = index.counter + layout.pack_key(vacant.key)
+        _row, new = self._added.get(counter, (b"", ()))
+        unless = None if vacant.unless is None else vacant.unless.encode()
+        # Who stands there in the store is for the long way; here a counter says that nobody does.
+        if any(id_ != unless for _position, id_ in new) or self._counter(counter) is not None:
             raise Declined
 
-    def _counted(self, counter: bytes) -> int:
-        """Return what a counter says before this write."""
-        count = self._counters.get(counter)
-        if count is None:
-            count = self._counters[counter] = layout.unpack_count(self._get(counter))
-        return count
+    def _counter(self, counter: bytes) -> bytes | None:
+        """Return a counter's value before this write."""
+        try:
+            return self._counters[counter]
+        except KeyError:
+            value = self._counters[counter] = self._get(counter)
+            return value

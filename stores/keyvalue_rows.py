@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from stores import layout
 from stores.planning import Change, Keys
 
 RowChanges = list[tuple[bytes, bytes | None]]
+
+
+@dataclass(slots=True)
+class Recount:
+    """What changes under one key of a counted index: positions (packed) that go, positions and ids that come."""
+
+    row: bytes
+    """What the keys of its index rows begin with."""
+    lost: list[bytes] = field(default_factory=list)
+    gained: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
 class Rows:
@@ -30,7 +41,7 @@ class Rows:
         self._checksum = checksum
         self._removals: RowChanges = []
         self._additions: RowChanges = []
-        self._counters: dict[bytes, int] = {}
+        self._recounts: dict[bytes, Recount] = {}
 
     def add(self, change: Change) -> None:
         """Enter one resource's change."""
@@ -59,32 +70,45 @@ class Rows:
 
     def finish(self, state: layout.State) -> RowChanges:
         """Return all changes, with the counters and the state row."""
-        rows = self._removals + self._additions
-        for key, delta in self._counters.items():
-            if delta:
-                count = layout.unpack_count(self._get(key)) + delta
-                rows.append((key, layout.pack_count(count) if count else None))
-        rows.append((layout.STATE_KEY, layout.pack_state(state)))
-        return rows
+        for counter, change in self._recounts.items():
+            self._recount(counter, change)
+        return [*self._removals, *self._additions, (layout.STATE_KEY, layout.pack_state(state))]
 
     def _index(self, keys: layout.KindLayout, position: bytes, id_: bytes, gained: Keys) -> None:
         for index, key in gained:
             unique, prefix, counter, _ = keys.indexes[index]
             packed = layout.pack_key(key)
+            row = prefix + packed
             if unique:
-                self._additions.append((prefix + packed, layout.pack_unique(position, id_)))
-                continue
-            self._additions.append((prefix + packed + position, id_))
-            if counter is not None:
-                self._count(counter + packed, 1)
+                self._additions.append((row, layout.pack_unique(position, id_)))
+            elif counter is None:
+                self._additions.append((row + position, id_))
+            else:
+                self._recounts.setdefault(counter + packed, Recount(row)).gained.append((position, id_))
 
     def _unindex(self, keys: layout.KindLayout, position: bytes, lost: Keys) -> None:
         for index, key in lost:
             unique, prefix, counter, _ = keys.indexes[index]
             packed = layout.pack_key(key)
-            self._removals.append((prefix + packed if unique else prefix + packed + position, None))
-            if counter is not None:
-                self._count(counter + packed, -1)
+            row = prefix + packed
+            if unique:
+                self._removals.append((row, None))
+            elif counter is None:
+                self._removals.append((row + position, None))
+            else:
+                self._recounts.setdefault(counter + packed, Recount(row)).lost.append(position)
 
-    def _count(self, counter: bytes, delta: int) -> None:
-        self._counters[counter] = self._counters.get(counter, 0) + delta
+    def _recount(self, counter: bytes, change: Recount) -> None:
+        """Enter a counter and its index rows. The only entry of a key stands in the counter, without a row."""
+        before, entries = self._get(counter), change.gained
+        count = layout.unpack_count(before) - len(change.lost) + len(change.gained)
+        single = layout.single_of(before)
+        if single is None:
+            self._removals += ((change.row + position, None) for position in change.lost)
+        elif single[0] not in change.lost:
+            entries = [single, *change.gained]
+        if count == 1 and entries:
+            self._additions.append((counter, layout.pack_single(*entries[0])))
+            return
+        self._additions += ((change.row + position, id_) for position, id_ in entries)
+        self._additions.append((counter, layout.pack_count(count) if count else None))

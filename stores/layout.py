@@ -19,7 +19,7 @@ from stores.contract import FormatMismatch, IndexKey
 from stores.indexing import Index, Kind
 from stores.planning import Held, Keys
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PRODUCT = "parity-store"
 META_KEY = b"M"
 STATE_KEY = b"S"
@@ -129,10 +129,15 @@ pack_position = _U64.pack
 """Return a position's eight bytes, which sort as the numbers do."""
 
 
+def unpack_position(packed: bytes) -> int:
+    """Return the position that `pack_position` packed."""
+    (position,) = _U64.unpack(packed)
+    return int(position)
+
+
 def position_of(row_key: bytes) -> int:
     """Return the position at the end of the key of an order row or index row."""
-    (position,) = _U64.unpack(row_key[-8:])
-    return int(position)
+    return unpack_position(row_key[-8:])
 
 
 # ---- values
@@ -202,12 +207,23 @@ def unpack_unique(value: bytes) -> tuple[int, str]:
 
 
 pack_count = _U64.pack
-"""Return the value of a counter."""
+"""Return the value of a counter whose entries have rows of their own."""
+_ONE = pack_count(1)
+
+
+def pack_single(position: bytes, id: bytes) -> bytes:  # noqa: A002
+    """Return the value of a counter that holds the only entry itself: most keys have one, and it costs no row."""
+    return _ONE + position + id
 
 
 def unpack_count(value: bytes | None) -> int:
     """Return the number of a counter; a missing one says 0."""
-    return 0 if value is None else int(_U64.unpack(value)[0])
+    return 0 if value is None else int(_U64.unpack_from(value)[0])
+
+
+def single_of(value: bytes | None) -> tuple[bytes, bytes] | None:
+    """Return position (packed) and id of the entry that a counter holds itself, or None."""
+    return None if value is None or len(value) == _U64.size else (value[8:16], value[16:])
 
 
 # ---- meta and state
@@ -262,13 +278,15 @@ def check_meta(value: bytes, codec: str) -> None:
     check_format(product, version, written_by, codec)
 
 
-def check_format(product: object, version: object, written_by: object, codec: str) -> None:
+def check_format(
+    product: object, version: object, written_by: object, codec: str, expected: int = FORMAT_VERSION
+) -> None:
     """Raise FormatMismatch unless product, version and codec are what this program writes."""
     if product != PRODUCT:
         raise FormatMismatch(f"the database belongs to {product!r}, not to {PRODUCT!r}", hint="choose another path")
-    if version != FORMAT_VERSION:
+    if version != expected:
         raise FormatMismatch(
-            f"the database has format {version!r}; this program reads format {FORMAT_VERSION}",
+            f"the database has format {version!r}; this program reads format {expected}",
             hint="open it with the release that wrote it, export it there, and import the file here",
         )
     if written_by != codec:

@@ -12,8 +12,10 @@ from urllib.parse import quote
 import sqlite_utils
 
 from stores.contract import Durability, FormatMismatch, StoreUnavailable
-from stores.layout import FORMAT_VERSION, PRODUCT, check_format
+from stores.layout import PRODUCT, check_format
 
+FORMAT_VERSION = 1
+"""Of the tables and what stands in them."""
 APPLICATION_ID = 0x50415254
 """Written into the file's header ("PART"), so that tools can tell what the file is."""
 CACHE_KIB = 64 * 1024
@@ -175,7 +177,7 @@ def _check(writer: sqlite3.Connection, codec: str) -> tuple[int, int]:
         reason = str(error)
     else:
         reason = "a row is missing"
-    check_format(meta.get("product", PRODUCT), version, meta.get("codec"), codec)
+    check_format(meta.get("product", PRODUCT), version, meta.get("codec"), codec, FORMAT_VERSION)
     if numbers is None:
         raise FormatMismatch(f"the database's tables can't be read: {reason}", hint="restore it from a backup")
     return int(numbers[0]), int(numbers[1])

@@ -13,7 +13,7 @@ import pytest
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from stores import layout
 from stores.codecs import CODECS, Undecodable, codec_of
-from stores.contract import CorruptRecord, FormatMismatch, InvalidStoreUrl, Put, Store, StoreUnavailable
+from stores.contract import CorruptRecord, Delete, FormatMismatch, InvalidStoreUrl, Put, Store, StoreUnavailable
 from stores.indexing import Index, Kind
 from stores.registry import open_store
 from stores.suite.samples import agent, ids_of, put, slug_key
@@ -80,7 +80,7 @@ def test_golden_rows(tmp_path: Path) -> None:
     one = b"\0\0\0\0\0\0\0\1"
     keys = b'[["slug_key",["2","o","s"]],["slug",["s"]],["org",["o"]]]'
     assert rows == {
-        b"M": b'{"product":"parity-store","format":1,"codec":"protobuf"}',
+        b"M": b'{"product":"parity-store","format":2,"codec":"protobuf"}',
         b"S": one + one + b"\x05agent" + one,
         b"r\x05agentagt-1": b"\0\0\0"
         + bytes([len(keys)])
@@ -91,11 +91,34 @@ def test_golden_rows(tmp_path: Path) -> None:
         + b'\x1a\x08\x12\x01s"\x01o(\x02',
         b"o\x05agent" + one: b"agt-1",
         b'u\x05agent\x08slug_key["2","o","s"]': one + b"agt-1",
-        b'i\x05agent\x04slug["s"]' + one: b"agt-1",
-        b'i\x05agent\x03org["o"]' + one: b"agt-1",
-        b'c\x05agent\x04slug["s"]': one,
-        b'c\x05agent\x03org["o"]': one,
+        b'c\x05agent\x04slug["s"]': one + one + b"agt-1",
+        b'c\x05agent\x03org["o"]': one + one + b"agt-1",
     }
+
+
+def test_golden_rows_of_an_index_key(tmp_path: Path) -> None:
+    """The only entry of a key stands in its counter; more have rows, and keep them when they become fewer."""
+    path, one, two, three = tmp_path / "db", *(b"\0\0\0\0\0\0\0" + bytes([number]) for number in (1, 2, 3))
+    count, row = b'c\x05agent\x03org["o"]', b'i\x05agent\x03org["o"]'
+
+    def rows_after(*batch: Put | Delete) -> dict[bytes, bytes]:
+        with open_store(f"leveldb:{path}") as store:
+            store.commit(batch)
+            ids = [record.id for record in store.scan("agent", index="org", key=("o",))]
+            assert store.count("agent", index="org", key=("o",)) == len(ids)
+        database = plyvel.DB(str(path))
+        found = {key: value for key, value in database if key.startswith((count, row))}
+        database.close()
+        return found
+
+    def of(name: str) -> Put:
+        return Put("agent", name, Agent(metadata={"org": "o"}))
+
+    assert rows_after(of("a")) == {count: one + one + b"a"}
+    assert rows_after(of("b")) == {count: two, row + one: b"a", row + two: b"b"}
+    assert rows_after(Delete("agent", "a")) == {count: one, row + two: b"b"}
+    assert rows_after(of("c"), Delete("agent", "b")) == {count: one + three + b"c"}
+    assert rows_after(Delete("agent", "c")) == {}
 
 
 def test_golden_checksum() -> None:
@@ -139,7 +162,7 @@ def test_sqlite_is_readable_by_any_tool(tmp_path: Path) -> None:
 
 def _newer_leveldb(path: Path) -> None:
     database = plyvel.DB(str(path))
-    database.put(b"M", b'{"product":"parity-store","format":2,"codec":"protobuf"}')
+    database.put(b"M", b'{"product":"parity-store","format":3,"codec":"protobuf"}')
     database.close()
 
 
@@ -154,9 +177,17 @@ def test_newer_format_is_refused(scheme: str, age: Callable[[Path], None], tmp_p
     path = tmp_path / "db"
     open_store(f"{scheme}:{path}").close()
     age(path)
-    with pytest.raises(FormatMismatch, match="has format 2; this program reads format 1") as refusal:
+    with pytest.raises(FormatMismatch, match=r"has format (\d); this program reads format (\d)") as refusal:
         open_store(f"{scheme}:{path}")
     assert "export" in refusal.value.hint
+
+
+def test_an_older_format_is_refused(tmp_path: Path) -> None:
+    database = plyvel.DB(str(tmp_path / "db"), create_if_missing=True)
+    database.put(b"M", b'{"product":"parity-store","format":1,"codec":"protobuf"}')
+    database.close()
+    with pytest.raises(FormatMismatch, match="has format 1; this program reads format 2"):
+        open_store(f"leveldb:{tmp_path / 'db'}")
 
 
 @pytest.mark.parametrize("scheme", ["leveldb", "sqlite", "lmdb", "rocksdb"])
