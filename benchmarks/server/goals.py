@@ -11,7 +11,12 @@ from benchmarks.samples import Samples
 from benchmarks.statistics import Term, TooFewBuilds, contrast
 
 ECHO = "echo"
+"""A bare handler that is sent a message and answers with it."""
+FIXED = "fixed"
+"""A bare handler that is sent the same small get and answers with the bytes of a message: the harder comparison."""
 GROWTH_AT_MOST = 1.3
+MEMORY_AGENTS = 100_000
+MEMORY_KIB_MAX = 300 * 1024
 GROWING = ("get", "get_by_reference", "create", "get_by_agent")
 """Operations whose cost may not grow with the number of agents."""
 
@@ -40,7 +45,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The share of a baseline's rate that a scenario is to reach. `baseline` is the echo, or the relaxed mode."""
+    """The share of a baseline's rate that a scenario is to reach. `baseline` is bare, or the relaxed mode."""
 
     id: str
     title: str
@@ -52,9 +57,27 @@ class Goal:
     baseline: str = ECHO
 
 
+_ECHO_OF_BYTES = "Get reaches 95 % of an echo of the bytes that it answers."
+_FIXED_ANSWER = "Get reaches 95 % of a bare handler that answers the same requests with bytes it has at hand."
+
 GOALS: tuple[Goal, ...] = (
-    Goal("get-oss", "Get, oss", "Get reaches 95 % of an echo of the same bytes.", "get", "oss", "relaxed", 0.95),
-    Goal("get-cloud", "Get, cloud", "Get reaches 95 % of an echo of the same bytes.", "get", "cloud", "relaxed", 0.95),
+    *(
+        Goal(f"get-{profile}", f"Get, {profile}", _ECHO_OF_BYTES, "get", profile, "relaxed", 0.95)
+        for profile in ("oss", "cloud")
+    ),
+    *(
+        Goal(
+            f"get-{profile}-fixed",
+            f"Get, {profile}, over a fixed answer",
+            _FIXED_ANSWER,
+            "get",
+            profile,
+            "relaxed",
+            0.95,
+            baseline=FIXED,
+        )
+        for profile in ("oss", "cloud")
+    ),
     Goal("create-oss", "Create, oss", "Create reaches 45 % of an echo.", "create", "oss", "relaxed", 0.45),
     Goal("create-oss", "Create, oss", "Durable create reaches 35 % of an echo.", "create", "oss", "durable", 0.35),
     Goal("create-cloud", "Create, cloud", "Create reaches 35 % of an echo.", "create", "cloud", "relaxed", 0.35),
@@ -78,14 +101,14 @@ def judge_goals(raw: Raw, engine: str, codec: str, sizes: tuple[int, ...]) -> tu
     """Return a verdict for each goal, and for the growth of each operation from the fewest to the most agents."""
     samples = Samples(raw.samples)
     verdicts = [_judge(goal, samples, raw, engine, codec) for goal in GOALS]
-    return (*verdicts, *_judge_growth(samples, raw, engine, codec, sizes))
+    return (*verdicts, *_judge_growth(samples, raw, engine, codec, sizes), *_judge_memory(samples, raw, engine, codec))
 
 
 def _judge(goal: Goal, samples: Samples, raw: Raw, engine: str, codec: str) -> ClaimVerdict:
     candidate = Subject(engine, codec, goal.durability, goal.profile)
     baseline = (
-        Subject(ECHO, "", goal.durability, goal.profile)
-        if goal.baseline == ECHO
+        Subject(goal.baseline, "", goal.durability, goal.profile)
+        if goal.baseline in {ECHO, FIXED}
         # What durability costs is the question here: the one comparison across modes, and it is named as such.
         else Subject(engine, codec, goal.baseline, goal.profile)
     )
@@ -118,6 +141,34 @@ def _judge_growth(
             raw.configuration,
         )
         yield _concluded(unjudged, samples, raw.blanks, (first, last), raw.configuration.seed)
+
+
+def _judge_memory(samples: Samples, raw: Raw, engine: str, codec: str) -> Iterator[ClaimVerdict]:
+    """Judge the server's peak against the limit, where so many agents were stored."""
+    server, label = Subject(engine, codec, "relaxed", "oss"), agents_label(MEMORY_AGENTS)
+    try:
+        peaks = samples.nested("server_memory_peak", server, label)
+    except LookupError:
+        return
+    unjudged = _unjudged(
+        "memory",
+        "Peak memory",
+        f"The server's memory stays under {MEMORY_KIB_MAX // 1024} MiB with {label}.",
+        "server_memory_peak",
+        Subject(f"{MEMORY_KIB_MAX // 1024} MiB", "", "relaxed", "oss"),
+        server,
+        label,
+        "growth",
+        1.0,
+        raw.configuration,
+    )
+    limits = tuple(tuple(float(MEMORY_KIB_MAX) for _ in rounds) for rounds in peaks)
+    try:
+        found = contrast((Term(limits, 1.0), Term(peaks, -1.0)), seed=raw.configuration.seed)
+    except TooFewBuilds as error:
+        yield _missing(unjudged, str(error.args[0]))
+        return
+    yield conclude(unjudged, found)
 
 
 def agents_label(count: int) -> str:

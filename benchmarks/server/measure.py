@@ -18,7 +18,7 @@ from benchmarks.results import Blank, Sample, Subject
 from benchmarks.server import calls, processes
 from benchmarks.server.calls import Judge, WrongAnswers, require_right
 from benchmarks.server.config import ServerConfig
-from benchmarks.server.goals import ECHO, GROWING, Scenario, agents_label
+from benchmarks.server.goals import ECHO, FIXED, GROWING, Scenario, agents_label
 from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport
 from benchmarks.server.processes import Credentials, Running
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
@@ -60,6 +60,10 @@ class Target:
     subject: Subject
     metadata: dict[str, str]
     agents: list[Agent]
+
+
+Load = tuple[LoadPlan, str, Judge]
+"""What to send, the bare handler that it goes to (empty: the server), and which answers are right."""
 
 
 @dataclass(slots=True)
@@ -136,24 +140,27 @@ class ServerBuild:
     def _visit(
         self, scenario: Scenario, target: Target, echo: Running, message: Agent, index: int, random: Random
     ) -> None:
-        """Load the server and the echo with the same message, one after the other, in either order."""
-        bare = Subject(ECHO, "", scenario.durability, scenario.profile)
-        if scenario.metric == "get":
-            get, right = calls.gets(target.agents), calls.is_one_of(target.agents)
-            on_server = self._plan(target.running.address, calls.GET, get, metadata=target.metadata)
-            on_echo = self._plan(echo.address, calls.BARE_FIXED, get, metadata=target.metadata)
-            size = target.agents[0].ByteSize()
-        else:
-            create, prefix = calls.encoded([message]), self._prefix()
-            right = calls.is_created(prefix)
-            on_server = self._plan(
-                target.running.address, calls.CREATE, create, metadata=target.metadata, unique=prefix
-            )
-            on_echo = self._plan(echo.address, calls.BARE_ECHO, create, metadata=target.metadata, unique=prefix)
-            size = message.ByteSize()
-        pair = [(on_server, target.subject, right), (on_echo, bare, calls.has_bytes(size - 64, 128))]
-        for plan, subject, judge in random.sample(pair, len(pair)):
+        """Load the server and what it is compared with by the same message, one after the other, in any order."""
+        create = scenario.metric != "get"
+        loads = self._create_loads(target, echo, message) if create else self._get_loads(target, echo)
+        for plan, engine, judge in random.sample(loads, len(loads)):
+            bare = Subject(engine, "", scenario.durability, scenario.profile)
+            subject = bare if engine else target.subject
             self._take(scenario.metric, replace(plan, concurrency=scenario.concurrency), subject, judge, index)
+
+    def _create_loads(self, target: Target, echo: Running, message: Agent) -> list[Load]:
+        create, prefix, size = calls.encoded([message]), self._prefix(), message.ByteSize()
+        on_server = self._plan(target.running.address, calls.CREATE, create, metadata=target.metadata, unique=prefix)
+        on_echo = self._plan(echo.address, calls.BARE_ECHO, create, metadata=target.metadata, unique=prefix)
+        return [(on_server, "", calls.is_created(prefix)), (on_echo, ECHO, calls.has_bytes(size - 64, 128))]
+
+    def _get_loads(self, target: Target, echo: Running) -> list[Load]:
+        get, same, size = calls.gets(target.agents), calls.encoded(target.agents), target.agents[0].ByteSize()
+        on_server = self._plan(target.running.address, calls.GET, get, metadata=target.metadata)
+        on_echo = self._plan(echo.address, calls.BARE_ECHO, same, metadata=target.metadata)
+        on_fixed = self._plan(echo.address, calls.BARE_FIXED, get, metadata=target.metadata)
+        right = calls.is_one_of(target.agents)
+        return [(on_server, "", right), (on_echo, ECHO, right), (on_fixed, FIXED, calls.has_bytes(size - 64, 128))]
 
     def _take(self, metric: str, plan: LoadPlan, subject: Subject, judge: Judge, index: int) -> None:
         self.tell(f"{metric} {subject.label}")
@@ -259,5 +266,6 @@ def steps_of(config: ServerConfig) -> Iterator[str]:
     """Yield one entry for each step that a whole run tells of when nothing fails."""
     counts = config.counts
     for _ in range(counts.builds):
-        yield from ["load"] * (2 * len(config.scenarios) * counts.rounds + 2)
+        loads = sum(3 if one.metric == "get" else 2 for one in config.scenarios)
+        yield from ["load"] * (loads * counts.rounds + 2)
         yield from ["growth"] * (len(config.growth_sizes) * (1 + counts.rounds * len(GROWING)))
