@@ -147,6 +147,8 @@ class UnitOfWork:
         return (kind, id) in self._deletes or (kind, id) in self._puts
 
     def _staged_under(self, kind: str, index: str, key: IndexKey) -> Iterable[Put]:
+        if not self._puts:
+            return ()
         candidates = [put for put in self._puts.values() if put.kind == kind]
         if not candidates:
             return ()

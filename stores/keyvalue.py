@@ -407,7 +407,10 @@ class KeyValueStore:
         return False
 
     def _check_index(self, kind: str, index: str, key: IndexKey) -> bool:
-        unique = kind_of(self._schema, kind).index(index).unique
+        try:
+            unique = self._layouts[kind].indexes[index].unique
+        except KeyError:
+            unique = kind_of(self._schema, kind).index(index).unique  # says what there is
         check_key(index, key)
         return unique
 
