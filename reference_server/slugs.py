@@ -20,8 +20,5 @@ def slug_of(name: str) -> str:
     Lower-case, each white space character to a hyphen, then only ASCII letters, digits and hyphens, no run of
     hyphens, none at either end, no limit of length. Source: behaviour contract, step 3.
     """
-    if name.isascii():
-        kept = name.translate(_ASCII)
-    else:
-        kept = _DROPPED.sub("", _BLANK.sub("-", name.lower()))
+    kept = name.translate(_ASCII) if name.isascii() else _DROPPED.sub("", _BLANK.sub("-", name.lower()))
     return (_RUN.sub("-", kept) if "--" in kept else kept).strip("-")
