@@ -18,6 +18,7 @@ from reference_server.errors import (
     MalformedRequest,
     Unavailable,
 )
+from reference_server.gathering import Gathering
 from reference_server.pipeline import Operation, run_steps
 from reference_server.short_get import ShortWay, short_get
 from reference_server.unit_of_work import UnitOfWork
@@ -33,6 +34,7 @@ from stores.contract import (
     Operation as StoreOperation,
 )
 from stores.group_commit_async import AsyncGroupCommitter
+from stores.group_commit_turn import TurnCommitter
 
 _ATTEMPTS_MAX = 8
 """So often a request is done over when others change what it read; each round one of the others has succeeded."""
@@ -40,27 +42,13 @@ _ATTEMPTS_MAX = 8
 Commit = Callable[[Sequence[StoreOperation]], Awaitable[object]]
 
 
-class InlineCommit:
-    """Commits on the event loop: for relaxed stores, whose commit takes microseconds."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def commit(self, batch: Sequence[StoreOperation]) -> int:
-        """Commit at once."""
-        return self._store.commit(batch)
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-Committer = InlineCommit | AsyncGroupCommitter
+Committer = TurnCommitter | AsyncGroupCommitter
 
 
 def committer_for(store: Store) -> Committer:
     """Return the way of committing that fits the store's durability."""
     durable = store.capabilities.durability is Durability.DURABLE
-    return AsyncGroupCommitter(store) if durable and store.capabilities.persistent else InlineCommit(store)
+    return AsyncGroupCommitter(store) if durable and store.capabilities.persistent else TurnCommitter(store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +61,7 @@ class Executor:
     after_commit: Callable[[], None]
     """Called after each commit that wrote something: wakes whoever waits for events."""
     facts: Facts = field(default_factory=Facts)
+    gathering: Gathering = field(default_factory=Gathering)
 
     def short_way(self, operation: Operation) -> ShortWay | None:
         """Return what answers most requests of an operation without its steps, or None if there is no such thing."""
@@ -86,6 +75,8 @@ class Executor:
         time_remaining: Callable[[], float | None] = lambda: None,
     ) -> bytes:
         """Run `operation` on the request in `data` and return the response's bytes. Raises ApiError."""
+        if operation.writes:
+            await self.gathering.turn()
         try:
             for _attempt in range(_ATTEMPTS_MAX):
                 work = UnitOfWork(self.store, self.facts)

@@ -15,6 +15,8 @@ from reference_server.call import Profile, State
 from reference_server.kinds import ResourceKind
 from reference_server.unit_of_work import UnitOfWork
 
+_COMMANDS = "CommandController"
+"""How the wire contract's services end whose methods change something."""
 StepFunction = Callable[[State, UnitOfWork], State]
 
 
@@ -45,6 +47,8 @@ class Operation:
     response_type: type[Message]
     requirement: Requirement | None = None
     profiles: frozenset[Profile] = frozenset(Profile)
+    writes: bool = False
+    """It is one of a command controller's; what query controllers offer only reads."""
 
     def for_profile(self, profile: Profile) -> Operation:
         """Return the operation with the steps that the profile has."""
@@ -57,7 +61,8 @@ def operation(
     """Make an operation; what it requires of callers is read from the method's options."""
     profiles = frozenset(Profile) if only is None else frozenset({only})
     request_type, response_type = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-    return Operation(name, kind, method, steps, request_type, response_type, requirement_of(method), profiles)
+    requirement, writes = requirement_of(method), method.containing_service.name.endswith(_COMMANDS)
+    return Operation(name, kind, method, steps, request_type, response_type, requirement, profiles, writes)
 
 
 def run_steps(state: State, work: UnitOfWork) -> State:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from stores.contract import Batch, StoreClosed, StoreError
 from stores.group_commit import GROUP_MAX, CommitsMany
+from stores.group_commit_turn import tell
 
 _Waiting = tuple[Batch, "asyncio.Future[int]"]
 
@@ -65,11 +66,4 @@ class AsyncGroupCommitter:
         else:
             self._write_next()
         failure = done.exception()
-        outcomes = done.result() if failure is None else [failure] * len(group)
-        for (_, future), outcome in zip(group, outcomes, strict=True):
-            if future.done():
-                continue
-            if isinstance(outcome, BaseException):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+        tell(group, done.result() if failure is None else [failure] * len(group))

@@ -1,0 +1,67 @@
+"""Group commit within a turn of an event loop: for relaxed stores, whose writes are too short to hand to a thread.
+
+All batches that come in one turn of the loop go in one write at the beginning of the next. They share what a write
+costs however small it is: one call of the engine, one record in its log, one row with the store's numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from stores.contract import Batch, StoreClosed
+from stores.group_commit import CommitsMany
+
+
+class TurnCommitter:
+    """Commits from the coroutines of one event loop, on the loop. The store stays the caller's to close."""
+
+    def __init__(self, store: CommitsMany) -> None:
+        self._store = store
+        self._waiting: list[tuple[Batch, asyncio.Future[int]]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Where the next write is scheduled."""
+        self._closed = False
+
+    async def commit(self, batch: Batch) -> int:
+        """Commit with the others of this turn; return or raise what `Store.commit` does. Raises StoreClosed.
+
+        A caller cancelled before the write takes its batch back.
+        """
+        if self._closed:
+            raise StoreClosed("the group committer is closed", hint="commit before close")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[int] = loop.create_future()
+        self._waiting.append((batch, future))
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_soon(self._write)
+        return await future
+
+    def close(self) -> None:
+        """Write what waits. Twice is no error."""
+        self._closed = True
+        self._write()
+
+    def _write(self) -> None:
+        group = [(batch, future) for batch, future in self._waiting if not future.done()]
+        self._waiting, self._loop = [], None
+        if group:
+            tell(group, self._outcomes([batch for batch, _ in group]))
+
+    def _outcomes(self, batches: list[Batch]) -> Sequence[int | BaseException]:
+        try:
+            return self._store.commit_many(batches)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is each caller's to handle
+            return [error] * len(batches)
+
+
+def tell(group: list[tuple[Batch, asyncio.Future[int]]], outcomes: Sequence[int | BaseException]) -> None:
+    """Give each caller the outcome of its batch."""
+    for (_, future), outcome in zip(group, outcomes, strict=True):
+        if future.done():
+            continue
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
