@@ -81,6 +81,15 @@ class Agreement(RuleBasedStateMachine):
         """Commit several batches at once."""
         self._both("commit_many", lambda store: [_told(outcome) for outcome in store.commit_many(group)])
 
+    @rule(kind=kinds, org=orgs, order=st.permutations(IDS))
+    def hand_over(self, kind: str, org: str, order: list[str]) -> None:
+        """Let a resource give up its slug in the batch in which another takes it, the taker first."""
+        giver, taker, _ = order
+        held, free = SLUGS
+        self._both("commit", lambda store: store.commit([_put(kind, giver, held, org, "any", None)]))
+        exchange = [_put(kind, taker, held, org, "any", None), _put(kind, giver, free, org, "any", None)]
+        self._both("hand over", lambda store: store.commit(exchange))
+
     @precondition(lambda self: self.store.capabilities.persistent)
     @rule()
     def reopen(self) -> None:
