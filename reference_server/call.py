@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,11 +33,11 @@ class Caller:
     """The identity behind a request."""
 
     id: str
+    ref: Ref = field(init=False)
+    """The caller as a principal of policies."""
 
-    @property
-    def ref(self) -> Ref:
-        """The caller as a principal of policies."""
-        return Ref("identity_account", self.id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ref", Ref("identity_account", self.id))
 
 
 SYSTEM = Caller(SYSTEM_ID)

@@ -24,7 +24,7 @@ _STAGED_REVISION = -1
 class UnitOfWork:
     """Stages puts and deletes over a store and answers reads as if they had happened."""
 
-    __slots__ = ("_audits", "_conditions", "_deletes", "_puts", "_store", "_wire", "facts")
+    __slots__ = ("_audits", "_conditions", "_deletes", "_instant", "_puts", "_store", "_wire", "facts")
 
     def __init__(self, store: Store, facts: Facts | None = None) -> None:
         self._store = store
@@ -34,6 +34,7 @@ class UnitOfWork:
         self._conditions: list[Vacant | Present] = []
         self._wire: dict[int, bytes] = {}
         self._audits: dict[str, ApiResourceAudit] = {}
+        self._instant: Timestamp | None = None
 
     def record(self, kind: str, id: str) -> Record | None:  # noqa: A002 - the field's name in the wire contract
         """Return a resource as stored, or as staged (then with revision -1 and position 0), or None."""
@@ -119,11 +120,17 @@ class UnitOfWork:
         if (kind, id) not in self._puts:
             self._conditions.append(Present(kind, id))
 
+    def instant(self, now: Callable[[], Timestamp]) -> Timestamp:
+        """Return the one instant at which everything of this request happens. To be copied."""
+        if self._instant is None:
+            self._instant = now()
+        return self._instant
+
     def audit_of_creation(self, actor_id: str, now: Callable[[], Timestamp]) -> ApiResourceAudit:
         """Return the audit of what an actor creates in this request: all at one instant. To be copied."""
         audit = self._audits.get(actor_id)
         if audit is None:
-            audit = self._audits[actor_id] = created(actor_id, now())
+            audit = self._audits[actor_id] = created(actor_id, self.instant(now))
         return audit
 
     def wire(self, message: Message) -> bytes:

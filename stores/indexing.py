@@ -103,10 +103,6 @@ def _policy_entries(policy: IamPolicy) -> Entries:
     return [*entries, ("userset", (relation, *held))] if of else entries
 
 
-def _event_entries(event: CloudEvent) -> Entries:
-    return (("subject", (event.subject,)),)
-
-
 def _no_entries(_: object) -> Entries:
     return ()
 
@@ -130,7 +126,7 @@ KINDS: Schema = {
             ),
             _policy_entries,
         ),
-        Kind("event", CloudEvent, (Index("subject", counted=False),), _event_entries),
+        Kind("event", CloudEvent, (), _no_entries),
         Kind("cursor", Cursor, (), _no_entries),
     )
 }

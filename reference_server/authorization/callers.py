@@ -158,4 +158,8 @@ def caller_by_token(sources: Iterable[KnowsCallers], metadata: Iterable[tuple[st
     token = bearer_token(metadata)
     if not token:
         return None
-    return next((caller for source in sources if (caller := source.caller_of(token)) is not None), None)
+    for source in sources:
+        caller = source.caller_of(token)
+        if caller is not None:
+            return caller
+    return None

@@ -91,8 +91,9 @@ def new_policy(state: State, work: UnitOfWork, statement: Statement) -> IamPolic
     policy = IamPolicy(api_version="iam.stigmer.ai/v1", kind="IamPolicy")
     policy.metadata.id = f"{IAM_POLICY.id_prefix}-{state.rules.clock.new_ulid()}"
     spec = policy.spec
-    spec.principal.kind, spec.principal.id, spec.principal.relation = principal
-    spec.resource.kind, spec.resource.id = resource.kind, resource.id
+    held_by, held = spec.principal, spec.resource
+    held_by.kind, held_by.id, held_by.relation = principal
+    held.kind, held.id = resource.kind, resource.id
     spec.relation = relation
     policy.status.audit.CopyFrom(work.audit_of_creation(state.actor.id, state.rules.clock.now))
     return policy

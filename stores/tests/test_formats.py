@@ -168,7 +168,7 @@ def _newer_leveldb(path: Path) -> None:
 
 def _newer_sqlite(path: Path) -> None:
     database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 2")
+    database.execute("PRAGMA user_version = 3")
     database.close()
 
 
