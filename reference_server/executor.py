@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError, Message
 
+from reference_server.answers import Answers, changes_what_is_there
 from reference_server.authorization.facts import Facts
 from reference_server.call import Caller, Rules, State
 from reference_server.errors import (
@@ -62,10 +64,11 @@ class Executor:
     """Called after each commit that wrote something: wakes whoever waits for events."""
     facts: Facts = field(default_factory=Facts)
     gathering: Gathering = field(default_factory=Gathering)
+    answers: Answers = field(default_factory=Answers)
 
     def short_way(self, operation: Operation) -> ShortWay | None:
         """Return what answers most requests of an operation without its steps, or None if there is no such thing."""
-        return short_get(operation, self.rules, self.store, self.facts)
+        return short_get(operation, self.rules, self.store, self.facts, self.answers)
 
     async def execute(
         self,
@@ -87,15 +90,31 @@ class Executor:
                     return response
                 _check_deadline(time_remaining())
                 try:
-                    await self.commit(batch)
+                    await self._committed(batch)
                 except Conflict:
                     continue
-                self.facts.after_commit(batch)
                 self.after_commit()
                 return response
         except StoreError as error:
             raise _translated(error) from error
         raise Aborted(f"{operation.name}: others kept changing the same resource; send the request again")
+
+    async def _committed(self, batch: Sequence[StoreOperation]) -> None:
+        if not changes_what_is_there(batch):
+            await self.commit(batch)
+            return
+        # A caller who leaves doesn't take what is remembered with him: the write may go on, and must be followed.
+        writing = asyncio.ensure_future(self._rewritten(batch))
+        writing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(writing)
+
+    async def _rewritten(self, batch: Sequence[StoreOperation]) -> None:
+        """Commit what changes or removes resources, and forget what was known of them."""
+        with self.answers.during(batch):
+            try:
+                await self.commit(batch)
+            finally:
+                self.facts.after_commit(batch)
 
 
 def _parse(operation: Operation, data: bytes) -> Message:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from reference_server.answers import ID_BYTES_MAX, TAG_OF_ID, Answers
 from reference_server.authorization.facts import Facts
 from reference_server.authorization.model import Ref
 from reference_server.authorization.policies import StoredPolicies
@@ -26,43 +27,47 @@ from stores.contract import Store, StoreError
 ShortWay = Callable[[bytes, Caller | None], bytes | None]
 """From a request's bytes and its caller to the response's bytes; None: declined."""
 
-_FIRST_FIELD_OF_TEXT = 1 << 3 | 2
-_ONE_BYTE_LENGTH_MAX = 127
 _HEADER_BYTES = 2
 
 
-def short_get(operation: Operation, rules: Rules, store: Store, facts: Facts) -> ShortWay | None:
+def short_get(operation: Operation, rules: Rules, store: Store, facts: Facts, answers: Answers) -> ShortWay | None:
     """Return the short way of an operation, or None if it isn't a get by id and nothing else."""
     steps = tuple(step for step in GET if rules.profile in step.profiles)
     if rules.tracer is not None or operation.steps != steps or not _is_one_id(operation.request_type):
         return None
     open_to_all = rules.profile is Profile.OSS
     may_get = (lambda _caller, _id: True) if open_to_all else _may_get(operation, rules, UnitOfWork(store, facts))
-    find, kind = store.get_bytes, operation.kind.name
+    find, kind, known, learn = store.get_bytes, operation.kind.name, answers.find, answers.learn
+
+    def look(data: bytes, caller: Caller) -> bytes | None:
+        id_ = _only_id(data)
+        found = None if id_ is None else find(kind, id_)
+        if id_ is None or found is None or not may_get(caller, id_):
+            return None
+        if not open_to_all and may_hold_secrets(found):
+            return None
+        learn(kind, data, caller.id, found)
+        return found
 
     def get(data: bytes, caller: Caller | None) -> bytes | None:
-        id_ = _only_id(data)
-        if id_ is None:
+        if caller is None:
             return None
         try:
-            found = find(kind, id_)
-            if found is None or not may_get(caller, id_):
-                return None
+            return known(kind, data, caller.id) or look(data, caller)
         except StoreError:
             return None
-        return found if open_to_all or not may_hold_secrets(found) else None
 
     return get
 
 
-def _may_get(operation: Operation, rules: Rules, reads: UnitOfWork) -> Callable[[Caller | None, str], bool]:
+def _may_get(operation: Operation, rules: Rules, reads: UnitOfWork) -> Callable[[Caller, str], bool]:
     """Return how Authorize decides by the method's option. `reads` never has anything staged."""
     requirement = operation.requirement
     if requirement is None or requirement.field_path != "value":
         return lambda _caller, _id: False
     allows, permission, kind = rules.authorizer.allows, requirement.permission, requirement.resource_kind
     policies = StoredPolicies(reads)
-    return lambda caller, id_: caller is not None and allows(caller.ref, permission, Ref(kind, id_), policies)
+    return lambda caller, id_: allows(caller.ref, permission, Ref(kind, id_), policies)
 
 
 def _is_one_id(request_type: type[Message]) -> bool:
@@ -74,7 +79,7 @@ def _is_one_id(request_type: type[Message]) -> bool:
 def _only_id(data: bytes) -> str | None:
     """Return the id in a request of the usual shape: the field's tag, a length of one byte, the text."""
     length = len(data) - _HEADER_BYTES
-    if 0 < length <= _ONE_BYTE_LENGTH_MAX and data[0] == _FIRST_FIELD_OF_TEXT and data[1] == length:
+    if 0 < length <= ID_BYTES_MAX and data[0] == TAG_OF_ID and data[1] == length:
         try:
             return data[_HEADER_BYTES:].decode()
         except UnicodeDecodeError:

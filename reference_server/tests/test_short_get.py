@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
+from reference_server.answers import Answers
 from reference_server.authorization.facts import Facts
 from reference_server.call import SYSTEM, Caller
 from reference_server.errors import ApiError
@@ -108,9 +109,9 @@ def test_a_request_with_more_in_it_is_left_to_the_steps(oss: Bench) -> None:
 def test_other_steps_and_traced_steps_have_no_short_way(oss: Bench) -> None:
     rules, store = oss.application.rules, oss.store
     get = rules.operations["agent-get"]
-    assert short_get(rules.operations["agent-create"], rules, store, Facts()) is None
-    assert short_get(replace(get, steps=get.steps[1:]), rules, store, Facts()) is None
+    assert short_get(rules.operations["agent-create"], rules, store, Facts(), Answers()) is None
+    assert short_get(replace(get, steps=get.steps[1:]), rules, store, Facts(), Answers()) is None
     tracing = start_tracing("127.0.0.1:1")
     assert tracing is not None
-    assert short_get(get, replace(rules, tracer=tracing.tracer), store, Facts()) is None
+    assert short_get(get, replace(rules, tracer=tracing.tracer), store, Facts(), Answers()) is None
     tracing.close()
