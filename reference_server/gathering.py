@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 
-GROUP_MAX = 16
-"""So many run in one turn: a few milliseconds in which nothing else does."""
+GROUP_MAX = 24
+"""So many run in one turn: some milliseconds in which nothing else does."""
 PATIENT_TURNS = 6
 """For so many turns without a newcomer the gathered wait on: about as long as gRPC takes to hand over the next."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +28,9 @@ from reference_server.telemetry import log
 from stores.contract import Store
 from stores.registry import open_store
 
+_SWITCH_SECONDS = 0.001
+"""So long a thread keeps the interpreter while another waits for it. A durable store commits in a thread of its own,
+which the interpreter's own 5 ms would let wait longer than the disk does."""
 _COLLECT_AFTER_ALLOCATIONS = 20_000
 """Some hundred requests' worth; the interpreter's own 700 means a collection every few requests."""
 
@@ -148,6 +152,7 @@ async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[st
         loop.add_signal_handler(each, stopping.set)
     address = await server.start()
     settle_memory()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     log().info("serving", address=address, profile=config.profile, store=config.store)
     on_ready(address)
     async with background(config, application):
