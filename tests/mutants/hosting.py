@@ -14,6 +14,7 @@ from typing import Any
 from opentelemetry.trace import Tracer
 
 from conformance.credentials import ROLES, Credentials, Role
+from reference_server.answers import Answers
 from reference_server.bootstrap import Application, build
 from reference_server.config import ServerConfig
 from reference_server.executor import Executor
@@ -66,10 +67,13 @@ def reference(
         )
         config = replace(config, **(settings or {}))
         application = build(config, store or memory, operations=operations)
-        if tracer is not None:
-            rules = replace(application.rules, tracer=tracer)
-            executor = Executor(application.store, rules, application.committer.commit, application.wakeup.set)
-            application = replace(application, rules=rules, executor=executor)
+        rules = application.rules if tracer is None else replace(application.rules, tracer=tracer)
+        # Some sins write behind the executor's back; what it remembers would hide what they did.
+        answers = Answers() if operations is OPERATIONS else Answers(bytes_max=0)
+        commit, wake = application.committer.commit, application.wakeup.set
+        application = replace(
+            application, rules=rules, executor=Executor(application.store, rules, commit, wake, answers=answers)
+        )
         with _served(config, application) as address:
             yield address
 
