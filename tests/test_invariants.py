@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.parity.v1.event_pb2 import CloudEvent
 from reference_server.bootstrap import build
 from reference_server.config import ServerConfig
 from reference_server.tests.conftest import TOKENS, Bench
@@ -36,7 +37,8 @@ def lose_policies(store: Store, made: Agent) -> None:
 
 
 def lose_events(store: Store, made: Agent) -> None:
-    store.commit([Delete("event", each.id) for each in store.scan("event", index="subject", key=(made.metadata.id,))])
+    events = {each.id: CloudEvent.FromString(each.data) for each in store.scan("event")}
+    store.commit([Delete("event", id_) for id_, event in events.items() if event.subject == made.metadata.id])
 
 
 DAMAGES: dict[Callable[[Store, Agent], None], str] = {
