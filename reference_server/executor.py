@@ -93,7 +93,6 @@ class Executor:
                     await self._committed(batch)
                 except Conflict:
                     continue
-                self.after_commit()
                 return response
         except StoreError as error:
             raise _translated(error) from error
@@ -102,6 +101,7 @@ class Executor:
     async def _committed(self, batch: Sequence[StoreOperation]) -> None:
         if not changes_what_is_there(batch):
             await self.commit(batch)
+            self.after_commit()
             return
         # A caller who leaves doesn't take what is remembered with him: the write may go on, and must be followed.
         writing = asyncio.ensure_future(self._rewritten(batch))
@@ -115,6 +115,7 @@ class Executor:
                 await self.commit(batch)
             finally:
                 self.facts.after_commit(batch)
+        self.after_commit()
 
 
 def _parse(operation: Operation, data: bytes) -> Message:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from protos.buf.validate import validate_pb2
+from protos.options import option_of
 from reference_server.answers import ID_BYTES_MAX, TAG_OF_ID, Answers
 from reference_server.authorization.facts import Facts
 from reference_server.authorization.model import Ref
@@ -19,7 +21,6 @@ from reference_server.authorization.policies import StoredPolicies
 from reference_server.call import Caller, Profile, Rules
 from reference_server.pipeline import Operation
 from reference_server.pipelines import GET
-from reference_server.plainly_valid import is_plainly_valid
 from reference_server.redaction import may_hold_secrets
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Store, StoreError
@@ -72,8 +73,11 @@ def _may_get(operation: Operation, rules: Rules, reads: UnitOfWork) -> Callable[
 
 def _is_one_id(request_type: type[Message]) -> bool:
     """Say whether a request is an id in field 1 and nothing else, and any id that isn't empty is valid."""
-    fields = [(field.name, field.number, field.type) for field in request_type.DESCRIPTOR.fields]
-    return fields == [("value", 1, FieldDescriptor.TYPE_STRING)] and is_plainly_valid(request_type(value="x"))
+    fields = request_type.DESCRIPTOR.fields
+    if [(field.name, field.number, field.type) for field in fields] != [("value", 1, FieldDescriptor.TYPE_STRING)]:
+        return False
+    rules = option_of(fields[0].GetOptions(), validate_pb2.field)
+    return rules is None or [rule.name for rule, _ in rules.ListFields()] == ["required"]
 
 
 def _only_id(data: bytes) -> str | None:

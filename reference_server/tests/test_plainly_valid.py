@@ -6,7 +6,6 @@ from typing import Any
 
 import protovalidate
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from hypothesis import given
@@ -17,23 +16,10 @@ from conformance.constraints import ROOTS, RuleCase, cases
 from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceReference
 from protos.buf.validate import validate_pb2
 from reference_server.plainly_valid import is_plainly_valid
+from reference_server.tests.ruled_messages import message_with_rules
 
 SAMPLES = dict(ROOTS)
 REQUESTS: list[Any] = [type(build()) for build in SAMPLES.values()]
-
-
-def _of_field(field_type: int, label: int, **rules: Any) -> Any:
-    """Return an empty message whose only field, `value`, has these rules."""
-    file = descriptor_pb2.FileDescriptorProto(name="made.proto", package="made", syntax="proto3")
-    file.dependency.append("buf/validate/validate.proto")
-    field = file.message_type.add(name="Made").field.add(name="value", number=1, type=field_type, label=label)
-    options: Any = field.options
-    options.Extensions[validate_pb2.field].MergeFrom(validate_pb2.FieldRules(**rules))
-    pool = descriptor_pool.DescriptorPool()
-    for known in (descriptor_pb2.DESCRIPTOR, *validate_pb2.DESCRIPTOR.dependencies, validate_pb2.DESCRIPTOR):
-        pool.AddSerializedFile(known.serialized_pb)
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("made.Made"))()
 
 
 @pytest.mark.parametrize("method", SAMPLES)
@@ -89,12 +75,12 @@ ONE, MANY = FieldDescriptor.LABEL_OPTIONAL, FieldDescriptor.LABEL_REPEATED
 @pytest.mark.parametrize(
     ("message", "value"),
     [
-        (_of_field(STRING, ONE, string=validate_pb2.StringRules(email=True)), "a@b.example"),
-        (_of_field(STRING, ONE, string=validate_pb2.StringRules(pattern=r"^\d+$")), "1"),
-        (_of_field(STRING, ONE, cel=[validate_pb2.Rule(id="x", expression="this.size() > 0")]), "a"),
-        (_of_field(INT32, ONE, int32=validate_pb2.Int32Rules(lt=5)), 1),
-        (_of_field(INT32, ONE, ignore=validate_pb2.IGNORE_ALWAYS), 1),
-        (_of_field(STRING, MANY, repeated=validate_pb2.RepeatedRules(min_items=1)), ["a"]),
+        (message_with_rules(STRING, ONE, string=validate_pb2.StringRules(email=True)), "a@b.example"),
+        (message_with_rules(STRING, ONE, string=validate_pb2.StringRules(pattern=r"^\d+$")), "1"),
+        (message_with_rules(STRING, ONE, cel=[validate_pb2.Rule(id="x", expression="this.size() > 0")]), "a"),
+        (message_with_rules(INT32, ONE, int32=validate_pb2.Int32Rules(lt=5)), 1),
+        (message_with_rules(INT32, ONE, ignore=validate_pb2.IGNORE_ALWAYS), 1),
+        (message_with_rules(STRING, MANY, repeated=validate_pb2.RepeatedRules(min_items=1)), ["a"]),
     ],
     ids=["email", "pattern", "cel", "lt", "ignore", "min_items"],
 )

@@ -6,16 +6,20 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
 
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
+from protos.buf.validate import validate_pb2
 from reference_server.answers import Answers
 from reference_server.authorization.facts import Facts
 from reference_server.call import SYSTEM, Caller
 from reference_server.errors import ApiError
 from reference_server.short_get import short_get
 from reference_server.tests.conftest import Bench, agent, policy
+from reference_server.tests.ruled_messages import message_with_rules
 from reference_server.tracing import start_tracing
 
+STRING, ONE = FieldDescriptor.TYPE_STRING, FieldDescriptor.LABEL_OPTIONAL
 UNKNOWN_FIELD = b"\x1a\x01x"
 
 
@@ -111,6 +115,8 @@ def test_other_steps_and_traced_steps_have_no_short_way(oss: Bench) -> None:
     get = rules.operations["agent-get"]
     assert short_get(rules.operations["agent-create"], rules, store, Facts(), Answers()) is None
     assert short_get(replace(get, steps=get.steps[1:]), rules, store, Facts(), Answers()) is None
+    short_id = message_with_rules(STRING, ONE, string=validate_pb2.StringRules(max_len=3))
+    assert short_get(replace(get, request_type=type(short_id)), rules, store, Facts(), Answers()) is None
     tracing = start_tracing("127.0.0.1:1")
     assert tracing is not None
     assert short_get(get, replace(rules, tracer=tracing.tracer), store, Facts(), Answers()) is None
