@@ -14,6 +14,7 @@ from reference_server.answers import Answers
 from reference_server.authorization.facts import Facts
 from reference_server.call import SYSTEM, Caller
 from reference_server.errors import ApiError
+from reference_server.redaction import may_hold_secrets
 from reference_server.short_get import short_get
 from reference_server.tests.conftest import Bench, agent, policy
 from reference_server.tests.ruled_messages import message_with_rules
@@ -81,6 +82,22 @@ def test_secrets_are_left_to_the_steps(cloud: Bench) -> None:
     answer = by_steps(cloud, "agent-get", data, Caller("ada"))
     assert answer is not None
     assert b"s3cret" not in answer
+
+
+@pytest.mark.parametrize(
+    ("data", "may"),
+    [
+        (b"", False),
+        (b"no such byte", False),
+        (b"ends with \x18", False),
+        (b"\x18\x00", False),
+        (b"\x18\x01", True),
+        (b"\x18\x18\x01", True),
+        (b"a length \x18 of text, then \x18\x01", True),
+    ],
+)
+def test_a_mark_of_a_secret_is_found_wherever_it_stands(data: bytes, may: bool) -> None:
+    assert may_hold_secrets(data) is may
 
 
 @pytest.mark.parametrize(
