@@ -1,9 +1,10 @@
 """What calling Badger from Python costs above calling it from Go: `python -m stores.engines.badger.overhead`.
 
-Both sides do the same: 10,000 keys of one size, then single gets, single puts (one key, one transaction, encoded for
-each call), in the same order, through the same functions of the bridge; `bridge/bench_test.go` is the Go side. Rounds
-of both sides alternate in one run, because the machine's speed drifts. Each side times windows of 50 calls; a round's
-figure is its median window, and the overhead of a round is Python's figure minus Go's.
+Both sides do the same: a fresh process, a new database with 10,000 keys of one size, all of it written to the disk,
+then single gets or single puts (one key, one transaction, encoded for each call), in the same order, through the same
+functions of the bridge; `bridge/bench_test.go` is the Go side. Rounds of both sides alternate in one run, because the
+machine's speed drifts, and they take turns in going first. Each side times windows of 50 calls; a round's figure is its
+median window, and the overhead of a round is Python's figure minus Go's.
 
 The goal is judged against a free goroutine. The column `thread` is the same Go code on a goroutine tied to a thread,
 which is what a call from C would pay if it called straight into Go. A put passes through a second thread (see
@@ -27,6 +28,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from stores.contract import StoreUnavailable
@@ -42,6 +44,11 @@ _BENCHMARKS = {"get": "BenchmarkGet", "put, relaxed": "BenchmarkPutRelaxed", "pu
 _LINE = re.compile(r"^Benchmark.* ([\d.]+) best-ns/op\s+([\d.]+) middle-ns/op", re.MULTILINE)
 WINDOW = 50
 """Calls that are timed together. As in bench_test.go."""
+WARM_UP_DURABLE = 500
+"""Durable puts before the timed ones; gets and relaxed puts: one for each key. What a process does only once, such as
+bringing memory to its processor, counts for neither side. As in bench_test.go."""
+DURABLE_SHARE = 10
+"""A durable put takes more than ten times as long as the other calls, so a round makes a tenth of them."""
 _TIMEOUT_SECONDS = 600
 _SWITCH = """
 import os, sys, time
@@ -119,15 +126,17 @@ def measure(rounds: int, calls: int, value_bytes: int, operations: Sequence[str]
     found: dict[str, list[Round]] = {name: [] for name in operations}
     with tempfile.TemporaryDirectory() as scratch:
         binary = _compiled(go, Path(scratch) / "bench")
-        sides = {name: _PythonSide(Path(scratch) / name, name, value_bytes) for name in operations}
-        try:
-            for _ in range(rounds):
-                for name, side in sides.items():
-                    free, thread = (_go_round(binary, name, calls, value_bytes, form) for form in ("", "Locked"))
-                    found[name].append(Round(free, thread, side.round(calls)))
-        finally:
-            for side in sides.values():
-                side.engine.close()
+        for turn in range(rounds):
+            for name in operations:
+                count = calls // DURABLE_SHARE if name.endswith("durable") else calls
+                sides: dict[str, Callable[[], Figure]] = {
+                    "go": partial(_go_round, binary, name, count, value_bytes, ""),
+                    "thread": partial(_go_round, binary, name, count, value_bytes, "Locked"),
+                    "python": partial(_python_round, name, count, value_bytes),
+                }
+                order = list(sides)[:: 1 if turn % 2 else -1]
+                figures = {side: sides[side]() for side in order}
+                found[name].append(Round(**figures))
     return [Overhead(name, tuple(each)) for name, each in found.items()]
 
 
@@ -152,30 +161,43 @@ def switch_us(turns: int = 5_000) -> float:
     return float(finished.stdout) if finished.returncode == 0 else float("nan")
 
 
-class _PythonSide:
-    """The Python side of one operation over a filled database."""
-
-    def __init__(self, path: Path, operation: str, value_bytes: int) -> None:
-        self.durable = operation.endswith("durable")
-        self.engine = BadgerEngine(path, Settings(sync_writes=self.durable))
-        self.value = bytes(value_bytes)
-        self.keys = [b"agent/%08d" % (number * _STRIDE % KEYS) for number in range(KEYS)]
-        for first in range(0, KEYS, 100):
-            self.engine.write([(key, self.value) for key in self.keys[first : first + 100]], sync=self.durable)
-        self.call: Callable[[bytes], object] = self.engine.get if operation == "get" else self.put
-
-    def put(self, key: bytes) -> None:
-        self.engine.write(((key, self.value),), sync=self.durable)
-
-    def round(self, calls: int) -> Figure:
-        call, windows = self.call, []
-        for first in range(0, calls, WINDOW):
-            keys = [self.keys[number % KEYS] for number in range(first, first + WINDOW)]
-            started = time.perf_counter()
-            for key in keys:
+def time_calls(operation: str, calls: int, value_bytes: int) -> Figure:
+    """Fill a new database and time the calls of one operation: the Python side of a round, in a process of its own."""
+    durable = operation.endswith("durable")
+    value = bytes(value_bytes)
+    keys = [b"agent/%08d" % (number * _STRIDE % KEYS) for number in range(KEYS)]
+    with tempfile.TemporaryDirectory() as scratch:
+        engine = BadgerEngine(Path(scratch), Settings(sync_writes=durable))
+        try:
+            for first in range(0, KEYS, 100):
+                engine.write([(b"agent/%08d" % number, value) for number in range(first, first + 100)], sync=durable)
+            call = engine.get if operation == "get" else partial(_put, engine, value, durable)
+            os.sync()  # what the filling left behind would be written during the calls
+            for key in keys[-WARM_UP_DURABLE if durable else 0 :]:
                 call(key)
-            windows.append((time.perf_counter() - started) / WINDOW * 1e6)
-        return Figure(min(windows), statistics.median_high(windows))
+            windows = []
+            for first in range(0, calls - WINDOW + 1, WINDOW):
+                chosen = [keys[number % KEYS] for number in range(first, first + WINDOW)]
+                started = time.perf_counter()
+                for key in chosen:
+                    call(key)
+                windows.append((time.perf_counter() - started) / WINDOW * 1e6)
+        finally:
+            engine.close()
+    return Figure(min(windows), statistics.median_high(windows))
+
+
+def _put(engine: BadgerEngine, value: bytes, durable: bool, key: bytes) -> None:  # noqa: FBT001 - bound once, by partial
+    engine.write(((key, value),), sync=durable)
+
+
+def _python_round(operation: str, calls: int, value_bytes: int) -> Figure:
+    command = [sys.executable, "-m", "stores.engines.badger.overhead", "--side", operation]
+    command += ["--calls", str(calls), "--value-bytes", str(value_bytes)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
+    if finished.returncode:
+        raise StoreUnavailable(f"the Python side failed: {finished.stderr.strip()[-500:]}")
+    return Figure(**json.loads(finished.stdout))
 
 
 def _compiled(go: str, target: Path) -> Path:
@@ -244,15 +266,20 @@ def main() -> None:
     """Measure and print; exit with 1 when a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m stores.engines.badger.overhead", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30, help="alternating rounds (default 30)")
-    parser.add_argument("--calls", type=int, default=2_000, help="calls in a round (default 2000)")
+    parser.add_argument("--calls", type=int, default=20_000, help="calls in a round (default 20000; durable: a tenth)")
     parser.add_argument("--value-bytes", type=int, default=1024, help="size of a value (default 1024)")
     parser.add_argument("--durable", action="store_true", help="measure durable puts as well")
     parser.add_argument("--json", type=Path, help="write every round to this file")
+    parser.add_argument("--side", choices=_BENCHMARKS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.side:
+        figure = time_calls(arguments.side, arguments.calls, arguments.value_bytes)
+        sys.stdout.write(json.dumps(asdict(figure)) + "\n")
+        return
     operations = [name for name in _BENCHMARKS if arguments.durable or not name.endswith("durable")]
     try:
         found = measure(
-            max(arguments.rounds, 4), max(arguments.calls, WINDOW), max(arguments.value_bytes, 0), operations
+            max(arguments.rounds, 4), max(arguments.calls, WINDOW * DURABLE_SHARE), max(arguments.value_bytes, 0), operations
         )
     except StoreUnavailable as error:
         sys.exit(f"error: {error}\n{error.hint}".strip())
