@@ -1,7 +1,8 @@
 """Group commit for one event loop: the batches that gather during a write go in the next one.
 
 The same as `GroupCommitter` for callers that are coroutines. A future of the loop costs a request a fraction of what
-waking the loop from a thread for every single commit would: here the thread wakes it once for each write.
+waking the loop from a thread for every single commit would: here the thread wakes it once for each write. Where the
+store can plan a write apart from doing it (`StagesWrites`), the thread does nothing but wait for the disk.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from stores.contract import Batch, StoreClosed, StoreError
 from stores.group_commit import GROUP_MAX, CommitsMany
 from stores.group_commit_turn import tell
+from stores.staged import StagedWrite, StagesWrites
 
 _Waiting = tuple[Batch, "asyncio.Future[int]"]
 
@@ -22,6 +24,7 @@ class AsyncGroupCommitter:
 
     def __init__(self, store: CommitsMany, group_max: int = GROUP_MAX) -> None:
         self._store = store
+        self._stage = store.stage if isinstance(store, StagesWrites) else None
         self._group_max = group_max
         self._waiting: deque[_Waiting] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
@@ -54,9 +57,21 @@ class AsyncGroupCommitter:
                 group.append((batch, future))
         self._is_writing = bool(group)
         if group:
-            loop = asyncio.get_running_loop()
-            writing = loop.run_in_executor(self._thread, self._store.commit_many, [batch for batch, _ in group])
+            writing = self._begin([batch for batch, _ in group])
             writing.add_done_callback(lambda done: self._written(group, done))
+
+    def _begin(self, batches: list[Batch]) -> asyncio.Future[list[int | StoreError]]:
+        """Plan on the loop if the store can do that, and write in the thread."""
+        loop = asyncio.get_running_loop()
+        if self._stage is None:
+            return loop.run_in_executor(self._thread, self._store.commit_many, batches)
+        try:
+            staged = self._stage(batches)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is each caller's to handle
+            failed = loop.create_future()
+            failed.set_exception(error)
+            return failed
+        return loop.run_in_executor(self._thread, _written_out, staged)
 
     def _written(self, group: list[_Waiting], done: asyncio.Future[list[int | StoreError]]) -> None:
         """Begin the next write, then tell the callers: the disk works while they do."""
@@ -67,3 +82,8 @@ class AsyncGroupCommitter:
             self._write_next()
         failure = done.exception()
         tell(group, done.result() if failure is None else [failure] * len(group))
+
+
+def _written_out(staged: StagedWrite) -> list[int | StoreError]:
+    staged.write()
+    return staged.outcomes

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from google.protobuf.message import Message
 
@@ -46,6 +47,7 @@ from stores.indexing import KINDS, Schema, kind_of
 from stores.keyvalue_inserts import Declined, Inserts
 from stores.keyvalue_rows import RowChanges, Rows
 from stores.planning import Held, Plan, attempt, check_id, check_key
+from stores.staged import StagedWrite
 
 COUNTERS_KNOWN_MAX = 4096
 
@@ -88,6 +90,8 @@ class Engine(Protocol):
     has_checksums: bool
     """The engine checks what it reads; if not, the store keeps a checksum with each record."""
     # An engine that can't give space back says so with `compactable = False`; without it, it can.
+    # An engine whose driver collects a batch before it writes it may have `prepare`, with the arguments of `write`:
+    # it returns what then writes, and that is all that is left to another thread.
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key in the newest state, or None."""
@@ -115,6 +119,19 @@ class Engine(Protocol):
     def close(self) -> None:
         """Release files and locks."""
         ...
+
+
+Prepare = Callable[..., Callable[[], None]]
+"""An engine's `prepare`: the arguments of `Engine.write`."""
+
+
+class _Planned(NamedTuple):
+    """What some batches come to: an outcome for each, the rows to write, and what is known once they are written."""
+
+    outcomes: list[int | StoreError]
+    rows: RowChanges
+    state: layout.State
+    counters: dict[bytes, bytes | None]
 
 
 class KeyValueStore:
@@ -181,12 +198,42 @@ class KeyValueStore:
         """See `Store`."""
         return self._commit(batches)
 
+    def stage(self, batches: Sequence[Batch]) -> StagedWrite:
+        """Do `commit_many` up to the write itself, which another thread can do; until then no one else commits.
+
+        Raises what `commit_many` raises before it writes. Whatever comes of it, `StagedWrite.write` must be called.
+        """
+        self._gate.enter()
+        try:
+            self._lock.acquire()
+            try:
+                self._check_writable()
+                planned = self._plan(batches)
+                prepare: Prepare | None = getattr(self._engine, "prepare", None)
+                write = prepare(planned.rows, sync=self._sync) if prepare and planned.rows else None
+            except BaseException:
+                self._lock.release()
+                raise
+        except BaseException:
+            self._gate.leave()
+            raise
+        return StagedWrite(planned.outcomes, partial(self._write_staged, planned, write))
+
+    def _write_staged(self, planned: _Planned, write: Callable[[], None] | None) -> None:
+        try:
+            self._write(planned, write)
+        finally:
+            self._lock.release()
+            self._gate.leave()
+
     def _commit(self, batches: Sequence[Batch]) -> list[int | StoreError]:
         self._gate.enter()
         try:
             with self._lock:
                 self._check_writable()
-                return self._insert(batches) or self._change(batches)
+                planned = self._plan(batches)
+                self._write(planned)
+                return planned.outcomes
         finally:
             self._gate.leave()
 
@@ -197,8 +244,11 @@ class KeyValueStore:
                 hint="open the store again: that reads back what was really written",
             )
 
-    def _insert(self, batches: Sequence[Batch]) -> list[int | StoreError] | None:
-        """Commit batches that only create, the short way; None if there is more to them."""
+    def _plan(self, batches: Sequence[Batch]) -> _Planned:
+        return self._plan_inserts(batches) or self._plan_changes(batches)
+
+    def _plan_inserts(self, batches: Sequence[Batch]) -> _Planned | None:
+        """Plan batches that only create, the short way; None if there is more to them."""
         counters = self._counters if len(self._counters) < COUNTERS_KNOWN_MAX else {}
         self._counters = {}  # known again once all is written
         inserts = Inserts(self._engine.get, self._layouts, self._codec, self._state, counters, checksum=self._checksum)
@@ -207,34 +257,37 @@ class KeyValueStore:
             rows, state = inserts.finish()
         except (Declined, EngineCorrupt):  # the long way says of which resource
             return None
-        if any(outcomes):
-            self._write(rows, state)
-            self._counters = counters
-        return outcomes
+        return _Planned(outcomes, rows if any(outcomes) else [], state, counters)
 
-    def _change(self, batches: Sequence[Batch]) -> list[int | StoreError]:
-        """Commit any batches: plan them one after another, then write what the plan comes to."""
+    def _plan_changes(self, batches: Sequence[Batch]) -> _Planned:
+        """Plan any batches, one after another, and what to write for all of them."""
         plan = Plan(self._schema, self, self._codec, self._state.position, self._state.revision)
         outcomes = [attempt(plan, batch) for batch in batches]
-        if plan.changes:
-            counts = dict(self._state.counts)
-            rows = Rows(self._engine.get, self._layouts, counts, checksum=self._checksum)
-            for change in plan.changes.values():
-                rows.add(change)
-            state = layout.State(plan.position, plan.revision, counts)
-            self._write(rows.finish(state), state)
-        return outcomes
+        if not plan.changes:
+            return _Planned(outcomes, [], self._state, {})
+        counts = dict(self._state.counts)
+        rows = Rows(self._engine.get, self._layouts, counts, checksum=self._checksum)
+        for change in plan.changes.values():
+            rows.add(change)
+        state = layout.State(plan.position, plan.revision, counts)
+        return _Planned(outcomes, rows.finish(state), state, {})
 
-    def _write(self, rows: RowChanges, state: layout.State) -> None:
-        """Write rows in one engine batch. A write that fails makes the store read-only: see `commit`."""
+    def _write(self, planned: _Planned, write: Callable[[], None] | None = None) -> None:
+        """Write all rows in one engine batch. A write that fails makes the store read-only: see `commit`."""
+        if not planned.rows:
+            return
         try:
-            self._engine.write(rows, sync=self._sync)
+            if write is None:
+                self._engine.write(planned.rows, sync=self._sync)
+            else:
+                write()
         except InvalidOperation:
             raise  # the engine refused it before it wrote anything: the store stays usable
         except BaseException as error:
             self._failure = str(error) or type(error).__name__
             raise
-        self._state = state
+        self._state = planned.state
+        self._counters = planned.counters
 
     # ---- what a plan asks
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import plyvel
@@ -69,6 +70,10 @@ class LevelDbEngine:
 
     def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
         """See `Engine`."""
+        self.prepare(changes, sync=sync)()
+
+    def prepare(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> Callable[[], None]:
+        """See `Engine`. LevelDB itself holds the lock of no thread while it writes."""
         batch = self._db.write_batch(sync=sync)
         put, delete = batch.put, batch.delete
         for key, value in changes:
@@ -76,6 +81,9 @@ class LevelDbEngine:
                 delete(key)
             else:
                 put(key, value)
+        return partial(self._write, batch)
+
+    def _write(self, batch: plyvel.WriteBatch) -> None:
         try:
             batch.write()
         except plyvel.Error as error:
