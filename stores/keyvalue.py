@@ -7,8 +7,10 @@ What stands in the engine (all numbers big-endian; *kind* is one length byte and
 | `M`                                         | JSON: product, format version, codec                             |
 | `S`                                         | last position, last revision, and how many resources a kind has  |
 | `r` kind id                                 | a record: header, index keys (JSON), the message by the codec    |
-| `o` kind position                           | id: the order of creation                                        |
-| `u` kind index key                          | position, id: a unique index                                     |
+| `o` kind span                               | the order of creation: place and id of each in a span of         |
+|                                             | positions                                                        |
+| `u` kind index key                          | position, id: a unique index; where another index leads it, the  |
+|                                             | key has two parts, and the first is the other's key              |
 | `i` kind index key position                 | id: an index that isn't unique                                   |
 | `c` kind index key                          | how many entries such a key has; if it is only one, also its     |
 |                                             | position and id, and there is no `i` row then                    |
@@ -44,7 +46,7 @@ from stores.contract import (
 )
 from stores.gate import Gate
 from stores.indexing import KINDS, Schema, kind_of
-from stores.keyvalue_inserts import Declined, Inserts
+from stores.keyvalue_inserts import Declined, Inserts, Tails
 from stores.keyvalue_rows import RowChanges, Rows
 from stores.planning import Held, Plan, attempt, check_id, check_key
 from stores.staged import StagedWrite
@@ -132,6 +134,7 @@ class _Planned(NamedTuple):
     rows: RowChanges
     state: layout.State
     counters: dict[bytes, bytes | None]
+    tails: Tails
 
 
 class KeyValueStore:
@@ -152,6 +155,8 @@ class KeyValueStore:
         self._failure: str | None = None
         self._counters: dict[bytes, bytes | None] = {}
         """Index counters as the engine has them, those that the last creations read: most come again."""
+        self._tails: Tails = {}
+        """Each kind's last order row as the engine has it, once something was created: the next creation adds to it."""
         self.capabilities = Capabilities(
             engine=engine.name,
             codec=codec.name,
@@ -250,27 +255,30 @@ class KeyValueStore:
     def _plan_inserts(self, batches: Sequence[Batch]) -> _Planned | None:
         """Plan batches that only create, the short way; None if there is more to them."""
         counters = self._counters if len(self._counters) < COUNTERS_KNOWN_MAX else {}
-        self._counters = {}  # known again once all is written
-        inserts = Inserts(self._engine.get, self._layouts, self._codec, self._state, counters, checksum=self._checksum)
+        tails = self._tails
+        self._counters, self._tails = {}, {}  # known again once all is written
+        inserts = Inserts(
+            self._engine.get, self._layouts, self._codec, self._state, counters, tails, checksum=self._checksum
+        )
         try:
             outcomes: list[int | StoreError] = [inserts.add(batch) for batch in batches]
             rows, state = inserts.finish()
         except (Declined, EngineCorrupt):  # the long way says of which resource
             return None
-        return _Planned(outcomes, rows if any(outcomes) else [], state, counters)
+        return _Planned(outcomes, rows if any(outcomes) else [], state, counters, tails)
 
     def _plan_changes(self, batches: Sequence[Batch]) -> _Planned:
         """Plan any batches, one after another, and what to write for all of them."""
         plan = Plan(self._schema, self, self._codec, self._state.position, self._state.revision)
         outcomes = [attempt(plan, batch) for batch in batches]
         if not plan.changes:
-            return _Planned(outcomes, [], self._state, {})
+            return _Planned(outcomes, [], self._state, {}, {})
         counts = dict(self._state.counts)
         rows = Rows(self._engine.get, self._layouts, counts, checksum=self._checksum)
         for change in plan.changes.values():
             rows.add(change)
         state = layout.State(plan.position, plan.revision, counts)
-        return _Planned(outcomes, rows.finish(state), state, {})
+        return _Planned(outcomes, rows.finish(state), state, {}, {})
 
     def _write(self, planned: _Planned, write: Callable[[], None] | None = None) -> None:
         """Write all rows in one engine batch. A write that fails makes the store read-only: see `commit`."""
@@ -286,8 +294,7 @@ class KeyValueStore:
         except BaseException as error:
             self._failure = str(error) or type(error).__name__
             raise
-        self._state = planned.state
-        self._counters = planned.counters
+        self._state, self._counters, self._tails = planned.state, planned.counters, planned.tails
 
     # ---- what a plan asks
 
@@ -303,17 +310,20 @@ class KeyValueStore:
 
     def holder(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Holdings`."""
-        value = self._engine.get(self._layouts[kind].unique(index, layout.pack_key(key)))
+        keys = self._layouts[kind]
+        value = self._engine.get(keys.unique(index, keys.packed(index, key)))
         return None if value is None else layout.unpack_unique(value)[1]
 
     def entries(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
         """See `Holdings`."""
-        if index in self._schema[kind].unique:
-            value = self._engine.get(self._layouts[kind].unique(index, layout.pack_key(key)))
+        keys = self._layouts[kind]
+        packed = keys.packed(index, key)
+        if keys.indexes[index].unique:
+            value = self._engine.get(keys.unique(index, packed))
             if value is not None:
                 yield layout.unpack_unique(value)
             return
-        counter = self._layouts[kind].counter(index, layout.pack_key(key))
+        counter = keys.counter(index, packed)
         if counter is not None:
             # Most keys have one entry or none, and this read costs less than an iterator.
             value = self._engine.get(counter)
@@ -324,8 +334,7 @@ class KeyValueStore:
                 return
         snapshot = self._engine.snapshot()
         try:
-            for row_key, id_ in snapshot.range(*self._layouts[kind].index_range(index, layout.pack_key(key), 0)):
-                yield layout.position_of(row_key), id_.decode()
+            yield from _entries_under(snapshot, keys, index, packed, 0)
         finally:
             snapshot.close()
 
@@ -414,7 +423,8 @@ class KeyValueStore:
                 return self._state.counts.get(kind, 0)
             if unique:
                 return int(self.holder(kind, index, key) is not None)
-            counter = self._layouts[kind].counter(index, layout.pack_key(key))
+            keys = self._layouts[kind]
+            counter = keys.counter(index, keys.packed(index, key))
             if counter is None:
                 return sum(1 for _ in self.entries(kind, index, key))
             return layout.unpack_count(self._engine.get(counter))
@@ -437,11 +447,11 @@ class KeyValueStore:
             keys = self._layouts[kind]
             snapshot = self._engine.snapshot()
             if index is None or key is None:
-                ids = _ids(snapshot.range(*keys.order_range(after)))
+                ids = _ids_in_order(snapshot.range(*keys.order_range(after)), after)
             elif unique:
-                ids = _unique_ids(snapshot.get(keys.unique(index, layout.pack_key(key))), after)
+                ids = _unique_ids(snapshot.get(keys.unique(index, keys.packed(index, key))), after)
             else:
-                ids = _ids_under(snapshot, keys, index, layout.pack_key(key), after)
+                ids = _ids_under(snapshot, keys, index, keys.packed(index, key), after)
             if limit is not None:
                 ids = islice(ids, max(limit, 0))
             scan = KeyValueScan(self, kind, keys, snapshot, ids, self._gate)
@@ -507,8 +517,11 @@ class KeyValueStore:
         self.close()
 
 
-def _ids(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[str]:
-    return (value.decode() for _, value in rows)
+def _ids_in_order(rows: Iterator[tuple[bytes, bytes]], after: int) -> Iterator[str]:
+    for row in rows:
+        for position, id_ in layout.unpack_ordered(*row):
+            if position > after:
+                yield id_.decode()
 
 
 def _ids_under(snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int) -> Iterator[str]:
@@ -516,9 +529,21 @@ def _ids_under(snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: 
     counter = keys.counter(index, packed)
     single = None if counter is None else layout.single_of(snapshot.get(counter))
     if single is None:
-        return _ids(snapshot.range(*keys.index_range(index, packed, after)))
+        return (id_ for _, id_ in _entries_under(snapshot, keys, index, packed, after))
     position, id_ = single
     return iter((id_.decode(),) if layout.unpack_position(position) > after else ())
+
+
+def _entries_under(
+    snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int
+) -> Iterator[tuple[int, str]]:
+    """Yield (position, id) from the rows of a key that has several, by position. All are read where it leads."""
+    if keys.indexes[index].leads:
+        entries = (layout.unpack_unique(value) for _, value in snapshot.range(*keys.led_range(index, packed)))
+        yield from sorted(entry for entry in entries if entry[0] > after)
+        return
+    for row_key, id_ in snapshot.range(*keys.index_range(index, packed, after)):
+        yield layout.position_of(row_key), id_.decode()
 
 
 def _unique_ids(value: bytes | None, after: int) -> Iterator[str]:
@@ -558,6 +583,8 @@ class KeyValueScan:
                 self.close()
                 raise StopIteration
             return self._read(id_)
+        except layout.Damaged as damage:
+            raise CorruptRecord(self._kind, "?", str(damage)) from damage
         finally:
             self._gate.leave()
 

@@ -18,6 +18,8 @@ from stores.keyvalue_rows import RowChanges
 from stores.planning import check_key
 
 Get = Callable[[bytes], bytes | None]
+Tails = dict[str, tuple[bytes, bytes]]
+"""The last order row of a kind: its key, and its value in the engine."""
 Entered = tuple[bytes, list[tuple[bytes, bytes]]]
 """What the key of an index's rows begins with, and position and id of each new entry."""
 
@@ -36,10 +38,11 @@ class Inserts:
         codec: Codec,
         state: layout.State,
         counters: dict[bytes, bytes | None],
+        tails: Tails,
         *,
         checksum: bool,
     ) -> None:
-        """`counters`: those of the engine's counters that are known; after `finish`, as they will be in the engine."""
+        """`counters` and `tails`: what is known of the engine's; after `finish`, as they will be in the engine."""
         self._get = get
         self._layouts = layouts
         self._codec = codec
@@ -49,6 +52,7 @@ class Inserts:
         self._counts = dict(state.counts)
         self._rows: dict[bytes, bytes] = {}
         self._counters = counters
+        self._tails = tails
         self._added: dict[bytes, Entered] = {}
         """What is new under each key of a counted index, by the key of its counter."""
 
@@ -99,13 +103,17 @@ class Inserts:
         self._revision += 1
         self._counts[put.kind] = self._counts.get(put.kind, 0) + 1
         position = layout.pack_position(self._position)
-        rows[keys.order(position)] = id_
+        order = keys.order(self._position)
+        rows[order] = ordered = self._tail(put.kind, order) + layout.pack_ordered(self._position, id_)
+        self._tails[put.kind] = (order, ordered)
         listed: list[bytes] = []
         for name, key in keys.entries(message):
-            unique, prefix, counter, front = keys.indexes[name]
+            unique, prefix, counter, front, lead, leads = keys.indexes[name]
             whole = dumps(key)
             listed.append(front + whole)
-            packed = layout.fitted(whole)
+            if leads:
+                continue  # the unique row is its row too
+            packed = layout.pack_led(key, lead) if lead else layout.fitted(whole)
             row = prefix + packed
             if unique:
                 if row in rows or get(row) is not None:
@@ -128,6 +136,13 @@ class Inserts:
         packed = b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
         rows[record] = layout.pack_record(self._position, self._revision, packed, stored, checksum=self._checksum)
 
+    def _tail(self, kind: str, order: bytes) -> bytes:
+        """Return an order row before this creation. Behind the last one that a kind has, there is none."""
+        known = self._tails.get(kind)
+        if known is None:
+            return self._get(order) or b""
+        return known[1] if known[0] == order else b""
+
     def _check(self, condition: Vacant | Present) -> None:
         keys = self._layouts[condition.kind]
         if isinstance(condition, Vacant):
@@ -141,7 +156,7 @@ class Inserts:
         check_key(vacant.index, vacant.key)
         if index.counter is None:
             raise Declined
-        counter = index.counter + layout.pack_key(vacant.key)
+        counter = index.counter + index.pack(vacant.key)
         _row, new = self._added.get(counter, (b"", ()))
         unless = None if vacant.unless is None else vacant.unless.encode()
         # Who stands there in the store is for the long way; here a counter says that nobody does.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from stores import layout
+from stores.contract import CorruptRecord
 from stores.planning import Change, Keys
 
 RowChanges = list[tuple[bytes, bytes | None]]
@@ -42,6 +43,8 @@ class Rows:
         self._removals: RowChanges = []
         self._additions: RowChanges = []
         self._recounts: dict[bytes, Recount] = {}
+        self._orders: dict[bytes, dict[int, bytes]] = {}
+        """Order rows that change, by key: what they will hold, position by position."""
 
     def add(self, change: Change) -> None:
         """Enter one resource's change."""
@@ -50,10 +53,8 @@ class Rows:
         id_ = change.id.encode()
         if before and not change.stays:
             self._counts[change.kind.name] -= 1
-            self._removals += (
-                (keys.order(layout.pack_position(before.position)), None),
-                (keys.record(change.id), None),
-            )
+            self._order(change, before.position).pop(before.position, None)
+            self._removals.append((keys.record(change.id), None))
         lost, gained = change.index_changes()
         if before and lost:
             self._unindex(keys, layout.pack_position(before.position), lost)
@@ -61,7 +62,7 @@ class Rows:
             position = layout.pack_position(after.position)
             if not change.stays:
                 self._counts[change.kind.name] = self._counts.get(change.kind.name, 0) + 1
-                self._additions.append((keys.order(position), id_))
+                self._order(change, after.position)[after.position] = id_
             self._index(keys, position, id_, gained)
             record = layout.pack_record(
                 after.position, after.revision, layout.pack_keys(after.keys), change.stored, checksum=self._checksum
@@ -72,12 +73,29 @@ class Rows:
         """Return all changes, with the counters and the state row."""
         for counter, change in self._recounts.items():
             self._recount(counter, change)
+        for row, ids in self._orders.items():
+            entries = b"".join(layout.pack_ordered(*entry) for entry in sorted(ids.items()))
+            self._additions.append((row, entries or None))
         return [*self._removals, *self._additions, (layout.STATE_KEY, layout.pack_state(state))]
+
+    def _order(self, change: Change, position: int) -> dict[int, bytes]:
+        """Return what the order row of a position will hold, to be changed. Raises CorruptRecord."""
+        row = self._layouts[change.kind.name].order(position)
+        held = self._orders.get(row)
+        if held is None:
+            try:
+                held = self._orders[row] = dict(layout.unpack_ordered(row, self._get(row) or b""))
+            except layout.Damaged as damage:
+                raise CorruptRecord(change.kind.name, change.id, str(damage)) from damage
+        return held
 
     def _index(self, keys: layout.KindLayout, position: bytes, id_: bytes, gained: Keys) -> None:
         for index, key in gained:
-            unique, prefix, counter, _ = keys.indexes[index]
-            packed = layout.pack_key(key)
+            form = keys.indexes[index]
+            if form.leads:
+                continue  # the unique row is its row too
+            unique, prefix, counter = form[:3]
+            packed = form.pack(key)
             row = prefix + packed
             if unique:
                 self._additions.append((row, layout.pack_unique(position, id_)))
@@ -88,8 +106,11 @@ class Rows:
 
     def _unindex(self, keys: layout.KindLayout, position: bytes, lost: Keys) -> None:
         for index, key in lost:
-            unique, prefix, counter, _ = keys.indexes[index]
-            packed = layout.pack_key(key)
+            form = keys.indexes[index]
+            if form.leads:
+                continue  # the unique row is its row too
+            unique, prefix, counter = form[:3]
+            packed = form.pack(key)
             row = prefix + packed
             if unique:
                 self._removals.append((row, None))

@@ -7,26 +7,31 @@ from __future__ import annotations
 
 import hashlib
 import struct
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+import google_crc32c
 import orjson
 
 from stores.contract import FormatMismatch, IndexKey
 from stores.indexing import Index, Kind
 from stores.planning import Held, Keys
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 PRODUCT = "parity-store"
 META_KEY = b"M"
 STATE_KEY = b"S"
 KEY_BYTES_MAX = 460
 """Longest key that the layout makes: LMDB's limit is 511 bytes."""
 
+ORDER_SPAN = 16
+"""Positions that share an order row: resources created close together take a row for many of them."""
+
 _PART_BYTES_MAX = 180
+_LED_PART_BYTES_MAX = 100
+"""For the keys of a unique index that another one leads: they have two parts."""
 _NAME_BYTES_MAX = 120
 _HASHED = b"\xff\xff"
 _HEADER = struct.Struct(">IIQQ")
@@ -35,6 +40,8 @@ _FRONT = struct.Struct(">II")
 """The part of it that a read of the message needs."""
 _U64 = struct.Struct(">Q")
 _STATE = struct.Struct(">QQ")
+_ORDERED = struct.Struct(">BI")
+"""Of a resource in an order row: its place in the span of positions, and the bytes of its id, which follow."""
 _CHECKSUM_FROM = 8
 
 
@@ -50,6 +57,16 @@ class IndexLayout(NamedTuple):
     counter: bytes | None
     listed: bytes
     """What an entry begins with in the list of index keys that a record holds."""
+    lead: int = 0
+    """Of a unique index: how many strings at the beginning of its keys are the key of another index."""
+    leads: bool = False
+    """It has no rows of its own: `prefix` is that of the unique index whose keys begin with its keys."""
+
+    def pack(self, key: IndexKey) -> bytes:
+        """Return the bytes of a key of this index: no packed key is a prefix of another. Long parts are hashed."""
+        if self.lead:
+            return pack_led(key, self.lead)
+        return fitted(orjson.dumps(key), _LED_PART_BYTES_MAX if self.leads else _PART_BYTES_MAX)
 
 
 class KindLayout:
@@ -77,17 +94,26 @@ class KindLayout:
             raise UnicodeEncodeError("utf-8", "", 0, 0, "an id is not empty")
         return self._record + _HASHED + hashlib.sha256(raw).digest()
 
-    def order(self, position: bytes) -> bytes:
-        """Key of an order row; positions are packed by `pack_position`, here and below."""
-        return self._order + position
+    def order(self, position: int) -> bytes:
+        """Key of the order row that a position belongs to."""
+        return self._order + pack_position(position // ORDER_SPAN)
 
     def order_range(self, after: int) -> tuple[bytes, bytes]:
-        """Range of the order rows behind a position."""
-        return self._order + pack_position(after + 1), self._order + b"\xff" * 9
+        """Range of the order rows that hold all positions behind one, and perhaps some before it."""
+        return self.order(after + 1), self._order + b"\xff" * 9
+
+    def packed(self, index: str, key: IndexKey) -> bytes:
+        """Bytes of an index key, as the methods below take them."""
+        return self.indexes[index].pack(key)
 
     def unique(self, index: str, packed: bytes) -> bytes:
-        """Key of a unique row; `packed` is the index key by `pack_key`, here and below."""
+        """Key of a unique row."""
         return self.indexes[index].prefix + packed
+
+    def led_range(self, index: str, packed: bytes) -> tuple[bytes, bytes]:
+        """Range of the unique rows that hold the entries of an index that leads."""
+        prefix = self.indexes[index].prefix + packed
+        return prefix, prefix + b"\xff" * 40  # longer than any hash
 
     def index_range(self, index: str, packed: bytes, after: int) -> tuple[bytes, bytes]:
         """Range of the index rows of a key behind a position."""
@@ -101,10 +127,12 @@ class KindLayout:
 
 
 def _index_layout(kind_named: bytes, kind: Kind, index: Index) -> IndexLayout:
-    named = kind_named + _named(index.name)
-    counter = b"c" + named if index.name in kind.counted else None
+    unique = index.unique or index.leads is not None
+    prefix = (b"u" if unique else b"i") + kind_named + _named(index.leads or index.name)
+    counter = b"c" + kind_named + _named(index.name) if index.name in kind.counted else None
     listed = b"[" + orjson.dumps(index.name) + b","
-    return IndexLayout(index.unique, (b"u" if index.unique else b"i") + named, counter, listed)
+    lead, leads = kind.lead_of(index.name), index.leads is not None
+    return IndexLayout(index.unique, prefix, counter, listed, lead, leads)
 
 
 @cache
@@ -115,14 +143,14 @@ def _named(name: str) -> bytes:
     return bytes([len(raw)]) + raw
 
 
-def pack_key(key: IndexKey) -> bytes:
-    """Return an index key's bytes, a JSON array: no packed key is a prefix of another. Long ones are hashed."""
-    return fitted(orjson.dumps(key))
+def pack_led(key: IndexKey, lead: int) -> bytes:
+    """Return the bytes of a key that begins with another index's: the two parts after each other."""
+    return fitted(orjson.dumps(key[:lead]), _LED_PART_BYTES_MAX) + fitted(orjson.dumps(key[lead:]), _LED_PART_BYTES_MAX)
 
 
-def fitted(key: bytes) -> bytes:
-    """Return the JSON of an index key, or its hash if it is long."""
-    return key if len(key) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(key).digest()
+def fitted(key: bytes, bytes_max: int = _PART_BYTES_MAX) -> bytes:
+    """Return the JSON of an index key, a self-delimiting array, or its hash if it is long."""
+    return key if len(key) <= bytes_max else _HASHED + hashlib.sha256(key).digest()
 
 
 pack_position = _U64.pack
@@ -136,7 +164,7 @@ def unpack_position(packed: bytes) -> int:
 
 
 def position_of(row_key: bytes) -> int:
-    """Return the position at the end of the key of an order row or index row."""
+    """Return the position at the end of the key of an index row."""
     return unpack_position(row_key[-8:])
 
 
@@ -149,15 +177,19 @@ def pack_record(position: int, revision: int, keys: bytes, stored: bytes, *, che
     if not checksum:
         return header + keys + stored
     body = header[_CHECKSUM_FROM:] + keys + stored
-    return _FRONT.pack(len(keys), _checksum(body)) + body
+    return _FRONT.pack(len(keys), checksum_of(body)) + body
 
 
 pack_keys: Callable[[Keys], bytes] = orjson.dumps
 """Return index keys as a record holds them: a JSON array of [index, key]."""
 
 
-def _checksum(body: bytes, before: int = 0) -> int:
-    return zlib.crc32(body, before) or 1  # 0 says that there is none
+def checksum_of(*parts: bytes) -> int:
+    """Return the CRC-32C of some bytes, part by part, never 0. A processor computes it faster than zlib's CRC-32."""
+    found = 0
+    for part in parts:
+        found = google_crc32c.extend(found, part)
+    return found or 1
 
 
 def unpack_keys(raw: bytes) -> Keys:
@@ -177,8 +209,7 @@ def message_of(value: bytes) -> bytes:
     if start > len(value):
         raise Damaged("it ends before its message begins")
     message = value[start:]
-    # In two parts, as the second is needed anyway: a checksum over a view of the whole costs twice as much.
-    if checksum and _checksum(message, zlib.crc32(value[_CHECKSUM_FROM:start])) != checksum:
+    if checksum and checksum_of(value[_CHECKSUM_FROM:start], message) != checksum:
         raise Damaged("its checksum doesn't match")
     return message
 
@@ -204,6 +235,25 @@ def pack_unique(position: bytes, id: bytes) -> bytes:  # noqa: A002
 def unpack_unique(value: bytes) -> tuple[int, str]:
     """Return position and id of a unique row."""
     return _U64.unpack_from(value)[0], value[8:].decode()
+
+
+def pack_ordered(position: int, id: bytes) -> bytes:  # noqa: A002
+    """Return a resource's part of an order row."""
+    return _ORDERED.pack(position % ORDER_SPAN, len(id)) + id
+
+
+def unpack_ordered(key: bytes, value: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield position and id of each resource in an order row, in order. Raises Damaged."""
+    first, at = unpack_position(key[-8:]) * ORDER_SPAN, 0
+    while at < len(value):
+        try:
+            place, size = _ORDERED.unpack_from(value, at)
+        except struct.error as error:
+            raise Damaged(f"an order row ends in the middle of an entry: {error}") from error
+        at += _ORDERED.size + size
+        if at > len(value):
+            raise Damaged("an order row ends in the middle of an id")
+        yield first + place, value[at - size : at]
 
 
 pack_count = _U64.pack

@@ -37,6 +37,7 @@ from stores.contract import (
 from stores.files import FileLock, make_folder, size_of
 from stores.gate import Gate
 from stores.indexing import KINDS, Schema, kind_of
+from stores.layout import checksum_of
 from stores.planning import Held, Plan, attempt, check_id, check_key
 from stores.sqlite_connections import (
     BUSY_TIMEOUT_MS,
@@ -46,7 +47,7 @@ from stores.sqlite_connections import (
     translated,
     translation,
 )
-from stores.sqlite_rows import SqliteRows, checksum_of, key_text, read_key_list
+from stores.sqlite_rows import SqliteRows, key_text, read_key_list
 
 _ENTRIES = "SELECT position, id FROM {} WHERE kind = ? AND index_name = ? AND key = ? ORDER BY position"
 _RESOURCE = "SELECT position, revision, checksum, data FROM resources WHERE kind = ? AND id = ?"

@@ -14,7 +14,7 @@ import sqlite_utils
 from stores.contract import Durability, FormatMismatch, StoreUnavailable
 from stores.layout import PRODUCT, check_format
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Of the tables and what stands in them."""
 APPLICATION_ID = 0x50415254
 """Written into the file's header ("PART"), so that tools can tell what the file is."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Iterable
 
 import orjson
 
 from stores.contract import IndexKey
+from stores.layout import checksum_of
 from stores.planning import Change, Keys
 
 _INSERT_RESOURCE = (
@@ -124,8 +124,3 @@ def read_key_list(raw: bytes) -> Keys:
     """Return a resource's index keys. Raises ValueError, TypeError."""
     pairs: Iterable[tuple[str, list[str]]] = orjson.loads(raw)
     return tuple((index, tuple(key)) for index, key in pairs)
-
-
-def checksum_of(stored: bytes) -> int:
-    """Return the checksum kept with a message (CRC-32): SQLite itself doesn't check what it reads."""
-    return zlib.crc32(stored)

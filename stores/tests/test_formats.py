@@ -11,6 +11,7 @@ import plyvel
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from stores import layout
 from stores.codecs import CODECS, Undecodable, codec_of
 from stores.contract import CorruptRecord, Delete, FormatMismatch, InvalidStoreUrl, Put, Store, StoreUnavailable
@@ -80,7 +81,7 @@ def test_golden_rows(tmp_path: Path) -> None:
     one = b"\0\0\0\0\0\0\0\1"
     keys = b'[["slug_key",["2","o","s"]],["slug",["s"]],["org",["o"]]]'
     assert rows == {
-        b"M": b'{"product":"parity-store","format":2,"codec":"protobuf"}',
+        b"M": b'{"product":"parity-store","format":3,"codec":"protobuf"}',
         b"S": one + one + b"\x05agent" + one,
         b"r\x05agentagt-1": b"\0\0\0"
         + bytes([len(keys)])
@@ -89,7 +90,7 @@ def test_golden_rows(tmp_path: Path) -> None:
         + one
         + keys
         + b'\x1a\x08\x12\x01s"\x01o(\x02',
-        b"o\x05agent" + one: b"agt-1",
+        b"o\x05agent" + bytes(8): b"\1\0\0\0\5agt-1",
         b'u\x05agent\x08slug_key["2","o","s"]': one + b"agt-1",
         b'c\x05agent\x04slug["s"]': one + one + b"agt-1",
         b'c\x05agent\x03org["o"]': one + one + b"agt-1",
@@ -121,9 +122,73 @@ def test_golden_rows_of_an_index_key(tmp_path: Path) -> None:
     assert rows_after(Delete("agent", "c")) == {}
 
 
+def test_golden_order_rows(tmp_path: Path) -> None:
+    """Resources of a kind in one span of positions share a row; the last one to go takes it along."""
+    path = tmp_path / "db"
+
+    def rows_after(*batches: list[Put | Delete]) -> dict[bytes, bytes]:
+        with open_store(f"leveldb:{path}") as store:
+            for batch in batches:
+                store.commit(batch)
+            found = [(record.position, record.id) for record in store.scan("agent")]
+            assert found == sorted(found)
+            assert [record.id for record in store.scan("agent", after=15)] == [id_ for at, id_ in found if at > 15]
+        database = plyvel.DB(str(path))
+        rows = {key[7:]: value for key, value in database if key.startswith(b"o\x05agent")}
+        database.close()
+        return rows
+
+    def of(number: int) -> list[Put | Delete]:
+        return [Put("agent", f"a{number}", Agent())]
+
+    first, second = b"".join(b"%c\0\0\0\2a%d" % (at, at) for at in range(1, 10)), bytes(7) + b"\1"
+    assert rows_after(*(of(number) for number in range(1, 10))) == {bytes(8): first}
+    rows = rows_after(*(of(number) for number in range(10, 18)))
+    assert list(rows) == [bytes(8), second]
+    assert rows[second] == b"\0\0\0\0\3a16\1\0\0\0\3a17"
+    assert rows_after([Delete("agent", "a16")])[second] == b"\1\0\0\0\3a17"
+    assert list(rows_after([Delete("agent", "a17")])) == [bytes(8)]
+
+
+def test_a_cut_order_row_is_corruption_not_the_end(tmp_path: Path) -> None:
+    url = f"leveldb:{tmp_path / 'db'}"
+    with open_store(url) as store:
+        store.commit([Put("agent", "a", Agent()), Put("agent", "b", Agent())])
+        engine = store.parts[0]  # type: ignore[attr-defined] # a key-value store
+        row = b"o\x05agent" + bytes(8)
+        for cut in (1, 6):
+            engine.write([(row, engine.get(row)[:-cut])], sync=False)
+            with pytest.raises(CorruptRecord):
+                list(store.scan("agent"))
+            with pytest.raises(CorruptRecord):
+                store.commit([Delete("agent", "a")])
+
+
+def test_golden_rows_of_a_leading_index(tmp_path: Path) -> None:
+    """The unique row serves the index that leads it; long parts of its key are hashed each for itself."""
+    long = "x" * 200
+    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+        for number, (holder, held) in enumerate([("u", "b"), ("u", "a"), ("u", long), (long, "a"), ("v", "a")]):
+            policy = IamPolicy()
+            policy.spec.principal.kind, policy.spec.principal.id, policy.spec.relation = "user", holder, "owner"
+            policy.spec.resource.kind, policy.spec.resource.id = "agent", held
+            store.commit([Put("iam_policy", f"p{number}", policy)])
+        for holder, ids in (("u", ["p0", "p1", "p2"]), (long, ["p3"]), ("v", ["p4"]), ("w", [])):
+            kind, index, key = "iam_policy", "principal", ("user", holder)
+            assert ids_of(store.scan(kind, index=index, key=key)) == ids
+            assert ids_of(store.scan(kind, index=index, key=key, after=1)) == [id_ for id_ in ids if id_ != "p0"]
+            assert store.count(kind, index=index, key=key) == len(ids)
+            assert store.find(kind, index, key) == (ids[0] if ids else None)
+    database = plyvel.DB(str(tmp_path / "db"))
+    rows = [key for key, _ in database if key.startswith((b"u\niam_policy", b"i\niam_policy\tprincipal"))]
+    database.close()
+    assert b'u\niam_policy\5tuple["user","u"]["","owner","agent","a"]' in rows
+    assert len(rows) == 5
+
+
 def test_golden_checksum() -> None:
     value = layout.pack_record(1, 2, b"[]", b"message", checksum=True)
-    assert value == b"\0\0\0\x02" + b"\x17\x9d\xbe\xee" + b"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2[]message"
+    assert value == b"\0\0\0\x02" + b"\x13}/W" + b"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2[]message"
     assert layout.message_of(value) == b"message"
     for at in range(len(value)):
         broken = value[:at] + bytes([value[at] ^ 0x40]) + value[at + 1 :]
@@ -132,13 +197,15 @@ def test_golden_checksum() -> None:
 
 
 def test_keys_fit_every_engine() -> None:
-    indexes = (Index("n" * 120), Index("u" * 120, unique=True))
+    lead = Index("w" * 120, counted=False, leads="v" * 120, parts=1)
+    indexes = (Index("n" * 120), Index("u" * 120, unique=True), Index("v" * 120, unique=True), lead)
     widest = layout.KindLayout(Kind("k" * 120, Agent, indexes, lambda _: ()))
     key = ("x" * 500, "y" * 500)
     made = [
         widest.record("i" * 9000),
-        widest.index_range("n" * 120, layout.pack_key(key), 0)[0],
-        widest.unique("u" * 120, layout.pack_key(("x" * 176,))),
+        widest.index_range("n" * 120, widest.packed("n" * 120, key), 0)[0],
+        widest.unique("u" * 120, widest.packed("u" * 120, ("x" * 176,))),
+        widest.unique("v" * 120, widest.packed("v" * 120, ("x" * 96, "y" * 96))),
     ]
     assert max(map(len, made)) <= layout.KEY_BYTES_MAX
 
@@ -172,7 +239,7 @@ def _as_sqlite(path: Path, version: int) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [2, 4])
 @pytest.mark.parametrize(("scheme", "stamp"), [("leveldb", _as_leveldb), ("sqlite", _as_sqlite)])
 def test_another_format_is_refused(
     scheme: str, stamp: Callable[[Path, int], None], version: int, tmp_path: Path
@@ -180,7 +247,7 @@ def test_another_format_is_refused(
     path = tmp_path / "db"
     open_store(f"{scheme}:{path}").close()
     stamp(path, version)
-    with pytest.raises(FormatMismatch, match=f"has format {version}; this program reads format 2") as refusal:
+    with pytest.raises(FormatMismatch, match=f"has format {version}; this program reads format 3") as refusal:
         open_store(f"{scheme}:{path}")
     assert "export" in refusal.value.hint
 

@@ -24,7 +24,7 @@ CODECS = ("protobuf", "json-orjson")
 class GeneralWayOnly(KeyValueStore):
     """A store that doesn't know the short way."""
 
-    def _insert(self, batches: Iterable[Batch]) -> None:
+    def _plan_inserts(self, batches: Iterable[Batch]) -> None:
         del batches
 
 

@@ -187,7 +187,7 @@ def time_calls(operation: str, calls: int, value_bytes: int) -> Figure:
     return Figure(min(windows), statistics.median_high(windows))
 
 
-def _put(engine: BadgerEngine, value: bytes, durable: bool, key: bytes) -> None:  # noqa: FBT001 - bound once, by partial
+def _put(engine: BadgerEngine, value: bytes, durable: bool, key: bytes) -> None:
     engine.write(((key, value),), sync=durable)
 
 
@@ -279,7 +279,10 @@ def main() -> None:
     operations = [name for name in _BENCHMARKS if arguments.durable or not name.endswith("durable")]
     try:
         found = measure(
-            max(arguments.rounds, 4), max(arguments.calls, WINDOW * DURABLE_SHARE), max(arguments.value_bytes, 0), operations
+            max(arguments.rounds, 4),
+            max(arguments.calls, WINDOW * DURABLE_SHARE),
+            max(arguments.value_bytes, 0),
+            operations,
         )
     except StoreUnavailable as error:
         sys.exit(f"error: {error}\n{error.hint}".strip())
