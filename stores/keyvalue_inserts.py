@@ -8,6 +8,7 @@ and `Rows`, finds out what that means. Most commits of a server are creations, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import groupby
 
 from orjson import dumps
 
@@ -53,6 +54,8 @@ class Inserts:
         self._rows: dict[bytes, bytes] = {}
         self._counters = counters
         self._tails = tails
+        self._created: dict[str, list[tuple[int, bytes]]] = {}
+        """Position and id of what is new, by kind."""
         self._added: dict[bytes, Entered] = {}
         """What is new under each key of a counted index, by the key of its counter."""
 
@@ -79,6 +82,9 @@ class Inserts:
     def finish(self) -> tuple[RowChanges, layout.State]:
         """Return the rows to write, and the state after them."""
         rows: RowChanges = list(self._rows.items())
+        for kind, created in self._created.items():
+            self._counts[kind] = self._counts.get(kind, 0) + len(created)
+            rows += self._orders(kind, created)
         for counter, (row, entries) in self._added.items():
             before = self._counter(counter)
             if before is None and len(entries) == 1:
@@ -93,19 +99,38 @@ class Inserts:
         rows.append((layout.STATE_KEY, layout.pack_state(state)))
         return rows, state
 
+    def _orders(self, kind: str, created: list[tuple[int, bytes]]) -> RowChanges:
+        """Return the order rows of what was created of a kind."""
+        rows: RowChanges = []
+        for span, entries in groupby(created, key=lambda entry: entry[0] // layout.ORDER_SPAN):
+            order = self._layouts[kind].order(span * layout.ORDER_SPAN)
+            value = self._tail(kind, order) + layout.pack_ordered(entries)
+            self._tails[kind] = (order, value)
+            rows.append((order, value))
+        return rows
+
+    def _tail(self, kind: str, order: bytes) -> bytes:
+        """Return an order row before this write. Behind the last one that a kind has, there is none."""
+        known = self._tails.get(kind)
+        if known is None:
+            return self._get(order) or b""
+        return known[1] if known[0] == order else b""
+
     def _insert(self, put: Put) -> None:
-        keys, rows, get = self._layouts[put.kind], self._rows, self._get
+        kind, rows, get = put.kind, self._rows, self._get
+        keys = self._layouts[kind]
         message, id_ = put.message, put.id.encode()
         record = keys.record_of(id_)
         if not isinstance(message, keys.message_type) or record in rows or get(record) is not None:
             raise Declined
-        self._position += 1
+        self._position = number = self._position + 1
         self._revision += 1
-        self._counts[put.kind] = self._counts.get(put.kind, 0) + 1
-        position = layout.pack_position(self._position)
-        order = keys.order(self._position)
-        rows[order] = ordered = self._tail(put.kind, order) + layout.pack_ordered(self._position, id_)
-        self._tails[put.kind] = (order, ordered)
+        created = self._created.get(kind)
+        if created is None:
+            self._created[kind] = [(number, id_)]
+        else:
+            created.append((number, id_))
+        position = layout.pack_position(number)
         listed: list[bytes] = []
         for name, key in keys.entries(message):
             unique, prefix, counter, front, lead, leads = keys.indexes[name]
@@ -113,17 +138,19 @@ class Inserts:
             listed.append(front + whole)
             if leads:
                 continue  # the unique row is its row too
-            packed = layout.pack_led(key, lead) if lead else layout.fitted(whole)
-            row = prefix + packed
             if unique:
+                row = prefix + (layout.led(whole, dumps(key[:lead])) if lead else layout.fitted(whole))
                 if row in rows or get(row) is not None:
                     raise Declined
-                rows[row] = layout.pack_unique(position, id_)
+                rows[row] = position + id_
                 continue
-            if row + position in rows:
-                raise Declined  # the same key twice counts once
+            packed = layout.fitted(whole)
+            row = prefix + packed
             if counter is None:
-                rows[row + position] = id_
+                row += position
+                if row in rows:
+                    raise Declined  # the same key twice counts once
+                rows[row] = id_
                 continue
             entered = self._added.get(counter + packed)
             if entered is None:
@@ -134,14 +161,7 @@ class Inserts:
                 entered[1].append((position, id_))
         stored = self._codec.encode(message, put.data)
         packed = b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
-        rows[record] = layout.pack_record(self._position, self._revision, packed, stored, checksum=self._checksum)
-
-    def _tail(self, kind: str, order: bytes) -> bytes:
-        """Return an order row before this creation. Behind the last one that a kind has, there is none."""
-        known = self._tails.get(kind)
-        if known is None:
-            return self._get(order) or b""
-        return known[1] if known[0] == order else b""
+        rows[record] = layout.pack_record(number, self._revision, packed, stored, checksum=self._checksum)
 
     def _check(self, condition: Vacant | Present) -> None:
         keys = self._layouts[condition.kind]

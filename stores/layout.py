@@ -145,7 +145,15 @@ def _named(name: str) -> bytes:
 
 def pack_led(key: IndexKey, lead: int) -> bytes:
     """Return the bytes of a key that begins with another index's: the two parts after each other."""
-    return fitted(orjson.dumps(key[:lead]), _LED_PART_BYTES_MAX) + fitted(orjson.dumps(key[lead:]), _LED_PART_BYTES_MAX)
+    return led(orjson.dumps(key), orjson.dumps(key[:lead]))
+
+
+def led(whole: bytes, lead: bytes) -> bytes:
+    """Return the same of the JSON of the key and of its beginning."""
+    rest = b"[" + whole[len(lead) :]
+    if len(lead) <= _LED_PART_BYTES_MAX and len(rest) <= _LED_PART_BYTES_MAX:
+        return lead + rest
+    return fitted(lead, _LED_PART_BYTES_MAX) + fitted(rest, _LED_PART_BYTES_MAX)
 
 
 def fitted(key: bytes, bytes_max: int = _PART_BYTES_MAX) -> bytes:
@@ -237,9 +245,9 @@ def unpack_unique(value: bytes) -> tuple[int, str]:
     return _U64.unpack_from(value)[0], value[8:].decode()
 
 
-def pack_ordered(position: int, id: bytes) -> bytes:  # noqa: A002
-    """Return a resource's part of an order row."""
-    return _ORDERED.pack(position % ORDER_SPAN, len(id)) + id
+def pack_ordered(entries: Iterable[tuple[int, bytes]]) -> bytes:
+    """Return the value of an order row, or a part of it: positions of one span and ids, in order."""
+    return b"".join([_ORDERED.pack(position % ORDER_SPAN, len(id_)) + id_ for position, id_ in entries])
 
 
 def unpack_ordered(key: bytes, value: bytes) -> Iterator[tuple[int, bytes]]:
