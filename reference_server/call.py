@@ -93,6 +93,14 @@ class State(NamedTuple):
     candidates: tuple[Record, ...] = ()
     response: Message | bytes | None = None
 
+    def with_resource(self, resource: Any) -> State:  # noqa: ANN401 - a message of the operation's kind
+        """Return the state with another resource. `_replace` takes twice as long, and most steps end with one."""
+        return State(*self[:4], resource, *self[5:])
+
+    def with_response(self, response: Message | bytes) -> State:
+        """Return the state with an answer."""
+        return State(*self[:8], response)
+
     @property
     def actor(self) -> Caller:
         """The caller, once Authorize has let it pass; the system where nobody is asked."""

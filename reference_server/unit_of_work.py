@@ -144,8 +144,9 @@ class UnitOfWork:
         """Return all that is staged, ready to commit: removals, resources, conditions."""
         if not (self._puts or self._deletes or self._conditions):
             return []
+        known = self._wire
         puts = (
-            Put(put.kind, put.id, put.message, put.precondition, put.expect, self.wire(put.message))
+            put._replace(data=known[id(put.message)]) if id(put.message) in known else put
             for put in self._puts.values()
         )
         return [*self._deletes.values(), *puts, *self._conditions]

@@ -23,4 +23,4 @@ def build_update_state(state: State, work: UnitOfWork) -> State:  # noqa: ARG001
     resource.status.CopyFrom(stored.status)
     updated(resource.status.audit, state.actor.id, state.rules.clock.now())
     keep_masked_secrets(state.operation.kind, resource, stored)
-    return state._replace(resource=resource)
+    return state.with_resource(resource)

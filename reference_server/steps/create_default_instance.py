@@ -8,7 +8,12 @@ from reference_server.call import SYSTEM, State
 from reference_server.pipeline import run_steps
 from reference_server.unit_of_work import UnitOfWork
 
-_DESCRIPTION = "Default instance (auto-created, no custom configuration)"
+_ALIKE = AgentInstance(
+    api_version="agentic.stigmer.ai/v1",
+    kind="AgentInstance",
+    spec={"description": "Default instance (auto-created, no custom configuration)"},
+).SerializeToString()
+"""What all default instances have in common; parsing it is the quickest way to a new one."""
 
 
 def create_default_instance(state: State, work: UnitOfWork) -> State:
@@ -24,13 +29,12 @@ def create_default_instance(state: State, work: UnitOfWork) -> State:
 def default_instance_state(state: State) -> State:
     """Return the state with which the pipeline of the default instance begins."""
     agent = state.resource.metadata
-    instance = AgentInstance(api_version="agentic.stigmer.ai/v1", kind="AgentInstance")
+    instance = AgentInstance.FromString(_ALIKE)
     instance.metadata.name = f"{agent.name}-default"
     instance.metadata.slug = f"{agent.slug}-default"
     instance.metadata.owner_scope = agent.owner_scope
     if agent.owner_scope == organization:
         instance.metadata.org = agent.org
     instance.spec.agent_id = agent.id
-    instance.spec.description = _DESCRIPTION
     operation = state.rules.operations["agent-instance-create"]
     return State(state.rules, operation, instance, SYSTEM)

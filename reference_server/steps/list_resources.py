@@ -37,7 +37,7 @@ def list_resources(state: State, work: UnitOfWork) -> State:
         if viewable(state, work, record):
             taken += len(record.data)
             response.items.append(_public(state, record))
-    return state._replace(response=response)
+    return state.with_response(response)
 
 
 def viewable(state: State, work: UnitOfWork, record: Record) -> bool:

@@ -31,7 +31,7 @@ def load_by_agent(state: State, work: UnitOfWork) -> State:
         total = len(visible)
         page = visible[skip : skip + size]
     items = [message_of(state, record) for record in page]
-    return state._replace(response=AgentInstanceList(total_count=total, items=items))
+    return state.with_response(AgentInstanceList(total_count=total, items=items))
 
 
 def _sees_all(state: State, work: UnitOfWork, agent_id: str) -> bool:

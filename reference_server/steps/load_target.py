@@ -24,4 +24,4 @@ def load_existing_for_delete(state: State, work: UnitOfWork) -> State:
     state = load_target(state, work)
     if state.existing is None:
         return state
-    return state._replace(resource=message_of(state, state.existing))
+    return state.with_resource(message_of(state, state.existing))

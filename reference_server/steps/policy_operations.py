@@ -42,7 +42,7 @@ def check_duplicate_policy(state: State, work: UnitOfWork) -> State:
 
 def build_policy(state: State, work: UnitOfWork) -> State:
     """Make the policy of the statement: id, audit."""
-    return state._replace(resource=new_policy(state, work, statement_of(state.request)))
+    return state.with_resource(new_policy(state, work, statement_of(state.request)))
 
 
 def ensure_policy(state: State, work: UnitOfWork) -> State:
@@ -52,7 +52,7 @@ def ensure_policy(state: State, work: UnitOfWork) -> State:
         return state._replace(existing=work.record(KIND, held))
     policy = new_policy(state, work, statement_of(state.request))
     work.create(KIND, policy.metadata.id, policy)
-    return state._replace(resource=policy)
+    return state.with_resource(policy)
 
 
 def load_policy(state: State, work: UnitOfWork) -> State:
@@ -74,7 +74,7 @@ def delete_policy(state: State, work: UnitOfWork) -> State:
 def cleanup_policies(state: State, work: UnitOfWork) -> State:
     """Stage the removal of every policy about, or of, the resource."""
     revoke_all(work, Ref(state.request.kind, state.request.id))
-    return state._replace(response=Empty())
+    return state.with_response(Empty())
 
 
 def _policies(state: State, work: UnitOfWork) -> StoredPolicies:
@@ -85,7 +85,7 @@ def check_authorization(state: State, work: UnitOfWork) -> State:
     """Answer whether the statement holds: stored, contextual, or by the permission model."""
     principal, relation, resource = statement_of(state.request.policy)
     allowed = state.rules.authorizer.allows(principal, relation, resource, _policies(state, work))
-    return state._replace(response=CheckAuthorizationResult(is_authorized=allowed))
+    return state.with_response(CheckAuthorizationResult(is_authorized=allowed))
 
 
 def list_authorized_resource_ids(state: State, work: UnitOfWork) -> State:
@@ -100,7 +100,7 @@ def list_authorized_resource_ids(state: State, work: UnitOfWork) -> State:
     allowed = [
         each for each in found if allows(principal, request.relation, Ref(request.resource_kind, each), policies)
     ]
-    return state._replace(response=AuthorizedResourceIdsList(resource_ids=allowed))
+    return state.with_response(AuthorizedResourceIdsList(resource_ids=allowed))
 
 
 def list_authorized_principal_ids(state: State, work: UnitOfWork) -> State:
@@ -111,7 +111,7 @@ def list_authorized_principal_ids(state: State, work: UnitOfWork) -> State:
     allows = state.rules.authorizer.allows
     found = (ref for ref in candidates if ref.kind == request.principal_kind and not ref.relation)
     allowed = [ref.id for ref in found if allows(ref, request.relation, resource, policies)]
-    return state._replace(response=AuthorizedPrincipalIdsList(principal_ids=allowed))
+    return state.with_response(AuthorizedPrincipalIdsList(principal_ids=allowed))
 
 
 def _reachable(principal: Ref, policies: StoredPolicies) -> Iterator[Ref]:

@@ -24,7 +24,7 @@ def resolve_slug(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the
                 )
             ]
         )
-    return state._replace(resource=state.request)
+    return state.with_resource(state.request)
 
 
 def resolve_slug_if_needed(state: State, work: UnitOfWork) -> State:  # noqa: ARG001
@@ -32,4 +32,4 @@ def resolve_slug_if_needed(state: State, work: UnitOfWork) -> State:  # noqa: AR
     metadata = state.request.metadata
     if not metadata.id and not metadata.slug:
         metadata.slug = slug_of(metadata.name)
-    return state._replace(resource=state.request)
+    return state.with_resource(state.request)

@@ -11,5 +11,5 @@ def send_response(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - th
     if state.response is not None:
         return state
     if state.resource is not None:
-        return state._replace(response=state.resource)
-    return state._replace(response=state.existing.data if state.existing is not None else b"")
+        return state.with_response(state.resource)
+    return state.with_response(state.existing.data if state.existing is not None else b"")

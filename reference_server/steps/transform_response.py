@@ -13,9 +13,9 @@ def transform_response(state: State, work: UnitOfWork) -> State:  # noqa: ARG001
     kind = state.operation.kind
     if state.resource is not None:
         public = redacted(kind, state.resource)
-        return state if public is state.resource else state._replace(response=public)
+        return state if public is state.resource else state.with_response(public)
     if state.existing is None or not may_hold_secrets(state.existing.data):
         return state
     stored = message_of(state, state.existing)
     public = redacted(kind, stored)
-    return state if public is stored else state._replace(response=public)
+    return state if public is stored else state.with_response(public)
