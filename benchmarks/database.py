@@ -46,6 +46,10 @@ class Database:
             self._store = self._opener(self.url)
         return self._store
 
+    def sibling(self, folder: Path, agents: Sequence[Agent]) -> Database:
+        """Return another database of the same subject, with nothing in it yet."""
+        return Database(self.subject, folder, agents, self._opener)
+
     def save(self, agent: Agent) -> None:
         """Create one agent with a commit of its own, as a server does. Raises StoreError."""
         self.store.commit([Put(KIND, agent.metadata.id, agent, precondition="absent")])

@@ -12,8 +12,8 @@ from benchmarks.statistics import TooFewBuilds, ratio
 
 ALLOWED = (
     # metric, bare metric, title, sentence, at most
-    ("read", "raw_read", "Get over the bare driver", "A get costs at most 1.5 times the bare driver and codec.", 1.5),
-    ("write", "raw_write", "Put over the bare driver", "A put costs at most twice the bare driver and codec.", 2.0),
+    ("store_read", "raw_read", "Get", "A get costs at most 1.5 times the bare driver and codec.", 1.5),
+    ("store_write", "raw_write", "Put", "A put costs at most twice the bare driver and codec.", 2.0),
 )
 
 
@@ -37,8 +37,8 @@ def _judge(
     metric, bare = metrics
     title, sentence, at_most = said
     unjudged = ClaimVerdict(
-        claim=f"overhead-{metric}-{subject.name}",
-        title=f"{title}, {subject.name}",
+        claim=f"overhead-{metric.removeprefix('store_')}-{subject.name}",
+        title=f"{title} over the bare driver, {subject.name}",
         sentence=sentence,
         metric=metric,
         baseline=replace(subject, engine=f"{subject.engine} driver"),
@@ -52,7 +52,7 @@ def _judge(
         placement=None,
         verdict=Verdict.NOT_MEASURED,
         reason="",
-        reproduce=f"{raw.configuration.command} --workload {'write' if metric == 'write' else 'read'} --workload raw",
+        reproduce=f"{raw.configuration.command} --workload raw",
     )
     try:
         found = ratio(

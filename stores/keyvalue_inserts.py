@@ -8,7 +8,6 @@ and `Rows`, finds out what that means. Most commits of a server are creations, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import groupby
 
 from orjson import dumps
 
@@ -81,10 +80,10 @@ class Inserts:
 
     def finish(self) -> tuple[RowChanges, layout.State]:
         """Return the rows to write, and the state after them."""
-        rows: RowChanges = list(self._rows.items())
         for kind, created in self._created.items():
             self._counts[kind] = self._counts.get(kind, 0) + len(created)
-            rows += self._orders(kind, created)
+            self._order(kind, created)
+        rows: RowChanges = list(self._rows.items())
         for counter, (row, entries) in self._added.items():
             before = self._counter(counter)
             if before is None and len(entries) == 1:
@@ -99,22 +98,16 @@ class Inserts:
         rows.append((layout.STATE_KEY, layout.pack_state(state)))
         return rows, state
 
-    def _orders(self, kind: str, created: list[tuple[int, bytes]]) -> RowChanges:
-        """Return the order rows of what was created of a kind."""
-        rows: RowChanges = []
-        for span, entries in groupby(created, key=lambda entry: entry[0] // layout.ORDER_SPAN):
-            order = self._layouts[kind].order(span * layout.ORDER_SPAN)
-            value = self._tail(kind, order) + layout.pack_ordered(entries)
-            self._tails[kind] = (order, value)
-            rows.append((order, value))
-        return rows
-
-    def _tail(self, kind: str, order: bytes) -> bytes:
-        """Return an order row before this write. Behind the last one that a kind has, there is none."""
-        known = self._tails.get(kind)
-        if known is None:
-            return self._get(order) or b""
-        return known[1] if known[0] == order else b""
+    def _order(self, kind: str, created: list[tuple[int, bytes]]) -> None:
+        """Enter what was created of a kind into its order rows. Behind the last one that is known there is none."""
+        order, tail = self._layouts[kind].order, self._tails.get(kind)
+        for number, id_ in created:
+            row = order(number)
+            if tail is None:
+                tail = (row, self._get(row) or b"")
+            value = (tail[1] if tail[0] == row else b"") + layout.pack_ordered(number, id_)
+            tail = self._tails[kind] = (row, value)
+            self._rows[row] = value
 
     def _insert(self, put: Put) -> None:
         kind, rows, get = put.kind, self._rows, self._get
@@ -149,19 +142,22 @@ class Inserts:
             if counter is None:
                 row += position
                 if row in rows:
-                    raise Declined  # the same key twice counts once
+                    raise Declined
                 rows[row] = id_
                 continue
-            entered = self._added.get(counter + packed)
-            if entered is None:
-                self._added[counter + packed] = (row, [(position, id_)])
-            elif entered[1][-1][0] == position:
-                raise Declined
-            else:
-                entered[1].append((position, id_))
+            self._count(counter + packed, row, position, id_)
         stored = self._codec.encode(message, put.data)
         packed = b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
         rows[record] = layout.pack_record(number, self._revision, packed, stored, checksum=self._checksum)
+
+    def _count(self, counter: bytes, row: bytes, position: bytes, id_: bytes) -> None:
+        entered = self._added.get(counter)
+        if entered is None:
+            self._added[counter] = (row, [(position, id_)])
+        elif entered[1][-1][0] == position:
+            raise Declined  # the same key twice counts once
+        else:
+            entered[1].append((position, id_))
 
     def _check(self, condition: Vacant | Present) -> None:
         keys = self._layouts[condition.kind]

@@ -74,7 +74,8 @@ class Rows:
         for counter, change in self._recounts.items():
             self._recount(counter, change)
         for row, ids in self._orders.items():
-            self._additions.append((row, layout.pack_ordered(sorted(ids.items())) or None))
+            entries = b"".join(layout.pack_ordered(*entry) for entry in sorted(ids.items()))
+            self._additions.append((row, entries or None))
         return [*self._removals, *self._additions, (layout.STATE_KEY, layout.pack_state(state))]
 
     def _order(self, change: Change, position: int) -> dict[int, bytes]:

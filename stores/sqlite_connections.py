@@ -151,14 +151,16 @@ def _make_tables(writer: sqlite3.Connection, codec: str, *, is_text: bool) -> No
     # An index ends with the row number, which is the position: this one lists a kind in order.
     database.table("resources").create_index(["kind"])
     database.table("resources").create_index(["kind", "id"], unique=True)
-    entry = {"kind": str, "index_name": str, "key": str, "position": int, "id": str}
-    database.table("entries").create(entry, not_null=set(entry))
-    database.table("entries").create_index(["kind", "index_name", "key", "position"], unique=True)
-    database.table("unique_entries").create(entry, not_null=set(entry))
-    database.table("unique_entries").create_index(["kind", "index_name", "key"], unique=True)
-    count = {"kind": str, "index_name": str, "key": str, "count": int}
-    database.table("counts").create(count, not_null=set(count))
-    database.table("counts").create_index(["kind", "index_name", "key"], unique=True)
+    # Rows of an index stand in the tree of its key itself: a table beside that tree would be written as well.
+    for table, key in (("entries", "kind, index_name, key, position"), ("unique_entries", "kind, index_name, key")):
+        writer.execute(
+            f"CREATE TABLE {table} (kind TEXT NOT NULL, index_name TEXT NOT NULL, key TEXT NOT NULL, "
+            f"position INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY ({key})) WITHOUT ROWID"
+        )
+    writer.execute(
+        "CREATE TABLE counts (kind TEXT NOT NULL, index_name TEXT NOT NULL, key TEXT NOT NULL, "
+        "count INTEGER NOT NULL, PRIMARY KEY (kind, index_name, key)) WITHOUT ROWID"
+    )
     database.table("state").create({"id": int, "position": int, "revision": int}, pk="id")
     database.table("meta").create({"name": str, "value": str}, pk="name")
     writer.execute("INSERT INTO state (id, position, revision) VALUES (1, 0, 0)")

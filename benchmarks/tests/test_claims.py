@@ -179,12 +179,12 @@ def test_planted_factors_are_attributed() -> None:
 
 @pytest.mark.parametrize(("times", "expected"), [(1.2, Verdict.SUPPORTED), (1.9, Verdict.CONTRADICTED)])
 def test_a_store_is_judged_against_its_bare_driver(times: float, expected: Verdict) -> None:
-    raw = planted(lambda subject, random: 10 * times, metric="read")
+    raw = planted(lambda subject, random: 10 * times, metric="store_read")
     bare = tuple(
         replace(sample, workload="raw", metric="raw_read", values=tuple(value / times for value in sample.values))
         for sample in raw.samples
     )
-    verdicts = judge(replace(raw, samples=raw.samples + bare), [at_least(1, metric="read")]).verdicts
+    verdicts = judge(replace(raw, samples=raw.samples + bare), [at_least(1, metric="store_read")]).verdicts
     overheads = [one for one in verdicts if one.claim.startswith("overhead-read-")]
     assert {one.candidate for one in overheads} == set(SUBJECTS)
     assert {one.verdict for one in overheads} == {expected}
