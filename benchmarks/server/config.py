@@ -26,8 +26,8 @@ class ServerSizes:
 
 
 SIZES: dict[Speed, ServerSizes] = {
-    Speed.QUICK: ServerSizes(builds=2, rounds=2, load_ms=800, warmup_ms=200, growth_calls=60),
-    Speed.DEFAULT: ServerSizes(builds=4, rounds=3, load_ms=2_000, warmup_ms=400, growth_calls=200),
+    Speed.QUICK: ServerSizes(builds=2, rounds=4, load_ms=800, warmup_ms=200, growth_calls=60),
+    Speed.DEFAULT: ServerSizes(builds=4, rounds=5, load_ms=2_000, warmup_ms=300, growth_calls=200),
     Speed.FULL: ServerSizes(builds=5, rounds=5, load_ms=4_000, warmup_ms=500, growth_calls=500),
 }
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -76,6 +76,8 @@ class ServerBuild:
     tell: Tell
     samples: list[Sample]
     blanks: list[Blank]
+    servers: list[Running] = field(default_factory=list)
+    """All that run; a load begins when they rest."""
     loads: int = 0
 
     @property
@@ -96,6 +98,7 @@ class ServerBuild:
             fixed = self.folder / "fixed"
             fixed.write_bytes(targets["oss", "relaxed"].agents[0].SerializeToString())
             echo = stack.enter_context(processes.bare(fixed, self.folder / "bare.log"))
+            self.servers = [echo, *(target.running for target in targets.values())]
             for index in range(self.config.counts.rounds):
                 for scenario in random.sample(self.scenarios, len(self.scenarios)):
                     target = targets[scenario.profile, scenario.durability]
@@ -164,6 +167,7 @@ class ServerBuild:
 
     def _take(self, metric: str, plan: LoadPlan, subject: Subject, judge: Judge, index: int) -> None:
         self.tell(f"{metric} {subject.label}")
+        processes.settle(self.servers)
         try:
             report = run_in_process(plan)
             require_right(report, judge, f"{subject.label}: {metric}")
@@ -227,6 +231,7 @@ class ServerBuild:
                 self.tell(f"create {agents_label(size)}")
                 target.agents += self._create_some(target, message, size)
                 grown.append((agents_label(size), target))
+            processes.settle(target.running for _, target in grown)
             for index in range(self.config.counts.rounds):
                 for (payload, target), operation in product(grown, GROWING):
                     self.tell(f"{operation} with {payload}")
