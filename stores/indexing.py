@@ -60,6 +60,13 @@ class Kind:
     """The names of the indexes that keep a number per key."""
 
     def __post_init__(self) -> None:
+        """Refuse an index that leads what it can't. Raises ValueError."""
+        uniques = {index.name for index in self.indexes if index.unique}
+        for index in self.indexes:
+            if index.leads is not None and (index.leads not in uniques or index.counted or index.parts < 1):
+                raise ValueError(
+                    f"kind {self.name!r}: {index.name!r} leads no unique index, is counted, or has no parts"
+                )
         counted = (index.name for index in self.indexes if index.counted and not index.unique)
         object.__setattr__(self, "counted", frozenset(counted))
         object.__setattr__(self, "unique", frozenset(index.name for index in self.indexes if index.unique))

@@ -127,6 +127,35 @@ def forgets_delete(bench: Bench) -> None:
     same("count", store.count("agent", index="org", key=("acme",)), 1)
 
 
+@checks("index-leading")
+def leading(bench: Bench) -> None:
+    """Policies under a principal come by position, from the cursor on, and follow updates and removals."""
+    store = bench.store
+
+    def held_by(principal: str, after: int = 0) -> list[str]:
+        key = ("identity_account", principal)
+        found = ids_of(store.scan("iam_policy", index="principal", key=key, after=after))
+        if not after:
+            same(f"find of {principal!r}", store.find("iam_policy", "principal", key), found[0] if found else None)
+            same(f"count of {principal!r}", store.count("iam_policy", index="principal", key=key), len(found))
+        return found
+
+    long = "l" * 300
+    for name, resource in (("r", "z"), ("q", "y"), ("p", long)):  # by position, not by id nor by resource
+        store.commit([Put("iam_policy", name, policy(name, "owner", "ada", resource), "absent")])
+    cursor = store.last_position()
+    store.commit([Put("iam_policy", "o", policy("o", "owner", "ada", "x")), Delete("iam_policy", "q")])
+    store.commit(
+        [Put("iam_policy", "n", policy("n", "owner", long, "x")), Put("iam_policy", "m", policy("m", "", "ad"))]
+    )
+    same("ada", held_by("ada"), ["r", "p", "o"])
+    same("ada, from the cursor on", held_by("ada", cursor), ["o"])
+    same("others", [held_by(name) for name in (long, "ad", "a")], [["n"], ["m"], []])
+    store.commit([Put("iam_policy", "r", policy("r", "owner", "eve", "z"))])
+    same("ada, after an update", held_by("ada"), ["p", "o"])
+    same("eve", held_by("eve"), ["r"])
+
+
 @checks("index-empty-key")
 def empty_key(bench: Bench) -> None:
     """A resource without a slug or organization is in neither index, and such resources don't collide."""

@@ -1,0 +1,159 @@
+"""A commit in two parts: planned here, written there, and nobody in between."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sortedcontainers import SortedDict
+
+from stores.codecs import codec_of
+from stores.contract import Conflict, Durability, Store, StoreClosed, StoreUnavailable
+from stores.group_commit_async import AsyncGroupCommitter
+from stores.indexing import Index, Kind
+from stores.keyvalue import KeyValueStore
+from stores.registry import open_store
+from stores.staged import StagesWrites
+from stores.suite.dict_engine import DictEngine
+from stores.suite.samples import ids_of, put
+
+WAIT_SECONDS = 10.0
+
+
+class PreparingEngine(DictEngine):
+    """Collects a batch before it writes it; the write can be made to fail."""
+
+    def __init__(self) -> None:
+        super().__init__(SortedDict())
+        self.failure: Exception | None = None
+        self.writers: set[int] = set()
+
+    def prepare(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> Callable[[], None]:
+        """See `Engine`."""
+        rows = list(changes)
+
+        def write() -> None:
+            self.writers.add(threading.get_ident())
+            if self.failure:
+                raise self.failure
+            self.write(rows, sync=sync)
+
+        return write
+
+
+def over(engine: DictEngine) -> KeyValueStore:
+    return KeyValueStore(engine, codec_of("protobuf"), Durability.DURABLE)
+
+
+def test_nobody_commits_between_plan_and_write() -> None:
+    store = over(PreparingEngine())
+    staged = store.stage([[put("a", when="absent")], [put("a", when="absent")]])
+    assert staged.outcomes[0] == 1
+    assert isinstance(staged.outcomes[1], Conflict)
+    with ThreadPoolExecutor(1) as other:
+        late = other.submit(store.commit, [put("b")])
+        with pytest.raises(TimeoutError):
+            late.result(0.1)
+        assert store.get("agent", "a") is None
+        staged.write()
+        assert late.result(WAIT_SECONDS) == 2
+    assert ids_of(store.scan("agent")) == ["a", "b"]
+
+
+def test_a_store_closes_after_the_staged_write() -> None:
+    store = over(PreparingEngine())
+    staged = store.stage([[put("a")]])
+    with ThreadPoolExecutor(1) as other:
+        closing = other.submit(store.close)
+        with pytest.raises(TimeoutError):
+            closing.result(0.1)
+        staged.write()
+        closing.result(WAIT_SECONDS)
+    with pytest.raises(StoreClosed):
+        store.stage([[put("b")]])
+
+
+def test_a_staged_write_that_fails_ends_the_commits() -> None:
+    engine = PreparingEngine()
+    store = over(engine)
+    engine.failure = StoreUnavailable("the disk is gone")
+    staged = store.stage([[put("a")]])
+    with pytest.raises(StoreUnavailable, match="the disk is gone"):
+        staged.write()
+    engine.failure = None
+    for commit in (lambda: store.stage([[put("b")]]), lambda: store.commit([put("b")])):
+        with pytest.raises(StoreUnavailable, match="an earlier write failed"):
+            commit()
+    assert list(store.scan("agent")) == []
+
+
+def test_a_plan_that_fails_leaves_the_store_free() -> None:
+    engine = PreparingEngine()
+    store = over(engine)
+    engine.get = lambda key: 1 / 0  # type: ignore[assignment, method-assign, return-value] # any fault on the way
+    with pytest.raises(ZeroDivisionError):
+        store.stage([[put("a")]])
+    del engine.get
+    assert store.commit([put("a")]) == 1
+
+
+def test_a_group_is_planned_on_the_loop_and_written_in_the_thread() -> None:
+    engine = PreparingEngine()
+    store = over(engine)
+    group = AsyncGroupCommitter(store)
+    planners: set[int] = set()
+    get = engine.get
+
+    def noted(key: bytes) -> bytes | None:
+        planners.add(threading.get_ident())
+        return get(key)
+
+    engine.get = noted  # type: ignore[method-assign] # planning reads what is there
+
+    async def scene() -> list[int | BaseException]:
+        async with asyncio.timeout(WAIT_SECONDS):
+            good = await asyncio.gather(*(group.commit([put(f"a{number}")]) for number in range(5)))
+            engine.failure = StoreUnavailable("the disk is gone")
+            with pytest.raises(StoreUnavailable, match="the disk is gone"):
+                await group.commit([put("b")])
+            with pytest.raises(
+                StoreUnavailable, match="an earlier write failed"
+            ):  # told by the plan, to all of a group
+                await group.commit([put("c")])
+            return list(good)
+
+    assert sorted(asyncio.run(scene())) == [1, 2, 3, 4, 5]  # type: ignore[type-var]
+    group.close()
+    assert planners == {threading.get_ident()}
+    assert engine.writers
+    assert threading.get_ident() not in engine.writers
+
+
+@pytest.mark.parametrize("engine", ["leveldb", "lmdb", "rocksdb"])
+def test_engines_stage_with_and_without_preparing(engine: str, tmp_path: Path) -> None:
+    url = f"{engine}:{tmp_path / 'db'}"
+    with open_store(url) as store:
+        assert isinstance(store, StagesWrites)
+        staged = store.stage([[put("a")], [put("b")]])
+        with ThreadPoolExecutor(1) as other:
+            other.submit(staged.write).result(WAIT_SECONDS)
+    reopened: Store = open_store(url)
+    with reopened:
+        assert ids_of(reopened.scan("agent")) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Index("lead", counted=False, leads="nothing", parts=1),
+        Index("lead", counted=True, leads="whole", parts=1),
+        Index("lead", counted=False, leads="whole"),
+    ],
+)
+def test_an_index_leads_a_unique_one(wrong: Index) -> None:
+    with pytest.raises(ValueError, match="'lead' leads no unique index"):
+        Kind("thing", object, (Index("whole", unique=True), wrong), lambda _: ())  # type: ignore[arg-type] # never asked
