@@ -30,17 +30,11 @@ class Index:
 
     `counted`: the store keeps the number of entries per key, so that `count` doesn't cost more as they grow. It costs
     a row per key and a read per write; an index whose keys nobody counts does without, and is counted by reading.
-
-    `leads`: the name of a unique index of which each key begins with a key of this one, for the same resource. A store
-    may then find the entries there instead of keeping rows for them. Such an index isn't counted.
     """
 
     name: str
     unique: bool = False
     counted: bool = True
-    leads: str | None = None
-    parts: int = 0
-    """Of an index that `leads`: how many strings a key has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +54,9 @@ class Kind:
     """The names of the indexes that keep a number per key."""
 
     def __post_init__(self) -> None:
-        """Refuse an index that leads what it can't. Raises ValueError."""
-        uniques = {index.name for index in self.indexes if index.unique}
-        for index in self.indexes:
-            if index.leads is not None and (index.leads not in uniques or index.counted or index.parts < 1):
-                raise ValueError(
-                    f"kind {self.name!r}: {index.name!r} leads no unique index, is counted, or has no parts"
-                )
         counted = (index.name for index in self.indexes if index.counted and not index.unique)
         object.__setattr__(self, "counted", frozenset(counted))
         object.__setattr__(self, "unique", frozenset(index.name for index in self.indexes if index.unique))
-
-    def lead_of(self, name: str) -> int:
-        """Return how many strings at the beginning of a unique index's keys are the key of another index; or 0."""
-        return max((index.parts for index in self.indexes if index.leads == name), default=0)
 
     def index(self, name: str) -> Index:
         """Return the index of this name. Raises InvalidOperation."""
@@ -138,7 +121,7 @@ KINDS: Schema = {
             (
                 Index("tuple", unique=True),
                 Index("resource", counted=False),
-                Index("principal", counted=False, leads="tuple", parts=2),
+                Index("principal", counted=False),
                 Index("userset", counted=False),
             ),
             _policy_entries,

@@ -9,8 +9,7 @@ What stands in the engine (all numbers big-endian; *kind* is one length byte and
 | `r` kind id                                 | a record: header, index keys (JSON), the message by the codec    |
 | `o` kind span                               | the order of creation: place and id of each in a span of         |
 |                                             | positions                                                        |
-| `u` kind index key                          | position, id: a unique index; where another index leads it, the  |
-|                                             | key has two parts, and the first is the other's key              |
+| `u` kind index key                          | position, id: a unique index                                     |
 | `i` kind index key position                 | id: an index that isn't unique                                   |
 | `c` kind index key                          | how many entries such a key has; if it is only one, also its     |
 |                                             | position and id, and there is no `i` row then                    |
@@ -311,13 +310,13 @@ class KeyValueStore:
     def holder(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Holdings`."""
         keys = self._layouts[kind]
-        value = self._engine.get(keys.unique(index, keys.packed(index, key)))
+        value = self._engine.get(keys.unique(index, layout.pack_key(key)))
         return None if value is None else layout.unpack_unique(value)[1]
 
     def entries(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
         """See `Holdings`."""
         keys = self._layouts[kind]
-        packed = keys.packed(index, key)
+        packed = layout.pack_key(key)
         if keys.indexes[index].unique:
             value = self._engine.get(keys.unique(index, packed))
             if value is not None:
@@ -423,8 +422,7 @@ class KeyValueStore:
                 return self._state.counts.get(kind, 0)
             if unique:
                 return int(self.holder(kind, index, key) is not None)
-            keys = self._layouts[kind]
-            counter = keys.counter(index, keys.packed(index, key))
+            counter = self._layouts[kind].counter(index, layout.pack_key(key))
             if counter is None:
                 return sum(1 for _ in self.entries(kind, index, key))
             return layout.unpack_count(self._engine.get(counter))
@@ -449,9 +447,9 @@ class KeyValueStore:
             if index is None or key is None:
                 ids = _ids_in_order(snapshot.range(*keys.order_range(after)), after)
             elif unique:
-                ids = _unique_ids(snapshot.get(keys.unique(index, keys.packed(index, key))), after)
+                ids = _unique_ids(snapshot.get(keys.unique(index, layout.pack_key(key))), after)
             else:
-                ids = _ids_under(snapshot, keys, index, keys.packed(index, key), after)
+                ids = _ids_under(snapshot, keys, index, layout.pack_key(key), after)
             if limit is not None:
                 ids = islice(ids, max(limit, 0))
             scan = KeyValueScan(self, kind, keys, snapshot, ids, self._gate)
@@ -537,11 +535,7 @@ def _ids_under(snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: 
 def _entries_under(
     snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int
 ) -> Iterator[tuple[int, str]]:
-    """Yield (position, id) from the rows of a key that has several, by position. All are read where it leads."""
-    if keys.indexes[index].leads:
-        entries = (layout.unpack_unique(value) for _, value in snapshot.range(*keys.led_range(index, packed)))
-        yield from sorted(entry for entry in entries if entry[0] > after)
-        return
+    """Yield (position, id) from the rows of a key that has several, by position."""
     for row_key, id_ in snapshot.range(*keys.index_range(index, packed, after)):
         yield layout.position_of(row_key), id_.decode()
 

@@ -126,19 +126,16 @@ class Inserts:
         position = layout.pack_position(number)
         listed: list[bytes] = []
         for name, key in keys.entries(message):
-            unique, prefix, counter, front, lead, leads = keys.indexes[name]
+            unique, prefix, counter, front = keys.indexes[name]
             whole = dumps(key)
             listed.append(front + whole)
-            if leads:
-                continue  # the unique row is its row too
+            packed = layout.fitted(whole)
+            row = prefix + packed
             if unique:
-                row = prefix + (layout.led(whole, dumps(key[:lead])) if lead else layout.fitted(whole))
                 if row in rows or get(row) is not None:
                     raise Declined
                 rows[row] = position + id_
                 continue
-            packed = layout.fitted(whole)
-            row = prefix + packed
             if counter is None:
                 row += position
                 if row in rows:
@@ -172,7 +169,7 @@ class Inserts:
         check_key(vacant.index, vacant.key)
         if index.counter is None:
             raise Declined
-        counter = index.counter + index.pack(vacant.key)
+        counter = index.counter + layout.pack_key(vacant.key)
         _row, new = self._added.get(counter, (b"", ()))
         unless = None if vacant.unless is None else vacant.unless.encode()
         # Who stands there in the store is for the long way; here a counter says that nobody does.

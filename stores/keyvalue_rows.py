@@ -91,11 +91,8 @@ class Rows:
 
     def _index(self, keys: layout.KindLayout, position: bytes, id_: bytes, gained: Keys) -> None:
         for index, key in gained:
-            form = keys.indexes[index]
-            if form.leads:
-                continue  # the unique row is its row too
-            unique, prefix, counter = form[:3]
-            packed = form.pack(key)
+            unique, prefix, counter, _ = keys.indexes[index]
+            packed = layout.pack_key(key)
             row = prefix + packed
             if unique:
                 self._additions.append((row, layout.pack_unique(position, id_)))
@@ -106,11 +103,8 @@ class Rows:
 
     def _unindex(self, keys: layout.KindLayout, position: bytes, lost: Keys) -> None:
         for index, key in lost:
-            form = keys.indexes[index]
-            if form.leads:
-                continue  # the unique row is its row too
-            unique, prefix, counter = form[:3]
-            packed = form.pack(key)
+            unique, prefix, counter, _ = keys.indexes[index]
+            packed = layout.pack_key(key)
             row = prefix + packed
             if unique:
                 self._removals.append((row, None))

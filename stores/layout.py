@@ -31,8 +31,6 @@ ORDER_SPAN = 16
 """Positions that share an order row: resources created close together take a row for many of them."""
 
 _PART_BYTES_MAX = 180
-_LED_PART_BYTES_MAX = 100
-"""For the keys of a unique index that another one leads: they have two parts."""
 _NAME_BYTES_MAX = 120
 _HASHED = b"\xff\xff"
 _HEADER = struct.Struct(">IIQQ")
@@ -58,16 +56,6 @@ class IndexLayout(NamedTuple):
     counter: bytes | None
     listed: bytes
     """What an entry begins with in the list of index keys that a record holds."""
-    lead: int = 0
-    """Of a unique index: how many strings at the beginning of its keys are the key of another index."""
-    leads: bool = False
-    """It has no rows of its own: `prefix` is that of the unique index whose keys begin with its keys."""
-
-    def pack(self, key: IndexKey) -> bytes:
-        """Return the bytes of a key of this index: no packed key is a prefix of another. Long parts are hashed."""
-        if self.lead:
-            return pack_led(key, self.lead)
-        return fitted(orjson.dumps(key), _LED_PART_BYTES_MAX if self.leads else _PART_BYTES_MAX)
 
 
 class KindLayout:
@@ -104,18 +92,9 @@ class KindLayout:
         """Range of the order rows that hold all positions behind one, and perhaps some before it."""
         return self.order(after + 1), self._order + b"\xff" * 9
 
-    def packed(self, index: str, key: IndexKey) -> bytes:
-        """Bytes of an index key, as the methods below take them."""
-        return self.indexes[index].pack(key)
-
     def unique(self, index: str, packed: bytes) -> bytes:
-        """Key of a unique row."""
+        """Key of a unique row; `packed` is the index key by `pack_key`, here and below."""
         return self.indexes[index].prefix + packed
-
-    def led_range(self, index: str, packed: bytes) -> tuple[bytes, bytes]:
-        """Range of the unique rows that hold the entries of an index that leads."""
-        prefix = self.indexes[index].prefix + packed
-        return prefix, prefix + b"\xff" * 40  # longer than any hash
 
     def index_range(self, index: str, packed: bytes, after: int) -> tuple[bytes, bytes]:
         """Range of the index rows of a key behind a position."""
@@ -129,12 +108,10 @@ class KindLayout:
 
 
 def _index_layout(kind_named: bytes, kind: Kind, index: Index) -> IndexLayout:
-    unique = index.unique or index.leads is not None
-    prefix = (b"u" if unique else b"i") + kind_named + _named(index.leads or index.name)
-    counter = b"c" + kind_named + _named(index.name) if index.name in kind.counted else None
+    named = kind_named + _named(index.name)
+    counter = b"c" + named if index.name in kind.counted else None
     listed = b"[" + orjson.dumps(index.name) + b","
-    lead, leads = kind.lead_of(index.name), index.leads is not None
-    return IndexLayout(index.unique, prefix, counter, listed, lead, leads)
+    return IndexLayout(index.unique, (b"u" if index.unique else b"i") + named, counter, listed)
 
 
 @cache
@@ -145,22 +122,14 @@ def _named(name: str) -> bytes:
     return bytes([len(raw)]) + raw
 
 
-def pack_led(key: IndexKey, lead: int) -> bytes:
-    """Return the bytes of a key that begins with another index's: the two parts after each other."""
-    return led(orjson.dumps(key), orjson.dumps(key[:lead]))
+def pack_key(key: IndexKey) -> bytes:
+    """Return an index key's bytes, a JSON array: no packed key is a prefix of another. Long ones are hashed."""
+    return fitted(orjson.dumps(key))
 
 
-def led(whole: bytes, lead: bytes) -> bytes:
-    """Return the same of the JSON of the key and of its beginning."""
-    rest = b"[" + whole[len(lead) :]
-    if len(lead) <= _LED_PART_BYTES_MAX and len(rest) <= _LED_PART_BYTES_MAX:
-        return lead + rest
-    return fitted(lead, _LED_PART_BYTES_MAX) + fitted(rest, _LED_PART_BYTES_MAX)
-
-
-def fitted(key: bytes, bytes_max: int = _PART_BYTES_MAX) -> bytes:
-    """Return the JSON of an index key, a self-delimiting array, or its hash if it is long."""
-    return key if len(key) <= bytes_max else _HASHED + hashlib.sha256(key).digest()
+def fitted(key: bytes) -> bytes:
+    """Return the JSON of an index key, or its hash if it is long."""
+    return key if len(key) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(key).digest()
 
 
 pack_position = _U64.pack

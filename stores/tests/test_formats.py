@@ -11,7 +11,6 @@ import plyvel
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from stores import layout
 from stores.codecs import CODECS, Undecodable, codec_of
 from stores.contract import CorruptRecord, Delete, FormatMismatch, InvalidStoreUrl, Put, Store, StoreUnavailable
@@ -164,28 +163,6 @@ def test_a_cut_order_row_is_corruption_not_the_end(tmp_path: Path) -> None:
                 store.commit([Delete("agent", "a")])
 
 
-def test_golden_rows_of_a_leading_index(tmp_path: Path) -> None:
-    """The unique row serves the index that leads it; long parts of its key are hashed each for itself."""
-    long = "x" * 200
-    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
-        for number, (holder, held) in enumerate([("u", "b"), ("u", "a"), ("u", long), (long, "a"), ("v", "a")]):
-            policy = IamPolicy()
-            policy.spec.principal.kind, policy.spec.principal.id, policy.spec.relation = "user", holder, "owner"
-            policy.spec.resource.kind, policy.spec.resource.id = "agent", held
-            store.commit([Put("iam_policy", f"p{number}", policy)])
-        for holder, ids in (("u", ["p0", "p1", "p2"]), (long, ["p3"]), ("v", ["p4"]), ("w", [])):
-            kind, index, key = "iam_policy", "principal", ("user", holder)
-            assert ids_of(store.scan(kind, index=index, key=key)) == ids
-            assert ids_of(store.scan(kind, index=index, key=key, after=1)) == [id_ for id_ in ids if id_ != "p0"]
-            assert store.count(kind, index=index, key=key) == len(ids)
-            assert store.find(kind, index, key) == (ids[0] if ids else None)
-    database = plyvel.DB(str(tmp_path / "db"))
-    rows = [key for key, _ in database if key.startswith((b"u\niam_policy", b"i\niam_policy\tprincipal"))]
-    database.close()
-    assert b'u\niam_policy\5tuple["user","u"]["","owner","agent","a"]' in rows
-    assert len(rows) == 5
-
-
 def test_golden_checksum() -> None:
     value = layout.pack_record(1, 2, b"[]", b"message", checksum=True)
     assert value == b"\0\0\0\x02" + b"\x13}/W" + b"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2[]message"
@@ -197,15 +174,13 @@ def test_golden_checksum() -> None:
 
 
 def test_keys_fit_every_engine() -> None:
-    lead = Index("w" * 120, counted=False, leads="v" * 120, parts=1)
-    indexes = (Index("n" * 120), Index("u" * 120, unique=True), Index("v" * 120, unique=True), lead)
+    indexes = (Index("n" * 120), Index("u" * 120, unique=True))
     widest = layout.KindLayout(Kind("k" * 120, Agent, indexes, lambda _: ()))
     key = ("x" * 500, "y" * 500)
     made = [
         widest.record("i" * 9000),
-        widest.index_range("n" * 120, widest.packed("n" * 120, key), 0)[0],
-        widest.unique("u" * 120, widest.packed("u" * 120, ("x" * 176,))),
-        widest.unique("v" * 120, widest.packed("v" * 120, ("x" * 96, "y" * 96))),
+        widest.index_range("n" * 120, layout.pack_key(key), 0)[0],
+        widest.unique("u" * 120, layout.pack_key(("x" * 176,))),
     ]
     assert max(map(len, made)) <= layout.KEY_BYTES_MAX
 

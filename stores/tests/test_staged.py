@@ -14,7 +14,6 @@ from sortedcontainers import SortedDict
 from stores.codecs import codec_of
 from stores.contract import Conflict, Durability, Store, StoreClosed, StoreUnavailable
 from stores.group_commit_async import AsyncGroupCommitter
-from stores.indexing import Index, Kind
 from stores.keyvalue import KeyValueStore
 from stores.registry import open_store
 from stores.staged import StagesWrites
@@ -144,16 +143,3 @@ def test_engines_stage_with_and_without_preparing(engine: str, tmp_path: Path) -
     reopened: Store = open_store(url)
     with reopened:
         assert ids_of(reopened.scan("agent")) == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        Index("lead", counted=False, leads="nothing", parts=1),
-        Index("lead", counted=True, leads="whole", parts=1),
-        Index("lead", counted=False, leads="whole"),
-    ],
-)
-def test_an_index_leads_a_unique_one(wrong: Index) -> None:
-    with pytest.raises(ValueError, match="'lead' leads no unique index"):
-        Kind("thing", object, (Index("whole", unique=True), wrong), lambda _: ())  # type: ignore[arg-type] # never asked

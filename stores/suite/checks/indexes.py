@@ -127,8 +127,8 @@ def forgets_delete(bench: Bench) -> None:
     same("count", store.count("agent", index="org", key=("acme",)), 1)
 
 
-@checks("index-leading")
-def leading(bench: Bench) -> None:
+@checks("index-uncounted")
+def uncounted(bench: Bench) -> None:
     """Policies under a principal come by position, from the cursor on, and follow updates and removals."""
     store = bench.store
 
