@@ -1,4 +1,4 @@
-"""Runs one request: parse, steps, ONE commit, answer. Knows nothing of gRPC."""
+"""Runs requests: an attempt (`attempts.py`), ONE commit, the answer. Knows nothing of gRPC."""
 
 from __future__ import annotations
 
@@ -6,24 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from google.protobuf.message import DecodeError, Message
-
 from reference_server.answers import Answers, changes_what_is_there
+from reference_server.attempts import Attempt, Attempts
 from reference_server.authorization.facts import Facts
-from reference_server.call import Caller, Rules, State
+from reference_server.call import Caller, Rules
 from reference_server.errors import (
     Aborted,
     ApiError,
     DataLoss,
     DeadlineExceeded,
     Internal,
-    MalformedRequest,
     Unavailable,
 )
 from reference_server.gathering import Gathering
-from reference_server.pipeline import Operation, run_steps
+from reference_server.pipeline import Operation
 from reference_server.short_get import ShortWay, short_get
-from reference_server.unit_of_work import UnitOfWork
 from stores.contract import (
     Conflict,
     CorruptRecord,
@@ -63,8 +60,14 @@ class Executor:
     after_commit: Callable[[], None]
     """Called after each commit that wrote something: wakes whoever waits for events."""
     facts: Facts = field(default_factory=Facts)
-    gathering: Gathering = field(default_factory=Gathering)
     answers: Answers = field(default_factory=Answers)
+    _attempts: Attempts = field(init=False)
+    _gathering: Gathering[Attempt] = field(init=False)
+
+    def __post_init__(self) -> None:
+        attempts = Attempts(self.store, self.rules, self.facts)
+        object.__setattr__(self, "_attempts", attempts)
+        object.__setattr__(self, "_gathering", Gathering(attempts.make))
 
     def short_way(self, operation: Operation) -> ShortWay | None:
         """Return what answers most requests of an operation without its steps, or None if there is no such thing."""
@@ -78,22 +81,24 @@ class Executor:
         time_remaining: Callable[[], float | None] = lambda: None,
     ) -> bytes:
         """Run `operation` on the request in `data` and return the response's bytes. Raises ApiError."""
-        if operation.writes:
-            await self.gathering.turn()
+        attempt = Attempt(operation, data, caller)
         try:
-            for _attempt in range(_ATTEMPTS_MAX):
-                work = UnitOfWork(self.store, self.facts)
-                state = run_steps(State(self.rules, operation, _parse(operation, data), caller), work)
-                response = _response_bytes(state, work)
-                batch = work.batch()
-                if not batch:
-                    return response
+            if operation.writes and self.rules.tracer is None:
+                await self._gathering.join(attempt)
+            else:
+                self._attempts.make((attempt,))
+            for again in range(_ATTEMPTS_MAX):
+                if again:
+                    self._attempts.make((attempt,))
+                attempt.raise_failure()
+                if not attempt.batch:
+                    return attempt.response
                 _check_deadline(time_remaining())
                 try:
-                    await self._committed(batch)
+                    await self._committed(attempt.batch)
                 except Conflict:
                     continue
-                return response
+                return attempt.response
         except StoreError as error:
             raise _translated(error) from error
         raise Aborted(f"{operation.name}: others kept changing the same resource; send the request again")
@@ -116,24 +121,6 @@ class Executor:
             finally:
                 self.facts.after_commit(batch)
         self.after_commit()
-
-
-def _parse(operation: Operation, data: bytes) -> Message:
-    try:
-        return operation.request_type.FromString(data)
-    except DecodeError:
-        name = operation.method.input_type.full_name
-        raise MalformedRequest(f"the request's {len(data)} bytes are no {name}; check the client's schema") from None
-
-
-def _response_bytes(state: State, work: UnitOfWork) -> bytes:
-    """A resource that is stored is serialized once: the same bytes go to the store and to the caller."""
-    response = state.response
-    if isinstance(response, bytes):
-        return response
-    if response is None:
-        raise Internal(f"{state.operation.name} ended without a response")
-    return work.wire(response) if response is state.resource else response.SerializeToString()
 
 
 def _check_deadline(remaining: float | None) -> None:

@@ -1,35 +1,44 @@
-"""Lets requests that arrive close together go through their steps one right after another.
+"""Lets requests that arrive close together go through their steps together.
 
 gRPC hands a server one request in each turn of the event loop. Run at once, every create finds the processor's caches
-full of transport code, and its commit is one of its own. Gathered, the steps of many run in one turn and their batches
-go into one write: with 32 callers a create takes a quarter less. Who is alone waits for a few empty turns of the loop,
-about 10 microseconds, in which another may come; requests that only read don't wait.
+full of transport code, and its commit is one of its own. Gathered, many run in one turn, each step for all of them,
+and their batches go into one write. Who is alone waits for a few empty turns of the loop, about 10 microseconds, in
+which another may come; requests that only read don't wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 GROUP_MAX = 24
 """So many run in one turn: some milliseconds in which nothing else does."""
 PATIENT_TURNS = 6
 """For so many turns without a newcomer the gathered wait on: about as long as gRPC takes to hand over the next."""
 
+T = TypeVar("T")
 
-class Gathering:
-    """Holds requests back until enough have come, or no more come."""
 
-    def __init__(self, group_max: int = GROUP_MAX) -> None:
+class Gathering(Generic[T]):
+    """Holds what requests bring until enough have come, or no more come; then hands over all of it at once."""
+
+    def __init__(self, take: Callable[[Sequence[T]], None], group_max: int = GROUP_MAX) -> None:
+        """`take` is called on the event loop, with what one group brought."""
+        self._take = take
         self._group_max = group_max
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[tuple[T, asyncio.Future[None]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         """Where somebody looks after those who wait."""
 
-    async def turn(self) -> None:
-        """Wait for the turn of the group that gathers now."""
+    async def join(self, brought: T) -> None:
+        """Wait until the group that gathers now was taken. Raises what `take` raises.
+
+        What a caller brought who was cancelled meanwhile isn't taken.
+        """
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._waiting.append(future)
+        self._waiting.append((brought, future))
         if self._loop is not loop:
             self._loop = loop
             loop.call_soon(self._look, loop, 0, 0)
@@ -42,7 +51,13 @@ class Gathering:
         if count < self._group_max and quiet_turns < PATIENT_TURNS:
             loop.call_soon(self._look, loop, count, quiet_turns)
             return
-        waiting, self._waiting, self._loop = self._waiting, [], None
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+        group = [(brought, future) for brought, future in self._waiting if not future.done()]
+        self._waiting, self._loop = [], None
+        try:
+            self._take([brought for brought, _ in group])
+        except Exception as error:  # noqa: BLE001 - nobody may be left waiting
+            for _, future in group:
+                future.set_exception(error)
+            return
+        for _, future in group:
+            future.set_result(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from google.protobuf.descriptor import MethodDescriptor
@@ -82,3 +82,57 @@ def _run_traced(tracer: Tracer, state: State, work: UnitOfWork) -> State:
             with tracer.start_as_current_span(each.name):
                 state = each.run(state, work)
     return state
+
+
+@dataclass(frozen=True, slots=True)
+class NestedPipeline:
+    """The function of a step that runs another operation's steps in the same unit of work."""
+
+    begin: Callable[[State], State]
+    """Returns the state with which the other operation's pipeline begins."""
+
+    def __call__(self, state: State, work: UnitOfWork) -> State:
+        """Run the other operation's steps; the state goes on as it was."""
+        run_steps(self.begin(state), work)
+        return state
+
+
+@dataclass(slots=True)
+class Run:
+    """One request on its way through its steps beside others."""
+
+    state: State
+    work: UnitOfWork
+    failure: Exception | None = None
+    """What a step raised: it ended this run, and no other."""
+
+
+def run_together(runs: Sequence[Run]) -> None:
+    """Run the steps of several requests of one operation: each step for all of them, then the next. Without spans.
+
+    What each comes to is what `run_steps` makes of it, as every run has a unit of work of its own; but a step's code
+    stays in the processor's caches while it is used.
+    """
+    for each in runs[0].state.operation.steps if runs else ():
+        if isinstance(each.run, NestedPipeline):
+            _run_nested(each.run, runs)
+        else:
+            _advance(each.run, runs)
+        if any(run.failure for run in runs):
+            runs = [run for run in runs if run.failure is None]
+
+
+def _advance(function: StepFunction, runs: Sequence[Run]) -> None:
+    for run in runs:
+        try:
+            run.state = function(run.state, run.work)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's alone
+            run.failure = error
+
+
+def _run_nested(nested: NestedPipeline, runs: Sequence[Run]) -> None:
+    within = [Run(run.state, run.work) for run in runs]
+    _advance(lambda state, _: nested.begin(state), within)
+    run_together([each for each in within if each.failure is None])
+    for run, each in zip(runs, within, strict=True):
+        run.failure = each.failure

@@ -73,7 +73,7 @@ AGENT_CREATE = (
     step(set_defaults),
     step(persist),
     step(create_iam_policies, only=CLOUD),
-    step(create_default_instance),
+    step(create_default_instance, "CreateDefaultInstance"),
     step(update_agent_status_with_default_instance),
     _publish("created"),
     _TRANSFORM,

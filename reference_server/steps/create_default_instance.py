@@ -5,8 +5,7 @@ from __future__ import annotations
 from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from reference_server.call import SYSTEM, State
-from reference_server.pipeline import run_steps
-from reference_server.unit_of_work import UnitOfWork
+from reference_server.pipeline import NestedPipeline
 
 _ALIKE = AgentInstance(
     api_version="agentic.stigmer.ai/v1",
@@ -16,18 +15,12 @@ _ALIKE = AgentInstance(
 """What all default instances have in common; parsing it is the quickest way to a new one."""
 
 
-def create_default_instance(state: State, work: UnitOfWork) -> State:
-    """Run `agent-instance-create` as the system, inside this request's unit of work.
+def default_instance_state(state: State) -> State:
+    """Return the state with which the pipeline of the default instance begins.
 
     The instance's slug follows the agent's slug, not its name: two agents may share a name, and a name may have
     nothing to make a slug of.
     """
-    run_steps(default_instance_state(state), work)
-    return state
-
-
-def default_instance_state(state: State) -> State:
-    """Return the state with which the pipeline of the default instance begins."""
     agent = state.resource.metadata
     instance = AgentInstance.FromString(_ALIKE)
     instance.metadata.name = f"{agent.name}-default"
@@ -38,3 +31,7 @@ def default_instance_state(state: State) -> State:
     instance.spec.agent_id = agent.id
     operation = state.rules.operations["agent-instance-create"]
     return State(state.rules, operation, instance, SYSTEM)
+
+
+create_default_instance = NestedPipeline(default_instance_state)
+"""Runs `agent-instance-create` as the system, inside this request's unit of work."""

@@ -20,24 +20,16 @@ async def _turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
-def _played(gathering: Gathering, arrivals: list[int]) -> list[list[int]]:
-    """Let one caller arrive after so many turns each; return who went on together, by their numbers."""
+def _played(arrivals: list[int], group_max: int = GROUP_MAX) -> list[list[int]]:
+    """Let one caller arrive after so many turns each; return who was taken together, by their numbers."""
     groups: list[list[int]] = []
-
-    async def caller(number: int, turn: asyncio.Event) -> None:
-        await gathering.turn()
-        if not groups or turn.is_set():
-            groups.append([])
-            turn.clear()
-        groups[-1].append(number)
-        asyncio.get_running_loop().call_soon(turn.set)
+    gathering: Gathering[int] = Gathering(lambda taken: groups.append(list(taken)), group_max)
 
     async def scene() -> None:
-        turn = asyncio.Event()
         callers = []
         for number, pause in enumerate(arrivals):
             await _turns(pause)
-            callers.append(asyncio.ensure_future(caller(number, turn)))
+            callers.append(asyncio.ensure_future(gathering.join(number)))
         async with asyncio.timeout(WAIT_SECONDS):
             await asyncio.gather(*callers)
 
@@ -46,19 +38,19 @@ def _played(gathering: Gathering, arrivals: list[int]) -> list[list[int]]:
 
 
 def test_one_alone_goes_on() -> None:
-    assert _played(Gathering(), [0]) == [[0]]
+    assert _played([0]) == [[0]]
 
 
 def test_those_who_come_within_the_patience_go_on_together() -> None:
-    assert _played(Gathering(), [0, PATIENT_TURNS - 2, PATIENT_TURNS - 2]) == [[0, 1, 2]]
+    assert _played([0, PATIENT_TURNS - 2, PATIENT_TURNS - 2]) == [[0, 1, 2]]
 
 
 def test_who_comes_later_is_in_the_next_group() -> None:
-    assert _played(Gathering(), [0, 3 * PATIENT_TURNS, 1]) == [[0], [1, 2]]
+    assert _played([0, 3 * PATIENT_TURNS, 1]) == [[0], [1, 2]]
 
 
 def test_a_full_group_waits_for_nobody() -> None:
-    groups = _played(Gathering(group_max=4), [1] * 12)
+    groups = _played([1] * 12, group_max=4)
     assert [number for group in groups for number in group] == list(range(12))
     assert max(map(len, groups)) <= 5, "two may come in one turn of the loop"
     assert len(groups) >= 3
@@ -66,31 +58,47 @@ def test_a_full_group_waits_for_nobody() -> None:
 
 def test_who_is_cancelled_leaves_the_others_alone() -> None:
     async def scene() -> None:
-        gathering = Gathering()
-        first, second = (asyncio.ensure_future(gathering.turn()) for _ in range(2))
+        taken: list[int] = []
+        gathering: Gathering[int] = Gathering(taken.extend)
+        first, second = (asyncio.ensure_future(gathering.join(number)) for number in range(2))
         await _turns(1)
         first.cancel()
         async with asyncio.timeout(WAIT_SECONDS):
             await second
         assert first.cancelled()
+        assert taken == [1]
 
     asyncio.run(scene())
 
 
 def test_a_loop_that_ended_early_leaves_nothing_behind() -> None:
-    gathering = Gathering()
+    taken: list[int] = []
+    gathering: Gathering[int] = Gathering(taken.extend)
 
     async def given_up() -> None:
-        waiting = asyncio.ensure_future(gathering.turn())
+        waiting = asyncio.ensure_future(gathering.join(1))
         await _turns(1)
         waiting.cancel()
 
     async def later() -> None:
         async with asyncio.timeout(WAIT_SECONDS):
-            await gathering.turn()
+            await gathering.join(2)
 
     asyncio.run(given_up())
     asyncio.run(later())
+    assert taken == [2]
+
+
+def test_a_fault_in_taking_reaches_everybody() -> None:
+    def take(_: object) -> None:
+        raise RuntimeError("a fault")
+
+    async def scene() -> list[BaseException | None]:
+        gathering: Gathering[int] = Gathering(take)
+        async with asyncio.timeout(WAIT_SECONDS):
+            return await asyncio.gather(*(gathering.join(number) for number in range(3)), return_exceptions=True)
+
+    assert [str(each) for each in asyncio.run(scene())] == ["a fault"] * 3
 
 
 @pytest.mark.parametrize("count", [2, GROUP_MAX, 3 * GROUP_MAX])

@@ -1,0 +1,110 @@
+"""Step by step together or one after another: each request comes to the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
+from reference_server.attempts import Attempt, Attempts
+from reference_server.authorization.facts import Facts
+from reference_server.call import Caller, State
+from reference_server.pipeline import NestedPipeline, Operation, Step
+from reference_server.tests.conftest import Bench, agent
+from reference_server.unit_of_work import UnitOfWork
+from stores.contract import Put
+
+ADA = Caller("ada")
+
+
+def _attempts(bench: Bench) -> Attempts:
+    return Attempts(bench.store, bench.application.rules, Facts())
+
+
+def _shape(attempt: Attempt) -> tuple[str, list[tuple[str, str]]]:
+    """What an attempt came to, without ids and times."""
+    writes = [(type(each).__name__, each.kind) for each in attempt.batch]
+    return repr(type(attempt.failure)), writes
+
+
+@pytest.fixture
+def requests(cloud: Bench) -> list[Attempt]:
+    """Requests of several operations: right ones, a malformed one, and ones that different steps refuse."""
+    operations = cloud.application.rules.operations
+    create, delete = operations["agent-create"], operations["agent-delete"]
+    there = cloud.call("agent-create", agent("There"), "ada")
+    nameless = agent("")
+    return [
+        Attempt(create, agent("One").SerializeToString(), ADA),
+        Attempt(create, b"\xff\xff", ADA),
+        Attempt(create, agent("There").SerializeToString(), ADA),
+        Attempt(delete, AgentId(value="agt-gone").SerializeToString(), ADA),
+        Attempt(create, nameless.SerializeToString(), ADA),
+        Attempt(create, agent("Two").SerializeToString(), ADA),
+        Attempt(delete, AgentId(value=there.metadata.id).SerializeToString(), ADA),
+        Attempt(create, agent("One").SerializeToString(), None),
+    ]
+
+
+def test_each_comes_to_what_it_comes_to_alone(cloud: Bench, requests: list[Attempt]) -> None:
+    alone = [replace(each) for each in requests]
+    for each in alone:
+        _attempts(cloud).make([each])
+    _attempts(cloud).make(requests)
+    assert list(map(_shape, requests)) == list(map(_shape, alone))
+    failures = [type(each.failure).__name__ for each in requests]
+    assert failures == [
+        "NoneType",
+        "MalformedRequest",
+        "AlreadyExists",
+        "PermissionDenied",
+        "InvalidArgument",
+        "NoneType",
+        "NoneType",
+        "Unauthenticated",
+    ]
+
+
+def test_each_has_its_own_resource(cloud: Bench, requests: list[Attempt]) -> None:
+    _attempts(cloud).make(requests)
+    one, two = ({each.id for each in requests[number].batch if isinstance(each, Put)} for number in (0, 5))
+    assert one
+    assert len(one) == len(two)
+    assert not one & two
+
+
+def _operation_with(operation: Operation, at: str, function: Any) -> Operation:
+    steps = tuple(Step(each.name, function) if each.name == at else each for each in operation.steps)
+    return replace(operation, steps=steps)
+
+
+@pytest.mark.parametrize("fails_in", ["begin", "step"])
+def test_a_failure_in_a_nested_pipeline_is_one_requests_alone(cloud: Bench, fails_in: str) -> None:
+    create = cloud.application.rules.operations["agent-create"]
+
+    def refuse_bad(state: State, _: UnitOfWork) -> State:
+        if "bad" in state.resource.metadata.name:
+            raise LookupError("refused inside")
+        return state
+
+    def begin(state: State) -> State:
+        if fails_in == "begin":
+            refuse_bad(state, UnitOfWork(cloud.store))
+        return state._replace(operation=replace(create, steps=(Step("Refuse", refuse_bad),)))
+
+    nested = _operation_with(create, "CreateDefaultInstance", NestedPipeline(begin))
+    made = [Attempt(nested, agent(name).SerializeToString(), ADA) for name in ("good", "bad", "fine")]
+    _attempts(cloud).make(made)
+    assert [type(each.failure) for each in made] == [type(None), LookupError, type(None)]
+    assert [bool(each.batch) for each in made] == [True, False, True]
+
+
+def test_what_failed_once_is_forgotten_when_raised(cloud: Bench) -> None:
+    create = cloud.application.rules.operations["agent-create"]
+    attempt = Attempt(create, b"\xff\xff", ADA)
+    _attempts(cloud).make([attempt])
+    with pytest.raises(Exception, match="check the client's schema"):
+        attempt.raise_failure()
+    attempt.raise_failure()
