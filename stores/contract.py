@@ -180,10 +180,10 @@ class FormatMismatch(StoreUnavailable):
 class CorruptRecord(StoreError):
     """A stored record can't be read back. Names kind and id; nothing else is affected."""
 
-    def __init__(self, kind: str, record_id: str, reason: str) -> None:
-        super().__init__(
-            f"{kind} {record_id!r} is corrupt: {reason}", hint="restore it from a backup, or delete it by its id"
-        )
+    def __init__(
+        self, kind: str, record_id: str, reason: str, hint: str = "restore it from a backup, or delete it by its id"
+    ) -> None:
+        super().__init__(f"{kind} {record_id!r} is corrupt: {reason}", hint=hint)
         self.kind = kind
         self.id = record_id
 

@@ -63,15 +63,23 @@ class AsyncGroupCommitter:
     def _begin(self, batches: list[Batch]) -> asyncio.Future[list[int | StoreError]]:
         """Plan on the loop if the store can do that, and write in the thread."""
         loop = asyncio.get_running_loop()
-        if self._stage is None:
-            return loop.run_in_executor(self._thread, self._store.commit_many, batches)
         try:
-            staged = self._stage(batches)
+            if self._stage is None:
+                return loop.run_in_executor(self._thread, self._store.commit_many, batches)
+            return self._begin_staged(loop, self._stage(batches))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is each caller's to handle
             failed = loop.create_future()
             failed.set_exception(error)
             return failed
-        return loop.run_in_executor(self._thread, _written_out, staged)
+
+    def _begin_staged(
+        self, loop: asyncio.AbstractEventLoop, staged: StagedWrite
+    ) -> asyncio.Future[list[int | StoreError]]:
+        try:
+            return loop.run_in_executor(self._thread, _written_out, staged)
+        except BaseException:  # the thread is being shut down; the store must not stay locked for that
+            staged.abandon()
+            raise
 
     def _written(self, group: list[_Waiting], done: asyncio.Future[list[int | StoreError]]) -> None:
         """Begin the next write, then tell the callers: the disk works while they do."""

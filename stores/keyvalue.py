@@ -1,4 +1,4 @@
-"""A Store over any ordered key-value engine. A new engine is one class with the methods of `Engine`.
+"""A Store over any ordered key-value engine. A new engine is one class (`keyvalue_engine.py`).
 
 What stands in the engine (all numbers big-endian; *kind* is one length byte and the kind's name):
 
@@ -21,11 +21,11 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 
 from google.protobuf.message import Message
 
@@ -35,9 +35,11 @@ from stores.contract import (
     Batch,
     Capabilities,
     CorruptRecord,
+    Delete,
     Durability,
     IndexKey,
     InvalidOperation,
+    Put,
     Record,
     SizeOnDisk,
     StoreError,
@@ -45,85 +47,18 @@ from stores.contract import (
 )
 from stores.gate import Gate
 from stores.indexing import KINDS, Schema, kind_of
+from stores.keyvalue_engine import Engine, EngineCorrupt, Prepare
 from stores.keyvalue_inserts import Declined, Inserts, Tails
 from stores.keyvalue_rows import RowChanges, Rows
+from stores.keyvalue_scan import KeyValueScan, entries_under, ids_in_order, ids_under, unique_ids
 from stores.planning import Held, Plan, attempt, check_id, check_key
 from stores.staged import StagedWrite
 
 COUNTERS_KNOWN_MAX = 4096
 
 
-class EngineCorrupt(StoreUnavailable):
-    """The engine can't read a block back (its own checksum failed). The store says of which record."""
-
-
 _READ_ERRORS = (EngineCorrupt, layout.Damaged, Undecodable, KeyError, UnicodeEncodeError)
 """What can come up on the way of a read; `_read_error` says what each means."""
-
-
-class Snapshot(Protocol):
-    """One consistent state of an engine. Used by one thread at a time."""
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return the value of a key, or None. Raises EngineCorrupt, StoreUnavailable."""
-        ...
-
-    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield (key, value) with start <= key < stop, in the order of the keys' bytes."""
-        ...
-
-    def close(self) -> None:
-        """Release the state. Closing twice is no error."""
-        ...
-
-
-class Engine(Protocol):
-    """An ordered key-value engine: the only thing to write for a new one.
-
-    Keys are at most 460 bytes long (`layout.KEY_BYTES_MAX`), values any size. Methods are called from many threads,
-    but `write` never from two at once, and nothing is called during or after `close`. Driver errors are
-    translated here: to StoreUnavailable (medium fails, disk full) or EngineCorrupt.
-    """
-
-    name: str
-    tunables: Mapping[str, str]
-    """Settings of the driver, echoed into benchmark results."""
-    has_checksums: bool
-    """The engine checks what it reads; if not, the store keeps a checksum with each record."""
-    # An engine that can't give space back says so with `compactable = False`; without it, it can.
-    # An engine whose driver collects a batch before it writes it may have `prepare`, with the arguments of `write`:
-    # it returns what then writes, and that is all that is left to another thread.
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return the value of a key in the newest state, or None."""
-        ...
-
-    def snapshot(self) -> Snapshot:
-        """Return the newest state; later writes don't change it."""
-        ...
-
-    def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
-        """Apply all changes or none, in order; a value of None removes the key.
-
-        With `sync` return only when the changes survive the loss of power, else when they survive SIGKILL.
-        """
-        ...
-
-    def size_on_disk(self) -> SizeOnDisk:
-        """Return the bytes that the engine's files take."""
-        ...
-
-    def compact(self) -> None:
-        """Give back the space of overwritten and removed keys, where the engine can."""
-        ...
-
-    def close(self) -> None:
-        """Release files and locks."""
-        ...
-
-
-Prepare = Callable[..., Callable[[], None]]
-"""An engine's `prepare`: the arguments of `Engine.write`."""
 
 
 class _Planned(NamedTuple):
@@ -205,7 +140,7 @@ class KeyValueStore:
     def stage(self, batches: Sequence[Batch]) -> StagedWrite:
         """Do `commit_many` up to the write itself, which another thread can do; until then no one else commits.
 
-        Raises what `commit_many` raises before it writes. Whatever comes of it, `StagedWrite.write` must be called.
+        Raises what `commit_many` raises before it writes. Then `write` or `abandon` of what it returns must be called.
         """
         self._gate.enter()
         try:
@@ -221,14 +156,17 @@ class KeyValueStore:
         except BaseException:
             self._gate.leave()
             raise
-        return StagedWrite(planned.outcomes, partial(self._write_staged, planned, write))
+        return StagedWrite(planned.outcomes, partial(self._write_staged, planned, write), self._end_staged)
 
     def _write_staged(self, planned: _Planned, write: Callable[[], None] | None) -> None:
         try:
             self._write(planned, write)
         finally:
-            self._lock.release()
-            self._gate.leave()
+            self._end_staged()
+
+    def _end_staged(self) -> None:
+        self._lock.release()
+        self._gate.leave()
 
     def _commit(self, batches: Sequence[Batch]) -> list[int | StoreError]:
         self._gate.enter()
@@ -268,8 +206,25 @@ class KeyValueStore:
 
     def _plan_changes(self, batches: Sequence[Batch]) -> _Planned:
         """Plan any batches, one after another, and what to write for all of them."""
-        plan = Plan(self._schema, self, self._codec, self._state.position, self._state.revision)
-        outcomes = [attempt(plan, batch) for batch in batches]
+        refused: dict[int, StoreError] = {}
+        while True:
+            plan = Plan(self._schema, self, self._codec, self._state.position, self._state.revision)
+            outcomes = [refused.get(number) or attempt(plan, batch) for number, batch in enumerate(batches)]
+            try:
+                return self._laid_out(plan, outcomes)
+            except CorruptRecord as damage:
+                # A row that several resources share: only the batches that need it fail, so once more without them.
+                needing = [
+                    number
+                    for number, batch in enumerate(batches)
+                    if isinstance(outcomes[number], int) and _is_about(batch, damage)
+                ]
+                if not needing:
+                    raise
+                refused.update(dict.fromkeys(needing, damage))
+
+    def _laid_out(self, plan: Plan, outcomes: list[int | StoreError]) -> _Planned:
+        """Return the rows of a plan. Raises CorruptRecord for a resource whose rows can't be changed."""
         if not plan.changes:
             return _Planned(outcomes, [], self._state, {}, {})
         counts = dict(self._state.counts)
@@ -309,8 +264,7 @@ class KeyValueStore:
 
     def holder(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Holdings`."""
-        keys = self._layouts[kind]
-        value = self._engine.get(keys.unique(index, layout.pack_key(key)))
+        value = self._engine.get(self._layouts[kind].unique(index, layout.pack_key(key)))
         return None if value is None else layout.unpack_unique(value)[1]
 
     def entries(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
@@ -333,7 +287,7 @@ class KeyValueStore:
                 return
         snapshot = self._engine.snapshot()
         try:
-            yield from _entries_under(snapshot, keys, index, packed, 0)
+            yield from entries_under(snapshot, keys, index, packed, 0)
         finally:
             snapshot.close()
 
@@ -394,7 +348,7 @@ class KeyValueStore:
         finally:
             self._gate.leave()
 
-    def record_of(self, kind: str, id: str, value: bytes) -> Record:  # noqa: A002
+    def _record_of(self, kind: str, id: str, value: bytes) -> Record:  # noqa: A002
         """Make a Record of a stored value. Raises CorruptRecord."""
         try:
             data = self._codec.wire(self._schema[kind].message_type, layout.message_of(value))
@@ -445,14 +399,14 @@ class KeyValueStore:
             keys = self._layouts[kind]
             snapshot = self._engine.snapshot()
             if index is None or key is None:
-                ids = _ids_in_order(snapshot.range(*keys.order_range(after)), after)
+                ids = ids_in_order(snapshot.range(*keys.order_range(after)), after)
             elif unique:
-                ids = _unique_ids(snapshot.get(keys.unique(index, layout.pack_key(key))), after)
+                ids = unique_ids(snapshot.get(keys.unique(index, layout.pack_key(key))), after)
             else:
-                ids = _ids_under(snapshot, keys, index, layout.pack_key(key), after)
+                ids = ids_under(snapshot, keys, index, layout.pack_key(key), after)
             if limit is not None:
                 ids = islice(ids, max(limit, 0))
-            scan = KeyValueScan(self, kind, keys, snapshot, ids, self._gate)
+            scan = KeyValueScan(self._record_of, kind, keys, snapshot, ids, self._gate)
             self._scans.add(scan)
             return scan
         finally:
@@ -515,86 +469,5 @@ class KeyValueStore:
         self.close()
 
 
-def _ids_in_order(rows: Iterator[tuple[bytes, bytes]], after: int) -> Iterator[str]:
-    for row in rows:
-        for position, id_ in layout.unpack_ordered(*row):
-            if position > after:
-                yield id_.decode()
-
-
-def _ids_under(snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int) -> Iterator[str]:
-    """Return the ids under the key of an index that isn't unique."""
-    counter = keys.counter(index, packed)
-    single = None if counter is None else layout.single_of(snapshot.get(counter))
-    if single is None:
-        return (id_ for _, id_ in _entries_under(snapshot, keys, index, packed, after))
-    position, id_ = single
-    return iter((id_.decode(),) if layout.unpack_position(position) > after else ())
-
-
-def _entries_under(
-    snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int
-) -> Iterator[tuple[int, str]]:
-    """Yield (position, id) from the rows of a key that has several, by position."""
-    for row_key, id_ in snapshot.range(*keys.index_range(index, packed, after)):
-        yield layout.position_of(row_key), id_.decode()
-
-
-def _unique_ids(value: bytes | None, after: int) -> Iterator[str]:
-    if value is not None:
-        position, id_ = layout.unpack_unique(value)
-        if position > after:
-            yield id_
-
-
-class KeyValueScan:
-    """A scan under way: one snapshot of the engine, given back at the end, at `close`, or when forgotten."""
-
-    def __init__(
-        self,
-        store: KeyValueStore,
-        kind: str,
-        keys: layout.KindLayout,
-        snapshot: Snapshot,
-        ids: Iterator[str],
-        gate: Gate,
-    ) -> None:
-        self._store = store
-        self._kind = kind
-        self._keys = keys
-        self._snapshot = snapshot
-        self._ids = ids
-        self._gate = gate
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Record:
-        self._gate.enter()
-        try:
-            id_ = next(self._ids, None)
-            if id_ is None:
-                self.close()
-                raise StopIteration
-            return self._read(id_)
-        except layout.Damaged as damage:
-            raise CorruptRecord(self._kind, "?", str(damage)) from damage
-        finally:
-            self._gate.leave()
-
-    def _read(self, id_: str) -> Record:
-        try:
-            value = self._snapshot.get(self._keys.record(id_))
-        except EngineCorrupt as error:
-            raise CorruptRecord(self._kind, id_, str(error)) from error
-        if value is None:
-            raise CorruptRecord(self._kind, id_, "an index names it, but it is gone")
-        return self._store.record_of(self._kind, id_, value)
-
-    def close(self) -> None:
-        """Give the snapshot back."""
-        self._ids = iter(())
-        self._snapshot.close()
-
-    def __del__(self) -> None:
-        self.close()
+def _is_about(batch: Batch, damage: CorruptRecord) -> bool:
+    return any(isinstance(each, Put | Delete) and (each.kind, each.id) == (damage.kind, damage.id) for each in batch)

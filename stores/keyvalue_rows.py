@@ -10,6 +10,7 @@ from stores.contract import CorruptRecord
 from stores.planning import Change, Keys
 
 RowChanges = list[tuple[bytes, bytes | None]]
+_ORDER_HINT = "restore the database from a backup; what else was created at that time can't be deleted either"
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class Rows:
             try:
                 held = self._orders[row] = dict(layout.unpack_ordered(row, self._get(row) or b""))
             except layout.Damaged as damage:
-                raise CorruptRecord(change.kind.name, change.id, str(damage)) from damage
+                raise CorruptRecord(change.kind.name, change.id, str(damage), _ORDER_HINT) from damage
         return held
 
     def _index(self, keys: layout.KindLayout, position: bytes, id_: bytes, gained: Keys) -> None:

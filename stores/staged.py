@@ -15,12 +15,14 @@ from stores.contract import Batch, StoreError
 
 @dataclass(frozen=True, slots=True)
 class StagedWrite:
-    """A planned `commit_many`. `write` must be called once, from any thread; until then nobody else commits."""
+    """A planned `commit_many`. `write` or `abandon` must be called, once; until then nobody else commits."""
 
     outcomes: list[int | StoreError]
     """What `commit_many` returns. It holds once `write` has returned."""
     write: Callable[[], None]
-    """Write what was planned. Raises StoreUnavailable: then nothing of it is acknowledged."""
+    """Write what was planned, from any thread. Raises StoreUnavailable: then nothing of it is acknowledged."""
+    abandon: Callable[[], None]
+    """Write nothing of it and let others commit."""
 
 
 @runtime_checkable

@@ -163,6 +163,33 @@ def test_a_cut_order_row_is_corruption_not_the_end(tmp_path: Path) -> None:
                 store.commit([Delete("agent", "a")])
 
 
+def test_a_damaged_order_row_fails_only_who_needs_it(tmp_path: Path) -> None:
+    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+        numbers = range(layout.ORDER_SPAN + 2)
+        store.commit([Put("agent", f"a{number}", Agent()) for number in numbers])
+        engine = store.parts[0]  # type: ignore[attr-defined] # a key-value store
+        row = b"o\x05agent" + bytes(8)
+        engine.write([(row, engine.get(row)[:-1])], sync=False)
+        changed = Agent(kind="changed")
+        outcomes = store.commit_many(
+            [
+                [Put("agent", "new", Agent())],
+                [Delete("agent", "a1"), Put("agent", "newer", Agent())],
+                [Put("agent", "a2", changed)],
+                [Delete("agent", "a3")],
+                [Delete("agent", f"a{numbers[-1]}")],
+            ]
+        )
+        failed = [str(each) for each in outcomes if isinstance(each, CorruptRecord)]
+        assert [isinstance(each, CorruptRecord) for each in outcomes] == [False, True, False, True, False]
+        assert ["'a1' is corrupt" in failed[0], "'a3' is corrupt" in failed[1]] == [True, True]
+        assert "delete it" not in str(failed)
+        there = {id_: store.get("agent", id_) for id_ in ("new", "newer", "a1", "a2", "a3", f"a{numbers[-1]}")}
+        assert [id_ for id_, message in there.items() if message is None] == ["newer", f"a{numbers[-1]}"]
+        assert there["a2"] == changed
+        assert store.count("agent") == len(numbers)
+
+
 def test_golden_checksum() -> None:
     value = layout.pack_record(1, 2, b"[]", b"message", checksum=True)
     assert value == b"\0\0\0\x02" + b"\x13}/W" + b"\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2[]message"

@@ -90,6 +90,30 @@ def test_a_staged_write_that_fails_ends_the_commits() -> None:
     assert list(store.scan("agent")) == []
 
 
+def test_a_staged_write_can_be_abandoned() -> None:
+    store = over(PreparingEngine())
+    store.stage([[put("a")]]).abandon()
+    assert store.commit([put("b")]) == 1
+    assert ids_of(store.scan("agent")) == ["b"]
+    store.close()
+
+
+def test_a_thread_that_is_shut_down_leaves_the_store_free() -> None:
+    store = over(PreparingEngine())
+    group = AsyncGroupCommitter(store)
+    group._thread.shutdown()
+
+    async def scene() -> None:
+        async with asyncio.timeout(WAIT_SECONDS):
+            for _ in range(2):
+                with pytest.raises(RuntimeError, match="shutdown"):
+                    await group.commit([put("a")])
+
+    asyncio.run(scene())
+    assert store.commit([put("b")]) == 1
+    store.close()
+
+
 def test_a_plan_that_fails_leaves_the_store_free() -> None:
     engine = PreparingEngine()
     store = over(engine)

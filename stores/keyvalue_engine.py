@@ -1,0 +1,77 @@
+"""What an ordered key-value engine is to a store: the only thing to write for a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
+
+from stores.contract import SizeOnDisk, StoreUnavailable
+
+
+class EngineCorrupt(StoreUnavailable):
+    """The engine can't read a block back (its own checksum failed). The store says of which record."""
+
+
+class Snapshot(Protocol):
+    """One consistent state of an engine. Used by one thread at a time."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or None. Raises EngineCorrupt, StoreUnavailable."""
+        ...
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with start <= key < stop, in the order of the keys' bytes."""
+        ...
+
+    def close(self) -> None:
+        """Release the state. Closing twice is no error."""
+        ...
+
+
+class Engine(Protocol):
+    """An ordered key-value engine: the only thing to write for a new one.
+
+    Keys are at most 460 bytes long (`layout.KEY_BYTES_MAX`), values any size. Methods are called from many threads,
+    but `write` never from two at once, and nothing is called during or after `close`. Driver errors are
+    translated here: to StoreUnavailable (medium fails, disk full) or EngineCorrupt.
+    """
+
+    name: str
+    tunables: Mapping[str, str]
+    """Settings of the driver, echoed into benchmark results."""
+    has_checksums: bool
+    """The engine checks what it reads; if not, the store keeps a checksum with each record."""
+    # An engine that can't give space back says so with `compactable = False`; without it, it can.
+    # An engine whose driver collects a batch before it writes it may have `prepare`, with the arguments of `write`:
+    # it returns what then writes, and that is all that is left to another thread.
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key in the newest state, or None."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return the newest state; later writes don't change it."""
+        ...
+
+    def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
+        """Apply all changes or none, in order; a value of None removes the key.
+
+        With `sync` return only when the changes survive the loss of power, else when they survive SIGKILL.
+        """
+        ...
+
+    def size_on_disk(self) -> SizeOnDisk:
+        """Return the bytes that the engine's files take."""
+        ...
+
+    def compact(self) -> None:
+        """Give back the space of overwritten and removed keys, where the engine can."""
+        ...
+
+    def close(self) -> None:
+        """Release files and locks."""
+        ...
+
+
+Prepare = Callable[..., Callable[[], None]]
+"""An engine's `prepare`: the arguments of `Engine.write`."""

@@ -1,0 +1,101 @@
+"""Scans of a key-value store: ids from the rows of an order or index, and the records that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Self
+
+from stores import layout
+from stores.contract import CorruptRecord, Record
+from stores.gate import Gate
+from stores.keyvalue_engine import EngineCorrupt, Snapshot
+
+RecordOf = Callable[[str, str, bytes], Record]
+"""Makes a Record of kind, id, and a stored value. Raises CorruptRecord."""
+
+
+def ids_in_order(rows: Iterator[tuple[bytes, bytes]], after: int) -> Iterator[str]:
+    """Yield the ids in order rows behind a position, in the order of creation. Raises Damaged."""
+    for row in rows:
+        for position, id_ in layout.unpack_ordered(*row):
+            if position > after:
+                yield id_.decode()
+
+
+def ids_under(snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int) -> Iterator[str]:
+    """Return the ids under the key of an index that isn't unique."""
+    counter = keys.counter(index, packed)
+    single = None if counter is None else layout.single_of(snapshot.get(counter))
+    if single is None:
+        return (id_ for _, id_ in entries_under(snapshot, keys, index, packed, after))
+    position, id_ = single
+    return iter((id_.decode(),) if layout.unpack_position(position) > after else ())
+
+
+def entries_under(
+    snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int
+) -> Iterator[tuple[int, str]]:
+    """Yield (position, id) from the rows of a key that has several, by position."""
+    for row_key, id_ in snapshot.range(*keys.index_range(index, packed, after)):
+        yield layout.position_of(row_key), id_.decode()
+
+
+def unique_ids(value: bytes | None, after: int) -> Iterator[str]:
+    """Yield the id that a unique row holds, if it stands behind a position."""
+    if value is not None:
+        position, id_ = layout.unpack_unique(value)
+        if position > after:
+            yield id_
+
+
+class KeyValueScan:
+    """A scan under way: one snapshot of the engine, given back at the end, at `close`, or when forgotten."""
+
+    def __init__(
+        self,
+        record_of: RecordOf,
+        kind: str,
+        keys: layout.KindLayout,
+        snapshot: Snapshot,
+        ids: Iterator[str],
+        gate: Gate,
+    ) -> None:
+        self._record_of = record_of
+        self._kind = kind
+        self._keys = keys
+        self._snapshot = snapshot
+        self._ids = ids
+        self._gate = gate
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Record:
+        self._gate.enter()
+        try:
+            id_ = next(self._ids, None)
+            if id_ is None:
+                self.close()
+                raise StopIteration
+            return self._read(id_)
+        except layout.Damaged as damage:
+            raise CorruptRecord(self._kind, "?", str(damage)) from damage
+        finally:
+            self._gate.leave()
+
+    def _read(self, id_: str) -> Record:
+        try:
+            value = self._snapshot.get(self._keys.record(id_))
+        except EngineCorrupt as error:
+            raise CorruptRecord(self._kind, id_, str(error)) from error
+        if value is None:
+            raise CorruptRecord(self._kind, id_, "an index names it, but it is gone")
+        return self._record_of(self._kind, id_, value)
+
+    def close(self) -> None:
+        """Give the snapshot back."""
+        self._ids = iter(())
+        self._snapshot.close()
+
+    def __del__(self) -> None:
+        self.close()
