@@ -5,6 +5,7 @@ They are for orientation, in one process, from a few thousand operations; benchm
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 from stores.contract import Put, Store
 from stores.group_commit import GroupCommitter
+from stores.group_commit_async import AsyncGroupCommitter
 from stores.keyvalue import KeyValueStore
 from stores.suite.check import Subject
 from stores.suite.samples import agent
@@ -41,10 +43,11 @@ class Overhead:
 
 @dataclass(frozen=True, slots=True)
 class GroupGain:
-    """Acknowledged commits per second: one writer, and many through the group committer."""
+    """Acknowledged commits per second: one writer, and WRITERS of them through each of the group committers."""
 
     alone_per_second: float
-    together_per_second: float
+    threads_per_second: float
+    coroutines_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,17 @@ def overhead(subject: Subject, name: str) -> Overhead | None:
 
 
 def group_gain(subject: Subject, name: str) -> GroupGain:
-    """Count commits per second of one writer, and of WRITERS threads through a group committer."""
+    """Count commits per second of one writer, of WRITERS threads, and of WRITERS coroutines of one event loop.
+
+    Threads take the interpreter's lock from each other for every commit that is acknowledged; coroutines don't.
+    """
     with subject.open(name) as store:
         numbers = count()
         alone = _commits(store.commit, 1, numbers)
         with GroupCommitter(store) as group:
-            together = _commits(group.commit, WRITERS, numbers)
-    return GroupGain(alone / SECONDS, together / SECONDS)
+            threads = _commits(group.commit, WRITERS, numbers)
+        coroutines = asyncio.run(_commits_on_loop(store, WRITERS, numbers))
+    return GroupGain(alone / SECONDS, threads / SECONDS, coroutines / SECONDS)
 
 
 def listing(subject: Subject, name: str, large: int) -> Listing:
@@ -137,6 +144,25 @@ def _commits(commit: Callable[[Any], int], threads: int, numbers: count[int]) ->
     for worker in workers:
         worker.join()
     return sum(done)
+
+
+async def _commits_on_loop(store: Store, writers: int, numbers: count[int]) -> int:
+    """Commit from coroutines for SECONDS; return how many were acknowledged in time."""
+    end = time.monotonic() + SECONDS
+    group = AsyncGroupCommitter(store)
+
+    async def work() -> int:
+        acknowledged = 0
+        while time.monotonic() < end:
+            id_ = f"a{next(numbers)}"
+            await group.commit([Put("agent", id_, agent(id_), "absent")])
+            acknowledged += 1
+        return acknowledged
+
+    try:
+        return sum(await asyncio.gather(*(work() for _ in range(writers))))
+    finally:
+        group.close()
 
 
 def _time(times: list[float], call: Callable[[], object]) -> None:
