@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from reference_server.authorization.facts import Facts
 from reference_server.call import Caller, Rules, State
 from reference_server.errors import Internal, MalformedRequest
-from reference_server.pipeline import Operation, Run, run_steps, run_together
+from reference_server.pipeline import Operation, Run, advance, run_steps, run_together
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Operation as StoreOperation
 from stores.contract import Store
@@ -59,10 +59,10 @@ class Attempts:
         if self.rules.tracer is None:
             run_together(runs)
         else:
-            _run_apart(runs)
+            advance(run_steps, runs)
         for attempt, run in begun:
-            attempt.failure = run.failure
-            if run.failure is None:
+            attempt.failure = run.taken_failure()
+            if attempt.failure is None:
                 _finish(attempt, run)
 
     def _begun(self, attempt: Attempt) -> Run | None:
@@ -73,14 +73,6 @@ class Attempts:
             return None
         state = State(self.rules, attempt.operation, request, attempt.caller)
         return Run(state, UnitOfWork(self.store, self.facts))
-
-
-def _run_apart(runs: Iterable[Run]) -> None:
-    for run in runs:
-        try:
-            run.state = run_steps(run.state, run.work)
-        except Exception as error:  # noqa: BLE001 - as in run_together
-            run.failure = error
 
 
 def _finish(attempt: Attempt, run: Run) -> None:

@@ -106,6 +106,11 @@ class Run:
     failure: Exception | None = None
     """What a step raised: it ended this run, and no other."""
 
+    def taken_failure(self) -> Exception | None:
+        """Return the failure and let go of it: its traceback leads back to the runs, and would keep all of them."""
+        failure, self.failure = self.failure, None
+        return failure
+
 
 def run_together(runs: Sequence[Run]) -> None:
     """Run the steps of several requests of one operation: each step for all of them, then the next. Without spans.
@@ -117,12 +122,13 @@ def run_together(runs: Sequence[Run]) -> None:
         if isinstance(each.run, NestedPipeline):
             _run_nested(each.run, runs)
         else:
-            _advance(each.run, runs)
+            advance(each.run, runs)
         if any(run.failure for run in runs):
             runs = [run for run in runs if run.failure is None]
 
 
-def _advance(function: StepFunction, runs: Sequence[Run]) -> None:
+def advance(function: StepFunction, runs: Sequence[Run]) -> None:
+    """Apply a function to each run; what it raises ends that run only."""
     for run in runs:
         try:
             run.state = function(run.state, run.work)
@@ -132,7 +138,7 @@ def _advance(function: StepFunction, runs: Sequence[Run]) -> None:
 
 def _run_nested(nested: NestedPipeline, runs: Sequence[Run]) -> None:
     within = [Run(run.state, run.work) for run in runs]
-    _advance(lambda state, _: nested.begin(state), within)
+    advance(lambda state, _: nested.begin(state), within)
     run_together([each for each in within if each.failure is None])
     for run, each in zip(runs, within, strict=True):
-        run.failure = each.failure
+        run.failure = each.taken_failure()

@@ -56,7 +56,6 @@ from stores.staged import StagedWrite
 
 COUNTERS_KNOWN_MAX = 4096
 
-
 _READ_ERRORS = (EngineCorrupt, layout.Damaged, Undecodable, KeyError, UnicodeEncodeError)
 """What can come up on the way of a read; `_read_error` says what each means."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +14,17 @@ from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 from reference_server.attempts import Attempt, Attempts
 from reference_server.authorization.facts import Facts
 from reference_server.call import Caller, State
+from reference_server.errors import MalformedRequest
 from reference_server.pipeline import NestedPipeline, Operation, Step
 from reference_server.tests.conftest import Bench, agent
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Put
 
 ADA = Caller("ada")
+
+
+class Refusal(Exception):
+    """What a step of these tests raises."""
 
 
 def _attempts(bench: Bench) -> Attempts:
@@ -99,6 +107,34 @@ def test_a_failure_in_a_nested_pipeline_is_one_requests_alone(cloud: Bench, fail
     _attempts(cloud).make(made)
     assert [type(each.failure) for each in made] == [type(None), LookupError, type(None)]
     assert [bool(each.batch) for each in made] == [True, False, True]
+
+
+@pytest.mark.parametrize("where", ["request", "step", "nested"])
+def test_a_refused_request_leaves_nothing_to_the_collector(cloud: Bench, where: str) -> None:
+    create = cloud.application.rules.operations["agent-create"]
+
+    def refuse(state: State, _: UnitOfWork) -> State:
+        raise Refusal
+
+    if where == "step":
+        create = _operation_with(create, "Persist", refuse)
+    elif where == "nested":
+        begin = NestedPipeline(lambda state: state._replace(operation=replace(create, steps=(Step("Refuse", refuse),))))
+        create = _operation_with(create, "CreateDefaultInstance", begin)
+    data = b"\xff\xff" if where == "request" else agent("Refused").SerializeToString()
+    gc.collect()
+    gc.disable()
+    try:
+        made = [Attempt(create, data, ADA) for _ in range(2)]
+        _attempts(cloud).make(made)
+        failures = [weakref.ref(each.failure) for each in made if each.failure]
+        for each in made:
+            with contextlib.suppress(Refusal, MalformedRequest):
+                each.raise_failure()
+        del each
+        assert [failure() for failure in failures] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_what_failed_once_is_forgotten_when_raised(cloud: Bench) -> None:
