@@ -67,6 +67,20 @@ def ratio(baseline: Nested, candidate: Nested, *, seed: int, resamples: int = RE
     return contrast((Term(baseline, 1.0), Term(candidate, -1.0)), seed=seed, resamples=resamples)
 
 
+def paired_ratio(baseline: Nested, candidate: Nested, *, seed: int, resamples: int = RESAMPLES) -> Ratio:
+    """Return the median of the rounds' ratios, baseline over candidate, with its interval.
+
+    For subjects whose rounds are pairs, taken in turns within the round: what the machine did in a round is in both and
+    leaves the ratio, also where rounds differ more than subjects do. Raises TooFewBuilds, and ValueError if the rounds
+    are no pairs.
+    """
+    pairs = tuple(
+        tuple(base / cost for base, cost in zip(*builds, strict=True))
+        for builds in zip(baseline, candidate, strict=True)
+    )
+    return Ratio(*estimate(pairs, seed=seed, resamples=resamples))
+
+
 def contrast(terms: Sequence[Term], *, seed: int, resamples: int = RESAMPLES) -> Ratio:
     """Return the product of the terms' medians, each raised to its power, with its interval.
 

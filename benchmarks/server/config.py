@@ -14,21 +14,26 @@ from benchmarks.server.goals import SCENARIOS, Scenario
 class ServerSizes:
     """The counts of one speed: times in milliseconds, so that all are whole numbers.
 
-    `builds` are servers started from nothing; each is visited in `rounds` of loads of `load_ms` after `warmup_ms`.
-    `growth_calls` single calls are timed per round at each number of agents.
+    `builds` are servers started from nothing; each is visited in `rounds`, in which a load and what it is compared with
+    get `turns` each, of `turn_ms` after `warmup_ms`. Each of the turns has `growth_calls` single calls at each number
+    of agents. `latency_ms` is how long an open loop runs.
     """
 
     builds: int
     rounds: int
-    load_ms: int
+    turns: int
+    turn_ms: int
     warmup_ms: int
     growth_calls: int
+    latency_ms: int
 
 
 SIZES: dict[Speed, ServerSizes] = {
-    Speed.QUICK: ServerSizes(builds=2, rounds=4, load_ms=800, warmup_ms=200, growth_calls=60),
-    Speed.DEFAULT: ServerSizes(builds=4, rounds=5, load_ms=2_000, warmup_ms=300, growth_calls=200),
-    Speed.FULL: ServerSizes(builds=5, rounds=5, load_ms=4_000, warmup_ms=500, growth_calls=500),
+    Speed.QUICK: ServerSizes(builds=3, rounds=3, turns=6, turn_ms=120, warmup_ms=20, growth_calls=10, latency_ms=800),
+    Speed.DEFAULT: ServerSizes(
+        builds=5, rounds=4, turns=10, turn_ms=200, warmup_ms=20, growth_calls=20, latency_ms=2_000
+    ),
+    Speed.FULL: ServerSizes(builds=6, rounds=5, turns=12, turn_ms=300, warmup_ms=20, growth_calls=40, latency_ms=4_000),
 }
 
 GROWTH: dict[Speed, tuple[int, ...]] = {

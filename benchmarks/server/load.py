@@ -18,8 +18,6 @@ from itertools import count, cycle
 from pathlib import Path
 from typing import cast
 
-import uvloop
-
 from benchmarks.server.http2 import Answer, Connection, ProtocolError, header_block
 
 OPEN_LOOP_TICK_S = 0.001
@@ -42,14 +40,14 @@ class LoadPlan:
     """One load: where, what, how much of it.
 
     `messages` (base64 of wire bytes) are sent in turn. With `unique`, each Agent gets another name, PREFIX-NUMBER.
-    `rate` per second makes it an open loop; without, `concurrency` calls are in flight all the time. It ends after
-    `seconds` (of which `warmup_s`, before them, don't count), or after `calls`.
+    `rate` per second makes it an open loop; without, `concurrency` calls are in flight all the time. A turn
+    ends after `seconds` (and `warmup_s` before them, which don't count), or after `calls`; most loads have one turn.
     """
 
     address: str
     path: str
     messages: tuple[str, ...]
-    seconds: float
+    seconds: float = 1.0
     concurrency: int = 32
     connections: int = 2
     rate: float | None = None
@@ -74,6 +72,8 @@ class LoadReport:
     response_us: list[float] = field(default_factory=list)
     late: int = 0
     dropped: int = 0
+    aftermath_seconds: float = 0.0
+    """How long the servers still worked after its turns ended."""
     samples: list[str] = field(default_factory=list)
 
     @property
@@ -85,11 +85,6 @@ class LoadReport:
     def rate(self) -> float:
         """Good answers per second."""
         return self.completed / self.seconds if self.seconds else 0.0
-
-
-def run_load(plan: LoadPlan) -> LoadReport:
-    """Put a load on a server, in this process. Raises LoadFailed."""
-    return uvloop.run(_Generator(plan).run())
 
 
 def renamed(message: bytes, name: str) -> bytes:
@@ -109,7 +104,7 @@ def _busy_seconds() -> float:
     return (int(ran) + int(waited)) / 1e9
 
 
-class _Generator:
+class Generator:
     """The state of one load: what is due next, what is under way, what came back."""
 
     def __init__(self, plan: LoadPlan) -> None:
@@ -130,28 +125,38 @@ class _Generator:
             return bodies
         return (renamed(body, f"{self.plan.unique}-{number}") for body, number in zip(bodies, count(), strict=False))
 
-    async def run(self) -> LoadReport:
-        """Connect, warm up, load, drain."""
+    async def turn(self) -> None:
+        """Load for one turn: warm up, load, drain. The report is of all turns so far. Raises LoadFailed."""
+        plan, report = self.plan, self.report
+        self._made = 0
+        self._over.clear()
+        self._start_clock()
+        begin = time.perf_counter()
+        self._from, self._until = begin + plan.warmup_s, begin + plan.warmup_s + plan.seconds
+        asyncio.get_running_loop().call_later(plan.warmup_s, self._start_clock)
         try:
-            await self._connect()
-            begin = time.perf_counter()
-            self._from, self._until = begin + self.plan.warmup_s, begin + self.plan.warmup_s + self.plan.seconds
-            asyncio.get_running_loop().call_later(self.plan.warmup_s, self._start_clock)
-            await (self._closed_loop() if self.plan.rate is None else self._open_loop(self.plan.rate))
-            ended = min(time.perf_counter(), self._until)
-            self.report.seconds = max(ended - self._from, 1e-9)
-            self.report.busy_seconds = _busy_seconds() - self._busy_from
+            await (self._closed_loop() if plan.rate is None else self._open_loop(plan.rate))
+            report.seconds += max(min(time.perf_counter(), self._until) - self._from, 1e-9)
+            report.busy_seconds += _busy_seconds() - self._busy_from
             await self._drain()
         except (OSError, ProtocolError) as error:
-            raise LoadFailed(f"{self.plan.address}: {error}") from error
-        finally:
-            for link in self._links:
-                link.close()
-        self.report.statuses = dict(self.statuses)
-        return self.report
+            raise LoadFailed(f"{plan.address}: {error}") from error
+        report.statuses = dict(self.statuses)
 
     def _start_clock(self) -> None:
         self._busy_from = _busy_seconds()
+
+    async def connect(self) -> None:
+        """Open the connections. Raises LoadFailed."""
+        try:
+            await self._connect()
+        except OSError as error:
+            raise LoadFailed(f"{self.plan.address}: {error}") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        for link in self._links:
+            link.close()
 
     async def _connect(self) -> None:
         host, _, port = self.plan.address.rpartition(":")
@@ -240,7 +245,7 @@ class _Generator:
 class _Link(asyncio.Protocol):
     """One socket of the generator."""
 
-    def __init__(self, generator: _Generator, headers: bytes) -> None:
+    def __init__(self, generator: Generator, headers: bytes) -> None:
         self.connection = Connection(headers)
         self.under_way: dict[int, tuple[float, float]] = {}
         self._generator = generator

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -18,9 +17,10 @@ from benchmarks.results import Blank, Sample, Subject
 from benchmarks.server import calls, processes
 from benchmarks.server.calls import Judge, WrongAnswers, require_right
 from benchmarks.server.config import ServerConfig
-from benchmarks.server.goals import ECHO, FIXED, GROWING, Scenario, agents_label
+from benchmarks.server.goals import ECHO, FIXED, GROWING, RELAXED, Scenario, agents_label
 from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport
 from benchmarks.server.processes import Credentials, Running
+from benchmarks.server.turns import TurnsPlan
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
 PAYLOAD = "medium"
@@ -29,27 +29,36 @@ OPEN_LOOP_SHARE = 0.5
 LATENCIES_KEPT = 4_000
 GROWTH_PAYLOAD = "small"
 _SPARE_S = 90.0
+_SINGLE_CALLS_S = 10.0
+"""So long a turn of single calls lasts at most."""
 _TAIL = 500
 
 Tell = Callable[[str], None]
 
 
 def run_in_process(plan: LoadPlan) -> LoadReport:
-    """Run a load in a fresh process: the generator's own core and interpreter. Raises LoadFailed."""
+    """Run one load in a fresh process. Raises LoadFailed."""
+    (report,) = run_turns_in_process(TurnsPlan((plan,)))
+    return report
+
+
+def run_turns_in_process(plan: TurnsPlan) -> list[LoadReport]:
+    """Run loads in a fresh process: the generator's own core and interpreter. Raises LoadFailed."""
     command = [sys.executable, "-m", "benchmarks.children.load"]
     try:
         done = subprocess.run(
             command,
-            input=TypeAdapter(LoadPlan).dump_json(plan),
+            input=TypeAdapter(TurnsPlan).dump_json(plan),
             capture_output=True,
-            timeout=plan.seconds + plan.warmup_s + _SPARE_S,
+            timeout=plan.seconds + _SPARE_S,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise LoadFailed(f"{plan.address}: a load of {plan.seconds} s did not end") from error
+        where = ", ".join(load.address for load in plan.loads)
+        raise LoadFailed(f"{where}: a load of {plan.seconds} s did not end") from error
     if done.returncode != 0:
         raise LoadFailed(done.stderr.decode(errors="replace").strip()[-_TAIL:] or "the generator died")
-    return TypeAdapter(LoadReport).validate_json(done.stdout)
+    return TypeAdapter(list[LoadReport]).validate_json(done.stdout)
 
 
 @dataclass(slots=True)
@@ -62,8 +71,14 @@ class Target:
     agents: list[Agent]
 
 
-Load = tuple[LoadPlan, str, Judge]
-"""What to send, the bare handler that it goes to (empty: the server), and which answers are right."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to send, whose cost that is (subject and payload), and which answers are right."""
+
+    plan: LoadPlan
+    subject: Subject
+    judge: Judge
+    payload: str = PAYLOAD
 
 
 @dataclass(slots=True)
@@ -77,7 +92,7 @@ class ServerBuild:
     samples: list[Sample]
     blanks: list[Blank]
     servers: list[Running] = field(default_factory=list)
-    """All that run; a load begins when they rest."""
+    """All that run; a turn begins when they rest."""
     loads: int = 0
 
     @property
@@ -91,7 +106,8 @@ class ServerBuild:
         message = calls.agent_to_create(self.config.seed, PAYLOAD)
         credentials = processes.make_credentials(self.folder)
         with ExitStack() as stack:
-            needed = sorted({("oss", "relaxed"), *((one.profile, one.durability) for one in self.scenarios)})
+            modes = {(one.profile, mode) for one in self.scenarios for mode in (one.durability, "relaxed")}
+            needed = sorted({("oss", "relaxed"), *modes})
             targets = {place: self._start(stack, *place, credentials) for place in needed}
             for target in targets.values():
                 target.agents += self._create_some(target, message, 64)
@@ -101,8 +117,12 @@ class ServerBuild:
             self.servers = [echo, *(target.running for target in targets.values())]
             for index in range(self.config.counts.rounds):
                 for scenario in random.sample(self.scenarios, len(self.scenarios)):
-                    target = targets[scenario.profile, scenario.durability]
-                    self._visit(scenario, target, echo, message, index, random)
+                    loads = self._loads(scenario, targets, echo, message)
+                    for load, report in self._take(scenario.metric, random.sample(loads, len(loads))):
+                        self._add(scenario.metric, "us/request", load.subject, index, (1e6 / report.rate,))
+                        self._add("headroom", "times", load.subject, index, (report.headroom,), scenario.metric)
+                        after = 100 * report.aftermath_seconds / report.seconds
+                        self._add("aftermath", "%", load.subject, index, (after,), scenario.metric)
             self._latencies(targets["oss", "relaxed"], message)
 
     def _start(self, stack: ExitStack, profile: str, mode: str, credentials: Credentials) -> Target:
@@ -114,11 +134,6 @@ class ServerBuild:
         running = stack.enter_context(processes.reference(url, profile, credentials, log))
         metadata = credentials.metadata if profile == "cloud" else {}
         return Target(running, subject, metadata, [])
-
-    def _plan(self, address: str, path: str, messages: Sequence[str], **changes: object) -> LoadPlan:
-        counts = self.config.counts
-        plan = LoadPlan(address, path, tuple(messages), counts.load_ms / 1e3, warmup_s=counts.warmup_ms / 1e3)
-        return replace(plan, **changes)  # type: ignore[arg-type]  # the caller names fields of the plan
 
     def _prefix(self) -> str:
         """Return a name that no load of this build had."""
@@ -140,42 +155,70 @@ class ServerBuild:
         require_right(report, calls.is_created(prefix), f"{target.subject.label}: create")
         return [Agent.FromString(base64.b64decode(sample)) for sample in report.samples]
 
-    def _visit(
-        self, scenario: Scenario, target: Target, echo: Running, message: Agent, index: int, random: Random
-    ) -> None:
-        """Load the server and what it is compared with by the same message, one after the other, in any order."""
-        create = scenario.metric != "get"
-        loads = self._create_loads(target, echo, message) if create else self._get_loads(target, echo)
-        for plan, engine, judge in random.sample(loads, len(loads)):
-            bare = Subject(engine, "", scenario.durability, scenario.profile)
-            subject = bare if engine else target.subject
-            self._take(scenario.metric, replace(plan, concurrency=scenario.concurrency), subject, judge, index)
+    def _loads(
+        self, scenario: Scenario, targets: Mapping[tuple[str, str], Target], echo: Running, message: Agent
+    ) -> list[Load]:
+        """Return the load of a scenario, and the same on each of its baselines."""
+        target = targets[scenario.profile, scenario.durability]
+        if scenario.metric == "get":
+            loads = self._get_loads(target, echo)
+        else:
+            loads = self._create_loads(target, targets[scenario.profile, "relaxed"], echo, message)
+        counts = self.config.counts
+        common = {
+            "seconds": counts.turn_ms / 1e3,
+            "warmup_s": counts.warmup_ms / 1e3,
+            "concurrency": scenario.concurrency,
+            "metadata": target.metadata,
+        }
+        wanted = ("", *scenario.baselines)
+        return [replace(loads[name], plan=replace(loads[name].plan, **common)) for name in wanted]  # type: ignore[arg-type]  # fields of the plan
 
-    def _create_loads(self, target: Target, echo: Running, message: Agent) -> list[Load]:
+    def _create_loads(self, target: Target, relaxed: Target, echo: Running, message: Agent) -> dict[str, Load]:
         create, prefix, size = calls.encoded([message]), self._prefix(), message.ByteSize()
-        on_server = self._plan(target.running.address, calls.CREATE, create, metadata=target.metadata, unique=prefix)
-        on_echo = self._plan(echo.address, calls.BARE_ECHO, create, metadata=target.metadata, unique=prefix)
-        return [(on_server, "", calls.is_created(prefix)), (on_echo, ECHO, calls.has_bytes(size - 64, 128))]
+        bare = LoadPlan(echo.address, calls.BARE_ECHO, create, unique=prefix)
+        created = calls.is_created(prefix)
 
-    def _get_loads(self, target: Target, echo: Running) -> list[Load]:
+        def on(server: Target) -> Load:
+            return Load(LoadPlan(server.running.address, calls.CREATE, create, unique=prefix), server.subject, created)
+
+        return {
+            "": on(target),
+            ECHO: Load(bare, _bare(ECHO, target), calls.has_bytes(size - 64, 128)),
+            RELAXED: on(relaxed),
+        }
+
+    def _get_loads(self, target: Target, echo: Running) -> dict[str, Load]:
         get, same, size = calls.gets(target.agents), calls.encoded(target.agents), target.agents[0].ByteSize()
-        on_server = self._plan(target.running.address, calls.GET, get, metadata=target.metadata)
-        on_echo = self._plan(echo.address, calls.BARE_ECHO, same, metadata=target.metadata)
-        on_fixed = self._plan(echo.address, calls.BARE_FIXED, get, metadata=target.metadata)
         right = calls.is_one_of(target.agents)
-        return [(on_server, "", right), (on_echo, ECHO, right), (on_fixed, FIXED, calls.has_bytes(size - 64, 128))]
+        on_echo, on_fixed = (
+            LoadPlan(echo.address, path, messages)
+            for path, messages in ((calls.BARE_ECHO, same), (calls.BARE_FIXED, get))
+        )
+        return {
+            "": Load(LoadPlan(target.running.address, calls.GET, get), target.subject, right),
+            ECHO: Load(on_echo, _bare(ECHO, target), right),
+            FIXED: Load(on_fixed, _bare(FIXED, target), calls.has_bytes(size - 64, 128)),
+        }
 
-    def _take(self, metric: str, plan: LoadPlan, subject: Subject, judge: Judge, index: int) -> None:
-        self.tell(f"{metric} {subject.label}")
-        processes.settle(self.servers)
+    def _take(self, metric: str, loads: Sequence[Load]) -> Iterator[tuple[Load, LoadReport]]:
+        """Let the loads take turns; yield those that were answered rightly, and note why the others weren't."""
+        self.tell(f"{metric} {', '.join(load.subject.label for load in loads)}")
+        resting = tuple(server.pid for server in self.servers)
         try:
-            report = run_in_process(plan)
-            require_right(report, judge, f"{subject.label}: {metric}")
-        except (LoadFailed, WrongAnswers) as error:
-            self.blanks.append(Blank(metric, subject, PAYLOAD, str(error)))
+            reports = run_turns_in_process(
+                TurnsPlan(tuple(load.plan for load in loads), self.config.counts.turns, resting)
+            )
+        except LoadFailed as error:
+            self.blanks += [Blank(metric, load.subject, load.payload, str(error)) for load in loads]
             return
-        self._add(metric, "us/request", subject, index, (1e6 / report.rate,))
-        self._add("headroom", "times", subject, index, (report.headroom,), metric)
+        for load, report in zip(loads, reports, strict=True):
+            try:
+                require_right(report, load.judge, f"{load.subject.label}: {metric}")
+            except WrongAnswers as error:
+                self.blanks.append(Blank(metric, load.subject, load.payload, str(error)))
+            else:
+                yield load, report
 
     def _add(
         self, metric: str, unit: str, subject: Subject, index: int, values: Sequence[float], of: str = "",
@@ -202,7 +245,10 @@ class ServerBuild:
             if not costs:
                 continue
             rate = OPEN_LOOP_SHARE * 1e6 / (sum(costs) / len(costs))
-            plan = self._plan(target.running.address, path, messages, rate=rate, unique=unique)
+            seconds, warmup = self.config.counts.latency_ms / 1e3, self.config.counts.warmup_ms / 1e3
+            plan = LoadPlan(
+                target.running.address, path, tuple(messages), seconds, rate=rate, warmup_s=warmup, unique=unique
+            )
             self._take_latency(f"{metric}_latency", plan, target.subject, judge)
 
     def _take_latency(self, metric: str, plan: LoadPlan, subject: Subject, judge: Judge) -> None:
@@ -231,17 +277,19 @@ class ServerBuild:
                 self.tell(f"create {agents_label(size)}")
                 target.agents += self._create_some(target, message, size)
                 grown.append((agents_label(size), target))
-            processes.settle(target.running for _, target in grown)
+            self.servers = [target.running for _, target in grown]
             for index in range(self.config.counts.rounds):
-                for (payload, target), operation in product(grown, GROWING):
-                    self.tell(f"{operation} with {payload}")
-                    self._time_single(operation, target, payload, message, index)
+                for operation in GROWING:
+                    metric = f"growth_{operation}"
+                    loads = [self._single_calls(operation, target, payload, message) for payload, target in grown]
+                    for load, report in self._take(metric, loads):
+                        self._add(metric, "us", load.subject, index, report.service_us, payload=load.payload)
             for payload, target in grown:
                 peak = target.running.memory_peak_kib()
                 if peak is not None:
                     self._add("server_memory_peak", "KiB", target.subject, 0, (peak,), payload=payload)
 
-    def _time_single(self, operation: str, target: Target, payload: str, message: Agent, index: int) -> None:
+    def _single_calls(self, operation: str, target: Target, payload: str, message: Agent) -> Load:
         prefix = self._prefix()
         path, messages, judge, unique = {
             "get": (calls.GET, calls.gets(target.agents), calls.is_one_of(target.agents), ""),
@@ -254,23 +302,21 @@ class ServerBuild:
             "create": (calls.CREATE, calls.encoded([message]), calls.is_created(prefix), prefix),
         }[operation]  # fmt: skip
         plan = LoadPlan(
-            target.running.address, path, messages, seconds=_SPARE_S, concurrency=1, connections=1,
+            target.running.address, path, messages, seconds=_SINGLE_CALLS_S, concurrency=1, connections=1,
             calls=self.config.counts.growth_calls, unique=unique, metadata=target.metadata,
         )  # fmt: skip
-        metric = f"growth_{operation}"
-        try:
-            report = run_in_process(plan)
-            require_right(report, judge, f"{target.subject.label}: {operation}")
-        except (LoadFailed, WrongAnswers) as error:
-            self.blanks.append(Blank(metric, target.subject, payload, str(error)))
-            return
-        self._add(metric, "us", target.subject, index, report.service_us, payload=payload)
+        return Load(plan, target.subject, judge, payload)
+
+
+def _bare(name: str, beside: Target) -> Subject:
+    """Return the bare server as the subject that stands beside a target."""
+    return Subject(name, "", beside.subject.durability, beside.subject.profile)
 
 
 def steps_of(config: ServerConfig) -> Iterator[str]:
     """Yield one entry for each step that a whole run tells of when nothing fails."""
     counts = config.counts
     for _ in range(counts.builds):
-        loads = sum(3 if one.metric == "get" else 2 for one in config.scenarios)
-        yield from ["load"] * (loads * counts.rounds + 2)
-        yield from ["growth"] * (len(config.growth_sizes) * (1 + counts.rounds * len(GROWING)))
+        yield from ["load"] * (len(config.scenarios) * counts.rounds + 2)
+        if config.growth_sizes:
+            yield from ["growth"] * (len(config.growth_sizes) + counts.rounds * len(GROWING))

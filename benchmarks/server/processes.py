@@ -8,8 +8,7 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,6 @@ from pathlib import Path
 START_S = 60.0
 STOP_S = 20.0
 ORGANIZATION = "bench"
-SETTLE_S = 5.0
-"""So long a load waits at most for what the loads before it left to do."""
-_GLANCE_S = 0.06
-"""Some clock ticks."""
 _LISTENING = re.compile(r"^listening on (\S+)$")
 _TAIL = 500
 
@@ -43,24 +38,6 @@ class Running:
             return None
         rows = status.read_text(encoding="ascii", errors="replace").splitlines()
         return next((float(row.split()[1]) for row in rows if row.startswith("VmHWM:")), None)
-
-    def processor_ticks(self) -> int:
-        """Return the processor time that the server took so far, in clock ticks; 0 where the system doesn't tell."""
-        try:
-            status = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            return 0
-        columns = status.rpartition(")")[2].split()
-        return int(columns[11]) + int(columns[12])
-
-
-def settle(servers: Iterable[Running]) -> None:
-    """Wait until the servers rest: what one does in the background, such as compaction, must not slow another."""
-    servers, deadline = tuple(servers), time.monotonic() + SETTLE_S
-    before = -1
-    while (now := sum(server.processor_ticks() for server in servers)) != before and time.monotonic() < deadline:
-        before = now
-        time.sleep(_GLANCE_S)
 
 
 @dataclass(frozen=True, slots=True)

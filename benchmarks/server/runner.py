@@ -21,6 +21,8 @@ from benchmarks.statistics import median
 
 HEADROOM_MIN = 2.0
 """Below this the generator may be what was measured."""
+AFTERMATH_TOLD = 5
+"""Work that a load left to do is told from this share of its time on, in %."""
 
 
 def run_server(config: ServerConfig, progress: Report | None = None) -> Results:
@@ -81,13 +83,10 @@ def _configuration(config: ServerConfig) -> Configuration:
 
 
 def _notes(environment: Environment, samples: Sequence[Sample]) -> list[str]:
-    headrooms: dict[str, list[float]] = {}
-    for sample in samples:
-        if sample.metric.endswith("_headroom"):
-            headrooms.setdefault(f"{sample.workload} {sample.subject.label}", []).extend(sample.values)
+    headrooms = _by_load(samples, "headroom")
     notes = [
         f"One fsync costs {environment.fsync.median_us:.0f} us here.",
-        "Generator, echo and server share this machine's cores; the ratios hold for one load after the other.",
+        "Generator, echo and server share this machine's cores; loads take turns, one at a time.",
     ]
     if headrooms:
         least = min(headrooms, key=lambda name: median(headrooms[name]))
@@ -97,4 +96,19 @@ def _notes(environment: Environment, samples: Sequence[Sample]) -> list[str]:
         notes.append(
             f"Generator-bound (headroom under {HEADROOM_MIN:.0f}x), so its rate is a lower bound: {', '.join(bound)}."
         )
+    left = {name: sum(values) / len(values) for name, values in _by_load(samples, "aftermath").items()}
+    told = [f"{name} {share:.0f} %" for name, share in left.items() if share >= AFTERMATH_TOLD]
+    if told:
+        notes.append(
+            "Left to do after its turns (compaction), in % of their time, and in no rate: " + ", ".join(told) + "."
+        )
     return notes
+
+
+def _by_load(samples: Sequence[Sample], what: str) -> dict[str, list[float]]:
+    """Return the values of a metric that goes with every load, by the load's name."""
+    found: dict[str, list[float]] = {}
+    for sample in samples:
+        if sample.metric == f"{sample.workload}_{what}":
+            found.setdefault(f"{sample.workload} {sample.subject.label}", []).extend(sample.values)
+    return found

@@ -33,7 +33,7 @@ from benchmarks.server.calls import (
     require_right,
 )
 from benchmarks.server.config import ServerConfig
-from benchmarks.server.goals import GOALS, GROWING, SCENARIOS, agents_label, judge_goals
+from benchmarks.server.goals import GOALS, GROWING, SCENARIOS, Scenario, agents_label, judge_goals
 from benchmarks.server.load import LoadReport, renamed
 from benchmarks.server.measure import steps_of
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
@@ -45,7 +45,7 @@ SIZES = (100, 10_000)
 def planted(shares: dict[tuple[str, str, str], float], growth: float = 1.1, **changes: object) -> Raw:
     """A run in which each scenario takes the echo's time over its share, and growing multiplies time by `growth`."""
     samples: list[Sample] = []
-    for scenario in SCENARIOS:
+    for scenario in (*SCENARIOS, Scenario("create_64", "oss", "relaxed", 64)):
         echo, fixed = (Subject(name, "", scenario.durability, scenario.profile) for name in ("echo", "fixed"))
         server = Subject("leveldb", "protobuf", scenario.durability, scenario.profile)
         share = shares.get((scenario.metric, scenario.profile, scenario.durability), 0.5)
@@ -182,6 +182,5 @@ def test_numbers_of_agents_must_grow() -> None:
     with pytest.raises(ConfigError, match="must grow"):
         ServerConfig(Path(), growth=(100, 10))
     config = ServerConfig(Path(), Speed.QUICK, growth=())
-    loads = sum(3 if scenario.metric == "get" else 2 for scenario in SCENARIOS)
-    assert len(list(steps_of(config))) == config.counts.builds * (loads * config.counts.rounds + 2)
+    assert len(list(steps_of(config))) == config.counts.builds * (len(SCENARIOS) * config.counts.rounds + 2)
     assert config.command == "parity bench server --quick --seed 1 --engine leveldb --codec protobuf"

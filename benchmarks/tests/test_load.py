@@ -30,7 +30,8 @@ from benchmarks.server.http2 import (
     frame,
     header_block,
 )
-from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, renamed, run_load
+from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, renamed
+from benchmarks.server.turns import TurnsPlan, run_turns
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
 FIXED = b"the fixed answer" * 500
@@ -53,6 +54,11 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def plan(address: str, message: bytes, **changes: object) -> LoadPlan:
     settings: dict[str, object] = {"path": ECHO, "seconds": 0.8, "concurrency": 4, **changes}
     return LoadPlan(address=address, messages=(base64.b64encode(message).decode(),), **settings)  # type: ignore[arg-type]
+
+
+def run_load(plan: LoadPlan) -> LoadReport:
+    (report,) = run_turns(TurnsPlan((plan,)))
+    return report
 
 
 def test_a_closed_loop_is_answered_with_what_it_sent(bare: str) -> None:

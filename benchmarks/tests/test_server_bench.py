@@ -17,7 +17,7 @@ from benchmarks.server.config import ServerConfig, ServerSizes
 from benchmarks.server.goals import GOALS, GROWING, SCENARIOS, Scenario
 from benchmarks.server.processes import ServerFailed, make_credentials, started
 
-TINY = ServerSizes(builds=2, rounds=1, load_ms=1_000, warmup_ms=50, growth_calls=5)
+TINY = ServerSizes(builds=2, rounds=1, turns=2, turn_ms=500, warmup_ms=50, growth_calls=5, latency_ms=500)
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.statistics import Nested, Term, TooFewBuilds, contrast, estimate, median, percentile, ratio
+from benchmarks.statistics import (
+    Nested,
+    Term,
+    TooFewBuilds,
+    contrast,
+    estimate,
+    median,
+    paired_ratio,
+    percentile,
+    ratio,
+)
 
 positive = st.floats(min_value=0.01, max_value=1e6)
 values = st.lists(positive, min_size=1, max_size=40)
@@ -55,6 +65,25 @@ def test_a_subject_that_takes_a_fixed_multiple_has_exactly_that_ratio(base: Nest
     assert found.value == pytest.approx(factor)
     assert found.interval.low == pytest.approx(factor)
     assert found.interval.high == pytest.approx(factor)
+
+
+@given(nested, st.floats(min_value=0.1, max_value=10))
+def test_what_strikes_both_of_a_pair_leaves_their_ratio(machine: Nested, share: float) -> None:
+    # The subjects' own noise is small and the machine's is anything: the ratio must only have theirs.
+    own = Random(7)
+    base = tuple(tuple(value * math.exp(own.gauss(0, 0.01)) for value in rounds) for rounds in machine)
+    candidate = tuple(tuple(value / share for value in rounds) for rounds in machine)
+    found = paired_ratio(base, candidate, seed=1, resamples=60)
+    assert found.value == pytest.approx(share, rel=0.03)
+    assert found.interval.low <= found.value <= found.interval.high
+    assert found.interval.high / found.interval.low < 1.08
+
+
+def test_rounds_that_are_no_pairs_have_no_paired_ratio() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        paired_ratio(((1.0, 2.0), (1.0, 2.0)), ((1.0, 2.0), (1.0,)), seed=1)
+    with pytest.raises(TooFewBuilds):
+        paired_ratio(((1.0,),), ((1.0,),), seed=1)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
