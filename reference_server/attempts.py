@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError, Message
 
+from reference_server.audit import Moment
 from reference_server.authorization.facts import Facts
 from reference_server.call import Caller, Rules, State
 from reference_server.errors import Internal, MalformedRequest
@@ -54,7 +55,8 @@ class Attempts:
             self._make_same(each)
 
     def _make_same(self, attempts: Sequence[Attempt]) -> None:
-        begun = [(attempt, run) for attempt in attempts if (run := self._begun(attempt)) is not None]
+        moment = Moment()
+        begun = [(attempt, run) for attempt in attempts if (run := self._begun(attempt, moment)) is not None]
         runs = [run for _, run in begun]
         if self.rules.tracer is None:
             run_together(runs)
@@ -65,14 +67,14 @@ class Attempts:
             if attempt.failure is None:
                 _finish(attempt, run)
 
-    def _begun(self, attempt: Attempt) -> Run | None:
+    def _begun(self, attempt: Attempt, moment: Moment) -> Run | None:
         try:
             request = _parse(attempt.operation, attempt.data)
         except MalformedRequest as error:
             attempt.failure = error
             return None
         state = State(self.rules, attempt.operation, request, attempt.caller)
-        return Run(state, UnitOfWork(self.store, self.facts))
+        return Run(state, UnitOfWork(self.store, self.facts, moment))
 
 
 def _finish(attempt: Attempt, run: Run) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.ai.stigmer.commons.apiresource.status_pb2 import ApiResourceAudit
@@ -26,3 +29,26 @@ def updated(audit: ApiResourceAudit, actor_id: str, now: Timestamp) -> None:
     spec.updated_by.id = actor_id
     spec.updated_at.CopyFrom(now)
     spec.event = "updated"
+
+
+@dataclass(slots=True)
+class Moment:
+    """The one instant at which all happens that is done in one go: a request, or requests that gathered."""
+
+    _instant: Timestamp | None = None
+    _audits: dict[str, ApiResourceAudit] = field(default_factory=dict)
+    alike: dict[Hashable, bytes] = field(default_factory=dict)
+    """Bytes of what was made before, by what it has in common with the next: parsing them is the quickest way to it."""
+
+    def instant(self, now: Callable[[], Timestamp]) -> Timestamp:
+        """Return the instant; the first who asks reads the clock. To be copied."""
+        if self._instant is None:
+            self._instant = now()
+        return self._instant
+
+    def audit_of_creation(self, actor_id: str, now: Callable[[], Timestamp]) -> ApiResourceAudit:
+        """Return the audit of what an actor creates at this instant. To be copied."""
+        audit = self._audits.get(actor_id)
+        if audit is None:
+            audit = self._audits[actor_id] = created(actor_id, self.instant(now))
+        return audit

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from opentelemetry.trace import Tracer
-from ulid_transform import ulid_now
 
 from reference_server.authorization.model import Authorizer, Ref
 from reference_server.kinds import SYSTEM_ID
+from reference_server.ulids import Ulids
 from stores.contract import Record
 
 if TYPE_CHECKING:  # the pipelines are made of steps, and steps take a State
@@ -43,16 +43,12 @@ class Caller:
 SYSTEM = Caller(SYSTEM_ID)
 
 
-def _new_ulid() -> str:
-    return ulid_now().lower()
-
-
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Time and ids, handed in so that tests are exact."""
 
     now_ns: Callable[[], int] = time.time_ns
-    new_ulid: Callable[[], str] = _new_ulid
+    new_ulid: Callable[[], str] = field(default_factory=Ulids)
 
     def now(self) -> Timestamp:
         """Return the time as a message."""

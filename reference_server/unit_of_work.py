@@ -6,14 +6,12 @@ Reads see what is staged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from protos.ai.stigmer.commons.apiresource.status_pb2 import ApiResourceAudit
-from reference_server.audit import created
+from reference_server.audit import Moment
 from reference_server.authorization.facts import Facts
 from stores.contract import Delete, IndexKey, Operation, Present, Put, Record, Store, Vacant
 from stores.indexing import KINDS
@@ -24,17 +22,16 @@ _STAGED_REVISION = -1
 class UnitOfWork:
     """Stages puts and deletes over a store and answers reads as if they had happened."""
 
-    __slots__ = ("_audits", "_conditions", "_deletes", "_instant", "_puts", "_store", "_wire", "facts")
+    __slots__ = ("_conditions", "_deletes", "_puts", "_store", "_wire", "facts", "moment")
 
-    def __init__(self, store: Store, facts: Facts | None = None) -> None:
+    def __init__(self, store: Store, facts: Facts | None = None, moment: Moment | None = None) -> None:
         self._store = store
         self.facts = Facts() if facts is None else facts
+        self.moment = Moment() if moment is None else moment
         self._puts: dict[tuple[str, str], Put] = {}
         self._deletes: dict[tuple[str, str], Delete] = {}
         self._conditions: list[Vacant | Present] = []
         self._wire: dict[int, bytes] = {}
-        self._audits: dict[str, ApiResourceAudit] = {}
-        self._instant: Timestamp | None = None
 
     def record(self, kind: str, id: str) -> Record | None:  # noqa: A002 - the field's name in the wire contract
         """Return a resource as stored, or as staged (then with revision -1 and position 0), or None."""
@@ -95,15 +92,15 @@ class UnitOfWork:
         for record in self.scan(kind, index, key):
             yield KINDS[kind].message_type.FromString(record.data)
 
-    def create(self, kind: str, id: str, message: Message) -> None:  # noqa: A002
-        """Stage a resource that must not exist yet. The message may still be changed until the commit."""
-        self._puts[kind, id] = Put(kind, id, message, "absent")
+    def create(self, kind: str, id: str, message: Message, data: bytes | None = None) -> None:  # noqa: A002
+        """Stage a resource that must not exist yet. Without `data`, its bytes, it may be changed until the commit."""
+        self._puts[kind, id] = Put(kind, id, message, "absent", data=data)
 
     def replace(self, kind: str, id: str, message: Message, expect: int) -> None:  # noqa: A002
         """Stage the new state of a resource that was read under revision `expect`."""
         staged = self._puts.get((kind, id))
         if staged is not None:
-            self._puts[kind, id] = staged._replace(message=message)
+            self._puts[kind, id] = staged._replace(message=message, data=None)
         else:
             self._puts[kind, id] = Put(kind, id, message, "present", expect)
 
@@ -120,19 +117,6 @@ class UnitOfWork:
         if (kind, id) not in self._puts:
             self._conditions.append(Present(kind, id))
 
-    def instant(self, now: Callable[[], Timestamp]) -> Timestamp:
-        """Return the one instant at which everything of this request happens. To be copied."""
-        if self._instant is None:
-            self._instant = now()
-        return self._instant
-
-    def audit_of_creation(self, actor_id: str, now: Callable[[], Timestamp]) -> ApiResourceAudit:
-        """Return the audit of what an actor creates in this request: all at one instant. To be copied."""
-        audit = self._audits.get(actor_id)
-        if audit is None:
-            audit = self._audits[actor_id] = created(actor_id, self.instant(now))
-        return audit
-
     def wire(self, message: Message) -> bytes:
         """Return the bytes of a message that will not change any more; computed once."""
         data = self._wire.get(id(message))
@@ -145,10 +129,10 @@ class UnitOfWork:
         if not (self._puts or self._deletes or self._conditions):
             return []
         known = self._wire
-        puts = (
-            put._replace(data=known[id(put.message)]) if id(put.message) in known else put
+        puts = [
+            put if put.data is not None or id(put.message) not in known else put._replace(data=known[id(put.message)])
             for put in self._puts.values()
-        )
+        ]
         return [*self._deletes.values(), *puts, *self._conditions]
 
     def _overlaid(self, kind: str, id: str) -> bool:  # noqa: A002

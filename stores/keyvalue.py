@@ -51,6 +51,7 @@ from stores.keyvalue_engine import Engine, EngineCorrupt, Prepare
 from stores.keyvalue_inserts import Declined, Inserts, Tails
 from stores.keyvalue_rows import RowChanges, Rows
 from stores.keyvalue_scan import KeyValueScan, entries_under, ids_in_order, ids_under, unique_ids
+from stores.keyvalue_tops import Tops
 from stores.planning import Held, Plan, attempt, check_id, check_key
 from stores.staged import StagedWrite
 
@@ -68,6 +69,7 @@ class _Planned(NamedTuple):
     state: layout.State
     counters: dict[bytes, bytes | None]
     tails: Tails
+    greatest: dict[str, bytes]
 
 
 class KeyValueStore:
@@ -90,6 +92,7 @@ class KeyValueStore:
         """Index counters as the engine has them, those that the last creations read: most come again."""
         self._tails: Tails = {}
         """Each kind's last order row as the engine has it, once something was created: the next creation adds to it."""
+        self._tops = Tops(engine, self._layouts)
         self.capabilities = Capabilities(
             engine=engine.name,
             codec=codec.name,
@@ -194,14 +197,15 @@ class KeyValueStore:
         tails = self._tails
         self._counters, self._tails = {}, {}  # known again once all is written
         inserts = Inserts(
-            self._engine.get, self._layouts, self._codec, self._state, counters, tails, checksum=self._checksum
-        )
+            self._engine.get, self._layouts, self._codec, self._state, counters, tails, self._tops,
+            checksum=self._checksum,
+        )  # fmt: skip
         try:
             outcomes: list[int | StoreError] = [inserts.add(batch) for batch in batches]
             rows, state = inserts.finish()
         except (Declined, EngineCorrupt):  # the long way says of which resource
             return None
-        return _Planned(outcomes, rows if any(outcomes) else [], state, counters, tails)
+        return _Planned(outcomes, rows if any(outcomes) else [], state, counters, tails, inserts.greatest)
 
     def _plan_changes(self, batches: Sequence[Batch]) -> _Planned:
         """Plan any batches, one after another, and what to write for all of them."""
@@ -225,13 +229,17 @@ class KeyValueStore:
     def _laid_out(self, plan: Plan, outcomes: list[int | StoreError]) -> _Planned:
         """Return the rows of a plan. Raises CorruptRecord for a resource whose rows can't be changed."""
         if not plan.changes:
-            return _Planned(outcomes, [], self._state, {}, {})
+            return _Planned(outcomes, [], self._state, {}, {}, {})
         counts = dict(self._state.counts)
         rows = Rows(self._engine.get, self._layouts, counts, checksum=self._checksum)
+        greatest: dict[str, bytes] = {}
         for change in plan.changes.values():
             rows.add(change)
+            if change.after:
+                kind = change.kind.name
+                greatest[kind] = max(greatest.get(kind, b""), self._layouts[kind].record(change.id))
         state = layout.State(plan.position, plan.revision, counts)
-        return _Planned(outcomes, rows.finish(state), state, {}, {})
+        return _Planned(outcomes, rows.finish(state), state, {}, {}, greatest)
 
     def _write(self, planned: _Planned, write: Callable[[], None] | None = None) -> None:
         """Write all rows in one engine batch. A write that fails makes the store read-only: see `commit`."""
@@ -248,6 +256,7 @@ class KeyValueStore:
             self._failure = str(error) or type(error).__name__
             raise
         self._state, self._counters, self._tails = planned.state, planned.counters, planned.tails
+        self._tops.raise_to(planned.greatest)
 
     # ---- what a plan asks
 

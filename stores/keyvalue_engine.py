@@ -44,6 +44,8 @@ class Engine(Protocol):
     # An engine that can't give space back says so with `compactable = False`; without it, it can.
     # An engine whose driver collects a batch before it writes it may have `prepare`, with the arguments of `write`:
     # it returns what then writes, and that is all that is left to another thread.
+    # An engine that walks backwards may have `last_key(start, stop)`: the last key in that range of the newest state,
+    # or None. Then a record whose key is behind all others is created without reading first whether it is there.
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key in the newest state, or None."""

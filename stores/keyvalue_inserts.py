@@ -15,6 +15,7 @@ from stores import layout
 from stores.codecs import Codec
 from stores.contract import Batch, Delete, InvalidOperation, Present, Put, Vacant
 from stores.keyvalue_rows import RowChanges
+from stores.keyvalue_tops import Tops
 from stores.planning import check_key
 
 Get = Callable[[bytes], bytes | None]
@@ -39,6 +40,7 @@ class Inserts:
         state: layout.State,
         counters: dict[bytes, bytes | None],
         tails: Tails,
+        tops: Tops,
         *,
         checksum: bool,
     ) -> None:
@@ -53,6 +55,9 @@ class Inserts:
         self._rows: dict[bytes, bytes] = {}
         self._counters = counters
         self._tails = tails
+        self._tops = tops
+        self.greatest: dict[str, bytes] = {}
+        """The greatest record key of what is created, by kind."""
         self._created: dict[str, list[tuple[int, bytes]]] = {}
         """Position and id of what is new, by kind."""
         self._added: dict[bytes, Entered] = {}
@@ -114,8 +119,12 @@ class Inserts:
         keys = self._layouts[kind]
         message, id_ = put.message, put.id.encode()
         record = keys.record_of(id_)
-        if not isinstance(message, keys.message_type) or record in rows or get(record) is not None:
+        if not isinstance(message, keys.message_type) or record in rows:
             raise Declined
+        if record <= self._tops[kind] and get(record) is not None:
+            raise Declined
+        if record > self.greatest.get(kind, b""):
+            self.greatest[kind] = record
         self._position = number = self._position + 1
         self._revision += 1
         created = self._created.get(kind)

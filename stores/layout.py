@@ -61,11 +61,13 @@ class IndexLayout(NamedTuple):
 class KindLayout:
     """Makes the keys of one kind."""
 
-    __slots__ = ("_order", "_record", "entries", "indexes", "message_type")
+    __slots__ = ("_order", "_record", "entries", "indexes", "message_type", "records")
 
     def __init__(self, kind: Kind) -> None:
         name = _named(kind.name)
         self._record = b"r" + name
+        self.records = (self._record, self._record + b"\xff" * (_PART_BYTES_MAX + 1))
+        """Range of all records."""
         self._order = b"o" + name
         self.message_type = kind.message_type
         self.entries = kind.entries

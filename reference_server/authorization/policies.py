@@ -89,24 +89,38 @@ class StoredPolicies:
 
 def new_policy(state: State, work: UnitOfWork, statement: Statement) -> IamPolicy:
     """Return a policy with an id and an audit, not yet staged."""
-    principal, relation, resource = statement
     policy = IamPolicy.FromString(_ALIKE)
-    policy.metadata.id = f"{IAM_POLICY.id_prefix}-{state.rules.clock.new_ulid()}"
     spec = policy.spec
-    held_by, held = spec.principal, spec.resource
-    held_by.kind, held_by.id = principal.kind, principal.id
-    if principal.relation:
-        held_by.relation = principal.relation
-    held.kind, held.id = resource.kind, resource.id
-    spec.relation = relation
-    policy.status.audit.CopyFrom(work.audit_of_creation(state.actor.id, state.rules.clock.now))
+    spec.principal.kind, spec.principal.relation = statement.principal.kind, statement.principal.relation
+    spec.resource.kind = statement.resource.kind
+    spec.relation = statement.relation
+    policy.status.audit.CopyFrom(work.moment.audit_of_creation(state.actor.id, state.rules.clock.now))
+    _name(policy, state, statement)
     return policy
 
 
 def grant(state: State, work: UnitOfWork, statement: Statement) -> None:
-    """Stage a policy that says `statement`. The commit fails if one says it already."""
-    policy = new_policy(state, work, statement)
-    work.create(KIND, policy.metadata.id, policy)
+    """Stage a policy that says `statement`. The commit fails if one says it already.
+
+    Requests of one moment grant the same to ever other resources: the first policy of a sort is copied for the rest.
+    """
+    principal, relation, resource = statement
+    alike, sort = work.moment.alike, (state.actor.id, principal.kind, principal.relation, relation, resource.kind)
+    known = alike.get(sort)
+    if known is None:
+        policy = new_policy(state, work, statement)
+    else:
+        policy = IamPolicy.FromString(known)
+        _name(policy, state, statement)
+    data = alike[sort] = policy.SerializeToString()
+    work.create(KIND, policy.metadata.id, policy, data)
+
+
+def _name(policy: IamPolicy, state: State, statement: Statement) -> None:
+    """Set what differs between policies of a sort: its own id, and of whom and what it speaks."""
+    policy.metadata.id = f"{IAM_POLICY.id_prefix}-{state.rules.clock.new_ulid()}"
+    spec = policy.spec
+    spec.principal.id, spec.resource.id = statement.principal.id, statement.resource.id
 
 
 def revoke_all(work: UnitOfWork, ref: Ref) -> None:

@@ -21,7 +21,7 @@ def stage_event(state: State, work: UnitOfWork, kind: ResourceKind, subject: str
     message = CloudEvent.FromString(_alike(kind.name, event))
     message.id = event_id = state.rules.clock.new_ulid()
     message.subject = subject
-    message.time.CopyFrom(work.instant(state.rules.clock.now))
+    message.time.CopyFrom(work.moment.instant(state.rules.clock.now))
     message.data.value = data
     work.create(KIND, event_id, message)
 

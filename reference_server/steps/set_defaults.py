@@ -12,5 +12,5 @@ def set_defaults(state: State, work: UnitOfWork) -> State:
     if not resource.metadata.id:
         resource.metadata.id = f"{state.operation.kind.id_prefix}-{state.rules.clock.new_ulid()}"
     resource.ClearField("status")
-    resource.status.audit.CopyFrom(work.audit_of_creation(state.actor.id, state.rules.clock.now))
+    resource.status.audit.CopyFrom(work.moment.audit_of_creation(state.actor.id, state.rules.clock.now))
     return state

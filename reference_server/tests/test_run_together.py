@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
+from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from reference_server.attempts import Attempt, Attempts
 from reference_server.authorization.facts import Facts
+from reference_server.authorization.model import Ref, Statement
+from reference_server.authorization.policies import grant, statement_of
 from reference_server.call import Caller, State
 from reference_server.errors import MalformedRequest
 from reference_server.pipeline import NestedPipeline, Operation, Step
@@ -73,6 +77,77 @@ def test_each_comes_to_what_it_comes_to_alone(cloud: Bench, requests: list[Attem
         "NoneType",
         "Unauthenticated",
     ]
+
+
+def test_what_gathered_happens_at_one_instant_and_what_did_not_does_not(cloud: Bench) -> None:
+    create = cloud.application.rules.operations["agent-create"]
+    one, two, later = (Attempt(create, agent(name).SerializeToString(), ADA) for name in ("One", "Two", "Later"))
+    _attempts(cloud).make([one, two])
+    _attempts(cloud).make([later])
+    times = [Agent.FromString(each.response).status.audit.spec_audit.created_at.seconds for each in (one, two, later)]
+    assert times[0] == times[1] < times[2]
+
+
+def test_policies_are_each_requests_own(cloud: Bench) -> None:
+    create = cloud.application.rules.operations["agent-create"]
+    gathered = [
+        Attempt(create, agent(f"{caller} {number}").SerializeToString(), Caller(caller))
+        for number, caller in enumerate(["ada", "root", "ada", "root"])
+    ]
+    _attempts(cloud).make(gathered)
+    policies: list[Any] = []
+    for attempt in gathered:
+        assert attempt.failure is None
+        made = Agent.FromString(attempt.response)
+        own = [each for each in attempt.batch if isinstance(each, Put) and each.kind == "iam_policy"]
+        policies += own
+        for each in own:
+            assert isinstance(each.message, IamPolicy)
+            assert each.data == each.message.SerializeToString(deterministic=True)
+            assert each.message.metadata.id == each.id
+        assert {
+            (p.principal.kind, p.principal.id, p.relation, p.resource.id)
+            for p in (each.message.spec for each in own if isinstance(each.message, IamPolicy))
+        } == {
+            ("identity_account", attempt.caller.id if attempt.caller else "", "owner", made.metadata.id),
+            ("organization", "acme", "organization", made.metadata.id),
+            ("identity_account", "system", "owner", made.status.default_instance_id),
+            ("organization", "acme", "organization", made.status.default_instance_id),
+            ("agent", made.metadata.id, "agent", made.status.default_instance_id),
+        }
+        makers = {
+            each.message.status.audit.spec_audit.created_by.id for each in own if isinstance(each.message, IamPolicy)
+        }
+        assert makers == {made.status.audit.spec_audit.created_by.id, "system"}
+    assert len({each.id for each in policies}) == 20
+
+
+def test_policies_of_different_sorts_are_not_taken_for_alike(cloud: Bench) -> None:
+    rules = cloud.application.rules
+    state = State(rules, rules.operations["agent-create"], None, ADA)
+    work = UnitOfWork(cloud.store)
+    statements = [
+        Statement(Ref(principal, "p", of), relation, Ref(resource, "r"))
+        for principal in ("organization", "team")
+        for of in ("", "member")
+        for relation in ("owner", "viewer")
+        for resource in ("agent", "environment")
+    ]
+    for statement in (*statements, *reversed(statements)):
+        grant(state, work, statement)
+    staged = [statement_of(each.message.spec) for each in work.batch() if isinstance(each, Put)]  # type: ignore[attr-defined]
+    assert staged == [*statements, *reversed(statements)]
+
+
+def test_bytes_given_with_a_resource_do_not_outlive_its_change(cloud: Bench) -> None:
+    work = UnitOfWork(cloud.store)
+    before, after = agent("Before"), agent("After")
+    work.create("agent", "agt-1", before, before.SerializeToString())
+    work.replace("agent", "agt-1", after, expect=-1)
+    (put,) = work.batch()
+    assert isinstance(put, Put)
+    assert put.message is after
+    assert put.data in {None, after.SerializeToString()}
 
 
 def test_each_has_its_own_resource(cloud: Bench, requests: list[Attempt]) -> None:

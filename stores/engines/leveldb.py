@@ -64,6 +64,14 @@ class LevelDbEngine:
             raise _translation(error, self._path) from error
         return value
 
+    def last_key(self, start: bytes, stop: bytes) -> bytes | None:
+        """See `Engine`."""
+        with (
+            _translated(self._path),
+            self._db.iterator(start=start, stop=stop, reverse=True, include_value=False) as keys,
+        ):
+            return next(keys, None)
+
     def snapshot(self) -> LevelDbSnapshot:
         """See `Engine`."""
         return LevelDbSnapshot(self._db, self._path)

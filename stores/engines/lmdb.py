@@ -68,6 +68,14 @@ class LmdbEngine:
         except lmdb.Error as error:
             raise _translation(error, self._path) from error
 
+    def last_key(self, start: bytes, stop: bytes) -> bytes | None:
+        """See `Engine`."""
+        with _translated(self._path), self._environment.begin() as transaction, transaction.cursor() as cursor:
+            if not (cursor.prev() if cursor.set_range(stop) else cursor.last()):
+                return None
+            key: bytes = cursor.key()
+            return key if key >= start else None
+
     def snapshot(self) -> LmdbSnapshot:
         """See `Engine`."""
         with _translated(self._path):

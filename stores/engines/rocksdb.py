@@ -61,6 +61,17 @@ class RocksDbEngine:
             raise _translation(error, self._path) from error
         return value
 
+    def last_key(self, start: bytes, stop: bytes) -> bytes | None:
+        """See `Engine`."""
+        with _translated(self._path):
+            rows = self._db.iter()
+            rows.seek_for_prev(stop)
+            if rows.valid() and rows.key() == stop:
+                rows.prev()
+            rows.status()
+            key: bytes | None = rows.key() if rows.valid() else None
+            return key if key is not None and key >= start else None
+
     def snapshot(self) -> RocksDbSnapshot:
         """See `Engine`."""
         with _translated(self._path):

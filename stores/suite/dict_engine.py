@@ -30,6 +30,11 @@ class DictEngine:
         value: bytes | None = self.rows.get(key)
         return value
 
+    def last_key(self, start: bytes, stop: bytes) -> bytes | None:
+        """See `Engine`."""
+        with self._changing:
+            return next(self.rows.irange(start, stop, inclusive=(True, False), reverse=True), None)
+
     def snapshot(self) -> DictSnapshot:
         """See `Engine`."""
         with self._changing:

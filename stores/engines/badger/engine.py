@@ -106,6 +106,14 @@ class BadgerEngine:
                 raise room.error(size, str(self._path))
             room = self._rooms.of(room.number(0))
 
+    def last_key(self, start: bytes, stop: bytes) -> bytes | None:
+        """See `Engine`."""
+        snapshot = self.snapshot()
+        try:
+            return next((key for key, _ in snapshot.range(start, stop, keys_only=True, reverse=True)), None)
+        finally:
+            snapshot.close()
+
     def snapshot(self) -> BadgerSnapshot:
         """See `Engine`."""
         self._library.check_process()
