@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -47,6 +47,7 @@ from stores.sqlite_connections import (
     translated,
     translation,
 )
+from stores.sqlite_creations import Taken, Untaken, only_creates
 from stores.sqlite_rows import SqliteRows, key_text, read_key_list
 
 _ENTRIES = "SELECT position, id FROM {} WHERE kind = ? AND index_name = ? AND key = ? ORDER BY position"
@@ -108,15 +109,35 @@ class SqliteStore:
         self._gate.enter()
         try:
             with self._lock:
-                with self._transaction():
-                    plan = Plan(self._schema, self, self._codec, self._position, self._revision)
-                    outcomes = [attempt(plan, batch) for batch in batches]
-                    if plan.changes:
-                        self._write(plan)
-                self._position, self._revision = plan.position, plan.revision
-                return outcomes
+                if all(map(only_creates, batches)):
+                    with suppress(Taken):
+                        return self._commit_untaken(batches)
+                return self._commit_planned(batches)
         finally:
             self._gate.leave()
+
+    def _commit_untaken(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        """Commit creations that nothing stands in the way of. Raises Taken when something does, in whatever way."""
+        with self._transaction():
+            plan = Plan(self._schema, Untaken(self), self._codec, self._position, self._revision)
+            outcomes = [attempt(plan, batch) for batch in batches]
+            if any(isinstance(outcome, StoreError) for outcome in outcomes):
+                raise Taken  # what it is refused for may not be the first thing that is wrong with it
+            try:
+                self._write(plan)
+            except sqlite3.IntegrityError as error:
+                raise Taken from error
+        self._position, self._revision = plan.position, plan.revision
+        return outcomes
+
+    def _commit_planned(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        with self._transaction():
+            plan = Plan(self._schema, self, self._codec, self._position, self._revision)
+            outcomes = [attempt(plan, batch) for batch in batches]
+            if plan.changes:
+                self._write(plan)
+        self._position, self._revision = plan.position, plan.revision
+        return outcomes
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -99,8 +99,9 @@ class RocksDbEngine:
             self._db.compact_range(b"", _LAST_KEY)
 
     def close(self) -> None:
-        """See `Engine`."""
-        self._db.close()
+        """See `Engine`. Raises StoreUnavailable if what the driver still held can't be written."""
+        with _translated(self._path):
+            self._db.close()
 
 
 class RocksDbSnapshot:
