@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from stores.contract import Batch, StoreClosed, StoreError
 from stores.group_commit import GROUP_MAX, CommitsMany
 from stores.group_commit_turn import tell
 from stores.staged import StagedWrite, StagesWrites
 
+T = TypeVar("T")
 _Waiting = tuple[Batch, "asyncio.Future[int]"]
 
 
@@ -37,7 +40,7 @@ class AsyncGroupCommitter:
         A caller cancelled while its batch waits takes it back; once a write has begun the batch is written.
         """
         if self._closed:
-            raise StoreClosed("the group committer is closed", hint="commit before close")
+            raise _closed()
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, future))
         if not self._is_writing:
@@ -65,7 +68,7 @@ class AsyncGroupCommitter:
         loop = asyncio.get_running_loop()
         try:
             if self._stage is None:
-                return loop.run_in_executor(self._thread, self._store.commit_many, batches)
+                return self._in_thread(loop, self._store.commit_many, batches)
             return self._begin_staged(loop, self._stage(batches))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is each caller's to handle
             failed = loop.create_future()
@@ -76,20 +79,33 @@ class AsyncGroupCommitter:
         self, loop: asyncio.AbstractEventLoop, staged: StagedWrite
     ) -> asyncio.Future[list[int | StoreError]]:
         try:
-            return loop.run_in_executor(self._thread, _written_out, staged)
+            return self._in_thread(loop, _written_out, staged)
         except BaseException:  # the thread is being shut down; the store must not stay locked for that
             staged.abandon()
             raise
 
+    def _in_thread(
+        self, loop: asyncio.AbstractEventLoop, write: Callable[[T], list[int | StoreError]], what: T
+    ) -> asyncio.Future[list[int | StoreError]]:
+        """Write in the thread. Raises StoreClosed if there is none any more."""
+        try:
+            return loop.run_in_executor(self._thread, write, what)
+        except RuntimeError as error:
+            raise _closed() from error
+
     def _written(self, group: list[_Waiting], done: asyncio.Future[list[int | StoreError]]) -> None:
         """Begin the next write, then tell the callers: the disk works while they do."""
         if self._closed:
-            for _, future in self._waiting:
-                future.cancel()
+            waiting, self._waiting = list(self._waiting), deque()
+            tell(waiting, [_closed()] * len(waiting))
         else:
             self._write_next()
         failure = done.exception()
         tell(group, done.result() if failure is None else [failure] * len(group))
+
+
+def _closed() -> StoreClosed:
+    return StoreClosed("the group committer is closed", hint="commit before close")
 
 
 def _written_out(staged: StagedWrite) -> list[int | StoreError]:

@@ -112,3 +112,18 @@ def test_after_close_batches_are_refused() -> None:
             await group.commit([put("a")])
 
     run(scene)
+
+
+def test_who_still_waits_at_close_is_told_so() -> None:
+    async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
+        first = asyncio.ensure_future(group.commit([put("a")]))
+        await begun(held)
+        waiting = asyncio.ensure_future(group.commit([put("b")]))
+        await asyncio.sleep(0)
+        held.go.release()
+        group.close()
+        assert await first == 1
+        with pytest.raises(StoreClosed):
+            await waiting
+
+    assert run(scene).store.count("agent") == 1

@@ -106,7 +106,7 @@ def test_a_thread_that_is_shut_down_leaves_the_store_free() -> None:
     async def scene() -> None:
         async with asyncio.timeout(WAIT_SECONDS):
             for _ in range(2):
-                with pytest.raises(RuntimeError, match="shutdown"):
+                with pytest.raises(StoreClosed, match="group committer is closed"):
                     await group.commit([put("a")])
 
     asyncio.run(scene())
