@@ -37,8 +37,8 @@ class Moment:
 
     _instant: Timestamp | None = None
     _audits: dict[str, ApiResourceAudit] = field(default_factory=dict)
-    alike: dict[Hashable, bytes] = field(default_factory=dict)
-    """Bytes of what was made before, by what it has in common with the next: parsing them is the quickest way to it."""
+    parts: dict[Hashable, bytes] = field(default_factory=dict)
+    """Wire bytes of what is the same in all that is made at this instant, by whoever makes it."""
 
     def instant(self, now: Callable[[], Timestamp]) -> Timestamp:
         """Return the instant; the first who asks reads the clock. To be copied."""

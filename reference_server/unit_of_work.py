@@ -13,8 +13,9 @@ from google.protobuf.message import Message
 
 from reference_server.audit import Moment
 from reference_server.authorization.facts import Facts
-from stores.contract import Delete, IndexKey, Operation, Present, Put, Record, Store, Vacant
+from stores.contract import Delete, IndexKey, Keys, Operation, Present, Put, Record, Store, Vacant
 from stores.indexing import KINDS
+from stores.planning import keys_of
 
 _STAGED_REVISION = -1
 
@@ -40,7 +41,7 @@ class UnitOfWork:
                 return None
             staged = self._puts.get((kind, id))
             if staged is not None:
-                return Record(kind, id, 0, _STAGED_REVISION, staged.message.SerializeToString())
+                return Record(kind, id, 0, _STAGED_REVISION, staged_bytes(staged))
         return self._store.get_record(kind, id)
 
     def data(self, kind: str, id: str) -> bytes | None:  # noqa: A002
@@ -88,19 +89,23 @@ class UnitOfWork:
     def messages(self, kind: str, index: str, key: IndexKey) -> Iterator[Any]:
         """Yield the resources under an index key as messages: the staged ones, then the stored ones."""
         for staged in self._staged_under(kind, index, key):
-            yield staged.message
+            yield staged_message(staged)
         for record in self.scan(kind, index, key):
             yield KINDS[kind].message_type.FromString(record.data)
 
-    def create(self, kind: str, id: str, message: Message, data: bytes | None = None) -> None:  # noqa: A002
-        """Stage a resource that must not exist yet. Without `data`, its bytes, it may be changed until the commit."""
-        self._puts[kind, id] = Put(kind, id, message, "absent", data=data)
+    def create(self, kind: str, id: str, message: Message) -> None:  # noqa: A002
+        """Stage a resource that must not exist yet. It may be changed until the commit."""
+        self._puts[kind, id] = Put(kind, id, message, "absent")
+
+    def create_bytes(self, kind: str, id: str, data: bytes, keys: Keys) -> None:  # noqa: A002
+        """Stage a resource that must not exist yet, as its wire bytes and its index keys."""
+        self._puts[kind, id] = Put(kind, id, None, "absent", None, data, keys)
 
     def replace(self, kind: str, id: str, message: Message, expect: int) -> None:  # noqa: A002
         """Stage the new state of a resource that was read under revision `expect`."""
         staged = self._puts.get((kind, id))
         if staged is not None:
-            self._puts[kind, id] = staged._replace(message=message, data=None)
+            self._puts[kind, id] = staged._replace(message=message, data=None, keys=None)
         else:
             self._puts[kind, id] = Put(kind, id, message, "present", expect)
 
@@ -144,5 +149,15 @@ class UnitOfWork:
         candidates = [put for put in self._puts.values() if put.kind == kind]
         if not candidates:
             return ()
-        entries, wanted = KINDS[kind].entries, (index, key)
-        return (put for put in candidates if wanted in entries(put.message))
+        known, wanted = KINDS[kind], (index, key)
+        return (put for put in candidates if wanted in keys_of(known, put))
+
+
+def staged_message(put: Put) -> Any:  # noqa: ANN401 - a message of the put's kind
+    """Return the message of what is staged, to be looked at only."""
+    return KINDS[put.kind].message_type.FromString(put.data or b"") if put.message is None else put.message
+
+
+def staged_bytes(put: Put) -> bytes:
+    """Return the wire bytes of what is staged."""
+    return put.data or b"" if put.message is None else put.message.SerializeToString()

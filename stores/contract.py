@@ -26,6 +26,8 @@ from google.protobuf.message import Message
 Precondition = Literal["any", "absent", "present"]
 IndexKey = tuple[str, ...]
 """The value of an index entry: one or more strings, compared as a whole."""
+Keys = tuple[tuple[str, IndexKey], ...]
+"""The index keys of a resource: pairs of an index's name and a key."""
 
 
 class Durability(StrEnum):
@@ -41,15 +43,17 @@ class Put(NamedTuple):
     `precondition` speaks of the state that the operation meets, which is the state before the batch changed by the
     batch's earlier operations: `absent` (a create), `present` (an update) or `any`.
     `expect`, a revision, additionally refuses to overwrite anything but what was read under that revision.
-    `data` may hold the message's wire bytes if the caller has them already; it must equal the message.
+    `data` may hold the message's wire bytes, and `keys` its index keys, if the caller has them already; both must be
+    those of the message, and are taken at their word. With both there need be no message.
     """
 
     kind: str
     id: str
-    message: Message
+    message: Message | None
     precondition: Precondition = "any"
     expect: int | None = None
     data: bytes | None = None
+    keys: Keys | None = None
 
 
 class Delete(NamedTuple):

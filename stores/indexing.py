@@ -18,7 +18,7 @@ from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from protos.parity.v1.event_pb2 import CloudEvent, Cursor
-from stores.contract import IndexKey, InvalidOperation
+from stores.contract import IndexKey, InvalidOperation, Keys
 
 Entries = Iterable[tuple[str, IndexKey]]
 """Under which keys a message stands: the name of an index and a key of it, for each."""
@@ -94,13 +94,18 @@ def _instance_entries(instance: AgentInstance) -> Entries:
     return entries
 
 
+def policy_keys(held_by: tuple[str, str], of: str, relation: str, held: tuple[str, str]) -> Keys:
+    """Return the keys of a policy: that whoever is `held_by` (kind, id), its relation `of`, has `relation` to `held`."""
+    keys = (("tuple", (*held_by, of, relation, *held)), ("resource", held), ("principal", held_by))
+    return (*keys, ("userset", (relation, *held))) if of else keys
+
+
 def _policy_entries(policy: IamPolicy) -> Entries:
     spec = policy.spec
-    principal, relation, resource = spec.principal, spec.relation, spec.resource
-    held_by, held = (principal.kind, principal.id), (resource.kind, resource.id)
-    of = principal.relation
-    entries = [("tuple", (*held_by, of, relation, *held)), ("resource", held), ("principal", held_by)]
-    return [*entries, ("userset", (relation, *held))] if of else entries
+    principal, resource = spec.principal, spec.resource
+    return policy_keys(
+        (principal.kind, principal.id), principal.relation, spec.relation, (resource.kind, resource.id)
+    )
 
 
 def _no_entries(_: object) -> Entries:

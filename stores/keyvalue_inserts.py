@@ -119,7 +119,16 @@ class Inserts:
         keys = self._layouts[kind]
         message, id_ = put.message, put.id.encode()
         record = keys.record_of(id_)
-        if not isinstance(message, keys.message_type) or record in rows:
+        stored, entries = put.data, put.keys
+        if message is None:
+            if stored is None or entries is None:
+                raise Declined
+            stored = self._codec.encode_wire(keys.message_type, stored)
+        elif isinstance(message, keys.message_type):
+            stored = self._codec.encode(message, stored)
+        else:
+            raise Declined
+        if record in rows:
             raise Declined
         if record <= self._tops[kind] and get(record) is not None:
             raise Declined
@@ -134,7 +143,7 @@ class Inserts:
             created.append((number, id_))
         position = layout.pack_position(number)
         listed: list[bytes] = []
-        for name, key in keys.entries(message):
+        for name, key in keys.entries(message) if entries is None else entries:
             unique, prefix, counter, front = keys.indexes[name]
             whole = dumps(key)
             listed.append(front + whole)
@@ -152,7 +161,6 @@ class Inserts:
                 rows[row] = id_
                 continue
             self._count(counter + packed, row, position, id_)
-        stored = self._codec.encode(message, put.data)
         packed = b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
         rows[record] = layout.pack_record(number, self._revision, packed, stored, checksum=self._checksum)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from stores import layout
-from stores.contract import CorruptRecord
-from stores.planning import Change, Keys
+from stores.contract import CorruptRecord, Keys
+from stores.planning import Change
 
 RowChanges = list[tuple[bytes, bytes | None]]
 _ORDER_HINT = "restore the database from a backup; what else was created at that time can't be deleted either"

@@ -16,9 +16,9 @@ import orjson
 from google_crc32c import extend
 from google_crc32c import value as crc32c
 
-from stores.contract import FormatMismatch, IndexKey
+from stores.contract import FormatMismatch, IndexKey, Keys
 from stores.indexing import Index, Kind
-from stores.planning import Held, Keys
+from stores.planning import Held
 
 FORMAT_VERSION = 3
 PRODUCT = "parity-store"

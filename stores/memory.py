@@ -22,6 +22,7 @@ from stores.contract import (
     Durability,
     IndexKey,
     InvalidOperation,
+    Keys,
     Present,
     Put,
     Record,
@@ -32,7 +33,7 @@ from stores.contract import (
     Vacant,
 )
 from stores.indexing import KINDS, Schema, kind_of
-from stores.planning import Keys, check_id, check_key, check_put, keys_of
+from stores.planning import check_id, check_key, check_put, keys_of
 
 Name = tuple[str, str]
 
@@ -123,8 +124,11 @@ class MemoryStore:
         if now is None:
             self._position += 1
         position = self._position if now is None else now.record.position
-        data = put.message.SerializeToString(deterministic=True) if put.data is None else put.data
-        keys = keys_of(self._schema[put.kind], put.message)
+        if put.data is None and put.message is not None:
+            data = put.message.SerializeToString(deterministic=True)
+        else:
+            data = put.data or b""
+        keys = keys_of(self._schema[put.kind], put)
         return _Kept(Record(put.kind, put.id, position, self._revision, data), keys)
 
     def _check_unique(self, draft: Draft) -> None:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from google.protobuf.message import Message
-
 from stores.codecs import Codec
 from stores.contract import (
     Batch,
@@ -19,6 +17,7 @@ from stores.contract import (
     Delete,
     IndexKey,
     InvalidOperation,
+    Keys,
     Present,
     Put,
     RevisionConflict,
@@ -27,9 +26,6 @@ from stores.contract import (
     Vacant,
 )
 from stores.indexing import Kind, Schema, kind_of
-
-Keys = tuple[tuple[str, IndexKey], ...]
-"""The index keys of a resource: pairs of an index's name and a key."""
 
 
 class Held(NamedTuple):
@@ -155,8 +151,8 @@ class Plan:
             position = self.position
         else:
             position = change.after.position
-        change.after = Held(position, self.revision, keys_of(kind, operation.message))
-        change.stored = self._codec.encode(operation.message, operation.data)
+        change.after = Held(position, self.revision, keys_of(kind, operation))
+        change.stored = encoded(self._codec, kind, operation)
 
     def _delete(self, operation: Delete, staged: Changes) -> None:
         kind = kind_of(self._schema, operation.kind)
@@ -267,9 +263,9 @@ class Plan:
             self._overlay.setdefault((change.kind.name, index, key), {})[change.id] = position
 
 
-def keys_of(kind: Kind, message: Message) -> Keys:
-    """Return the index keys of a message, each once."""
-    keys = tuple(kind.entries(message))
+def keys_of(kind: Kind, put: Put) -> Keys:
+    """Return the index keys of what is put, each once."""
+    keys = tuple(kind.entries(put.message)) if put.keys is None else put.keys
     return keys if len(keys) == len(set(keys)) else tuple(dict.fromkeys(keys))
 
 
@@ -289,12 +285,26 @@ def check_preconditions(operation: Put | Delete, held: Held | None) -> None:
         raise RevisionConflict(operation.kind, operation.id, operation.id if held else None)
 
 
+def encoded(codec: Codec, kind: Kind, put: Put) -> bytes:
+    """Return what a codec makes of what is put. Raises InvalidOperation."""
+    if put.message is None and put.data is not None:
+        return codec.encode_wire(kind.message_type, put.data)
+    return codec.encode(put.message, put.data)  # type: ignore[arg-type] # `check_put` let it pass
+
+
 def check_put(kind: Kind, operation: Put) -> None:
-    """Raise InvalidOperation for an id that no store keeps or a message of another type."""
+    """Raise InvalidOperation for an id that no store keeps, a message of another type, or keys that can't be."""
     check_id(kind.name, operation.id)
+    for index, key in operation.keys or ():
+        check_key(kind.index(index).name, key)
+    if operation.message is None and operation.data is not None and operation.keys is not None:
+        return
     if not isinstance(operation.message, kind.message_type):
         expected = kind.message_type.DESCRIPTOR.full_name
-        raise InvalidOperation(f"{kind.name} {operation.id!r}: the message is no {expected}")
+        raise InvalidOperation(
+            f"{kind.name} {operation.id!r}: the message is no {expected}",
+            hint="a put needs the message, or else both its wire bytes and its index keys",
+        )
 
 
 def check_id(kind: str, id: str) -> None:  # noqa: A002

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import orjson
 
-from stores.contract import IndexKey
+from stores.contract import IndexKey, Keys
 from stores.layout import checksum_of
-from stores.planning import Change, Keys
+from stores.planning import Change
 
 _INSERT_RESOURCE = (
     "INSERT INTO resources (position, kind, id, revision, index_keys, checksum, data) VALUES (?, ?, ?, ?, ?, ?, ?)"

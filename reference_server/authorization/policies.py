@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
-from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
+from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy, IamPolicyStatus
 from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
 from reference_server.authorization.model import Ref, Statement
 from reference_server.call import State
 from reference_server.kinds import IAM_POLICY
 from reference_server.unit_of_work import UnitOfWork
+from reference_server.wire_template import WireTemplate
+from stores.contract import Keys
+from stores.indexing import policy_keys
 
 KIND = IAM_POLICY.name
-_ALIKE = IamPolicy(api_version="iam.stigmer.ai/v1", kind="IamPolicy").SerializeToString()
-"""What all policies have in common; parsing it is the quickest way to a new one."""
+_SORTS_MAX = 512
+"""Callers may make up relations and kinds of their own; a server has a few dozen."""
 
 
 def statement_of(spec: IamPolicySpec) -> Statement:
@@ -26,8 +30,12 @@ def statement_of(spec: IamPolicySpec) -> Statement:
 
 def tuple_key(statement: Statement) -> tuple[str, ...]:
     """Return the key of the unique `tuple` index under which a statement is stored."""
+    return _keys(statement)[0][1]
+
+
+def _keys(statement: Statement) -> Keys:
     principal, relation, resource = statement
-    return (principal.kind, principal.id, principal.relation, relation, resource.kind, resource.id)
+    return policy_keys(principal[:2], principal.relation, relation, resource[:2])
 
 
 class StoredPolicies:
@@ -89,38 +97,40 @@ class StoredPolicies:
 
 def new_policy(state: State, work: UnitOfWork, statement: Statement) -> IamPolicy:
     """Return a policy with an id and an audit, not yet staged."""
-    policy = IamPolicy.FromString(_ALIKE)
-    spec = policy.spec
-    spec.principal.kind, spec.principal.relation = statement.principal.kind, statement.principal.relation
-    spec.resource.kind = statement.resource.kind
-    spec.relation = statement.relation
-    policy.status.audit.CopyFrom(work.moment.audit_of_creation(state.actor.id, state.rules.clock.now))
-    _name(policy, state, statement)
-    return policy
+    return IamPolicy.FromString(_written(state, work, statement)[1])
 
 
 def grant(state: State, work: UnitOfWork, statement: Statement) -> None:
-    """Stage a policy that says `statement`. The commit fails if one says it already.
+    """Stage a policy that says `statement`. The commit fails if one says it already."""
+    id_, data = _written(state, work, statement)
+    work.create_bytes(KIND, id_, data, _keys(statement))
 
-    Requests of one moment grant the same to ever other resources: the first policy of a sort is copied for the rest.
-    """
+
+def _written(state: State, work: UnitOfWork, statement: Statement) -> tuple[str, bytes]:
+    """Return the id and the wire bytes of a new policy; its audit is the last field."""
     principal, relation, resource = statement
-    alike, sort = work.moment.alike, (state.actor.id, principal.kind, principal.relation, relation, resource.kind)
-    known = alike.get(sort)
-    if known is None:
-        policy = new_policy(state, work, statement)
-    else:
-        policy = IamPolicy.FromString(known)
-        _name(policy, state, statement)
-    data = alike[sort] = policy.SerializeToString()
-    work.create(KIND, policy.metadata.id, policy, data)
+    id_ = f"{IAM_POLICY.id_prefix}-{state.rules.clock.new_ulid()}"
+    template = _template(principal.kind, principal.relation, relation, resource.kind)
+    return id_, template.fill(id_.encode(), principal.id.encode(), resource.id.encode()) + _status(state, work)
 
 
-def _name(policy: IamPolicy, state: State, statement: Statement) -> None:
-    """Set what differs between policies of a sort: its own id, and of whom and what it speaks."""
-    policy.metadata.id = f"{IAM_POLICY.id_prefix}-{state.rules.clock.new_ulid()}"
-    spec = policy.spec
-    spec.principal.id, spec.resource.id = statement.principal.id, statement.resource.id
+@lru_cache(maxsize=_SORTS_MAX)
+def _template(principal_kind: str, principal_relation: str, relation: str, resource_kind: str) -> WireTemplate:
+    """Return all but the audit of the policies of a sort, which differ in ids only."""
+    policy = IamPolicy(api_version="iam.stigmer.ai/v1", kind="IamPolicy")
+    policy.spec.principal.kind, policy.spec.principal.relation = principal_kind, principal_relation
+    policy.spec.relation, policy.spec.resource.kind = relation, resource_kind
+    return WireTemplate(policy, "metadata.id", "spec.principal.id", "spec.resource.id")
+
+
+def _status(state: State, work: UnitOfWork) -> bytes:
+    """Return the field with the audit, the same for all that an actor grants at one instant."""
+    parts, of = work.moment.parts, (KIND, state.actor.id)
+    written = parts.get(of)
+    if written is None:
+        audit = work.moment.audit_of_creation(state.actor.id, state.rules.clock.now)
+        written = parts[of] = IamPolicy(status=IamPolicyStatus(audit=audit)).SerializeToString()
+    return written
 
 
 def revoke_all(work: UnitOfWork, ref: Ref) -> None:

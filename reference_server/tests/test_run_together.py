@@ -115,9 +115,7 @@ def test_policies_are_each_requests_own(cloud: Bench) -> None:
             ("organization", "acme", "organization", made.status.default_instance_id),
             ("agent", made.metadata.id, "agent", made.status.default_instance_id),
         }
-        makers = {
-            each.message.status.audit.spec_audit.created_by.id for each in own if isinstance(each.message, IamPolicy)
-        }
+        makers = {policy_of(each).status.audit.spec_audit.created_by.id for each in own}
         assert makers == {made.status.audit.spec_audit.created_by.id, "system"}
     assert len({each.id for each in policies}) == 20
 
@@ -135,19 +133,20 @@ def test_policies_of_different_sorts_are_not_taken_for_alike(cloud: Bench) -> No
     ]
     for statement in (*statements, *reversed(statements)):
         grant(state, work, statement)
-    staged = [statement_of(each.message.spec) for each in work.batch() if isinstance(each, Put)]  # type: ignore[attr-defined]
+    staged = [statement_of(policy_of(each).spec) for each in work.batch() if isinstance(each, Put)]
     assert staged == [*statements, *reversed(statements)]
 
 
 def test_bytes_given_with_a_resource_do_not_outlive_its_change(cloud: Bench) -> None:
     work = UnitOfWork(cloud.store)
     before, after = agent("Before"), agent("After")
-    work.create("agent", "agt-1", before, before.SerializeToString())
+    work.create_bytes("agent", "agt-1", before.SerializeToString(), (("org", ("before",)),))
     work.replace("agent", "agt-1", after, expect=-1)
     (put,) = work.batch()
     assert isinstance(put, Put)
     assert put.message is after
     assert put.data in {None, after.SerializeToString()}
+    assert put.keys is None
 
 
 def test_each_has_its_own_resource(cloud: Bench, requests: list[Attempt]) -> None:

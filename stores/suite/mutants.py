@@ -332,6 +332,8 @@ class DropsUnknownFields(MemoryStore):
 
 
 def _known_only(put: Put) -> Put:
+    if put.message is None:
+        return put
     message = type(put.message)()
     message.CopyFrom(put.message)
     message.DiscardUnknownFields()

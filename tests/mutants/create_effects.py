@@ -19,7 +19,7 @@ from reference_server.identity import message_of
 from reference_server.pipeline import run_steps
 from reference_server.steps.create_default_instance import default_instance_state
 from reference_server.steps.publish import publish
-from reference_server.unit_of_work import UnitOfWork
+from reference_server.unit_of_work import UnitOfWork, staged_message
 from stores.contract import Put
 from tests.mutants.effects import changed_response, put_at
 from tests.mutants.wrapping import (
@@ -199,7 +199,9 @@ def event_without(name: str) -> Callable[[State, UnitOfWork], None]:
         del state
         for key, put in work._puts.items():
             if key[0] == "event":
-                put.message.ClearField(name)
+                event = staged_message(put)
+                event.ClearField(name)
+                work._puts[key] = put._replace(message=event, data=None)
 
     return effect
 
@@ -237,8 +239,8 @@ def policies_about(kind: str, relation: str) -> Callable[[State, UnitOfWork], No
     def effect(state: State, work: UnitOfWork) -> None:
         del state
         for key, put in list(work._puts.items()):
-            spec = getattr(put.message, "spec", None)
-            if key[0] == "iam_policy" and spec is not None and (spec.resource.kind, spec.relation) == (kind, relation):
+            spec = staged_message(put).spec if key[0] == "iam_policy" else None
+            if spec is not None and (spec.resource.kind, spec.relation) == (kind, relation):
                 del work._puts[key]
 
     return effect
