@@ -96,11 +96,6 @@ class Answers:
             self._bytes -= len(known[0]) + _ENTRY_BYTES + len(known[1]) * _CALLER_BYTES
 
 
-def changes_what_is_there(batch: Sequence[Operation]) -> bool:
-    """Say whether a batch does more than create."""
-    return any(isinstance(each, Delete) or (isinstance(each, Put) and each.precondition != "absent") for each in batch)
-
-
 def _changed_by(batch: Sequence[Operation]) -> tuple[list[Key], int]:
     """Return what a batch rewrites or removes, and whether (1 or 0) a policy is among it."""
     keys = [(each.kind, request_of(each.id)) for each in batch if isinstance(each, Put | Delete)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError, Message
@@ -19,14 +19,23 @@ from stores.contract import Store
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt at a request. `response` and `batch` hold if there is no failure; an empty batch is no commit."""
+    """One attempt at a request. What it came to holds if there is no failure; an empty batch is no commit."""
 
     operation: Operation
     data: bytes
     caller: Caller | None
+    time_remaining: Callable[[], float | None] = lambda: None
+    """Seconds until nobody waits for the answer any more; None: for ever."""
     response: bytes = b""
     batch: Sequence[StoreOperation] = ()
+    rewrites: bool = False
+    """The batch changes or removes what is there."""
     failure: Exception | None = field(default=None, repr=False)
+
+    def is_in_time(self) -> bool:
+        """Say whether somebody still waits for the answer."""
+        remaining = self.time_remaining()
+        return remaining is None or remaining > 0
 
     def raise_failure(self) -> None:
         """Raise what the attempt failed with, if it did."""
@@ -80,7 +89,7 @@ class Attempts:
 def _finish(attempt: Attempt, run: Run) -> None:
     try:
         attempt.response = _response_bytes(run.state, run.work)
-        attempt.batch = run.work.batch()
+        attempt.batch, attempt.rewrites = run.work.batch(), run.work.rewrites
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's alone
         attempt.failure = error
 

@@ -74,7 +74,7 @@ def build(
     application = Application(
         store=store,
         rules=rules,
-        executor=Executor(store, rules, committer.commit, wakeup.set),
+        executor=Executor(store, rules, committer, wakeup.set),
         committer=committer,
         wakeup=wakeup,
         tokens=tokens,

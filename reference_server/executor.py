@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from reference_server.answers import Answers, changes_what_is_there
+from reference_server.answers import Answers
 from reference_server.attempts import Attempt, Attempts
 from reference_server.authorization.facts import Facts
 from reference_server.call import Caller, Rules
@@ -37,9 +37,8 @@ from stores.group_commit_turn import TurnCommitter
 
 _ATTEMPTS_MAX = 8
 """So often a request is done over when others change what it read; each round one of the others has succeeded."""
-
-Commit = Callable[[Sequence[StoreOperation]], Awaitable[object]]
-
+_UNFINISHED = -1
+"""In place of a position: made, but not handed on to be committed."""
 
 Committer = TurnCommitter | AsyncGroupCommitter
 
@@ -56,18 +55,18 @@ class Executor:
 
     store: Store
     rules: Rules
-    commit: Commit
+    committer: Committer
     after_commit: Callable[[], None]
     """Called after each commit that wrote something: wakes whoever waits for events."""
     facts: Facts = field(default_factory=Facts)
     answers: Answers = field(default_factory=Answers)
     _attempts: Attempts = field(init=False)
-    _gathering: Gathering[Attempt] = field(init=False)
+    _gathering: Gathering[Attempt, int] = field(init=False)
 
     def __post_init__(self) -> None:
         attempts = Attempts(self.store, self.rules, self.facts)
         object.__setattr__(self, "_attempts", attempts)
-        object.__setattr__(self, "_gathering", Gathering(attempts.make))
+        object.__setattr__(self, "_gathering", Gathering(self._take))
 
     def short_way(self, operation: Operation) -> ShortWay | None:
         """Return what answers most requests of an operation without its steps, or None if there is no such thing."""
@@ -81,21 +80,19 @@ class Executor:
         time_remaining: Callable[[], float | None] = lambda: None,
     ) -> bytes:
         """Run `operation` on the request in `data` and return the response's bytes. Raises ApiError."""
-        attempt = Attempt(operation, data, caller)
+        attempt = Attempt(operation, data, caller, time_remaining)
+        together = operation.writes and self.rules.tracer is None
         try:
-            if operation.writes and self.rules.tracer is None:
-                await self._gathering.join(attempt)
-            else:
-                self._attempts.make((attempt,))
-            for again in range(_ATTEMPTS_MAX):
-                if again:
-                    self._attempts.make((attempt,))
-                attempt.raise_failure()
-                if not attempt.batch:
-                    return attempt.response
-                _check_deadline(time_remaining())
+            for _ in range(_ATTEMPTS_MAX):
                 try:
-                    await self._committed(attempt.batch)
+                    if together:
+                        together = False
+                        if await self._gathering.join(attempt) != _UNFINISHED:
+                            self.after_commit()
+                            return attempt.response
+                    else:
+                        self._attempts.make((attempt,))
+                    await self._finish(attempt)
                 except Conflict:
                     continue
                 return attempt.response
@@ -103,13 +100,28 @@ class Executor:
             raise _translated(error) from error
         raise Aborted(f"{operation.name}: others kept changing the same resource; send the request again")
 
-    async def _committed(self, batch: Sequence[StoreOperation]) -> None:
-        if not changes_what_is_there(batch):
-            await self.commit(batch)
+    def _take(self, group: Sequence[tuple[Attempt, asyncio.Future[int]]]) -> None:
+        """Make attempts together, and let those that only create be committed; the others finish on their own."""
+        self._attempts.make([attempt for attempt, _ in group])
+        for attempt, future in group:
+            if attempt.failure is None and attempt.batch and not attempt.rewrites and attempt.is_in_time():
+                self.committer.submit(attempt.batch, future)
+            else:
+                future.set_result(_UNFINISHED)
+
+    async def _finish(self, attempt: Attempt) -> None:
+        """Commit what an attempt came to, if it came to anything. Raises what it failed with, Conflict, ApiError."""
+        attempt.raise_failure()
+        if not attempt.batch:
+            return
+        if not attempt.is_in_time():
+            raise DeadlineExceeded("the deadline passed before the commit; nothing was changed")
+        if not attempt.rewrites:
+            await self.committer.commit(attempt.batch)
             self.after_commit()
             return
         # A caller who leaves doesn't take what is remembered with him: the write may go on, and must be followed.
-        writing = asyncio.ensure_future(self._rewritten(batch))
+        writing = asyncio.ensure_future(self._rewritten(attempt.batch))
         writing.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(writing)
 
@@ -117,15 +129,10 @@ class Executor:
         """Commit what changes or removes resources, and forget what was known of them."""
         with self.answers.during(batch):
             try:
-                await self.commit(batch)
+                await self.committer.commit(batch)
             finally:
                 self.facts.after_commit(batch)
         self.after_commit()
-
-
-def _check_deadline(remaining: float | None) -> None:
-    if remaining is not None and remaining <= 0:
-        raise DeadlineExceeded("the deadline passed before the commit; nothing was changed")
 
 
 def _translated(error: StoreError) -> ApiError:

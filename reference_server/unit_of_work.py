@@ -23,7 +23,7 @@ _STAGED_REVISION = -1
 class UnitOfWork:
     """Stages puts and deletes over a store and answers reads as if they had happened."""
 
-    __slots__ = ("_conditions", "_deletes", "_puts", "_store", "_wire", "facts", "moment")
+    __slots__ = ("_conditions", "_deletes", "_puts", "_store", "_wire", "facts", "moment", "rewrites")
 
     def __init__(self, store: Store, facts: Facts | None = None, moment: Moment | None = None) -> None:
         self._store = store
@@ -33,6 +33,8 @@ class UnitOfWork:
         self._deletes: dict[tuple[str, str], Delete] = {}
         self._conditions: list[Vacant | Present] = []
         self._wire: dict[int, bytes] = {}
+        self.rewrites = False
+        """What is staged changes or removes resources that are stored."""
 
     def record(self, kind: str, id: str) -> Record | None:  # noqa: A002 - the field's name in the wire contract
         """Return a resource as stored, or as staged (then with revision -1 and position 0), or None."""
@@ -108,9 +110,11 @@ class UnitOfWork:
             self._puts[kind, id] = staged._replace(message=message, data=None, keys=None)
         else:
             self._puts[kind, id] = Put(kind, id, message, "present", expect)
+            self.rewrites = True
 
     def delete(self, kind: str, id: str, expect: int | None = None) -> None:  # noqa: A002
         """Stage the removal of a stored resource."""
+        self.rewrites = True
         self._deletes[kind, id] = Delete(kind, id, "present" if expect is not None else "any", expect)
 
     def require_vacant(self, kind: str, index: str, key: IndexKey, unless: str | None = None) -> None:
@@ -134,11 +138,11 @@ class UnitOfWork:
         if not (self._puts or self._deletes or self._conditions):
             return []
         known = self._wire
-        puts = [
-            put if put.data is not None or id(put.message) not in known else put._replace(data=known[id(put.message)])
-            for put in self._puts.values()
-        ]
-        return [*self._deletes.values(), *puts, *self._conditions]
+        for name, put in self._puts.items() if known else ():
+            data = None if put.message is None else known.get(id(put.message))
+            if data is not None:
+                self._puts[name] = Put(put.kind, put.id, put.message, put.precondition, put.expect, data)
+        return [*self._deletes.values(), *self._puts.values(), *self._conditions]
 
     def _overlaid(self, kind: str, id: str) -> bool:  # noqa: A002
         return (kind, id) in self._deletes or (kind, id) in self._puts

@@ -40,7 +40,8 @@ class WireTemplate:
         Raises ValueError if the holes aren't in the order of the wire.
         """
         texts = ["a" * length for length in lengths]
-        whole, at, pieces = self._written(texts), 0, []
+        whole, at = self._written(texts), 0
+        pieces: list[bytes] = []
         for number, length in enumerate(lengths):
             start = at
             if length:

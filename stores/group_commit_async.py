@@ -39,13 +39,21 @@ class AsyncGroupCommitter:
 
         A caller cancelled while its batch waits takes it back; once a write has begun the batch is written.
         """
-        if self._closed:
-            raise _closed()
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.submit(batch, future)
+        return await future
+
+    def submit(self, batch: Batch, future: asyncio.Future[int]) -> None:
+        """Do the same for a caller who waits for a future of his own: it gets what `commit` returns or raises.
+
+        To be called on the future's loop.
+        """
+        if self._closed:
+            future.set_exception(_closed())
+            return
         self._waiting.append((batch, future))
         if not self._is_writing:
             self._write_next()
-        return await future
 
     def close(self) -> None:
         """Wait for the write under way and end the thread. Twice is no error."""

@@ -28,15 +28,20 @@ class TurnCommitter:
 
         A caller cancelled before the write takes its batch back.
         """
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.submit(batch, future)
+        return await future
+
+    def submit(self, batch: Batch, future: asyncio.Future[int]) -> None:
+        """Do the same for a caller who waits for a future of his own: it gets what `commit` returns or raises."""
         if self._closed:
-            raise StoreClosed("the group committer is closed", hint="commit before close")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[int] = loop.create_future()
+            future.set_exception(StoreClosed("the group committer is closed", hint="commit before close"))
+            return
         self._waiting.append((batch, future))
+        loop = future.get_loop()
         if self._loop is not loop:
             self._loop = loop
             loop.call_soon(self._write)
-        return await future
 
     def close(self) -> None:
         """Write what waits. Twice is no error."""

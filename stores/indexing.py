@@ -95,7 +95,7 @@ def _instance_entries(instance: AgentInstance) -> Entries:
 
 
 def policy_keys(held_by: tuple[str, str], of: str, relation: str, held: tuple[str, str]) -> Keys:
-    """Return the keys of a policy: that whoever is `held_by` (kind, id), its relation `of`, has `relation` to `held`."""
+    """Return the keys of a policy: `held_by` (kind, id), or all who have the relation `of` to it, are so to `held`."""
     keys = (("tuple", (*held_by, of, relation, *held)), ("resource", held), ("principal", held_by))
     return (*keys, ("userset", (relation, *held))) if of else keys
 
@@ -103,9 +103,7 @@ def policy_keys(held_by: tuple[str, str], of: str, relation: str, held: tuple[st
 def _policy_entries(policy: IamPolicy) -> Entries:
     spec = policy.spec
     principal, resource = spec.principal, spec.resource
-    return policy_keys(
-        (principal.kind, principal.id), principal.relation, spec.relation, (resource.kind, resource.id)
-    )
+    return policy_keys((principal.kind, principal.id), principal.relation, spec.relation, (resource.kind, resource.id))
 
 
 def _no_entries(_: object) -> Entries:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from google.protobuf.message import Message
 from orjson import dumps
 
 from stores import layout
@@ -117,17 +118,9 @@ class Inserts:
     def _insert(self, put: Put) -> None:
         kind, rows, get = put.kind, self._rows, self._get
         keys = self._layouts[kind]
-        message, id_ = put.message, put.id.encode()
+        id_ = put.id.encode()
         record = keys.record_of(id_)
-        stored, entries = put.data, put.keys
-        if message is None:
-            if stored is None or entries is None:
-                raise Declined
-            stored = self._codec.encode_wire(keys.message_type, stored)
-        elif isinstance(message, keys.message_type):
-            stored = self._codec.encode(message, stored)
-        else:
-            raise Declined
+        stored = self._encoded(put, keys.message_type)
         if record in rows:
             raise Declined
         if record <= self._tops[kind] and get(record) is not None:
@@ -143,7 +136,7 @@ class Inserts:
             created.append((number, id_))
         position = layout.pack_position(number)
         listed: list[bytes] = []
-        for name, key in keys.entries(message) if entries is None else entries:
+        for name, key in keys.entries(put.message) if put.keys is None else put.keys:
             unique, prefix, counter, front = keys.indexes[name]
             whole = dumps(key)
             listed.append(front + whole)
@@ -163,6 +156,13 @@ class Inserts:
             self._count(counter + packed, row, position, id_)
         packed = b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
         rows[record] = layout.pack_record(number, self._revision, packed, stored, checksum=self._checksum)
+
+    def _encoded(self, put: Put, message_type: type[Message]) -> bytes:
+        if isinstance(put.message, message_type):
+            return self._codec.encode(put.message, put.data)
+        if put.message is not None or put.data is None or put.keys is None:
+            raise Declined
+        return self._codec.encode_wire(message_type, put.data)
 
     def _count(self, counter: bytes, row: bytes, position: bytes, id_: bytes) -> None:
         entered = self._added.get(counter)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
@@ -15,7 +14,8 @@ from reference_server.call import SYSTEM
 from reference_server.errors import NotFound
 from reference_server.executor import Executor
 from reference_server.tests.conftest import Bench, agent
-from stores.contract import Delete, Operation, Put
+from stores.contract import Batch, Delete, Operation, Put
+from stores.group_commit_turn import TurnCommitter
 
 A, B = request_of("a"), request_of("b")
 REWRITES_A = [Put("agent", "a", Agent(), "present", 1)]
@@ -105,12 +105,13 @@ def test_a_caller_who_leaves_during_the_write_leaves_no_old_answer(oss: Bench) -
     made = oss.call("agent-create", agent())
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slowly(batch: Sequence[Operation]) -> None:
-        begun.set()
-        await go_on.wait()
-        oss.store.commit(batch)
+    class Slow(TurnCommitter):
+        async def commit(self, batch: Batch) -> int:
+            begun.set()
+            await go_on.wait()
+            return oss.store.commit(batch)
 
-    executor = Executor(oss.store, oss.application.rules, slowly, lambda: None)
+    executor = Executor(oss.store, oss.application.rules, Slow(oss.store), lambda: None)
     operations = oss.application.rules.operations
     way = executor.short_way(operations["agent-get"])
     assert way is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -20,10 +21,17 @@ async def _turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
+def _answered(group: Sequence[tuple[int, asyncio.Future[int]]]) -> list[int]:
+    """Answer each of a group with its own number, and return the numbers."""
+    for number, future in group:
+        future.set_result(number)
+    return [number for number, _ in group]
+
+
 def _played(arrivals: list[int], group_max: int = GROUP_MAX) -> list[list[int]]:
     """Let one caller arrive after so many turns each; return who was taken together, by their numbers."""
     groups: list[list[int]] = []
-    gathering: Gathering[int] = Gathering(lambda taken: groups.append(list(taken)), group_max)
+    gathering: Gathering[int, int] = Gathering(lambda group: groups.append(_answered(group)), group_max)
 
     async def scene() -> None:
         callers = []
@@ -59,7 +67,7 @@ def test_a_full_group_waits_for_nobody() -> None:
 def test_who_is_cancelled_leaves_the_others_alone() -> None:
     async def scene() -> None:
         taken: list[int] = []
-        gathering: Gathering[int] = Gathering(taken.extend)
+        gathering: Gathering[int, int] = Gathering(lambda group: taken.extend(_answered(group)))
         first, second = (asyncio.ensure_future(gathering.join(number)) for number in range(2))
         await _turns(1)
         first.cancel()
@@ -73,7 +81,7 @@ def test_who_is_cancelled_leaves_the_others_alone() -> None:
 
 def test_a_loop_that_ended_early_leaves_nothing_behind() -> None:
     taken: list[int] = []
-    gathering: Gathering[int] = Gathering(taken.extend)
+    gathering: Gathering[int, int] = Gathering(lambda group: taken.extend(_answered(group)))
 
     async def given_up() -> None:
         waiting = asyncio.ensure_future(gathering.join(1))
@@ -93,8 +101,8 @@ def test_a_fault_in_taking_reaches_everybody() -> None:
     def take(_: object) -> None:
         raise RuntimeError("a fault")
 
-    async def scene() -> list[BaseException | None]:
-        gathering: Gathering[int] = Gathering(take)
+    async def scene() -> list[int | BaseException]:
+        gathering: Gathering[int, int] = Gathering(take)
         async with asyncio.timeout(WAIT_SECONDS):
             return await asyncio.gather(*(gathering.join(number) for number in range(3)), return_exceptions=True)
 

@@ -21,14 +21,22 @@ from reference_server.call import Caller, State
 from reference_server.errors import MalformedRequest
 from reference_server.pipeline import NestedPipeline, Operation, Step
 from reference_server.tests.conftest import Bench, agent
-from reference_server.unit_of_work import UnitOfWork
+from reference_server.unit_of_work import UnitOfWork, staged_message
 from stores.contract import Put
+from stores.indexing import KINDS
+from stores.planning import keys_of
 
 ADA = Caller("ada")
 
 
 class Refusal(Exception):
     """What a step of these tests raises."""
+
+
+def policy_of(put: Put) -> IamPolicy:
+    message = staged_message(put)
+    assert isinstance(message, IamPolicy)
+    return message
 
 
 def _attempts(bench: Bench) -> Attempts:
@@ -102,12 +110,13 @@ def test_policies_are_each_requests_own(cloud: Bench) -> None:
         own = [each for each in attempt.batch if isinstance(each, Put) and each.kind == "iam_policy"]
         policies += own
         for each in own:
-            assert isinstance(each.message, IamPolicy)
-            assert each.data == each.message.SerializeToString(deterministic=True)
-            assert each.message.metadata.id == each.id
+            message = policy_of(each)
+            assert each.data == message.SerializeToString(deterministic=True)
+            assert each.keys == keys_of(KINDS["iam_policy"], Put("iam_policy", each.id, message))
+            assert message.metadata.id == each.id
         assert {
-            (p.principal.kind, p.principal.id, p.relation, p.resource.id)
-            for p in (each.message.spec for each in own if isinstance(each.message, IamPolicy))
+            (spec.principal.kind, spec.principal.id, spec.relation, spec.resource.id)
+            for spec in (policy_of(each).spec for each in own)
         } == {
             ("identity_account", attempt.caller.id if attempt.caller else "", "owner", made.metadata.id),
             ("organization", "acme", "organization", made.metadata.id),
