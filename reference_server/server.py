@@ -22,7 +22,7 @@ from reference_server.bootstrap import Application, build
 from reference_server.call import Profile
 from reference_server.config import ConfigError, ServerConfig
 from reference_server.metrics import Metrics
-from reference_server.servicers import EVENT_SERVICE, Answering, EventServicer, handlers
+from reference_server.servicers import EVENT_SERVICE, Answering, EventServicer, UnaryMethods
 from reference_server.steps.validate_field_constraints import warm_up
 from reference_server.telemetry import log
 from stores.contract import Store
@@ -63,8 +63,10 @@ class Server:
         """Begin to serve; return the address, with the port that was taken. Raises ServerError."""
         operations = list(self._application.operations())
         services = {operation.method.containing_service.full_name for operation in operations}
-        answering = Answering(self._application.executor, self._application.caller_of, self._metrics())
-        offered = handlers(answering, operations)
+        answering = Answering(self._application.executor, self._metrics())
+        offered: list[grpc.GenericRpcHandler[bytes, bytes]] = [
+            UnaryMethods(answering, self._application.caller_of, operations)
+        ]
         if self._application.rules.profile is Profile.CLOUD:
             offered.append(self._events.handler())
             services.add(EVENT_SERVICE)

@@ -37,15 +37,18 @@ SEND_SECONDS_MAX = 30.0
 """So long a watcher may leave one message unread before it is cut off."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
-CallerOf = Callable[[Context], Caller | None]
+Metadata = Iterable[tuple[str, str | bytes]]
+CallerOf = Callable[[Metadata], Caller | None]
 Handler = Callable[[bytes, Context], Awaitable[bytes]]
+_HANDLERS_MAX = 4096
+"""A handler for each method and caller: some 1 KiB each."""
 
 
 def caller_source(profile: Profile, sources: Sequence[KnowsCallers]) -> CallerOf:
     """Return how the caller of a request is found: the system in the oss profile, by token in the cloud profile."""
     if profile is Profile.OSS:
         return lambda _: SYSTEM
-    return lambda context: caller_by_token(sources, context.invocation_metadata() or ())
+    return lambda metadata: caller_by_token(sources, metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +56,71 @@ class Answering:
     """What all methods share."""
 
     executor: Executor
-    caller_of: CallerOf
     metrics: Metrics | None = None
 
-    def unary(self, operation: Operation) -> Handler:
-        """Return the handler of a unary method, with metrics and traces around it where they are on."""
-        execute, caller_of = self.executor.execute, self.caller_of
+    def unary(self, operation: Operation, caller: Caller | None) -> Handler:
+        """Return the handler of a unary method for a caller, with metrics and traces around it where they are on."""
+        execute = self.executor.execute
         short_way = self.executor.short_way(operation) or _declines
 
         async def handle(data: bytes, context: Context) -> bytes:
             try:
-                caller = caller_of(context)
                 answer = short_way(data, caller)
                 return await execute(operation, data, caller, context.time_remaining) if answer is None else answer
             except ApiError as error:
                 await _abort(context, error, operation.name)
             except Exception as error:  # noqa: BLE001 - the edge of the process: nothing may leave without a status
-                log().exception("request failed", operation=operation.name)
-                await _abort(context, Internal(f"a fault of the server ({type(error).__name__})"), operation.name)
+                await _abort(context, _fault(error, operation), operation.name)
 
         handler = handle if self.executor.rules.tracer is None else _traced(handle)
         return handler if self.metrics is None else _measured(handler, self.metrics, operation.name)
+
+
+class UnaryMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # only the stubs know type arguments
+    """All unary methods. Who calls is found out where gRPC asks for a method's handler, as it has the metadata there.
+
+    Later, from the context, the metadata would have to be made once more.
+    """
+
+    def __init__(self, answering: Answering, caller_of: CallerOf, operations: Iterable[Operation]) -> None:
+        self._answering = answering
+        self._caller_of = caller_of
+        self._operations = {
+            f"/{each.method.containing_service.full_name}/{each.method.name}": each for each in operations
+        }
+        self._handlers: dict[tuple[str, str | None], grpc.RpcMethodHandler[bytes, bytes]] = {}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+        """Return the handler of a call, or None for a method that isn't among these."""
+        method = handler_call_details.method
+        operation = self._operations.get(method)
+        if operation is None:
+            return None
+        try:
+            caller = self._caller_of(handler_call_details.invocation_metadata or ())
+        except Exception as error:  # noqa: BLE001 - the edge of the process: nothing may leave without a status
+            return grpc.unary_unary_rpc_method_handler(_failing(_fault(error, operation), operation.name))
+        name = (method, None if caller is None else caller.id)
+        handler = self._handlers.get(name)
+        if handler is None:
+            if len(self._handlers) >= _HANDLERS_MAX:
+                self._handlers.clear()
+            unary = self._answering.unary(operation, caller)
+            handler = self._handlers[name] = grpc.unary_unary_rpc_method_handler(unary)
+        return handler
+
+
+def _failing(error: ApiError, operation: str) -> Handler:
+    async def fail(data: bytes, context: Context) -> bytes:  # noqa: ARG001 - the signature of a handler
+        await _abort(context, error, operation)
+
+    return fail
+
+
+def _fault(error: Exception, operation: Operation) -> Internal:
+    """Log what nobody expected, and return what the caller is told of it."""
+    log().error("request failed", operation=operation.name, exc_info=error)
+    return Internal(f"a fault of the server ({type(error).__name__})")
 
 
 def _declines(data: bytes, caller: Caller | None) -> None:
@@ -109,15 +156,6 @@ async def _abort(context: Context, error: ApiError, operation: str) -> NoReturn:
     details = ("grpc-status-details-bin", error.to_status().SerializeToString())
     await context.abort(_CODES[error.code], error.message, (details,))
     raise AssertionError("abort always raises")
-
-
-def handlers(answering: Answering, operations: Iterable[Operation]) -> list[grpc.GenericRpcHandler[bytes, bytes]]:
-    """Return one generic handler per service, of the operations given."""
-    services: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
-    for operation in operations:
-        service = services.setdefault(operation.method.containing_service.full_name, {})
-        service[operation.method.name] = grpc.unary_unary_rpc_method_handler(answering.unary(operation))
-    return [grpc.method_handlers_generic_handler(name, methods) for name, methods in services.items()]
 
 
 class EventServicer:
@@ -158,7 +196,7 @@ class EventServicer:
         await _abort(context, Unavailable("the server is shutting down; watch again after the last position"), "watch")
 
     async def _responses(self, data: bytes, context: Context) -> AsyncIterator[bytes]:
-        caller = self._caller_of(context)
+        caller = self._caller_of(context.invocation_metadata() or ())
         if caller is None:
             raise Unauthenticated("the watch has no valid credentials; send metadata 'authorization: Bearer <token>'")
         try:
