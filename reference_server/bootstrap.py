@@ -92,5 +92,6 @@ def ensure_statements(store: Store, rules: Rules, statements: Iterable[Statement
     state = State(rules, bootstrap, None, SYSTEM)
     for statement in dict.fromkeys(statements):
         if not StoredPolicies(work).holds(statement):
-            grant(state, work, statement)
+            principal, relation, resource = statement
+            grant(state, work, resource, ((principal, relation),))
     store.commit(work.batch())

@@ -136,7 +136,12 @@ def _on_present(name: str, own: list[Sure], *, required: bool) -> Sure:
 
 def _on_each(name: str, own: list[Sure]) -> Sure:
     get, holds = operator.attrgetter(name), _all_of(own)
-    return lambda message: all(map(holds, get(message)))
+
+    def each(message: object) -> bool:
+        items = get(message)
+        return not items or all(map(holds, items))
+
+    return each
 
 
 def _all_of(sures: list[Sure]) -> Sure:

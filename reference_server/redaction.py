@@ -26,7 +26,11 @@ def may_hold_secrets(data: bytes) -> bool:
 def redacted(kind: ResourceKind, resource: Any) -> Any:  # noqa: ANN401 - a message of the kind
     """Return the resource as callers see it: itself when it has no secrets, else a copy with `***` for each."""
     spec = kind.secrets_of(resource)
-    if spec is None or not any(value.is_secret and value.value != MASK for value in spec.data.values()):
+    if (
+        spec is None
+        or not spec.data
+        or not any(value.is_secret and value.value != MASK for value in spec.data.values())
+    ):
         return resource
     copy = type(resource)()
     copy.CopyFrom(resource)

@@ -13,6 +13,8 @@ from ulid_transform import ulid_at_time
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _NEXT = dict(pairwise(_DIGITS))
+_PAIRS = tuple(one + two for one in _DIGITS for two in _DIGITS)
+_PLACES = {pair: place for place, pair in enumerate(_PAIRS)}
 
 
 class Ulids:
@@ -20,21 +22,27 @@ class Ulids:
 
     def __init__(self) -> None:
         self._millisecond = -1
-        self._last = ""
+        self._front = ""
+        """All but the last two digits of the last one."""
+        self._place = 0
+        """Of the next one's last two digits."""
 
     def __call__(self) -> str:
         """Return the next one: of this millisecond if it is a new one, else the last one plus one."""
         now = time.time_ns() // 1_000_000
         if now > self._millisecond:
             self._millisecond = now
-            self._last = ulid_at_time(now / 1000).lower()
-        else:
-            self._last = _incremented(self._last)
-        return self._last
+            ulid = ulid_at_time(now / 1000).lower()
+            self._front, self._place = ulid[:-2], _PLACES[ulid[-2:]]
+        elif self._place == len(_PAIRS):
+            self._front, self._place = _incremented(self._front), 0
+        end = _PAIRS[self._place]
+        self._place += 1
+        return self._front + end
 
 
 def _incremented(ulid: str) -> str:
-    """Return the ULID after this one."""
+    """Return what comes after these digits."""
     if ulid[-1] != "z":
         return ulid[:-1] + _NEXT[ulid[-1]]
     kept = ulid.rstrip("z")

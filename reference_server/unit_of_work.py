@@ -15,7 +15,6 @@ from reference_server.audit import Moment
 from reference_server.authorization.facts import Facts
 from stores.contract import Delete, IndexKey, Keys, Operation, Present, Put, Record, Store, Vacant
 from stores.indexing import KINDS
-from stores.planning import keys_of
 
 _STAGED_REVISION = -1
 
@@ -154,7 +153,7 @@ class UnitOfWork:
         if not candidates:
             return ()
         known, wanted = KINDS[kind], (index, key)
-        return (put for put in candidates if wanted in keys_of(known, put))
+        return (put for put in candidates if wanted in (known.entries(put.message) if put.keys is None else put.keys))
 
 
 def staged_message(put: Put) -> Any:  # noqa: ANN401 - a message of the put's kind

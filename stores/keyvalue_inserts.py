@@ -140,7 +140,7 @@ class Inserts:
             unique, prefix, counter, front = keys.indexes[name]
             whole = dumps(key)
             listed.append(front + whole)
-            packed = layout.fitted(whole)
+            packed = whole if len(whole) <= layout.PART_BYTES_MAX else layout.fitted(whole)
             row = prefix + packed
             if unique:
                 if row in rows or get(row) is not None:

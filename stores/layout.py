@@ -30,7 +30,7 @@ KEY_BYTES_MAX = 460
 ORDER_SPAN = 16
 """Positions that share an order row: resources created close together take a row for many of them."""
 
-_PART_BYTES_MAX = 180
+PART_BYTES_MAX = 180
 _NAME_BYTES_MAX = 120
 _HASHED = b"\xff\xff"
 _HEADER = struct.Struct(">IIQQ")
@@ -66,7 +66,7 @@ class KindLayout:
     def __init__(self, kind: Kind) -> None:
         name = _named(kind.name)
         self._record = b"r" + name
-        self.records = (self._record, self._record + b"\xff" * (_PART_BYTES_MAX + 1))
+        self.records = (self._record, self._record + b"\xff" * (PART_BYTES_MAX + 1))
         """Range of all records."""
         self._order = b"o" + name
         self.message_type = kind.message_type
@@ -76,11 +76,11 @@ class KindLayout:
     def record(self, id: str) -> bytes:  # noqa: A002
         """Key of a record. Raises UnicodeEncodeError for an id that can't be one, the empty one included."""
         raw = id.encode()
-        return self._record + raw if 0 < len(raw) <= _PART_BYTES_MAX else self.record_of(raw)
+        return self._record + raw if 0 < len(raw) <= PART_BYTES_MAX else self.record_of(raw)
 
     def record_of(self, raw: bytes) -> bytes:
         """Key of the record with an id in UTF-8."""
-        if 0 < len(raw) <= _PART_BYTES_MAX:
+        if 0 < len(raw) <= PART_BYTES_MAX:
             return self._record + raw
         if not raw:
             raise UnicodeEncodeError("utf-8", "", 0, 0, "an id is not empty")
@@ -131,7 +131,7 @@ def pack_key(key: IndexKey) -> bytes:
 
 def fitted(key: bytes) -> bytes:
     """Return the JSON of an index key, or its hash if it is long."""
-    return key if len(key) <= _PART_BYTES_MAX else _HASHED + hashlib.sha256(key).digest()
+    return key if len(key) <= PART_BYTES_MAX else _HASHED + hashlib.sha256(key).digest()
 
 
 pack_position = _U64.pack

@@ -16,6 +16,7 @@ from stores.contract import Keys
 from stores.indexing import policy_keys
 
 KIND = IAM_POLICY.name
+_ID_FRONT = f"{IAM_POLICY.id_prefix}-"
 _SORTS_MAX = 512
 """Callers may make up relations and kinds of their own; a server has a few dozen."""
 
@@ -30,12 +31,8 @@ def statement_of(spec: IamPolicySpec) -> Statement:
 
 def tuple_key(statement: Statement) -> tuple[str, ...]:
     """Return the key of the unique `tuple` index under which a statement is stored."""
-    return _keys(statement)[0][1]
-
-
-def _keys(statement: Statement) -> Keys:
     principal, relation, resource = statement
-    return policy_keys(principal[:2], principal.relation, relation, resource[:2])
+    return policy_keys(principal[:2], principal.relation, relation, resource[:2])[0][1]
 
 
 class StoredPolicies:
@@ -97,21 +94,26 @@ class StoredPolicies:
 
 def new_policy(state: State, work: UnitOfWork, statement: Statement) -> IamPolicy:
     """Return a policy with an id and an audit, not yet staged."""
-    return IamPolicy.FromString(_written(state, work, statement)[1])
-
-
-def grant(state: State, work: UnitOfWork, statement: Statement) -> None:
-    """Stage a policy that says `statement`. The commit fails if one says it already."""
-    id_, data = _written(state, work, statement)
-    work.create_bytes(KIND, id_, data, _keys(statement))
-
-
-def _written(state: State, work: UnitOfWork, statement: Statement) -> tuple[str, bytes]:
-    """Return the id and the wire bytes of a new policy; its audit is the last field."""
     principal, relation, resource = statement
-    id_ = f"{IAM_POLICY.id_prefix}-{state.rules.clock.new_ulid()}"
-    template = _template(principal.kind, principal.relation, relation, resource.kind)
-    return id_, template.fill(id_.encode(), principal.id.encode(), resource.id.encode()) + _status(state, work)
+    ((_, data, _),) = _written(state, work, resource, ((principal, relation),))
+    return IamPolicy.FromString(data)
+
+
+def grant(state: State, work: UnitOfWork, resource: Ref, relations: Sequence[tuple[Ref, str]]) -> None:
+    """Stage a policy for each principal and the relation it is to have. The commit fails if one says that already."""
+    for id_, data, keys in _written(state, work, resource, relations):
+        work.create_bytes(KIND, id_, data, keys)
+
+
+def _written(
+    state: State, work: UnitOfWork, resource: Ref, relations: Sequence[tuple[Ref, str]]
+) -> Iterator[tuple[str, bytes, Keys]]:
+    """Yield the id, the wire bytes and the index keys of new policies. The audit is a policy's last field."""
+    held, on, new_ulid, status = resource[:2], resource.id.encode(), state.rules.clock.new_ulid, _status(state, work)
+    for (kind, principal_id, of), relation in relations:
+        id_ = _ID_FRONT + new_ulid()
+        front = _template(kind, of, relation, resource.kind).fill(id_.encode(), principal_id.encode(), on)
+        yield id_, front + status, policy_keys((kind, principal_id), of, relation, held)
 
 
 @lru_cache(maxsize=_SORTS_MAX)

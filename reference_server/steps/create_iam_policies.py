@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization, platform
-from reference_server.authorization.model import PLATFORM, Ref, Statement
+from reference_server.authorization.model import PLATFORM, Ref
 from reference_server.authorization.policies import grant, revoke_all
 from reference_server.call import State
 from reference_server.kinds import AGENT_INSTANCE
@@ -17,11 +17,12 @@ def create_iam_policies(state: State, work: UnitOfWork) -> State:
     if state.id_is_chosen:
         # Whatever was granted on this id before belongs to no resource, least of all to this new one.
         revoke_all(work, resource)
-    grant(state, work, Statement(state.actor.ref, "owner", resource))
+    relations = [(state.actor.ref, "owner")]
     if metadata.owner_scope == organization and metadata.org:
-        grant(state, work, Statement(Ref("organization", metadata.org), "organization", resource))
+        relations.append((Ref("organization", metadata.org), "organization"))
     elif metadata.owner_scope == platform:
-        grant(state, work, Statement(PLATFORM, "platform", resource))
+        relations.append((PLATFORM, "platform"))
     if state.operation.kind is AGENT_INSTANCE:
-        grant(state, work, Statement(Ref("agent", state.resource.spec.agent_id), "agent", resource))
+        relations.append((Ref("agent", state.resource.spec.agent_id), "agent"))
+    grant(state, work, resource, relations)
     return state

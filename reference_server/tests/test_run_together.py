@@ -141,7 +141,8 @@ def test_policies_of_different_sorts_are_not_taken_for_alike(cloud: Bench) -> No
         for resource in ("agent", "environment")
     ]
     for statement in (*statements, *reversed(statements)):
-        grant(state, work, statement)
+        principal, relation, resource = statement
+        grant(state, work, resource, ((principal, relation),))
     staged = [statement_of(policy_of(each).spec) for each in work.batch() if isinstance(each, Put)]
     assert staged == [*statements, *reversed(statements)]
 

@@ -36,7 +36,6 @@ from tests.mutants.wrapping import (
 
 def grant_now(state: State, work: UnitOfWork) -> None:
     """Write the parent link of a resource that isn't there (yet)."""
-    from reference_server.authorization.model import Statement
     from reference_server.authorization.policies import grant
 
     metadata = state.request.metadata
@@ -44,7 +43,8 @@ def grant_now(state: State, work: UnitOfWork) -> None:
         return
     loose = UnitOfWork(work._store)
     resource = Ref(state.operation.kind.name, metadata.id)
-    grant(state._replace(caller=SYSTEM), loose, Statement(Ref("organization", metadata.org), "organization", resource))
+    parent = Ref("organization", metadata.org)
+    grant(state._replace(caller=SYSTEM), loose, resource, ((parent, "organization"),))
     work._store.commit(loose.batch())
 
 
@@ -248,14 +248,10 @@ def policies_about(kind: str, relation: str) -> Callable[[State, UnitOfWork], No
 
 def everybody_owns(state: State, work: UnitOfWork) -> None:
     """Give the organization's admins ownership of what is created: too much of a good thing."""
-    from reference_server.authorization.model import Statement
     from reference_server.authorization.policies import grant
 
-    grant(
-        state,
-        work,
-        Statement(Ref("identity_account", "ida-org_admin"), "owner", Ref("agent", state.resource.metadata.id)),
-    )
+    admin = Ref("identity_account", "ida-org_admin")
+    grant(state, work, Ref("agent", state.resource.metadata.id), ((admin, "owner"),))
 
 
 def without_selections(resource: Any) -> None:
