@@ -8,6 +8,7 @@ and `Rows`, finds out what that means. Most commits of a server are creations, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import groupby
 
 from google.protobuf.message import Message
 from orjson import dumps
@@ -15,6 +16,7 @@ from orjson import dumps
 from stores import layout
 from stores.codecs import Codec
 from stores.contract import Batch, Delete, InvalidOperation, Present, Put, Vacant
+from stores.indexing import Entries
 from stores.keyvalue_rows import RowChanges
 from stores.keyvalue_tops import Tops
 from stores.planning import check_key
@@ -80,7 +82,7 @@ class Inserts:
                     conditions.append(operation)
             for condition in conditions:
                 self._check(condition)
-        except (KeyError, InvalidOperation, UnicodeEncodeError) as error:
+        except (KeyError, TypeError, InvalidOperation, UnicodeEncodeError) as error:
             raise Declined from error
         return self._position if self._position > before else 0
 
@@ -107,37 +109,49 @@ class Inserts:
     def _order(self, kind: str, created: list[tuple[int, bytes]]) -> None:
         """Enter what was created of a kind into its order rows. Behind the last one that is known there is none."""
         order, tail = self._layouts[kind].order, self._tails.get(kind)
-        for number, id_ in created:
-            row = order(number)
+        for _, of_span in groupby(created, layout.span_of):
+            entries = list(of_span)
+            row = order(entries[0][0])
             if tail is None:
                 tail = (row, self._get(row) or b"")
-            value = (tail[1] if tail[0] == row else b"") + layout.pack_ordered(number, id_)
+            before = tail[1] if tail[0] == row else b""
+            value = before + b"".join([layout.pack_ordered(*entry) for entry in entries])
             tail = self._tails[kind] = (row, value)
             self._rows[row] = value
 
     def _insert(self, put: Put) -> None:
-        kind, rows, get = put.kind, self._rows, self._get
+        kind, id_ = put.kind, put.id.encode()
         keys = self._layouts[kind]
-        id_ = put.id.encode()
-        record = keys.record_of(id_)
         stored = self._encoded(put, keys.message_type)
-        if record in rows:
-            raise Declined
-        if record <= self._tops[kind] and get(record) is not None:
-            raise Declined
-        if record > self.greatest.get(kind, b""):
-            self.greatest[kind] = record
-        self._position = number = self._position + 1
+        record = self._vacant_record(kind, keys, id_)
         self._revision += 1
+        self._position = number = self._position + 1
         created = self._created.get(kind)
         if created is None:
             self._created[kind] = [(number, id_)]
         else:
             created.append((number, id_))
-        position = layout.pack_position(number)
+        entries = keys.entries(put.message) if put.keys is None else put.keys
+        listed = self._index(keys, entries, layout.pack_position(number), id_)
+        self._rows[record] = layout.pack_record(number, self._revision, listed, stored, checksum=self._checksum)
+
+    def _vacant_record(self, kind: str, keys: layout.KindLayout, id_: bytes) -> bytes:
+        """Return the key of a record that isn't there."""
+        record = keys.record_of(id_)
+        if record in self._rows or (record <= self._tops[kind] and self._get(record) is not None):
+            raise Declined
+        if record > self.greatest.get(kind, b""):
+            self.greatest[kind] = record
+        return record
+
+    def _index(self, keys: layout.KindLayout, entries: Entries, position: bytes, id_: bytes) -> bytes:
+        """Enter the index rows of a resource; return its index keys as a record holds them."""
+        rows, get = self._rows, self._get
         listed: list[bytes] = []
-        for name, key in keys.entries(put.message) if put.keys is None else put.keys:
+        for name, key in entries:
             unique, prefix, counter, front = keys.indexes[name]
+            if not key:
+                raise Declined
             whole = dumps(key)
             listed.append(front + whole)
             packed = whole if len(whole) <= layout.PART_BYTES_MAX else layout.fitted(whole)
@@ -146,16 +160,14 @@ class Inserts:
                 if row in rows or get(row) is not None:
                     raise Declined
                 rows[row] = position + id_
-                continue
-            if counter is None:
+            elif counter is None:
                 row += position
                 if row in rows:
                     raise Declined
                 rows[row] = id_
-                continue
-            self._count(counter + packed, row, position, id_)
-        packed = b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
-        rows[record] = layout.pack_record(number, self._revision, packed, stored, checksum=self._checksum)
+            else:
+                self._count(counter + packed, row, position, id_)
+        return b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
 
     def _encoded(self, put: Put, message_type: type[Message]) -> bytes:
         if isinstance(put.message, message_type):

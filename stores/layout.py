@@ -215,6 +215,11 @@ def unpack_unique(value: bytes) -> tuple[int, str]:
     return _U64.unpack_from(value)[0], value[8:].decode()
 
 
+def span_of(entry: tuple[int, bytes]) -> int:
+    """Return which span of positions, and so which order row, an entry (position, id) belongs to."""
+    return entry[0] // ORDER_SPAN
+
+
 def pack_ordered(position: int, id: bytes) -> bytes:  # noqa: A002
     """Return a resource's part of an order row."""
     return _ORDERED.pack(position % ORDER_SPAN, len(id)) + id

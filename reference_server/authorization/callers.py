@@ -16,11 +16,11 @@ process.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b, sha256
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any, Protocol
@@ -34,6 +34,7 @@ _BEARER = "bearer "
 _KEYS = {"id", "token", "token_sha256", "operator", "admin_of", "member_of"}
 _SHA256_HEX_LENGTH = 64
 _MET_HASH_BYTES = 32
+_SECRET_BYTES = 32
 
 
 class TokenFileError(Exception):
@@ -50,7 +51,7 @@ class CallerTable:
 
 def digest(token: str) -> bytes:
     """Return the form in which a token is kept and looked up."""
-    return hashlib.sha256(token.encode()).digest()
+    return sha256(token.encode()).digest()
 
 
 def parse_callers(text: str, where: str) -> CallerTable:
@@ -109,23 +110,6 @@ def _statements(entry: Mapping[str, Any]) -> Iterable[Statement]:
             yield Statement(account, relation, Ref("organization", org))
 
 
-class _MetTokens:
-    """Callers by a quicker hash of tokens that were right before; keyed, so that nobody can make another token fit."""
-
-    def __init__(self) -> None:
-        self._key = token_bytes(_MET_HASH_BYTES)
-        self._callers: dict[bytes, Caller] = {}
-
-    def caller_of(self, token: str) -> Caller | None:
-        return self._callers.get(self._hash(token))
-
-    def add(self, token: str, caller: Caller) -> None:
-        self._callers[self._hash(token)] = caller
-
-    def _hash(self, token: str) -> bytes:
-        return hashlib.blake2b(token.encode(), key=self._key, digest_size=_MET_HASH_BYTES).digest()
-
-
 class TokenFile:
     """The callers of a token file; `refresh` reads it again when it changed."""
 
@@ -133,7 +117,10 @@ class TokenFile:
         self._path = path
         self._stamp: tuple[int, int] | None = None
         self.table = CallerTable({}, ())
-        self._met = _MetTokens()
+        self._secret = token_bytes(_SECRET_BYTES)
+        self._met: dict[bytes, Caller] = {}
+        """Callers by a quicker hash of tokens that were right before; it begins with a secret, so that nobody can make
+        another token fit."""
 
     def refresh(self) -> bool:
         """Read the file if it changed since; say whether it did.
@@ -150,16 +137,17 @@ class TokenFile:
         except (OSError, UnicodeDecodeError) as error:
             raise TokenFileError(f"{self._path}: can't be read: {error}") from None
         self.table = parse_callers(text, str(self._path))
-        self._met = _MetTokens()
+        self._met = {}
         return True
 
     def caller_of(self, token: str) -> Caller | None:
         """Return the caller of a token, or None."""
-        caller = self._met.caller_of(token)
+        known = blake2b(self._secret + token.encode(), digest_size=_MET_HASH_BYTES).digest()
+        caller = self._met.get(known)
         if caller is None:
             caller = self.table.callers.get(digest(token))
             if caller is not None:
-                self._met.add(token, caller)
+                self._met[known] = caller
         return caller
 
 

@@ -20,7 +20,7 @@ from stores.canonical import canonical_bytes
 from stores.contract import Batch, Conflict, Delete, Present, Put, Store, StoreError, Vacant
 from stores.memory import MemoryStore
 from stores.suite.check import Subject, Violation, same
-from stores.suite.samples import agent, instance, slug_key
+from stores.suite.samples import agent, as_bytes, instance, slug_key
 
 IDS = ("a", "a\0", "b")
 SLUGS = ("s", "s1")
@@ -34,18 +34,24 @@ ids = st.sampled_from(IDS)
 slugs = st.sampled_from(SLUGS)
 orgs = st.sampled_from(ORGS)
 preconditions = st.sampled_from(("any", "absent", "present"))
+Form = Callable[[Put], Put]
 
 
-def _put(kind: str, id_: str, slug: str, org: str, when: Any, stale: int | None) -> Put:  # noqa: ANN401 - drawn
+def _as_it_is(put: Put) -> Put:
+    return put
+
+
+def _put(kind: str, id_: str, slug: str, org: str, when: Any, stale: int | None, form: Form = _as_it_is) -> Put:  # noqa: ANN401 - drawn
     if kind == "agent":
-        return Put(kind, id_, agent(id_, slug, org), when, stale)
+        return form(Put(kind, id_, agent(id_, slug, org), when, stale))
     message = instance(id_, "agt-1", org)
     message.metadata.slug = slug
-    return Put(kind, id_, message, when, stale)
+    return form(Put(kind, id_, message, when, stale))
 
 
 expects = st.sampled_from((None, None, None, 1, 2))
-puts = st.builds(_put, kinds, ids, slugs, orgs, preconditions, expects)
+forms = st.sampled_from((_as_it_is, as_bytes))
+puts = st.builds(_put, kinds, ids, slugs, orgs, preconditions, expects, forms)
 deletes = st.builds(Delete, kinds, ids, preconditions, expects)
 vacants = st.builds(Vacant, kinds, st.just("slug"), slugs.map(lambda slug: (slug,)), st.one_of(st.none(), ids))
 presents = st.builds(Present, kinds, ids)

@@ -340,6 +340,27 @@ def _known_only(put: Put) -> Put:
     return put._replace(message=message, data=None)
 
 
+class ForgetsGivenKeys(MemoryStore):
+    """Doesn't index what comes without its message."""
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        without = [op._replace(keys=()) if isinstance(op, Put) and op.message is None else op for op in batch]
+        return super().commit(without)
+
+
+class TakesHalfPuts(MemoryStore):
+    """Makes up what a put without message lacks."""
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        return super().commit([_whole(op) if isinstance(op, Put) and op.message is None else op for op in batch])
+
+
+def _whole(put: Put) -> Put:
+    return put._replace(data=put.data or b"", keys=put.keys or ())
+
+
 class CutsIdsAtNul(MemoryStore):
     """Takes an id as C does: up to the first NUL."""
 
@@ -480,6 +501,7 @@ MUTANTS: dict[str, Callable[[Path], Store]] = {
     "cursor_inclusive": _memory(CursorInclusive),
     "cuts_ids_at_nul": _memory(CutsIdsAtNul),
     "drops_unknown_fields": _memory(DropsUnknownFields),
+    "forgets_given_keys": _memory(ForgetsGivenKeys),
     "forgets_index_on_delete": _memory(ForgetsIndexOnDelete),
     "forgets_numbers": _over_dict(ForgetsNumbers),
     "forgets_removals": _over_dict(ForgetsRemovals),
@@ -503,6 +525,7 @@ MUTANTS: dict[str, Callable[[Path], Store]] = {
     "revision_restarts": _memory(RevisionRestarts),
     "rounds_numbers": _over_dict(DictEngine, RoundsNumbers),
     "shares_messages": _memory(SharesMessages),
+    "takes_half_puts": _memory(TakesHalfPuts),
     "tears_batch": _memory(TearsBatch),
     "update_moves_to_end": _memory(UpdateMovesToEnd),
 }

@@ -10,6 +10,7 @@ from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization, platfor
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from protos.parity.v1.event_pb2 import CloudEvent
 from stores.contract import IndexKey, Precondition, Put, Record, Store
+from stores.indexing import KINDS
 
 ORG = "acme"
 
@@ -62,6 +63,14 @@ def slug_key(slug: str, org: str = ORG) -> IndexKey:
 def put(id: str, slug: str | None = None, org: str = ORG, when: Precondition = "any", expect: int | None = None) -> Put:  # noqa: A002
     """Return the Put of an agent."""
     return Put("agent", id, agent(id, slug, org), when, expect)
+
+
+def as_bytes(put: Put) -> Put:
+    """Return the same put without its message: as wire bytes and index keys."""
+    kind = KINDS[put.kind]
+    message = put.message or kind.message_type()
+    data = message.SerializeToString(deterministic=True)
+    return put._replace(message=None, data=data, keys=tuple(kind.entries(message)))
 
 
 def fill(store: Store, ids: Iterable[str], org: str = ORG) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stores.contract import Conflict, Delete, InvalidOperation, Put, RevisionConflict
 from stores.suite.check import Bench, Checks, fail, refused, same
-from stores.suite.samples import agent, everything, instance, put
+from stores.suite.samples import ORG, agent, as_bytes, everything, instance, put
 
 checks = Checks()
 
@@ -159,6 +159,45 @@ def data_given(bench: Bench) -> None:
     message = agent("a")
     bench.store.commit([Put("agent", "a", message, data=message.SerializeToString(deterministic=True))])
     same("get", bench.store.get("agent", "a"), message)
+
+
+@checks("bytes-put")
+def bytes_put(bench: Bench) -> None:
+    """A put of wire bytes and index keys, without the message, is as good as one of the message."""
+    store, message = bench.store, agent("a", slug="s")
+    store.commit([as_bytes(put("a", slug="s", when="absent")), as_bytes(put("b", when="absent"))])
+    wire = message.SerializeToString(deterministic=True)
+    same("get", store.get("agent", "a"), message)
+    same("get_bytes", store.get_bytes("agent", "a"), wire)
+    same("find", store.find("agent", "slug", ("s",)), "a")
+    same(
+        "scan",
+        [(record.id, record.data) for record in store.scan("agent", index="org", key=(ORG,), limit=1)],
+        [("a", wire)],
+    )
+    same("count", store.count("agent", index="org", key=(ORG,)), 2)
+    refused("the slug again", Conflict, lambda: store.commit([put("c", slug="s")]))
+    refused("the slug again, as bytes", Conflict, lambda: store.commit([as_bytes(put("c", slug="b"))]))
+    store.commit([as_bytes(put("a", slug="other", when="present"))])
+    same("find the old slug", store.find("agent", "slug", ("s",)), None)
+    same("find the new one", store.find("agent", "slug", ("other",)), "a")
+    store.commit([put("a", slug="third")])
+    same("find the second slug", store.find("agent", "slug", ("other",)), None)
+    store.commit([Delete("agent", "a")])
+    same("count in the end", store.count("agent", index="org", key=(ORG,)), 1)
+
+
+@checks("refuse-bad-bytes-put")
+def refuse_bad_bytes_put(bench: Bench) -> None:
+    """A put without message needs its bytes and keys, and no put has keys of an index that isn't there."""
+    store, whole = bench.store, as_bytes(put("a"))
+    refused("no keys", InvalidOperation, lambda: store.commit([whole._replace(keys=None)]))
+    refused("no bytes", InvalidOperation, lambda: store.commit([whole._replace(data=None)]))
+    refused("index", InvalidOperation, lambda: store.commit([whole._replace(keys=(("nope", ("a",)),))]))
+    refused("index, message", InvalidOperation, lambda: store.commit([put("a")._replace(keys=(("nope", ("a",)),))]))
+    refused("empty key", InvalidOperation, lambda: store.commit([whole._replace(keys=(("slug", ()),))]))
+    refused("surrogate", InvalidOperation, lambda: store.commit([whole._replace(keys=(("slug", ("\ud800",)),))]))
+    same("everything", everything(store)["agent"], [])
 
 
 @checks("kinds-apart")
