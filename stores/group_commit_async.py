@@ -1,4 +1,4 @@
-"""Group commit for one event loop: the batches that gather during a write go in the next one.
+"""Group commit for one event loop: the batches that gather during a write, or in one turn, go in the next one.
 
 The same as `GroupCommitter` for callers that are coroutines. A future of the loop costs a request a fraction of what
 waking the loop from a thread for every single commit would: here the thread wakes it once for each write. Where the
@@ -53,7 +53,9 @@ class AsyncGroupCommitter:
             return
         self._waiting.append((batch, future))
         if not self._is_writing:
-            self._write_next()
+            # In the loop's next turn: who comes in this one goes in the same write.
+            self._is_writing = True
+            future.get_loop().call_soon(self._write_next)
 
     def close(self) -> None:
         """Wait for the write under way and end the thread. Twice is no error."""

@@ -44,6 +44,35 @@ def test_what_gathers_during_a_write_goes_in_one() -> None:
     assert run(scene, group_max=20).sizes == [1, 20, 10]
 
 
+def test_what_comes_in_one_turn_of_the_loop_goes_in_one() -> None:
+    async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
+        futures = [asyncio.get_running_loop().create_future() for _ in range(5)]
+        for number, future in enumerate(futures):
+            group.submit([put(f"a{number}")], future)
+        held.go.release()
+        assert await asyncio.gather(*futures) == [1, 2, 3, 4, 5]
+        held.go.release()
+        assert await group.commit([put("b")]) == 6
+
+    assert run(scene).sizes == [5, 1]
+
+
+def test_a_write_that_has_not_begun_at_close_is_refused() -> None:
+    async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
+        future = asyncio.get_running_loop().create_future()
+        group.submit([put("a")], future)
+        group.close()
+        with pytest.raises(StoreClosed):
+            await future
+        late = asyncio.get_running_loop().create_future()
+        group.submit([put("a")], late)
+        with pytest.raises(StoreClosed):
+            await late
+        assert held.sizes == []
+
+    run(scene)
+
+
 def test_a_failing_batch_fails_alone() -> None:
     async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
         first = asyncio.ensure_future(group.commit([put("z")]))
