@@ -66,7 +66,7 @@ def build(
     tracing = start_tracing(config.otlp_endpoint)
     rules = Rules(profile, offered, clock or Clock(), Authorizer(), tracing.tracer if tracing else None)
     wakeup = Wakeup()
-    committer = committer_for(store)
+    committer = committer_for(store, wakeup.set)
     tokens = TokenFile(Path(config.tokens)) if profile is Profile.CLOUD and config.tokens else None
     sources: list[KnowsCallers] = [tokens] if tokens is not None else []
     if config.jwt_jwks:
@@ -74,7 +74,7 @@ def build(
     application = Application(
         store=store,
         rules=rules,
-        executor=Executor(store, rules, committer, wakeup.set),
+        executor=Executor(store, rules, committer),
         committer=committer,
         wakeup=wakeup,
         tokens=tokens,

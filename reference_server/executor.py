@@ -43,10 +43,12 @@ _UNFINISHED = -1
 Committer = TurnCommitter | AsyncGroupCommitter
 
 
-def committer_for(store: Store) -> Committer:
-    """Return the way of committing that fits the store's durability."""
+def committer_for(store: Store, after_write: Callable[[], None]) -> Committer:
+    """Return the way of committing that fits the store's durability. `after_write` wakes whoever waits for events."""
     durable = store.capabilities.durability is Durability.DURABLE
-    return AsyncGroupCommitter(store) if durable and store.capabilities.persistent else TurnCommitter(store)
+    if durable and store.capabilities.persistent:
+        return AsyncGroupCommitter(store, after_write=after_write)
+    return TurnCommitter(store, after_write)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,6 @@ class Executor:
     store: Store
     rules: Rules
     committer: Committer
-    after_commit: Callable[[], None]
-    """Called after each commit that wrote something: wakes whoever waits for events."""
     facts: Facts = field(default_factory=Facts)
     answers: Answers = field(default_factory=Answers)
     _attempts: Attempts = field(init=False)
@@ -88,7 +88,6 @@ class Executor:
                     if together:
                         together = False
                         if await self._gathering.join(attempt) != _UNFINISHED:
-                            self.after_commit()
                             return attempt.response
                     else:
                         self._attempts.make((attempt,))
@@ -118,7 +117,6 @@ class Executor:
             raise DeadlineExceeded("the deadline passed before the commit; nothing was changed")
         if not attempt.rewrites:
             await self.committer.commit(attempt.batch)
-            self.after_commit()
             return
         # A caller who leaves doesn't take what is remembered with him: the write may go on, and must be followed.
         writing = asyncio.ensure_future(self._rewritten(attempt.batch))
@@ -132,7 +130,6 @@ class Executor:
                 await self.committer.commit(batch)
             finally:
                 self.facts.after_commit(batch)
-        self.after_commit()
 
 
 def _translated(error: StoreError) -> ApiError:

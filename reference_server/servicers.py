@@ -14,7 +14,7 @@ from google.rpc import code_pb2
 
 from protos.parity.v1.event_pb2 import DESCRIPTOR as EVENT_FILE
 from protos.parity.v1.event_pb2 import WatchRequest
-from reference_server.authorization.callers import KnowsCallers, caller_by_token
+from reference_server.authorization.callers import KnowsCallers, Metadata, by_token
 from reference_server.call import SYSTEM, Caller, Profile
 from reference_server.errors import (
     ApiError,
@@ -28,6 +28,7 @@ from reference_server.events.watch import Wakeup, Watcher
 from reference_server.executor import Executor
 from reference_server.metrics import Metrics
 from reference_server.pipeline import Operation
+from reference_server.short_get import ShortWay
 from reference_server.telemetry import log
 from reference_server.tracing import caller_trace
 
@@ -37,7 +38,6 @@ SEND_SECONDS_MAX = 30.0
 """So long a watcher may leave one message unread before it is cut off."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Metadata = Iterable[tuple[str, str | bytes]]
 CallerOf = Callable[[Metadata], Caller | None]
 Handler = Callable[[bytes, Context], Awaitable[bytes]]
 _HANDLERS_MAX = 4096
@@ -48,7 +48,7 @@ def caller_source(profile: Profile, sources: Sequence[KnowsCallers]) -> CallerOf
     """Return how the caller of a request is found: the system in the oss profile, by token in the cloud profile."""
     if profile is Profile.OSS:
         return lambda _: SYSTEM
-    return lambda metadata: caller_by_token(sources, metadata)
+    return by_token(sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,9 @@ class Answering:
     executor: Executor
     metrics: Metrics | None = None
 
-    def unary(self, operation: Operation, caller: Caller | None) -> Handler:
+    def unary(self, operation: Operation, short_way: ShortWay, caller: Caller | None) -> Handler:
         """Return the handler of a unary method for a caller, with metrics and traces around it where they are on."""
         execute = self.executor.execute
-        short_way = self.executor.short_way(operation) or _declines
 
         async def handle(data: bytes, context: Context) -> bytes:
             try:
@@ -86,16 +85,21 @@ class UnaryMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # only the
         self._answering = answering
         self._caller_of = caller_of
         self._operations = {
-            f"/{each.method.containing_service.full_name}/{each.method.name}": each for each in operations
+            f"/{each.method.containing_service.full_name}/{each.method.name}": (
+                each,
+                answering.executor.short_way(each) or _declines,
+            )
+            for each in operations
         }
         self._handlers: dict[tuple[str, str | None], grpc.RpcMethodHandler[bytes, bytes]] = {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         """Return the handler of a call, or None for a method that isn't among these."""
         method = handler_call_details.method
-        operation = self._operations.get(method)
-        if operation is None:
+        found = self._operations.get(method)
+        if found is None:
             return None
+        operation, short_way = found
         try:
             caller = self._caller_of(handler_call_details.invocation_metadata or ())
         except Exception as error:  # noqa: BLE001 - the edge of the process: nothing may leave without a status
@@ -105,7 +109,7 @@ class UnaryMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # only the
         if handler is None:
             if len(self._handlers) >= _HANDLERS_MAX:
                 self._handlers.clear()
-            unary = self._answering.unary(operation, caller)
+            unary = self._answering.unary(operation, short_way, caller)
             handler = self._handlers[name] = grpc.unary_unary_rpc_method_handler(unary)
         return handler
 

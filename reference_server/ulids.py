@@ -7,7 +7,8 @@ for a record whose id is greater than all that it holds.
 from __future__ import annotations
 
 import time
-from itertools import pairwise
+from itertools import count, pairwise
+from threading import Lock
 
 from ulid_transform import ulid_at_time
 
@@ -18,27 +19,40 @@ _PLACES = {pair: place for place, pair in enumerate(_PAIRS)}
 
 
 class Ulids:
-    """Gives out ULIDs, each greater than the one before. For one thread, as the event loop is."""
+    """Gives out ULIDs, each greater than the one before and none twice, whichever threads ask.
+
+    They come in series: digits, and the two that are counted on behind them. `next` of a count is one step for the
+    interpreter, so only the beginning of a series needs a lock.
+    """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._millisecond = -1
-        self._front = ""
-        """All but the last two digits of the last one."""
-        self._place = 0
-        """Of the next one's last two digits."""
+        self._series = ("", count(len(_PAIRS)))
 
     def __call__(self) -> str:
         """Return the next one: of this millisecond if it is a new one, else the last one plus one."""
         now = time.time_ns() // 1_000_000
         if now > self._millisecond:
-            self._millisecond = now
-            ulid = ulid_at_time(now / 1000).lower()
-            self._front, self._place = ulid[:-2], _PLACES[ulid[-2:]]
-        elif self._place == len(_PAIRS):
-            self._front, self._place = _incremented(self._front), 0
-        end = _PAIRS[self._place]
-        self._place += 1
-        return self._front + end
+            self._begin(now)
+        while True:
+            front, places = self._series
+            place = next(places)
+            if place < len(_PAIRS):
+                return front + _PAIRS[place]
+            self._go_on_from(front)
+
+    def _begin(self, millisecond: int) -> None:
+        with self._lock:
+            if millisecond > self._millisecond:
+                ulid = ulid_at_time(millisecond / 1000).lower()
+                self._series = (ulid[:-2], count(_PLACES[ulid[-2:]]))
+                self._millisecond = millisecond
+
+    def _go_on_from(self, front: str) -> None:
+        with self._lock:
+            if self._series[0] == front:
+                self._series = (_incremented(front), count())
 
 
 def _incremented(ulid: str) -> str:

@@ -25,8 +25,12 @@ _Waiting = tuple[Batch, "asyncio.Future[int]"]
 class AsyncGroupCommitter:
     """Commits from the coroutines of one event loop through one thread. The store stays the caller's to close."""
 
-    def __init__(self, store: CommitsMany, group_max: int = GROUP_MAX) -> None:
+    def __init__(
+        self, store: CommitsMany, group_max: int = GROUP_MAX, after_write: Callable[[], None] = lambda: None
+    ) -> None:
+        """`after_write` is called after each write that didn't fail as a whole, whoever still waits for it."""
         self._store = store
+        self._after_write = after_write
         self._stage = store.stage if isinstance(store, StagesWrites) else None
         self._group_max = group_max
         self._waiting: deque[_Waiting] = deque()
@@ -111,6 +115,8 @@ class AsyncGroupCommitter:
         else:
             self._write_next()
         failure = done.exception()
+        if failure is None:
+            self._after_write()
         tell(group, done.result() if failure is None else [failure] * len(group))
 
 

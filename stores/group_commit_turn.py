@@ -7,7 +7,7 @@ costs however small it is: one call of the engine, one record in its log, one ro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stores.contract import Batch, StoreClosed
 from stores.group_commit import CommitsMany
@@ -16,8 +16,10 @@ from stores.group_commit import CommitsMany
 class TurnCommitter:
     """Commits from the coroutines of one event loop, on the loop. The store stays the caller's to close."""
 
-    def __init__(self, store: CommitsMany) -> None:
+    def __init__(self, store: CommitsMany, after_write: Callable[[], None] = lambda: None) -> None:
+        """`after_write` is called after each write that didn't fail as a whole, whoever still waits for it."""
         self._store = store
+        self._after_write = after_write
         self._waiting: list[tuple[Batch, asyncio.Future[int]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         """Where the next write is scheduled."""
@@ -56,9 +58,11 @@ class TurnCommitter:
 
     def _outcomes(self, batches: list[Batch]) -> Sequence[int | BaseException]:
         try:
-            return self._store.commit_many(batches)
+            outcomes = self._store.commit_many(batches)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is each caller's to handle
             return [error] * len(batches)
+        self._after_write()
+        return outcomes
 
 
 def tell(group: list[tuple[Batch, asyncio.Future[int]]], outcomes: Sequence[int | BaseException]) -> None:

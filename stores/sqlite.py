@@ -38,7 +38,7 @@ from stores.files import FileLock, make_folder, size_of
 from stores.gate import Gate
 from stores.indexing import KINDS, Schema, kind_of
 from stores.layout import checksum_of
-from stores.planning import Held, Plan, attempt, check_id, check_key
+from stores.planning import Held, Holdings, Plan, attempt, check_id, check_key
 from stores.sqlite_connections import (
     BUSY_TIMEOUT_MS,
     Connections,
@@ -111,31 +111,26 @@ class SqliteStore:
             with self._lock:
                 if all(map(only_creates, batches)):
                     with suppress(Taken):
-                        return self._commit_untaken(batches)
-                return self._commit_planned(batches)
+                        return self._commit(batches, Untaken(self))
+                return self._commit(batches, self)
         finally:
             self._gate.leave()
 
-    def _commit_untaken(self, batches: Sequence[Batch]) -> list[int | StoreError]:
-        """Commit creations that nothing stands in the way of. Raises Taken when something does, in whatever way."""
+    def _commit(self, batches: Sequence[Batch], holdings: Holdings) -> list[int | StoreError]:
+        """Commit what a plan over `holdings` comes to. Raises Taken if those are `Untaken` and something is taken."""
+        unread = holdings is not self
         with self._transaction():
-            plan = Plan(self._schema, Untaken(self), self._codec, self._position, self._revision)
+            plan = Plan(self._schema, holdings, self._codec, self._position, self._revision)
             outcomes = [attempt(plan, batch) for batch in batches]
-            if any(isinstance(outcome, StoreError) for outcome in outcomes):
+            if unread and any(isinstance(outcome, StoreError) for outcome in outcomes):
                 raise Taken  # what it is refused for may not be the first thing that is wrong with it
             try:
-                self._write(plan)
+                if plan.changes:
+                    self._write(plan)
             except sqlite3.IntegrityError as error:
-                raise Taken from error
-        self._position, self._revision = plan.position, plan.revision
-        return outcomes
-
-    def _commit_planned(self, batches: Sequence[Batch]) -> list[int | StoreError]:
-        with self._transaction():
-            plan = Plan(self._schema, self, self._codec, self._position, self._revision)
-            outcomes = [attempt(plan, batch) for batch in batches]
-            if plan.changes:
-                self._write(plan)
+                if unread:
+                    raise Taken from error
+                raise
         self._position, self._revision = plan.position, plan.revision
         return outcomes
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -33,8 +33,10 @@ from reference_server.kinds import SYSTEM_ID
 _BEARER = "bearer "
 _KEYS = {"id", "token", "token_sha256", "operator", "admin_of", "member_of"}
 _SHA256_HEX_LENGTH = 64
-_MET_HASH_BYTES = 32
 _SECRET_BYTES = 32
+
+
+Metadata = Iterable[tuple[str, str | bytes]]
 
 
 class TokenFileError(Exception):
@@ -142,7 +144,7 @@ class TokenFile:
 
     def caller_of(self, token: str) -> Caller | None:
         """Return the caller of a token, or None."""
-        known = blake2b(self._secret + token.encode(), digest_size=_MET_HASH_BYTES).digest()
+        known = blake2b(self._secret + token.encode()).digest()
         caller = self._met.get(known)
         if caller is None:
             caller = self.table.callers.get(digest(token))
@@ -159,7 +161,7 @@ class KnowsCallers(Protocol):
         ...
 
 
-def bearer_token(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
+def bearer_token(metadata: Metadata) -> str | None:
     """Return the token in `authorization: Bearer <token>` of a request's metadata, or None."""
     for key, value in metadata:
         if key == "authorization":
@@ -168,13 +170,17 @@ def bearer_token(metadata: Iterable[tuple[str, str | bytes]]) -> str | None:
     return None
 
 
-def caller_by_token(sources: Iterable[KnowsCallers], metadata: Iterable[tuple[str, str | bytes]]) -> Caller | None:
-    """Return the caller that the first of the sources knows by the request's bearer token, or None."""
-    token = bearer_token(metadata)
-    if not token:
+def by_token(sources: Iterable[KnowsCallers]) -> Callable[[Metadata], Caller | None]:
+    """Return how a caller is found by the bearer token of a request: the first source that knows it says who."""
+    askings = [source.caller_of for source in sources]
+
+    def caller_of(metadata: Metadata) -> Caller | None:
+        token = bearer_token(metadata)
+        if token:
+            for asking in askings:
+                caller = asking(token)
+                if caller is not None:
+                    return caller
         return None
-    for source in sources:
-        caller = source.caller_of(token)
-        if caller is not None:
-            return caller
-    return None
+
+    return caller_of

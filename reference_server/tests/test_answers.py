@@ -111,7 +111,7 @@ def test_a_caller_who_leaves_during_the_write_leaves_no_old_answer(oss: Bench) -
             await go_on.wait()
             return oss.store.commit(batch)
 
-    executor = Executor(oss.store, oss.application.rules, Slow(oss.store), lambda: None)
+    executor = Executor(oss.store, oss.application.rules, Slow(oss.store))
     operations = oss.application.rules.operations
     way = executor.short_way(operations["agent-get"])
     assert way is not None

@@ -12,7 +12,9 @@ import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
+from reference_server.authorization.model import Ref, Statement
 from reference_server.background import Chores
+from reference_server.bootstrap import build, ensure_statements
 from reference_server.call import Caller
 from reference_server.config import ServerConfig
 from reference_server.errors import OutOfRange
@@ -20,6 +22,9 @@ from reference_server.events.relay import FileSink, Relay
 from reference_server.events.retention import clear_old_events
 from reference_server.events.watch import Watcher
 from reference_server.tests.conftest import Bench, agent
+from stores.contract import Batch, StoreError
+from stores.group_commit_async import AsyncGroupCommitter
+from stores.registry import open_store
 
 
 class FailingSink:
@@ -120,3 +125,55 @@ def test_what_is_committed_while_an_event_is_taken_is_not_missed(cloud: Bench) -
         raise AssertionError("the watch ended")
 
     assert asyncio.run(watched()) == 4
+
+
+def test_a_watch_of_one_resource_has_its_events_only(cloud: Bench) -> None:
+    made = [cloud.call("agent-create", agent(f"Agent {number}"), "max") for number in range(3)]
+    application = cloud.application
+    watcher = Watcher(cloud.store, application.wakeup, application.rules.authorizer, Caller("max"))
+    request = WatchRequest(subject=made[1].metadata.id)
+
+    async def watched() -> list[WatchResponse]:
+        # Whoever takes the one event there is lets the watch end.
+        seen: list[WatchResponse] = []
+        async with asyncio.timeout(10):
+            async for response in watcher.responses(request, lambda: len(seen) > 1):
+                seen.append(response)
+                application.wakeup.set()
+        return seen
+
+    bookmark, only = asyncio.run(watched())
+    assert not bookmark.HasField("event")
+    assert only.event.subject == made[1].metadata.id
+    assert Agent.FromString(only.event.data.value) == made[1]
+
+
+def test_a_create_whose_caller_leaves_while_it_is_written_wakes_the_watchers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(f"sqlite:{tmp_path / 'db'}?durability=durable") as store:
+        application = build(ServerConfig(profile="cloud"), store)
+        create = application.rules.operations["agent-create"]
+        member = Statement(Ref("identity_account", "max"), "member", Ref("organization", "acme"))
+        ensure_statements(store, application.rules, [member])
+        begun, begin = asyncio.Event(), AsyncGroupCommitter._begin
+
+        def tell(committer: AsyncGroupCommitter, batches: list[Batch]) -> asyncio.Future[list[int | StoreError]]:
+            begun.set()
+            return begin(committer, batches)
+
+        monkeypatch.setattr(AsyncGroupCommitter, "_begin", tell)
+
+        async def scene() -> None:
+            before = application.wakeup.commits
+            call = application.executor.execute(create, agent().SerializeToString(), Caller("max"))
+            leaving = asyncio.ensure_future(call)
+            await begun.wait()
+            leaving.cancel()
+            async with asyncio.timeout(10):
+                await application.wakeup.wait(before)
+            assert leaving.cancelled()
+
+        asyncio.run(scene())
+        assert store.count("agent") == 1
+        application.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import threading
 
 import pytest
 
@@ -25,6 +27,20 @@ def test_a_clock_that_goes_back_makes_none_that_is_smaller(monkeypatch: pytest.M
     assert made == sorted(set(made))
     assert len({each[:10] for each in made[:4]}) == 1
     assert made[4][:10] > made[0][:10]
+
+
+def test_threads_get_different_ones() -> None:
+    before, new, made = sys.getswitchinterval(), Ulids(), list[list[str]]()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=lambda: made.append([new() for _ in range(20_000)])) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert len({each for part in made for each in part}) == 80_000
 
 
 @pytest.mark.parametrize(

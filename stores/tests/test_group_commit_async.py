@@ -134,6 +134,32 @@ def test_a_caller_cancelled_during_its_write_leaves_the_others_their_answers() -
     assert run(scene).store.count("agent") == 2
 
 
+def test_a_write_is_told_of_though_its_caller_has_left_and_a_failed_one_is_not() -> None:
+    held, told = HeldStore(), list[int]()
+    group = AsyncGroupCommitter(held, after_write=lambda: told.append(len(held.sizes)))
+
+    async def scene() -> None:
+        leaving = asyncio.ensure_future(group.commit([put("a")]))
+        await begun(held)
+        leaving.cancel()
+        held.go.release()
+        held.go.release()
+        await group.commit([put("b")])
+        assert told == [1, 2]
+        held.error = StoreUnavailable("disk full")
+        held.go.release()
+        with pytest.raises(StoreUnavailable):
+            await group.commit([put("c")])
+
+    async def play() -> None:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await scene()
+        group.close()
+
+    asyncio.run(play())
+    assert told == [1, 2]
+
+
 def test_after_close_batches_are_refused() -> None:
     async def scene(_: HeldStore, group: AsyncGroupCommitter) -> None:
         group.close()

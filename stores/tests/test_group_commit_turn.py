@@ -38,6 +38,20 @@ def test_all_of_a_turn_go_in_one_write() -> None:
     assert store.sizes == [20, 1]
 
 
+def test_each_write_is_told_of_once_and_a_failed_one_is_not() -> None:
+    async def scene() -> None:
+        await asyncio.gather(*(group.commit([put(f"a{number}")]) for number in range(3)))
+        assert written == [3]
+        store.error = StoreUnavailable("disk full")
+        with pytest.raises(StoreUnavailable):
+            await group.commit([put("b")])
+        assert written == [3]
+
+    store, written = Counting(), list[int]()
+    group = TurnCommitter(store, lambda: written.append(store.sizes[-1]))
+    asyncio.run(scene())
+
+
 def test_a_failing_batch_fails_alone() -> None:
     async def scene() -> None:
         same = [group.commit([put("a", slug=f"s{number}", when="absent")]) for number in range(2)]

@@ -70,10 +70,8 @@ def reference(
         rules = application.rules if tracer is None else replace(application.rules, tracer=tracer)
         # Some sins write behind the executor's back; what it remembers would hide what they did.
         answers = Answers() if operations is OPERATIONS else Answers(bytes_max=0)
-        committer, wake = application.committer, application.wakeup.set
-        application = replace(
-            application, rules=rules, executor=Executor(application.store, rules, committer, wake, answers=answers)
-        )
+        executor = Executor(application.store, rules, application.committer, answers=answers)
+        application = replace(application, rules=rules, executor=executor)
         with _served(config, application) as address:
             yield address
 
