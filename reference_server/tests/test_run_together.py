@@ -145,6 +145,9 @@ def test_policies_of_different_sorts_are_not_taken_for_alike(cloud: Bench) -> No
         grant(state, work, resource, ((principal, relation),))
     staged = [statement_of(policy_of(each).spec) for each in work.batch() if isinstance(each, Put)]
     assert staged == [*statements, *reversed(statements)]
+    for each in work.batch():
+        assert isinstance(each, Put)
+        assert each.keys == keys_of(KINDS["iam_policy"], Put("iam_policy", each.id, policy_of(each)))
 
 
 def test_bytes_given_with_a_resource_do_not_outlive_its_change(cloud: Bench) -> None:

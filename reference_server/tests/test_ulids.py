@@ -43,6 +43,17 @@ def test_threads_get_different_ones() -> None:
     assert len({each for part in made for each in part}) == 80_000
 
 
+def test_two_threads_at_the_end_of_a_series_begin_one_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time_ns", lambda: 2_000_000_000)
+    new = Ulids()
+    new()
+    front, _ = new._series
+    new._go_on_from(front)
+    first = new()
+    new._go_on_from(front)
+    assert new() > first
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [("01a", "01b"), ("019", "01a"), ("01h", "01j"), ("01z", "020"), ("0zz", "100")]
 )

@@ -57,6 +57,24 @@ def test_what_comes_in_one_turn_of_the_loop_goes_in_one() -> None:
     assert run(scene).sizes == [5, 1]
 
 
+def test_what_came_in_one_turn_begins_one_write_and_no_second_beside_it() -> None:
+    async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
+        futures = [asyncio.get_running_loop().create_future() for _ in range(3)]
+        for number in range(2):
+            group.submit([put(f"a{number}")], futures[number])
+        await begun(held)
+        group.submit([put("b")], futures[2])
+        for _ in range(3):
+            await asyncio.sleep(0)
+        waiting = len(group._waiting)
+        held.go.release()
+        held.go.release()
+        assert await asyncio.gather(*futures) == [1, 2, 3]
+        assert waiting == 1, "it waits for the write under way"
+
+    assert run(scene).sizes == [2, 1]
+
+
 def test_a_write_that_has_not_begun_at_close_is_refused() -> None:
     async def scene(held: HeldStore, group: AsyncGroupCommitter) -> None:
         future = asyncio.get_running_loop().create_future()
