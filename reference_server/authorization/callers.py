@@ -144,12 +144,14 @@ class TokenFile:
 
     def caller_of(self, token: str) -> Caller | None:
         """Return the caller of a token, or None."""
+        # Taken before the table is: `refresh`, in another thread, may end in between, and then this one is forgotten.
+        met = self._met
         known = blake2b(self._secret + token.encode()).digest()
-        caller = self._met.get(known)
+        caller = met.get(known)
         if caller is None:
             caller = self.table.callers.get(digest(token))
             if caller is not None:
-                self._met[known] = caller
+                met[known] = caller
         return caller
 
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from reference_server.authorization.callers import (
+    CallerTable,
     TokenFile,
     TokenFileError,
     bearer_token,
@@ -147,6 +149,23 @@ def test_a_broken_file_keeps_the_callers_read_before(tmp_path: Path) -> None:
     with pytest.raises(TokenFileError):
         tokens.refresh()
     assert tokens.caller_of("t") == Caller("a")
+
+
+def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text("[[callers]]\nid='a'\ntoken='t'", encoding="utf-8")
+    tokens = TokenFile(path)
+    tokens.refresh()
+
+    class Revoked(dict[bytes, Caller]):
+        def get(self, key: bytes, default: Any = None) -> Any:
+            path.write_text("", encoding="utf-8")
+            assert tokens.refresh()
+            return super().get(key, default)
+
+    tokens.table = CallerTable(Revoked(tokens.table.callers), ())
+    assert tokens.caller_of("t") == Caller("a"), "it was right when it was asked for"
+    assert tokens.caller_of("t") is None
 
 
 @pytest.mark.parametrize(
