@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Hashable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.ai.stigmer.commons.apiresource.status_pb2 import ApiResourceAudit
+from reference_server.clock import Clock
 
 
 def created(actor_id: str, now: Timestamp) -> ApiResourceAudit:
@@ -31,24 +31,27 @@ def updated(audit: ApiResourceAudit, actor_id: str, now: Timestamp) -> None:
     spec.event = "updated"
 
 
-@dataclass(slots=True)
-class Moment:
-    """The one instant at which all happens that is done in one go: a request, or requests that gathered."""
+class Instant:
+    """The one moment at which everything happens that a group of requests does. The clock is read on first use."""
 
-    _instant: Timestamp | None = None
-    _audits: dict[str, ApiResourceAudit] = field(default_factory=dict)
-    parts: dict[Hashable, bytes] = field(default_factory=dict)
-    """Wire bytes of what is the same in all that is made at this instant, by whoever makes it."""
+    __slots__ = ("_audits", "_clock", "_time", "shared")
 
-    def instant(self, now: Callable[[], Timestamp]) -> Timestamp:
-        """Return the instant; the first who asks reads the clock. To be copied."""
-        if self._instant is None:
-            self._instant = now()
-        return self._instant
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._time: Timestamp | None = None
+        self._audits: dict[str, ApiResourceAudit] = {}
+        self.shared: dict[Hashable, bytes] = {}
+        """Wire bytes that are the same in all that is made at this moment, by whoever makes them."""
 
-    def audit_of_creation(self, actor_id: str, now: Callable[[], Timestamp]) -> ApiResourceAudit:
-        """Return the audit of what an actor creates at this instant. To be copied."""
+    def time(self) -> Timestamp:
+        """Return the time. The caller must copy it."""
+        if self._time is None:
+            self._time = self._clock.now()
+        return self._time
+
+    def audit_of_creation(self, actor_id: str) -> ApiResourceAudit:
+        """Return the audit of what an actor creates at this moment. The caller must copy it."""
         audit = self._audits.get(actor_id)
         if audit is None:
-            audit = self._audits[actor_id] = created(actor_id, self.instant(now))
+            audit = self._audits[actor_id] = created(actor_id, self.time())
         return audit

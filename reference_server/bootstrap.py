@@ -6,19 +6,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from opentelemetry.trace import Tracer
+
+from reference_server.audit import Instant
+from reference_server.authorization.authorizer import Authorizer
 from reference_server.authorization.callers import KnowsCallers, TokenFile
 from reference_server.authorization.jwt_callers import JwtCallers
-from reference_server.authorization.model import Authorizer, Statement
+from reference_server.authorization.model import SYSTEM, RelationTuple
 from reference_server.authorization.policies import StoredPolicies, grant
-from reference_server.call import SYSTEM, Clock, Profile, Rules, State
+from reference_server.clock import Clock
 from reference_server.config import ServerConfig
-from reference_server.events.watch import Wakeup
-from reference_server.executor import Committer, Executor, committer_for
-from reference_server.pipeline import Operation
+from reference_server.execution.executor import Executor
+from reference_server.execution.write_queue import WriteQueue
+from reference_server.fast import with_fast_paths
+from reference_server.pipeline import Operation, ServerContext
 from reference_server.pipelines import OPERATIONS
-from reference_server.servicers import CallerOf, caller_source
+from reference_server.profile import Profile
 from reference_server.tracing import Tracing, start_tracing
+from reference_server.transport.servicers import CallerOf, caller_source
 from reference_server.unit_of_work import UnitOfWork
+from stores.contract import Operation as StoreOperation
 from stores.contract import Store
 
 
@@ -26,29 +33,42 @@ from stores.contract import Store
 class Application:
     """A server without its sockets."""
 
-    store: Store
-    rules: Rules
     executor: Executor
-    committer: Committer
-    wakeup: Wakeup
     tokens: TokenFile | None
     caller_of: CallerOf
     tracing: Tracing | None
 
+    @property
+    def store(self) -> Store:
+        """The store; it stays its opener's to close."""
+        return self.executor.store
+
+    @property
+    def queue(self) -> WriteQueue:
+        """What everything that writes goes through."""
+        return self.executor.queue
+
+    @property
+    def context(self) -> ServerContext:
+        """What is the same for every request."""
+        return self.executor.context
+
     def operations(self) -> Iterable[Operation]:
         """Return the operations that the profile offers."""
-        return self.rules.operations.values()
+        return self.context.operations.values()
 
-    def refresh_callers(self) -> bool:
-        """Read the token file if it changed and make sure of its memberships. Raises TokenFileError."""
+    async def refresh_callers(self) -> bool:
+        """Read the token file if it changed and make sure of its memberships. Raises TokenFileError, StoreError."""
         if self.tokens is None or not self.tokens.refresh():
             return False
-        ensure_statements(self.store, self.rules, self.tokens.table.statements)
+        missing = missing_policies(self.store, self.context.clock, self.tokens.table.memberships)
+        if missing:
+            await self.queue.commit(missing)
         return True
 
     def close(self) -> None:
-        """Finish the commits under way and send the last traces; the store stays open, it is its opener's."""
-        self.committer.close()
+        """Finish the write under way and send the last traces; the store stays open."""
+        self.queue.close()
         if self.tracing is not None:
             self.tracing.close()
 
@@ -59,39 +79,30 @@ def build(
     *,
     clock: Clock | None = None,
     operations: Mapping[str, Operation] = OPERATIONS,
+    tracer: Tracer | None = None,
 ) -> Application:
-    """Put an application together over an open store. Raises TokenFileError, ConfigError."""
+    """Put an application together over an open store; it has no callers before `refresh_callers`.
+
+    `tracer` is for tests; a configuration with an `otlp_endpoint` makes its own. Raises TokenFileError, ConfigError.
+    """
     profile = Profile(config.profile)
     offered = {name: each.for_profile(profile) for name, each in operations.items() if profile in each.profiles}
     tracing = start_tracing(config.otlp_endpoint)
-    rules = Rules(profile, offered, clock or Clock(), Authorizer(), tracing.tracer if tracing else None)
-    wakeup = Wakeup()
-    committer = committer_for(store, wakeup.set)
+    context = ServerContext(profile, offered, clock or Clock(), Authorizer(), tracing.tracer if tracing else tracer)
+    if config.fast_paths:
+        context = with_fast_paths(context, store)
     tokens = TokenFile(Path(config.tokens)) if profile is Profile.CLOUD and config.tokens else None
     sources: list[KnowsCallers] = [tokens] if tokens is not None else []
     if config.jwt_jwks:
         sources.append(JwtCallers(Path(config.jwt_jwks), config.jwt_issuer, config.jwt_audience))
-    application = Application(
-        store=store,
-        rules=rules,
-        executor=Executor(store, rules, committer),
-        committer=committer,
-        wakeup=wakeup,
-        tokens=tokens,
-        caller_of=caller_source(profile, sources),
-        tracing=tracing,
-    )
-    application.refresh_callers()
-    return application
+    executor = Executor(store, context, WriteQueue(store, context))
+    return Application(executor, tokens, caller_source(profile, sources), tracing)
 
 
-def ensure_statements(store: Store, rules: Rules, statements: Iterable[Statement]) -> None:
-    """Store a policy for each statement that none makes yet."""
-    bootstrap = rules.operations["iam-policy-bootstrap"]
-    work = UnitOfWork(store)
-    state = State(rules, bootstrap, None, SYSTEM)
-    for statement in dict.fromkeys(statements):
-        if not StoredPolicies(work).holds(statement):
-            principal, relation, resource = statement
-            grant(state, work, resource, ((principal, relation),))
-    store.commit(work.batch())
+def missing_policies(store: Store, clock: Clock, memberships: Iterable[RelationTuple]) -> list[StoreOperation]:
+    """Return what stores a policy for each membership that none says yet."""
+    work = UnitOfWork(store, Instant(clock))
+    for each in dict.fromkeys(memberships):
+        if not StoredPolicies(work).holds(each):
+            grant(work, clock, SYSTEM, each.resource, ((each.principal, each.relation),))
+    return work.batch()

@@ -38,6 +38,7 @@ def serve(
     otlp_endpoint: Annotated[str | None, typer.Option(help="Send traces to this OTLP collector.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     reflection: Annotated[bool | None, typer.Option("--reflection/--no-reflection", help="Server reflection.")] = None,
+    fast_paths: Annotated[bool | None, typer.Option("--fast-paths/--no-fast-paths", help="Fast paths.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")] = None,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print the settings in force and end.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from reference_server.call import Profile
+from reference_server.profile import Profile
 from reference_server.telemetry import LEVELS
 
 ENVIRONMENT_PREFIX = "PARITY_SERVER_"
@@ -59,6 +59,8 @@ class ServerConfig:
     """Send traces there (OTLP over gRPC, http://host:4317); empty: no traces."""
     log_level: str = "info"
     reflection: bool = True
+    fast_paths: bool = True
+    """Answer as fast as this server can; off: as plainly as it reads. The answers are the same."""
 
     def checked(self) -> ServerConfig:
         """Return the configuration itself if it makes sense as a whole. Raises ConfigError."""

@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.trace import Tracer
 
+from reference_server.authorization.authorizer import Authorizer
+from reference_server.authorization.model import SYSTEM, Caller
 from reference_server.authorization.requirements import Requirement, requirement_of
-from reference_server.call import Profile, State
+from reference_server.clock import Clock
 from reference_server.kinds import ResourceKind
+from reference_server.profile import Profile
 from reference_server.unit_of_work import UnitOfWork
+from stores.contract import Batch, Record
 
 _COMMANDS = "CommandController"
 """How the wire contract's services end whose methods change something."""
+
+
+class State(NamedTuple):
+    """What one step hands to the next.
+
+    `request` is the message as it came and belongs to the pipeline. `caller` is None in the cloud profile when the
+    request came without credentials that anybody knows. `resource` is the new state of what the operation is about
+    (for reads and deletes: the stored one), `existing` the stored record that the operation starts from, `candidates`
+    what a reference may mean. `response` is a message, or the stored wire bytes where they can go out as they are.
+    """
+
+    context: ServerContext
+    operation: Operation
+    request: Any
+    caller: Caller | None
+    resource: Any = None
+    id_is_chosen: bool = False
+    """The client chose the id of the new resource."""
+    existing: Record | None = None
+    candidates: tuple[Record, ...] = ()
+    response: Message | bytes | None = None
+
+    def with_resource(self, resource: Any) -> State:  # noqa: ANN401 - a message of the operation's kind
+        """Return the state with another resource. `_replace` takes twice as long, and most steps end with one."""
+        return State(*self[:4], resource, *self[5:])
+
+    def with_response(self, response: Message | bytes) -> State:
+        """Return the state with an answer."""
+        return State(*self[:8], response)
+
+    @property
+    def actor(self) -> Caller:
+        """The caller, once Authorize has let it pass; the system where nobody is asked."""
+        return self.caller or SYSTEM
+
+
 StepFunction = Callable[[State, UnitOfWork], State]
 
 
@@ -65,9 +107,41 @@ def operation(
     return Operation(name, kind, method, steps, request_type, response_type, requirement, profiles, writes)
 
 
+EarlyAnswer = Callable[[bytes, Caller | None], bytes | None]
+"""From a request's bytes and its caller to the response's bytes; None: ask the pipeline."""
+
+
+class WriteObserver(Protocol):
+    """Who has to know of batches that change or remove what is stored."""
+
+    def writing(self, batch: Batch) -> None:
+        """Hear that a batch may take effect from now on."""
+        ...
+
+    def written(self, batch: Batch) -> None:
+        """Hear that it has, or has failed. Called once for each `writing`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """What is the same for every request of a server."""
+
+    profile: Profile
+    operations: Mapping[str, Operation]
+    """By name, for example `agent-create`; with the steps that the profile has."""
+    clock: Clock
+    authorizer: Authorizer
+    tracer: Tracer | None = None
+    """Makes a span for each operation and step; None (the default) costs nothing."""
+    early_answers: Mapping[str, EarlyAnswer] = field(default_factory=dict)
+    """By operation: what may answer a request before the pipeline is asked. Empty without fast paths."""
+    observers: tuple[WriteObserver, ...] = ()
+
+
 def run_steps(state: State, work: UnitOfWork) -> State:
     """Run the steps of the state's operation in order. Whatever a step raises ends the operation."""
-    tracer = state.rules.tracer
+    tracer = state.context.tracer
     if tracer is not None:
         return _run_traced(tracer, state, work)
     for each in state.operation.steps:
@@ -84,61 +158,13 @@ def _run_traced(tracer: Tracer, state: State, work: UnitOfWork) -> State:
     return state
 
 
-@dataclass(frozen=True, slots=True)
-class NestedPipeline:
-    """The function of a step that runs another operation's steps in the same unit of work."""
-
-    begin: Callable[[State], State]
-    """Returns the state with which the other operation's pipeline begins."""
-
-    def __call__(self, state: State, work: UnitOfWork) -> State:
-        """Run the other operation's steps; the state goes on as it was."""
-        run_steps(self.begin(state), work)
-        return state
-
-
-@dataclass(slots=True)
-class Run:
-    """One request on its way through its steps beside others."""
-
-    state: State
-    work: UnitOfWork
-    failure: Exception | None = None
-    """What a step raised: it ended this run, and no other."""
-
-    def taken_failure(self) -> Exception | None:
-        """Return the failure and let go of it: its traceback leads back to the runs, and would keep all of them."""
-        failure, self.failure = self.failure, None
-        return failure
-
-
-def run_together(runs: Sequence[Run]) -> None:
-    """Run the steps of several requests of one operation: each step for all of them, then the next. Without spans.
-
-    What each comes to is what `run_steps` makes of it, as every run has a unit of work of its own; but a step's code
-    stays in the processor's caches while it is used.
-    """
-    for each in runs[0].state.operation.steps if runs else ():
-        if isinstance(each.run, NestedPipeline):
-            _run_nested(each.run, runs)
-        else:
-            advance(each.run, runs)
-        if any(run.failure for run in runs):
-            runs = [run for run in runs if run.failure is None]
-
-
-def advance(function: StepFunction, runs: Sequence[Run]) -> None:
-    """Apply a function to each run; what it raises ends that run only."""
-    for run in runs:
-        try:
-            run.state = function(run.state, run.work)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's alone
-            run.failure = error
-
-
-def _run_nested(nested: NestedPipeline, runs: Sequence[Run]) -> None:
-    within = [Run(run.state, run.work) for run in runs]
-    advance(lambda state, _: nested.begin(state), within)
-    run_together([each for each in within if each.failure is None])
-    for run, each in zip(runs, within, strict=True):
-        run.failure = each.taken_failure()
+@contextmanager
+def spans_of(context: ServerContext, operation: Operation) -> Iterator[None]:
+    """Record the spans of an operation and its steps around a block that stands for all of them."""
+    if context.tracer is None:
+        yield
+        return
+    with context.tracer.start_as_current_span(operation.name):
+        yield
+        for each in operation.steps:
+            context.tracer.start_span(each.name).end()

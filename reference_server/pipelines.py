@@ -19,12 +19,11 @@ from protos.ai.stigmer.agentic.environment.v1 import query_pb2 as environment_qu
 from protos.ai.stigmer.iam.iampolicy.v1 import command_pb2 as policy_command
 from protos.ai.stigmer.iam.iampolicy.v1 import query_pb2 as policy_query
 from protos.parity.v1 import list_pb2
-from reference_server.authorization import targets
-from reference_server.call import Profile
 from reference_server.kinds import AGENT, AGENT_INSTANCE, ENVIRONMENT, IAM_POLICY, ResourceKind
 from reference_server.pipeline import Operation, Step, operation, step
+from reference_server.profile import Profile
+from reference_server.steps import authorize, publish
 from reference_server.steps import policy_operations as policies
-from reference_server.steps.authorize import authenticate, authorize_candidates, authorize_on
 from reference_server.steps.build_update_state import build_update_state
 from reference_server.steps.check_duplicate import check_duplicate
 from reference_server.steps.continue_as_create_or_update import continue_as_create_or_update
@@ -39,7 +38,6 @@ from reference_server.steps.load_existing import load_existing, load_for_apply
 from reference_server.steps.load_parent_agent import load_parent_agent
 from reference_server.steps.load_target import load_existing_for_delete, load_target
 from reference_server.steps.persist import persist
-from reference_server.steps.publish import publish
 from reference_server.steps.resolve_slug import resolve_slug, resolve_slug_if_needed
 from reference_server.steps.send_response import send_response
 from reference_server.steps.set_defaults import set_defaults
@@ -54,26 +52,26 @@ CLOUD = Profile.CLOUD
 _VALIDATE = step(validate_field_constraints)
 _SEND = step(send_response)
 _TRANSFORM = step(transform_response, only=CLOUD)
-_AUTHENTICATE = step(authenticate, "Authorize", only=CLOUD)
+_AUTHENTICATE = step(authorize.authenticate, "Authorize", only=CLOUD)
 
 
-def _authorize(target: targets.Target = targets.by_option) -> Step:
-    return step(authorize_on(target), "Authorize", only=CLOUD)
+def _authorize(target: authorize.Target = authorize.by_option) -> Step:
+    return step(authorize.authorize_on(target), "Authorize", only=CLOUD)
 
 
 def _publish(event: str) -> Step:
-    return step(publish(event), "Publish", only=CLOUD)
+    return step(publish.STEPS[event], "Publish", only=CLOUD)
 
 
 AGENT_CREATE = (
     _VALIDATE,
-    _authorize(targets.by_owner_scope),
+    _authorize(authorize.by_owner_scope),
     step(resolve_slug),
     step(check_duplicate),
     step(set_defaults),
     step(persist),
     step(create_iam_policies, only=CLOUD),
-    step(create_default_instance, "CreateDefaultInstance"),
+    step(create_default_instance),
     step(update_agent_status_with_default_instance),
     _publish("created"),
     _TRANSFORM,
@@ -93,11 +91,11 @@ _MAKE = (
 
 AGENT_INSTANCE_CREATE = (_VALIDATE, _authorize(), step(load_parent_agent), *_MAKE)
 
-ENVIRONMENT_CREATE = (_VALIDATE, _authorize(targets.by_owner_scope), *_MAKE)
+ENVIRONMENT_CREATE = (_VALIDATE, _authorize(authorize.by_owner_scope), *_MAKE)
 
 UPDATE = (
     _VALIDATE,
-    _authorize(targets.by_id_or_slug),
+    _authorize(authorize.by_id_or_slug),
     step(resolve_slug_if_needed, "ResolveSlug"),
     step(load_existing),
     step(build_update_state),
@@ -131,7 +129,7 @@ GET = (_VALIDATE, _authorize(), step(load_target), _TRANSFORM, _SEND)
 GET_BY_REFERENCE = (
     _VALIDATE,
     step(load_by_reference),
-    step(authorize_candidates, "Authorize"),
+    step(authorize.authorize_candidates, "Authorize"),
     _TRANSFORM,
     _SEND,
 )
@@ -142,7 +140,7 @@ LIST = (_VALIDATE, _AUTHENTICATE, step(list_resources), _SEND)
 
 POLICY_CREATE = (
     _VALIDATE,
-    _authorize(targets.by_policy_resource),
+    _authorize(authorize.by_policy_resource),
     step(policies.check_duplicate_policy, "CheckDuplicate"),
     step(policies.build_policy, "SetDefaults"),
     step(persist),
@@ -158,7 +156,7 @@ POLICY_BOOTSTRAP = (
 
 POLICY_DELETE = (
     _VALIDATE,
-    _authorize(targets.by_policy_resource),
+    _authorize(authorize.by_policy_resource),
     step(policies.load_policy, "LoadExistingForDelete"),
     step(policies.delete_policy, "DeleteResource"),
     _SEND,
@@ -166,7 +164,7 @@ POLICY_DELETE = (
 
 POLICY_CLEANUP = (_VALIDATE, _authorize(), step(policies.cleanup_policies, "DeleteResource"), _SEND)
 
-POLICY_GET = (_VALIDATE, _authorize(targets.by_stored_policy), step(load_target), _SEND)
+POLICY_GET = (_VALIDATE, _authorize(authorize.by_stored_policy), step(load_target), _SEND)
 
 
 def _of_kind(
@@ -213,7 +211,7 @@ def _policies() -> tuple[Operation, ...]:
             method=queries["listAuthorizedResourceIds"],
             steps=(
                 _VALIDATE,
-                _authorize(targets.by_own_principal),
+                _authorize(authorize.by_own_principal),
                 step(policies.list_authorized_resource_ids),
                 _SEND,
             ),
@@ -223,7 +221,7 @@ def _policies() -> tuple[Operation, ...]:
             method=queries["listAuthorizedPrincipalIds"],
             steps=(
                 _VALIDATE,
-                _authorize(targets.by_policy_resource),
+                _authorize(authorize.by_policy_resource),
                 step(policies.list_authorized_principal_ids),
                 _SEND,
             ),

@@ -8,8 +8,8 @@ from protos.ai.stigmer.agentic.environment.v1.spec_pb2 import EnvironmentValue
 from reference_server.kinds import ResourceKind
 
 MASK = "***"
-_TAG = EnvironmentValue.DESCRIPTOR.fields_by_name["is_secret"].number << 3
-_TRUE = b"\x01"
+_SECRET = EnvironmentValue(is_secret=True).SerializeToString()
+_TAG, _TRUE = _SECRET[0], _SECRET[1:]
 """`is_secret: true` stands on the wire as these two bytes."""
 
 

@@ -17,14 +17,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from reference_server.background import background
+from reference_server.background_tasks import background_tasks
 from reference_server.bootstrap import Application, build
-from reference_server.call import Profile
 from reference_server.config import ConfigError, ServerConfig
 from reference_server.metrics import Metrics
-from reference_server.servicers import EVENT_SERVICE, Answering, EventServicer, UnaryMethods
+from reference_server.profile import Profile
 from reference_server.steps.validate_field_constraints import warm_up
 from reference_server.telemetry import log
+from reference_server.transport.servicers import EVENT_SERVICE, Answering, EventServicer, UnaryMethods
 from stores.contract import Store
 from stores.registry import open_store
 
@@ -46,9 +46,7 @@ class Server:
         self._config = config
         self._application = application
         self._health = HealthServicer()
-        self._events = EventServicer(
-            application.executor, application.caller_of, application.wakeup, config.watch_send_seconds
-        )
+        self._events = EventServicer(application.executor, application.caller_of, config.watch_send_seconds)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", config.max_message_bytes),
@@ -60,14 +58,15 @@ class Server:
         )
 
     async def start(self) -> str:
-        """Begin to serve; return the address, with the port that was taken. Raises ServerError."""
+        """Begin to serve; return the address, with the port that was taken. Raises ServerError, TokenFileError."""
+        await self._application.refresh_callers()
         operations = list(self._application.operations())
         services = {operation.method.containing_service.full_name for operation in operations}
         answering = Answering(self._application.executor, self._metrics())
         offered: list[grpc.GenericRpcHandler[bytes, bytes]] = [
             UnaryMethods(answering, self._application.caller_of, operations)
         ]
-        if self._application.rules.profile is Profile.CLOUD:
+        if self._application.context.profile is Profile.CLOUD:
             offered.append(self._events.handler())
             services.add(EVENT_SERVICE)
         self._server.add_generic_rpc_handlers(tuple(offered))
@@ -157,7 +156,7 @@ async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[st
     sys.setswitchinterval(_SWITCH_SECONDS)
     log().info("serving", address=address, profile=config.profile, store=config.store)
     on_ready(address)
-    async with background(config, application):
+    async with background_tasks(config, application):
         await stopping.wait()
         log().info("stopping", grace_seconds=config.grace_seconds)
     await server.stop()

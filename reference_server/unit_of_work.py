@@ -11,23 +11,24 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from reference_server.audit import Moment
-from reference_server.authorization.facts import Facts
+from reference_server.audit import Instant
+from reference_server.clock import Clock
 from stores.contract import Delete, IndexKey, Keys, Operation, Present, Put, Record, Store, Vacant
 from stores.indexing import KINDS
 
 _STAGED_REVISION = -1
+_CLOCK = Clock()
 
 
 class UnitOfWork:
     """Stages puts and deletes over a store and answers reads as if they had happened."""
 
-    __slots__ = ("_conditions", "_deletes", "_puts", "_store", "_wire", "facts", "moment", "rewrites")
+    __slots__ = ("_conditions", "_deletes", "_puts", "_store", "_wire", "instant", "rewrites")
 
-    def __init__(self, store: Store, facts: Facts | None = None, moment: Moment | None = None) -> None:
+    def __init__(self, store: Store, instant: Instant | None = None) -> None:
+        """`instant` is when it all happens; without one, when the first step asks for the time."""
         self._store = store
-        self.facts = Facts() if facts is None else facts
-        self.moment = Moment() if moment is None else moment
+        self.instant = Instant(_CLOCK) if instant is None else instant
         self._puts: dict[tuple[str, str], Put] = {}
         self._deletes: dict[tuple[str, str], Delete] = {}
         self._conditions: list[Vacant | Present] = []

@@ -99,10 +99,9 @@ def measure(
         table.add_row(what, f"{raw:.1f}", f"{whole:.1f}", f"{whole / raw:.2f}")
     if cost is not None:
         console.print(table)
-    alone, threads, coroutines = gain.alone_per_second, gain.threads_per_second, gain.coroutines_per_second
+    alone, together = gain.alone_per_second, gain.together_per_second
     console.print(
-        f"commits/s: {alone:.0f} from one writer, {threads:.0f} from {WRITERS} threads ({threads / alone:.1f}x), "
-        f"{coroutines:.0f} from {WRITERS} coroutines ({coroutines / alone:.1f}x)"
+        f"commits/s: {alone:.0f} from one writer, {together:.0f} from {WRITERS} writers ({together / alone:.1f}x)"
     )
     console.print(
         f"listing {lists.hits} of an organization: {lists.small_ms:.2f} ms among 1000, {lists.large_ms:.2f} ms among "

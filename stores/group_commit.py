@@ -1,141 +1,167 @@
-"""Many concurrent commits, one durable write.
+"""Group commit: batches that come while a write is under way, or in one turn of the event loop, share the next write.
 
-While one write waits for the disk, the next batches gather; then all of them go in one `commit_many`. A lone caller
-waits for nobody: the first batch in an idle queue is written at once.
+The group committer writes from one event loop. A durable store is written in a thread, which does nothing but wait for
+the disk; meanwhile the loop goes on, and the next batches wait. A relaxed store's writes are too short to be handed to
+a thread. What the loop itself does, planning included, takes no lock that is held through I/O: as long as the group
+committer is the only one who commits, no commit is under way while it plans.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections import deque
-from concurrent.futures import Future
-from typing import Protocol, Self
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from stores.contract import Batch, StoreClosed, StoreError, StoreUnavailable
+from stores.contract import Batch, Capabilities, Durability, Store, StoreClosed, StoreError
+from stores.prepared_write import PreparedWrite, PreparesWrites
 
 GROUP_MAX = 128
 """Batches in one write: beyond this the fsync's share of a commit is under 2 µs and only latency grows."""
-CLOSE_TIMEOUT_SECONDS = 30.0
 
-
-class CommitsMany(Protocol):
-    """The part of a Store that group commit needs."""
-
-    def commit_many(self, batches: list[Batch]) -> list[int | StoreError]:
-        """See `Store.commit_many`."""
-        ...
-
-
-class _Caller:
-    """A thread that waits in `commit`: a lock costs it a fraction of what a Future does, which can do much more."""
-
-    __slots__ = ("_answered", "_failure", "_outcome")
-
-    def __init__(self) -> None:
-        self._answered = threading.Lock()
-        self._answered.acquire()
-        self._outcome = 0
-        self._failure: BaseException | None = None
-
-    def set_running_or_notify_cancel(self) -> bool:
-        """See `Future`: who waits inside of `commit` can't cancel."""
-        return True
-
-    def set_result(self, outcome: int) -> None:
-        """See `Future`."""
-        self._outcome = outcome
-        self._answered.release()
-
-    def set_exception(self, failure: BaseException) -> None:
-        """See `Future`."""
-        self._failure = failure
-        self._answered.release()
-
-    def result(self) -> int:
-        """Wait for the outcome, once. Raises what the commit failed with."""
-        self._answered.acquire()
-        if self._failure is not None:
-            try:
-                raise self._failure
-            finally:
-                self._failure = None  # else its traceback, which leads here, keeps both
-        return self._outcome
-
-
-_Waiter = _Caller | Future[int]
+Outcomes = Sequence[int | BaseException]
+_Waiting = tuple[Batch, "asyncio.Future[int]"]
 
 
 class GroupCommitter:
-    """Commits from many threads through one background thread. The store stays the caller's to close, after this."""
+    """Commits for the coroutines of one event loop, in the order in which they ask. The store stays the caller's."""
 
-    def __init__(self, store: CommitsMany, group_max: int = GROUP_MAX) -> None:
+    def __init__(self, store: Store, group_max: int = GROUP_MAX) -> None:
         self._store = store
         self._group_max = group_max
-        self._waiting: deque[tuple[Batch, _Waiter]] = deque()
-        self._changed = threading.Condition()
+        self._waiting: deque[_Waiting] = deque()
+        self._thread = _thread_for(store.capabilities)
+        self._is_writing = False
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
-        self._thread.start()
+        self._watching: set[asyncio.Future[None]] = set()
+        self.version = 0
+        """Grows with each write that didn't fail as a whole, and with each `wake`. Read it before the store is read."""
 
-    def submit(self, batch: Batch) -> Future[int]:
-        """Queue a batch; the future gives what `Store.commit` returns or raises. Raises StoreClosed.
+    async def commit(self, batch: Batch) -> int:
+        """Commit with whatever else waits; return what `Store.commit` returns. Raises what it raises, StoreClosed.
 
-        A future can be cancelled until its batch is taken for writing. Batches of one thread are written in the
-        order of their submission.
+        A caller who is cancelled while its batch waits takes it back; once the write has begun the batch is written.
         """
-        future: Future[int] = Future()
-        self._queue(batch, future)
-        return future
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.submit(batch, future)
+        future.get_loop().call_soon(self.flush)
+        return await future
 
-    def commit(self, batch: Batch) -> int:
-        """Submit and wait: a drop-in for `Store.commit`."""
-        caller = _Caller()
-        self._queue(batch, caller)
-        return caller.result()
+    def submit(self, batch: Batch, future: asyncio.Future[int]) -> None:
+        """Let a batch wait for the next write, which `flush` begins. The future gets what `commit` returns."""
+        if self._closed:
+            future.set_exception(_closed())
+        else:
+            self._waiting.append((batch, future))
 
-    def _queue(self, batch: Batch, waiter: _Waiter) -> None:
-        with self._changed:
-            if self._closed:
-                raise StoreClosed("the group committer is closed", hint="submit before close")
-            self._waiting.append((batch, waiter))
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Write what is queued, then end the thread. Twice is no error. Raises StoreUnavailable if it hangs."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        self._thread.join(CLOSE_TIMEOUT_SECONDS)
-        if self._thread.is_alive():
-            raise StoreUnavailable("the group committer can't be closed: a write is still running")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._waiting and not self._closed:
-                    self._changed.wait()
-                if not self._waiting:
-                    return
-                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._group_max))]
-            group = [(batch, future) for batch, future in taken if future.set_running_or_notify_cancel()]
+    def flush(self) -> None:
+        """Begin to write what waits, unless a write is under way: then it is written next."""
+        while self._waiting and not self._is_writing:
+            group: list[_Waiting] = []
+            while self._waiting and len(group) < self._group_max:
+                batch, future = self._waiting.popleft()
+                if not future.done():
+                    group.append((batch, future))
             if group:
                 self._write(group)
 
-    def _write(self, group: list[tuple[Batch, _Waiter]]) -> None:
-        try:
-            outcomes = self._store.commit_many([batch for batch, _ in group])
-        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the callers, and the thread must live
-            for _, future in group:
-                future.set_exception(error)
+    async def wait_beyond(self, version: int) -> None:
+        """Wait until the version is greater; returns at once if it is already."""
+        if self.version > version:
             return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watching.add(future)
+        try:
+            await future
+        finally:
+            self._watching.discard(future)
+
+    def wake(self) -> None:
+        """Let all go on who wait for a write."""
+        self.version += 1
+        for future in self._watching:
+            if not future.done():
+                future.set_result(None)
+        self._watching.clear()
+
+    def close(self) -> None:
+        """Wait for the write under way, refuse or (in a relaxed store) write what waits. Twice is no error."""
+        if self._thread is None:
+            self.flush()
+        self._closed = True
+        if self._thread is not None:
+            self._thread.shutdown(wait=True)
+
+    # ---- one write
+
+    def _write(self, group: list[_Waiting]) -> None:
+        batches = [batch for batch, _ in group]
+        try:
+            if self._thread is None:
+                self._tell(group, self._store.commit_many(batches))
+                return
+            write, abandon = self._planned(batches)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is each caller's to handle
+            self._tell(group, error)
+            return
+        self._is_writing = True
+        try:
+            writing = asyncio.get_running_loop().run_in_executor(self._thread, write)
+        except RuntimeError:  # the thread is being shut down; the store must not stay locked for that
+            abandon()
+            self._is_writing = False
+            self._tell(group, _closed())
+            return
+        writing.add_done_callback(lambda done: self._written(group, done))
+
+    def _planned(self, batches: list[Batch]) -> tuple[Callable[[], Outcomes], Callable[[], None]]:
+        """Return what writes in the thread, and what lets go of the store instead."""
+        if not isinstance(self._store, PreparesWrites):
+            return lambda: self._store.commit_many(batches), lambda: None
+        prepared = self._store.prepare_write(batches)
+        return lambda: _written_out(prepared), prepared.abandon
+
+    def _written(self, group: list[_Waiting], done: asyncio.Future[Outcomes]) -> None:
+        """Begin the next write, then tell the callers: the disk works while they do."""
+        self._is_writing = False
+        if self._closed:
+            for _, future in self._waiting:
+                _resolve(future, _closed())
+            self._waiting.clear()
+        else:
+            self.flush()
+        failure = done.exception()
+        self._tell(group, done.result() if failure is None else failure)
+
+    def _tell(self, group: list[_Waiting], outcomes: Outcomes | BaseException) -> None:
+        """Give each caller the outcome of its batch; one error that is everybody's means that nothing was written."""
+        if isinstance(outcomes, BaseException):
+            outcomes = [outcomes] * len(group)
+        else:
+            self.wake()
         for (_, future), outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, StoreError):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+            _resolve(future, outcome)
+
+
+def _thread_for(capabilities: Capabilities) -> ThreadPoolExecutor | None:
+    if capabilities.persistent and capabilities.durability is Durability.DURABLE:
+        return ThreadPoolExecutor(1, thread_name_prefix="group-commit")
+    return None
+
+
+def _written_out(prepared: PreparedWrite) -> list[int | StoreError]:
+    prepared.write()
+    return prepared.outcomes
+
+
+def _resolve(future: asyncio.Future[int], outcome: int | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+def _closed() -> StoreClosed:
+    return StoreClosed("the group committer is closed", hint="commit before close")

@@ -46,7 +46,7 @@ from stores.keyvalue_reads import KeyValueReads
 from stores.keyvalue_rows import RowChanges, Rows
 from stores.keyvalue_tops import Tops
 from stores.planning import Plan, attempt
-from stores.staged import StagedWrite
+from stores.prepared_write import PreparedWrite
 
 COUNTERS_KNOWN_MAX = 4096
 
@@ -123,7 +123,7 @@ class KeyValueStore(KeyValueReads):
         """See `Store`."""
         return self._commit(batches)
 
-    def stage(self, batches: Sequence[Batch]) -> StagedWrite:
+    def prepare_write(self, batches: Sequence[Batch]) -> PreparedWrite:
         """Do `commit_many` up to the write itself, which another thread can do; until then no one else commits.
 
         Raises what `commit_many` raises before it writes. Then `write` or `abandon` of what it returns must be called.
@@ -142,15 +142,15 @@ class KeyValueStore(KeyValueReads):
         except BaseException:
             self._gate.leave()
             raise
-        return StagedWrite(planned.outcomes, partial(self._write_staged, planned, write), self._end_staged)
+        return PreparedWrite(planned.outcomes, partial(self._write_prepared, planned, write), self._end_prepared)
 
-    def _write_staged(self, planned: _Planned, write: Callable[[], None] | None) -> None:
+    def _write_prepared(self, planned: _Planned, write: Callable[[], None] | None) -> None:
         try:
             self._write(planned, write)
         finally:
-            self._end_staged()
+            self._end_prepared()
 
-    def _end_staged(self) -> None:
+    def _end_prepared(self) -> None:
         self._lock.release()
         self._gate.leave()
 

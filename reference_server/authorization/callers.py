@@ -25,8 +25,7 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import Any, Protocol
 
-from reference_server.authorization.model import PLATFORM, Ref, Statement
-from reference_server.call import Caller
+from reference_server.authorization.model import PLATFORM, Caller, Ref, RelationTuple
 from reference_server.errors import FieldViolation
 from reference_server.kinds import SYSTEM_ID
 
@@ -45,10 +44,10 @@ class TokenFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CallerTable:
-    """What a token file says: callers by the SHA-256 of their token, and the statements it asks for."""
+    """What a token file says: callers by the SHA-256 of their token, and the memberships it asks for."""
 
     callers: Mapping[bytes, Caller]
-    statements: tuple[Statement, ...]
+    memberships: tuple[RelationTuple, ...]
 
 
 def digest(token: str) -> bytes:
@@ -65,7 +64,7 @@ def parse_callers(text: str, where: str) -> CallerTable:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise TokenFileError(f"{where}: 'callers' must be a list of tables, each begun by [[callers]]")
     callers: dict[bytes, Caller] = {}
-    statements: list[Statement] = []
+    memberships: list[RelationTuple] = []
     for number, entry in enumerate(entries, 1):
         problem = _problem(entry)
         if problem is not None:
@@ -74,8 +73,8 @@ def parse_callers(text: str, where: str) -> CallerTable:
         if key in callers:
             raise TokenFileError(f"{where}: entry {number}: another entry has the same token; give each its own")
         callers[key] = Caller(entry["id"])
-        statements += _statements(entry)
-    return CallerTable(callers, tuple(statements))
+        memberships += _memberships(entry)
+    return CallerTable(callers, tuple(memberships))
 
 
 def _problem(entry: Mapping[str, Any]) -> FieldViolation | None:
@@ -103,13 +102,13 @@ def _names(value: object) -> bool:
     return isinstance(value, list) and all(_name(each) for each in value)
 
 
-def _statements(entry: Mapping[str, Any]) -> Iterable[Statement]:
+def _memberships(entry: Mapping[str, Any]) -> Iterable[RelationTuple]:
     account = Ref("identity_account", entry["id"])
     if entry.get("operator", False):
-        yield Statement(account, "operator", PLATFORM)
+        yield RelationTuple(account, "operator", PLATFORM)
     for relation, name in (("admin", "admin_of"), ("member", "member_of")):
         for org in entry.get(name, []):
-            yield Statement(account, relation, Ref("organization", org))
+            yield RelationTuple(account, relation, Ref("organization", org))
 
 
 class TokenFile:

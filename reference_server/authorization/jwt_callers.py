@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reference_server.authorization.callers import TokenFileError
-from reference_server.call import Caller
+from reference_server.authorization.model import Caller
 from reference_server.kinds import SYSTEM_ID
 
 # Asymmetric only: with a shared secret, whoever can verify a token could also make one.

@@ -5,7 +5,9 @@ Methods without an option stand in `WITHOUT_OPTION`, in the same form.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
@@ -25,6 +27,11 @@ class Requirement:
     field_path: str
     error_message: str
     resource_id: str = ""
+    id_in: Callable[[Any], str] = field(init=False, repr=False, compare=False)
+    """Returns the id at `field_path` of a request. Raises AttributeError for a request that hasn't that path."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id_in", attrgetter(self.field_path))
 
 
 WITHOUT_OPTION = {
@@ -57,15 +64,3 @@ def requirement_of(method: MethodDescriptor) -> Requirement | None:
         config.error_msg,
         config.resource_id,
     )
-
-
-def is_public(method: MethodDescriptor) -> bool:
-    """Say whether a method may be called without credentials."""
-    return bool(option_of(method.GetOptions(), method_options_pb2.is_public))
-
-
-def value_at(message: Any, path: str) -> str:  # noqa: ANN401 - any message that has the path
-    """Return the string at a dotted path of a message. Raises AttributeError for a path that the type hasn't."""
-    for name in path.split("."):
-        message = getattr(message, name)
-    return str(message)

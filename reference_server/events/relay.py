@@ -5,6 +5,7 @@ The cursor is stored after the delivery: a crash between the two delivers the sa
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ import orjson
 from protos.parity.v1.event_pb2 import CloudEvent
 from reference_server.events.cursors import cursor_at, read_cursor
 from reference_server.events.outbox import KIND
-from stores.contract import Store
+from reference_server.execution.write_queue import WriteQueue
+from stores.contract import Record, Store
 
 _CHUNK = 256
 
@@ -68,16 +70,23 @@ def json_form(event: CloudEvent) -> dict[str, str]:
 class Relay:
     """Moves what the outbox holds beyond a sink's cursor to the sink."""
 
-    def __init__(self, store: Store, sink: Sink) -> None:
+    def __init__(self, store: Store, queue: WriteQueue, sink: Sink) -> None:
         self._store = store
+        self._queue = queue
         self._sink = sink
         self.position = read_cursor(store, sink.name)
 
-    def advance(self) -> int:
-        """Deliver the next events, at most 256, and store the cursor; return how many. Raises OSError."""
+    async def advance(self) -> int:
+        """Deliver the next events, at most 256, and store the cursor; return how many. Raises OSError, StoreError."""
+        records = await asyncio.to_thread(self._deliver)
+        if records:
+            self.position = records[-1].position
+            await self._queue.commit([cursor_at(self._sink.name, self.position)])
+        return len(records)
+
+    def _deliver(self) -> list[Record]:
+        """Hand the next events to the sink, which may take its time."""
         records = list(self._store.scan(KIND, after=self.position, limit=_CHUNK))
         if records:
             self._sink.deliver([CloudEvent.FromString(record.data) for record in records])
-            self.position = records[-1].position
-            self._store.commit([cursor_at(self._sink.name, self.position)])
-        return len(records)
+        return records

@@ -2,60 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
-from reference_server.authorization.model import Authorizer, Ref
+from reference_server.authorization.authorizer import Authorizer
+from reference_server.authorization.model import Caller, Ref
 from reference_server.authorization.policies import StoredPolicies
-from reference_server.call import Caller
 from reference_server.errors import OutOfRange
 from reference_server.events.cursors import CLEARED, read_cursor
 from reference_server.events.outbox import KIND
 from reference_server.kinds import KINDS
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Store
+from stores.group_commit import GroupCommitter
 
 _CHUNK = 256
 """Events read at once: what one watcher can hold in memory is bounded by this, however far behind it is."""
 
 
-class Wakeup:
-    """Tells any number of waiting watchers that something was committed; costs a commit next to nothing."""
-
-    def __init__(self) -> None:
-        self.commits = 0
-        """How many commits there were: read it before looking at the store, and wait for more than that."""
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    def set(self) -> None:
-        """Count a commit and wake all who wait."""
-        self.commits += 1
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
-        self._waiting.clear()
-
-    async def wait(self, seen: int) -> None:
-        """Wait until there were more than `seen` commits; returns at once if there were already."""
-        if self.commits > seen:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        try:
-            await future
-        finally:
-            self._waiting.discard(future)
-
-
 class Watcher:
     """One watch over the outbox of a store."""
 
-    def __init__(self, store: Store, wakeup: Wakeup, authorizer: Authorizer, caller: Caller) -> None:
+    def __init__(self, store: Store, committer: GroupCommitter, authorizer: Authorizer, caller: Caller) -> None:
         self._store = store
-        self._wakeup = wakeup
+        self._committer = committer
         self._authorizer = authorizer
         self._caller = caller
 
@@ -69,7 +41,7 @@ class Watcher:
             )
         yield WatchResponse(position=position)
         while not stopping():
-            seen = self._wakeup.commits
+            seen = self._committer.version
             chunk = list(self._store.scan(KIND, after=position, limit=_CHUNK))
             for record in chunk:
                 position = record.position
@@ -78,7 +50,7 @@ class Watcher:
                     yield WatchResponse(position=position, event=event)
             if len(chunk) < _CHUNK:
                 # Whoever takes the events lets others commit meanwhile; those commits count against `seen`.
-                await self._wakeup.wait(seen)
+                await self._committer.wait_beyond(seen)
 
     def _may_see(self, event: CloudEvent) -> bool:
         """Say whether the caller may view the event's resource, or could before it was deleted."""

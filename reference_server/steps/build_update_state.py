@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from reference_server.audit import updated
-from reference_server.call import State
 from reference_server.identity import message_of
+from reference_server.pipeline import State
 from reference_server.redaction import keep_masked_secrets
 from reference_server.unit_of_work import UnitOfWork
 
 
-def build_update_state(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
+def build_update_state(state: State, work: UnitOfWork) -> State:
     """The spec, name, labels, annotations and tags are the request's; id, slug, scope and status are the store's."""
     if state.existing is None:
         return state
@@ -21,6 +21,6 @@ def build_update_state(state: State, work: UnitOfWork) -> State:  # noqa: ARG001
     metadata.name = metadata.name or before.name
     resource.ClearField("status")
     resource.status.CopyFrom(stored.status)
-    updated(resource.status.audit, state.actor.id, state.rules.clock.now())
+    updated(resource.status.audit, state.actor.id, work.instant.time())
     keep_masked_secrets(state.operation.kind, resource, stored)
     return state.with_resource(resource)

@@ -6,9 +6,9 @@ answer its place in the order of steps.
 
 from __future__ import annotations
 
-from reference_server.call import State
 from reference_server.errors import AlreadyExists
 from reference_server.identity import holder_of_slug, slug_key_text
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from reference_server.call import State
-from reference_server.pipeline import run_steps
+from reference_server.pipeline import State, run_steps
 from reference_server.unit_of_work import UnitOfWork
 
 
@@ -12,5 +11,5 @@ def continue_as_create_or_update(state: State, work: UnitOfWork) -> State:
     verb = "create" if state.existing is None else "update"
     if state.existing is not None:
         state.request.metadata.id = state.existing.id
-    target = state.rules.operations[state.operation.name.removesuffix("apply") + verb]
+    target = state.context.operations[state.operation.name.removesuffix("apply") + verb]
     return run_steps(state._replace(operation=target, resource=None, existing=None), work)

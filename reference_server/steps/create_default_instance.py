@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
-from reference_server.call import SYSTEM, State
-from reference_server.pipeline import NestedPipeline
+from reference_server.authorization.model import SYSTEM
+from reference_server.pipeline import State, run_steps
+from reference_server.unit_of_work import UnitOfWork
 
 _ALIKE = AgentInstance(
     api_version="agentic.stigmer.ai/v1",
@@ -29,9 +30,11 @@ def default_instance_state(state: State) -> State:
     if agent.owner_scope == organization:
         instance.metadata.org = agent.org
     instance.spec.agent_id = agent.id
-    operation = state.rules.operations["agent-instance-create"]
-    return State(state.rules, operation, instance, SYSTEM)
+    operation = state.context.operations["agent-instance-create"]
+    return State(state.context, operation, instance, SYSTEM)
 
 
-create_default_instance = NestedPipeline(default_instance_state)
-"""Runs `agent-instance-create` as the system, inside this request's unit of work."""
+def create_default_instance(state: State, work: UnitOfWork) -> State:
+    """Run `agent-instance-create` as the system, inside this request's unit of work."""
+    run_steps(default_instance_state(state), work)
+    return state

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from reference_server.authorization.model import Ref
 from reference_server.authorization.policies import revoke_all
-from reference_server.call import Profile, State
 from reference_server.events.outbox import stage_event
 from reference_server.kinds import AGENT, AGENT_INSTANCE
+from reference_server.pipeline import State
+from reference_server.profile import Profile
 from reference_server.unit_of_work import UnitOfWork
 
 
@@ -23,8 +24,8 @@ def delete_resource(state: State, work: UnitOfWork) -> State:
         for instance in list(work.scan(AGENT_INSTANCE.name, "agent", key)):
             work.delete(AGENT_INSTANCE.name, instance.id)
             _forget(state, work, AGENT_INSTANCE.name, instance.id)
-            if state.rules.profile is Profile.CLOUD:
-                stage_event(state, work, AGENT_INSTANCE, instance.id, "deleted", instance.data)
+            if state.context.profile is Profile.CLOUD:
+                stage_event(work, state.context.clock, AGENT_INSTANCE, instance.id, "deleted", instance.data)
         work.require_vacant(AGENT_INSTANCE.name, "agent", key)
     work.delete(kind.name, resource.metadata.id, state.existing.revision)
     _forget(state, work, kind.name, resource.metadata.id)
@@ -32,5 +33,5 @@ def delete_resource(state: State, work: UnitOfWork) -> State:
 
 
 def _forget(state: State, work: UnitOfWork, kind: str, resource_id: str) -> None:
-    if state.rules.profile is Profile.CLOUD:
+    if state.context.profile is Profile.CLOUD:
         revoke_all(work, Ref(kind, resource_id))

@@ -7,8 +7,8 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
-from reference_server.call import State
 from reference_server.errors import FieldViolation, InvalidArgument
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 
 

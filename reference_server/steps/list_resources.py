@@ -6,11 +6,12 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from reference_server.authorization.model import Ref
+from reference_server.authorization.model import SYSTEM, Ref
 from reference_server.authorization.policies import StoredPolicies
-from reference_server.call import SYSTEM, Profile, State
 from reference_server.identity import message_of
 from reference_server.paging import LIST_SIZE_DEFAULT, position_of, token_of
+from reference_server.pipeline import State
+from reference_server.profile import Profile
 from reference_server.redaction import redacted
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Record
@@ -46,11 +47,11 @@ def viewable(state: State, work: UnitOfWork, record: Record) -> bool:
     if caller is SYSTEM:
         return True
     resource = Ref(state.operation.kind.name, record.id)
-    return state.rules.authorizer.allows(caller.ref, "can_view", resource, StoredPolicies(work))
+    return state.context.authorizer.allows(caller.ref, "can_view", resource, StoredPolicies(work))
 
 
 def _public(state: State, record: Record) -> Message:
     message: Message = message_of(state, record)
-    if state.rules.profile is Profile.CLOUD:
+    if state.context.profile is Profile.CLOUD:
         message = redacted(state.operation.kind, message)
     return message

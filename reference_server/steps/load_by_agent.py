@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import islice
 
 from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
-from reference_server.authorization.model import Ref
+from reference_server.authorization.model import SYSTEM, Ref
 from reference_server.authorization.policies import StoredPolicies
-from reference_server.call import SYSTEM, State
 from reference_server.identity import message_of
 from reference_server.kinds import AGENT
 from reference_server.paging import page_of
+from reference_server.pipeline import State
 from reference_server.steps.list_resources import viewable
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Record
@@ -38,4 +38,4 @@ def _sees_all(state: State, work: UnitOfWork, agent_id: str) -> bool:
     caller = state.actor
     if caller is SYSTEM:
         return True
-    return state.rules.authorizer.allows(caller.ref, "can_view", Ref(AGENT.name, agent_id), StoredPolicies(work))
+    return state.context.authorizer.allows(caller.ref, "can_view", Ref(AGENT.name, agent_id), StoredPolicies(work))

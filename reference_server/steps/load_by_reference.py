@@ -7,9 +7,9 @@ from itertools import islice
 
 from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2 import ApiResourceKind
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
-from reference_server.call import State
 from reference_server.errors import FieldViolation, InvalidArgument
 from reference_server.identity import message_of
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Record
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reference_server.call import State
 from reference_server.errors import FieldViolation, InvalidArgument, NotFound
 from reference_server.identity import id_by_slug_key
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reference_server.call import State
 from reference_server.errors import NotFound
 from reference_server.identity import message_of
+from reference_server.pipeline import State
 from reference_server.steps.extract_resource_id import resource_id_of
 from reference_server.unit_of_work import UnitOfWork
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reference_server.call import Profile, State
+from reference_server.pipeline import State
+from reference_server.profile import Profile
 from reference_server.unit_of_work import UnitOfWork
 
 
@@ -11,7 +12,7 @@ def persist(state: State, work: UnitOfWork) -> State:
     kind, resource = state.operation.kind.name, state.resource
     if state.existing is None:
         work.create(kind, resource.metadata.id, resource)
-        if state.rules.profile is Profile.OSS:
+        if state.context.profile is Profile.OSS:
             # The store's own unique index is the cloud's (scope and slug); here the slug alone must be free.
             work.require_vacant(kind, "slug", (resource.metadata.slug,), unless=resource.metadata.id)
     else:

@@ -18,23 +18,23 @@ from reference_server.authorization.policies import (
     StoredPolicies,
     new_policy,
     revoke_all,
-    statement_of,
     tuple_key,
+    tuple_of,
 )
-from reference_server.call import State
 from reference_server.errors import AlreadyExists, NotFound
 from reference_server.kinds import KINDS
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 
 
 def _text(spec: IamPolicySpec) -> str:
-    principal, relation, resource = statement_of(spec)
+    principal, relation, resource = tuple_of(spec)
     return f"{principal.kind}:{principal.id} {relation} {resource.kind}:{resource.id}"
 
 
 def check_duplicate_policy(state: State, work: UnitOfWork) -> State:
     """Raises AlreadyExists when the same statement is stored."""
-    holder = work.find(KIND, "tuple", tuple_key(statement_of(state.request)))
+    holder = work.find(KIND, "tuple", tuple_key(tuple_of(state.request)))
     if holder is not None:
         raise AlreadyExists(KIND, _text(state.request), holder, "statement")
     return state
@@ -42,22 +42,22 @@ def check_duplicate_policy(state: State, work: UnitOfWork) -> State:
 
 def build_policy(state: State, work: UnitOfWork) -> State:
     """Make the policy of the statement: id, audit."""
-    return state.with_resource(new_policy(state, work, statement_of(state.request)))
+    return state.with_resource(new_policy(work, state.context.clock, state.actor, tuple_of(state.request)))
 
 
 def ensure_policy(state: State, work: UnitOfWork) -> State:
     """Stage the policy unless the statement is stored; bootstrapping twice answers the same policy."""
-    held = work.find(KIND, "tuple", tuple_key(statement_of(state.request)))
+    held = work.find(KIND, "tuple", tuple_key(tuple_of(state.request)))
     if held is not None:
         return state._replace(existing=work.record(KIND, held))
-    policy = new_policy(state, work, statement_of(state.request))
+    policy = new_policy(work, state.context.clock, state.actor, tuple_of(state.request))
     work.create(KIND, policy.metadata.id, policy)
     return state.with_resource(policy)
 
 
 def load_policy(state: State, work: UnitOfWork) -> State:
     """Load the policy of the statement. Raises NotFound."""
-    held = work.find(KIND, "tuple", tuple_key(statement_of(state.request)))
+    held = work.find(KIND, "tuple", tuple_key(tuple_of(state.request)))
     record = work.record(KIND, held) if held else None
     if record is None:
         raise NotFound(KIND, _text(state.request))
@@ -78,13 +78,13 @@ def cleanup_policies(state: State, work: UnitOfWork) -> State:
 
 
 def _policies(state: State, work: UnitOfWork) -> StoredPolicies:
-    return StoredPolicies(work, [statement_of(spec) for spec in state.request.contextual_policies])
+    return StoredPolicies(work, [tuple_of(spec) for spec in state.request.contextual_policies])
 
 
 def check_authorization(state: State, work: UnitOfWork) -> State:
     """Answer whether the statement holds: stored, contextual, or by the permission model."""
-    principal, relation, resource = statement_of(state.request.policy)
-    allowed = state.rules.authorizer.allows(principal, relation, resource, _policies(state, work))
+    principal, relation, resource = tuple_of(state.request.policy)
+    allowed = state.context.authorizer.allows(principal, relation, resource, _policies(state, work))
     return state.with_response(CheckAuthorizationResult(is_authorized=allowed))
 
 
@@ -92,9 +92,9 @@ def list_authorized_resource_ids(state: State, work: UnitOfWork) -> State:
     """Answer the ids of a kind on which a principal holds a relation or permission, in no particular order."""
     request, policies = state.request, _policies(state, work)
     principal = Ref(request.principal.kind, request.principal.id, request.principal.relation)
-    allows = state.rules.authorizer.allows
+    allows = state.context.authorizer.allows
     candidates = dict.fromkeys(_reachable(principal, policies))
-    if state.rules.authorizer.is_operator(principal, policies) and request.resource_kind in KINDS:
+    if state.context.authorizer.is_operator(principal, policies) and request.resource_kind in KINDS:
         candidates |= dict.fromkeys(Ref(request.resource_kind, each.id) for each in work.scan(request.resource_kind))
     found = (ref.id for ref in candidates if ref.kind == request.resource_kind)
     allowed = [
@@ -108,7 +108,7 @@ def list_authorized_principal_ids(state: State, work: UnitOfWork) -> State:
     request, policies = state.request, _policies(state, work)
     resource = Ref(request.resource.kind, request.resource.id)
     candidates = dict.fromkeys(_related(resource, policies)) | dict.fromkeys(_related(PLATFORM, policies))
-    allows = state.rules.authorizer.allows
+    allows = state.context.authorizer.allows
     found = (ref for ref in candidates if ref.kind == request.principal_kind and not ref.relation)
     allowed = [ref.id for ref in found if allows(ref, request.relation, resource, policies)]
     return state.with_response(AuthorizedPrincipalIdsList(principal_ids=allowed))

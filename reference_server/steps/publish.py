@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from google.protobuf.message import Message
 
-from reference_server.call import State
 from reference_server.events.outbox import stage_event
-from reference_server.pipeline import StepFunction
+from reference_server.pipeline import State
 from reference_server.redaction import redacted
 from reference_server.unit_of_work import UnitOfWork
 
 
-def publish(event: str) -> StepFunction:
-    """Make the step that announces `created`, `updated` or `deleted`."""
+def publish(event: str, state: State, work: UnitOfWork) -> State:
+    """Announce that the resource was `created`, `updated` or `deleted`, with the resource as callers see it."""
+    kind, data = state.operation.kind, public_bytes(state, work)
+    stage_event(work, state.context.clock, kind, state.resource.metadata.id, event, data)
+    return state
 
-    def publish_event(state: State, work: UnitOfWork) -> State:
-        """Stage the event, with the resource as callers see it."""
-        kind = state.operation.kind
-        public: Message = redacted(kind, state.resource)
-        data = work.wire(public) if public is state.resource else public.SerializeToString()
-        stage_event(state, work, kind, state.resource.metadata.id, event, data)
-        return state
 
-    return publish_event
+def public_bytes(state: State, work: UnitOfWork) -> bytes:
+    """Return the wire bytes of the resource as callers see it."""
+    public: Message = redacted(state.operation.kind, state.resource)
+    return work.wire(public) if public is state.resource else public.SerializeToString()
+
+
+STEPS = {event: partial(publish, event) for event in ("created", "updated", "deleted")}
+"""The step's function for each event."""

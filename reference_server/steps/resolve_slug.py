@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reference_server.call import State
 from reference_server.errors import FieldViolation, InvalidArgument
-from reference_server.slugs import slug_of
+from reference_server.identity import slug_of
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 
 

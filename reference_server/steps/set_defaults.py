@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference_server.call import State
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 
 
@@ -10,7 +10,7 @@ def set_defaults(state: State, work: UnitOfWork) -> State:
     """Drop the client's status, set the id (unless the client gave one) and the audit."""
     resource = state.resource
     if not resource.metadata.id:
-        resource.metadata.id = f"{state.operation.kind.id_prefix}-{state.rules.clock.new_ulid()}"
+        resource.metadata.id = f"{state.operation.kind.id_prefix}-{state.context.clock.new_ulid()}"
     resource.ClearField("status")
-    resource.status.audit.CopyFrom(work.moment.audit_of_creation(state.actor.id, state.rules.clock.now))
+    resource.status.audit.CopyFrom(work.instant.audit_of_creation(state.actor.id))
     return state

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reference_server.call import State
 from reference_server.identity import message_of
+from reference_server.pipeline import State
 from reference_server.redaction import may_hold_secrets, redacted
 from reference_server.unit_of_work import UnitOfWork
 

@@ -6,17 +6,14 @@ from typing import Any
 
 import protovalidate
 
-from reference_server.call import State
 from reference_server.errors import FieldViolation, InvalidArgument
 from reference_server.kinds import KINDS
-from reference_server.plainly_valid import is_plainly_valid
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 
 
 def validate_field_constraints(state: State, work: UnitOfWork) -> State:  # noqa: ARG001 - the signature of a step
     """Refuse a request that breaks a rule. Raises InvalidArgument with one violation per broken rule."""
-    if is_plainly_valid(state.request):
-        return state
     try:
         protovalidate.validate(state.request)
     except protovalidate.ValidationError as error:
@@ -42,5 +39,4 @@ def _path(path: Any) -> str:  # noqa: ANN401
 def warm_up() -> None:
     """Compile the rules before the first request: that takes 10 ms, once."""
     for kind in KINDS.values():
-        is_plainly_valid(kind.message_type())
         protovalidate.collect_violations(kind.message_type())

@@ -14,10 +14,12 @@ import pytest
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
+from reference_server.authorization.model import SYSTEM, Caller
 from reference_server.bootstrap import Application, build
-from reference_server.call import SYSTEM, Caller, Clock, Profile
+from reference_server.clock import Clock
 from reference_server.config import ServerConfig
-from reference_server.executor import Executor
+from reference_server.execution.executor import Executor
+from reference_server.profile import Profile
 from stores.contract import Store
 from stores.registry import open_store
 
@@ -60,8 +62,8 @@ class Bench:
 
     def call(self, operation: str, request: Any, caller: str | None = None) -> Any:
         """Run an operation as a caller (in the oss profile: as the system) and parse the answer."""
-        found = self.application.rules.operations[operation]
-        who = SYSTEM if self.application.rules.profile is Profile.OSS else Caller(caller) if caller else None
+        found = self.application.context.operations[operation]
+        who = SYSTEM if self.application.context.profile is Profile.OSS else Caller(caller) if caller else None
         answer = asyncio.run(self.executor.execute(found, request.SerializeToString(), who))
         return found.response_type.FromString(answer)
 
@@ -108,5 +110,6 @@ def cloud(tmp_path: Path) -> Iterator[Bench]:
     tokens.write_text(TOKENS, encoding="utf-8")
     with open_store("memory:") as store:
         application = build(ServerConfig(profile="cloud", tokens=str(tokens)), store, clock=exact_clock())
+        asyncio.run(application.refresh_callers())
         yield Bench(application)
         application.close()

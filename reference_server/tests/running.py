@@ -20,6 +20,7 @@ from stores.contract import Store
 from stores.registry import open_store
 
 START_SECONDS = 20.0
+SERVER_THREAD = "server"
 
 
 @dataclass
@@ -67,7 +68,7 @@ def running(
             shared["error"] = error
             ready.set()
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, name=SERVER_THREAD, daemon=True)
     thread.start()
     assert ready.wait(START_SECONDS), "the server didn't start in time"
     if "error" in shared:

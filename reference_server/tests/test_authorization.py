@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from reference_server.authorization.authorizer import Authorizer
 from reference_server.authorization.callers import (
     CallerTable,
     TokenFile,
@@ -22,66 +22,45 @@ from reference_server.authorization.callers import (
     parse_callers,
 )
 from reference_server.authorization.jwt_callers import JwtCallers
-from reference_server.authorization.model import PLATFORM, Authorizer, Ref, Statement, parse_model
+from reference_server.authorization.model import PLATFORM, Caller, Ref, RelationTuple, parse_model
+from reference_server.authorization.policies import StoredPolicies
 from reference_server.authorization.requirements import requirement_of
-from reference_server.call import Caller
 from reference_server.pipelines import OPERATIONS
+from reference_server.unit_of_work import UnitOfWork
+from stores.memory import MemoryStore
 
 ADA, AGENT, ORG = Ref("identity_account", "ada"), Ref("agent", "agt-1"), Ref("organization", "acme")
 
 
-class Facts:
-    """Policies in a list."""
-
-    def __init__(self, *statements: Statement) -> None:
-        self.statements = statements
-
-    def known_allowed(self, decision: Statement) -> bool:
-        return False
-
-    def learn_allowed(self, decision: Statement) -> None:
-        pass
-
-    def knows(self, statement: Statement) -> bool:
-        return False
-
-    def holds(self, statement: Statement) -> bool:
-        return statement in self.statements
-
-    def sets_with(self, relation: str, resource: Ref) -> Iterable[Ref]:
-        return [
-            each.principal for each in self.statements if each[1:] == (relation, resource) and each.principal.relation
-        ]
-
-    def linked(self, relation: str, resource: Ref) -> Iterable[Ref]:
-        return [each.principal for each in self.statements if each[1:] == (relation, resource)]
+def policies_of(*tuples: RelationTuple) -> StoredPolicies:
+    return StoredPolicies(UnitOfWork(MemoryStore()), tuples)
 
 
-LINK = Statement(ORG, "organization", AGENT)
-OWNER = Statement(ADA, "owner", AGENT)
-MEMBER = Statement(ADA, "member", ORG)
-TEAM_IS_MEMBER = Statement(Ref("team", "t", "member"), "member", ORG)
+LINK = RelationTuple(ORG, "organization", AGENT)
+OWNER = RelationTuple(ADA, "owner", AGENT)
+MEMBER = RelationTuple(ADA, "member", ORG)
+TEAM_IS_MEMBER = RelationTuple(Ref("team", "t", "member"), "member", ORG)
 
 
 @pytest.mark.parametrize(
-    ("facts", "allowed", "refused"),
+    ("tuples", "allowed", "refused"),
     [
         ([OWNER], {"owner", "can_view", "can_edit", "can_delete", "can_grant_access"}, {"admin"}),
         ([LINK, MEMBER], {"can_view", "can_create_instance"}, {"can_edit", "can_delete", "owner"}),
-        ([LINK, Statement(ADA, "admin", ORG)], {"can_view", "can_edit", "can_delete"}, {"owner"}),
+        ([LINK, RelationTuple(ADA, "admin", ORG)], {"can_view", "can_edit", "can_delete"}, {"owner"}),
         ([MEMBER], set(), {"can_view"}),
-        ([Statement(ADA, "can_view", AGENT)], {"can_view", "can_execute"}, {"can_edit"}),
-        ([Statement(ADA, "operator", PLATFORM)], {"can_view", "can_edit"}, {"owner", "member"}),
-        ([LINK, TEAM_IS_MEMBER, Statement(ADA, "member", Ref("team", "t"))], {"can_view"}, {"can_edit"}),
+        ([RelationTuple(ADA, "can_view", AGENT)], {"can_view", "can_execute"}, {"can_edit"}),
+        ([RelationTuple(ADA, "operator", PLATFORM)], {"can_view", "can_edit"}, {"owner", "member"}),
+        ([LINK, TEAM_IS_MEMBER, RelationTuple(ADA, "member", Ref("team", "t"))], {"can_view"}, {"can_edit"}),
     ],
 )
-def test_the_model_decides(facts: list[Statement], allowed: set[str], refused: set[str]) -> None:
-    authorizer, policies = Authorizer(), Facts(*facts)
+def test_the_model_decides(tuples: list[RelationTuple], allowed: set[str], refused: set[str]) -> None:
+    authorizer, policies = Authorizer(), policies_of(*tuples)
     assert {each for each in allowed | refused if authorizer.allows(ADA, each, AGENT, policies)} == allowed
 
 
 def test_links_in_a_circle_come_to_an_end() -> None:
-    policies = Facts(Statement(AGENT, "agent", AGENT), Statement(ORG, "organization", AGENT))
+    policies = policies_of(RelationTuple(AGENT, "agent", AGENT), RelationTuple(ORG, "organization", AGENT))
     assert not Authorizer().allows(ADA, "can_view", AGENT, policies)
 
 
@@ -114,9 +93,9 @@ def test_callers_are_known_by_token_and_by_its_hash() -> None:
         "tokens.toml",
     )
     assert table.callers == {digest("one"): Caller("a"), digest("two"): Caller("b")}
-    assert table.statements == (
-        Statement(Ref("identity_account", "a"), "operator", PLATFORM),
-        Statement(Ref("identity_account", "b"), "admin", ORG),
+    assert table.memberships == (
+        RelationTuple(Ref("identity_account", "a"), "operator", PLATFORM),
+        RelationTuple(Ref("identity_account", "b"), "admin", ORG),
     )
 
 

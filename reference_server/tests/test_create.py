@@ -10,9 +10,9 @@ from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceId, G
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account, platform
 from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import CheckAuthorizationInput
 from protos.parity.v1.event_pb2 import CloudEvent
-from reference_server.call import Profile
 from reference_server.errors import AlreadyExists, InvalidArgument, PermissionDenied, Unauthenticated
 from reference_server.pipelines import OPERATIONS
+from reference_server.profile import Profile
 from reference_server.tests.conftest import Bench, agent, policy
 
 TWELVE = (

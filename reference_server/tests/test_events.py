@@ -6,24 +6,24 @@ import asyncio
 import base64
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
-from reference_server.authorization.model import Ref, Statement
-from reference_server.background import Chores
-from reference_server.bootstrap import build, ensure_statements
-from reference_server.call import Caller
+from reference_server.authorization.model import Caller, Ref, RelationTuple
+from reference_server.background_tasks import BackgroundTasks
+from reference_server.bootstrap import build, missing_policies
 from reference_server.config import ServerConfig
 from reference_server.errors import OutOfRange
 from reference_server.events.relay import FileSink, Relay
 from reference_server.events.retention import clear_old_events
 from reference_server.events.watch import Watcher
 from reference_server.tests.conftest import Bench, agent
-from stores.contract import Batch, StoreError
-from stores.group_commit_async import AsyncGroupCommitter
+from stores.contract import Batch
+from stores.group_commit import GroupCommitter
 from stores.registry import open_store
 
 
@@ -41,13 +41,17 @@ class FailingSink:
             raise OSError("the sink is away")
 
 
+def cleared(bench: Bench, keep: int, not_after: int) -> int:
+    return asyncio.run(clear_old_events(bench.store, bench.application.queue, keep, not_after))
+
+
 def test_events_reach_a_file_once_in_order_and_go_on_after_a_restart(cloud: Bench, tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     for number in range(2):
         created = cloud.call("agent-create", agent(f"Agent {number}"), "max")
-        relay = Relay(cloud.store, FileSink(path))
-        assert relay.advance() == 2
-        assert relay.advance() == 0
+        relay = Relay(cloud.store, cloud.application.queue, FileSink(path))
+        assert asyncio.run(relay.advance()) == 2
+        assert asyncio.run(relay.advance()) == 0
     lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     assert [line["type"].rsplit(".", 3)[-3] for line in lines] == ["agentinstance", "agent"] * 2
     assert lines[-1]["specversion"] == "1.0"
@@ -57,10 +61,10 @@ def test_events_reach_a_file_once_in_order_and_go_on_after_a_restart(cloud: Benc
 def test_what_a_sink_refused_comes_again(cloud: Bench) -> None:
     cloud.call("agent-create", agent(), "max")
     sink = FailingSink()
-    relay = Relay(cloud.store, sink)
+    relay = Relay(cloud.store, cloud.application.queue, sink)
     with pytest.raises(OSError, match="away"):
-        relay.advance()
-    assert relay.advance() == 2
+        asyncio.run(relay.advance())
+    assert asyncio.run(relay.advance()) == 2
     assert sink.seen[:2] == sink.seen[2:]
 
 
@@ -68,9 +72,9 @@ def test_old_events_are_cleared_but_no_undelivered_one(cloud: Bench) -> None:
     for number in range(5):
         cloud.call("agent-create", agent(f"Agent {number}"), "max")
     positions = [record.position for record in cloud.store.scan("event")]
-    assert clear_old_events(cloud.store, keep=4, not_after=positions[2]) == 3
-    assert clear_old_events(cloud.store, keep=4, not_after=positions[-1]) == 3
-    assert clear_old_events(cloud.store, keep=4, not_after=positions[-1]) == 0
+    assert cleared(cloud, keep=4, not_after=positions[2]) == 3
+    assert cleared(cloud, keep=4, not_after=positions[-1]) == 3
+    assert cleared(cloud, keep=4, not_after=positions[-1]) == 0
     assert [record.position for record in cloud.store.scan("event")] == positions[6:]
 
 
@@ -78,9 +82,9 @@ def test_a_watch_from_before_what_was_cleared_is_told(cloud: Bench) -> None:
     for number in range(3):
         cloud.call("agent-create", agent(f"Agent {number}"), "max")
     positions = [record.position for record in cloud.store.scan("event")]
-    clear_old_events(cloud.store, keep=2, not_after=positions[-1])
+    cleared(cloud, keep=2, not_after=positions[-1])
     application = cloud.application
-    watcher = Watcher(cloud.store, application.wakeup, application.rules.authorizer, Caller("max"))
+    watcher = Watcher(cloud.store, application.queue.committer, application.context.authorizer, Caller("max"))
 
     async def first(request: WatchRequest) -> WatchResponse:
         async for response in watcher.responses(request, lambda: False):
@@ -92,20 +96,20 @@ def test_a_watch_from_before_what_was_cleared_is_told(cloud: Bench) -> None:
     assert asyncio.run(first(WatchRequest(after_position=positions[4]))).position == positions[4]
 
 
-def test_chores_do_all_of_it(cloud: Bench, tmp_path: Path) -> None:
+def test_background_tasks_do_all_of_it(cloud: Bench, tmp_path: Path) -> None:
     config = ServerConfig(profile="cloud", tokens="x", event_log=str(tmp_path / "log"), events_max=1)
-    chores = Chores(config, cloud.application)
+    tasks = BackgroundTasks(config, cloud.application)
     cloud.call("agent-create", agent(), "max")
-    assert not chores.clear_events(), "nothing is delivered yet"
-    assert chores.deliver_events()
-    assert chores.clear_events()
+    assert not asyncio.run(tasks.clear_events()), "nothing is delivered yet"
+    assert asyncio.run(tasks.deliver_events())
+    assert asyncio.run(tasks.clear_events())
     assert cloud.store.count("event") == 1
 
 
 def test_what_is_committed_while_an_event_is_taken_is_not_missed(cloud: Bench) -> None:
     application = cloud.application
-    watcher = Watcher(cloud.store, application.wakeup, application.rules.authorizer, Caller("max"))
-    create = application.rules.operations["agent-create"]
+    watcher = Watcher(cloud.store, application.queue.committer, application.context.authorizer, Caller("max"))
+    create = application.context.operations["agent-create"]
 
     async def commit(name: str) -> None:
         await cloud.executor.execute(create, agent(name).SerializeToString(), Caller("max"))
@@ -130,7 +134,7 @@ def test_what_is_committed_while_an_event_is_taken_is_not_missed(cloud: Bench) -
 def test_a_watch_of_one_resource_has_its_events_only(cloud: Bench) -> None:
     made = [cloud.call("agent-create", agent(f"Agent {number}"), "max") for number in range(3)]
     application = cloud.application
-    watcher = Watcher(cloud.store, application.wakeup, application.rules.authorizer, Caller("max"))
+    watcher = Watcher(cloud.store, application.queue.committer, application.context.authorizer, Caller("max"))
     request = WatchRequest(subject=made[1].metadata.id)
 
     async def watched() -> list[WatchResponse]:
@@ -139,7 +143,7 @@ def test_a_watch_of_one_resource_has_its_events_only(cloud: Bench) -> None:
         async with asyncio.timeout(10):
             async for response in watcher.responses(request, lambda: len(seen) > 1):
                 seen.append(response)
-                application.wakeup.set()
+                application.queue.committer.wake()
         return seen
 
     bookmark, only = asyncio.run(watched())
@@ -153,25 +157,26 @@ def test_a_create_whose_caller_leaves_while_it_is_written_wakes_the_watchers(
 ) -> None:
     with open_store(f"sqlite:{tmp_path / 'db'}?durability=durable") as store:
         application = build(ServerConfig(profile="cloud"), store)
-        create = application.rules.operations["agent-create"]
-        member = Statement(Ref("identity_account", "max"), "member", Ref("organization", "acme"))
-        ensure_statements(store, application.rules, [member])
-        begun, begin = asyncio.Event(), AsyncGroupCommitter._begin
+        create = application.context.operations["agent-create"]
+        member = RelationTuple(Ref("identity_account", "max"), "member", Ref("organization", "acme"))
+        store.commit(missing_policies(store, application.context.clock, [member]))
+        begun, planned = asyncio.Event(), GroupCommitter._planned
 
-        def tell(committer: AsyncGroupCommitter, batches: list[Batch]) -> asyncio.Future[list[int | StoreError]]:
+        def tell(committer: GroupCommitter, batches: list[Batch]) -> Any:
             begun.set()
-            return begin(committer, batches)
+            return planned(committer, batches)
 
-        monkeypatch.setattr(AsyncGroupCommitter, "_begin", tell)
+        monkeypatch.setattr(GroupCommitter, "_planned", tell)
 
         async def scene() -> None:
-            before = application.wakeup.commits
+            committer = application.queue.committer
+            before = committer.version
             call = application.executor.execute(create, agent().SerializeToString(), Caller("max"))
             leaving = asyncio.ensure_future(call)
             await begun.wait()
             leaving.cancel()
             async with asyncio.timeout(10):
-                await application.wakeup.wait(before)
+                await committer.wait_beyond(before)
             assert leaving.cancelled()
 
         asyncio.run(scene())

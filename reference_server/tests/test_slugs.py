@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_server.slugs import slug_of
+from reference_server.identity import slug_of
 
 
 @pytest.mark.parametrize(

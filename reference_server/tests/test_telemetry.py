@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
 import urllib.request
-from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -17,27 +17,38 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from reference_server.bootstrap import Application
+from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
+from reference_server.authorization.model import Caller
+from reference_server.bootstrap import build
 from reference_server.config import ServerConfig
 from reference_server.errors import InvalidArgument
 from reference_server.telemetry import log, redact_secrets
-from reference_server.tests.conftest import Bench, agent
+from reference_server.tests.conftest import TOKENS, Bench, agent, exact_clock
 from reference_server.tests.running import running
 from reference_server.tests.test_create import TWELVE
 from reference_server.tests.test_server import CREATE
+from stores.contract import Store
+from stores.registry import open_store
 
 
-def traced(bench: Bench) -> tuple[Bench, InMemorySpanExporter]:
+def traced(store: Store, tokens: Path) -> tuple[Bench, InMemorySpanExporter]:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    application: Application = bench.application
-    rules = replace(application.rules, tracer=provider.get_tracer("test"))
-    return Bench(replace(application, rules=rules, executor=replace(application.executor, rules=rules))), exporter
+    tokens.write_text(TOKENS, encoding="utf-8")
+    application = build(
+        ServerConfig(profile="cloud", tokens=str(tokens)),
+        store,
+        tracer=provider.get_tracer("test"),
+        clock=exact_clock(),
+    )
+    asyncio.run(application.refresh_callers())
+    return Bench(application), exporter
 
 
-def test_one_span_per_step_below_the_operation(cloud: Bench) -> None:
-    bench, exporter = traced(cloud)
-    bench.call("agent-create", agent(), "max")
+def test_one_span_per_step_below_the_operation(tmp_path: Path) -> None:
+    with open_store("memory:") as store:
+        bench, exporter = traced(store, tmp_path / "tokens.toml")
+        bench.call("agent-create", agent(), "max")
     spans = exporter.get_finished_spans()
     parent = next(span for span in spans if span.name == "agent-create")
     steps = [span.name for span in spans if span.parent and span.parent.span_id == parent.context.span_id]
@@ -47,10 +58,47 @@ def test_one_span_per_step_below_the_operation(cloud: Bench) -> None:
     assert above.name == "CreateDefaultInstance"
 
 
-def test_a_refused_request_shows_the_step_that_refused(cloud: Bench) -> None:
-    bench, exporter = traced(cloud)
-    with pytest.raises(InvalidArgument):
-        bench.call("agent-create", Agent(), "max")
+def test_a_request_in_a_group_keeps_its_own_spans(tmp_path: Path) -> None:
+    """With spans on, requests take the same path: they are gathered, and each one's spans hang below its caller's."""
+    tracer = TracerProvider().get_tracer("callers")
+    with open_store("memory:") as store:
+        bench, exporter = traced(store, tmp_path / "tokens.toml")
+        create = bench.application.context.operations["agent-create"]
+
+        async def called(name: str) -> int:
+            with tracer.start_as_current_span(name) as span:
+                await bench.executor.execute(create, agent(name).SerializeToString(), Caller("max"))
+                return span.get_span_context().trace_id
+
+        async def scene() -> list[int]:
+            return await asyncio.gather(*(called(f"Agent {number}") for number in range(8)))
+
+        traces = asyncio.run(scene())
+    for trace in traces:
+        own = [span for span in exporter.get_finished_spans() if span.context.trace_id == trace]
+        assert [span.name for span in own].count("agent-create") == 1
+        assert {*TWELVE} < {span.name for span in own}
+
+
+def test_an_early_answer_shows_the_steps_that_it_stands_for(tmp_path: Path) -> None:
+    with open_store("memory:") as store:
+        bench, exporter = traced(store, tmp_path / "tokens.toml")
+        made = bench.call("agent-create", agent(), "max")
+        exporter.clear()
+        request = AgentId(value=made.metadata.id)
+        early = bench.application.context.early_answers["agent-get"]
+        assert early(request.SerializeToString(), Caller("max")) == made.SerializeToString()
+        told = [span.name for span in exporter.get_finished_spans()]
+        exporter.clear()
+        bench.call("agent-get", request, "max")
+        assert told == [span.name for span in exporter.get_finished_spans()]
+
+
+def test_a_refused_request_shows_the_step_that_refused(tmp_path: Path) -> None:
+    with open_store("memory:") as store:
+        bench, exporter = traced(store, tmp_path / "tokens.toml")
+        with pytest.raises(InvalidArgument):
+            bench.call("agent-create", Agent(), "max")
     failed = [span for span in exporter.get_finished_spans() if not span.status.is_ok and span.status.description]
     assert [span.name for span in failed] == ["ValidateFieldConstraints", "agent-create"]
 

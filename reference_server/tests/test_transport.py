@@ -14,9 +14,8 @@ import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.parity.v1.list_pb2 import ListAgentsResponse, ListRequest
-from reference_server.call import State
 from reference_server.config import ConfigError, ServerConfig
-from reference_server.pipeline import step
+from reference_server.pipeline import State, step
 from reference_server.pipelines import OPERATIONS
 from reference_server.server import ServerError
 from reference_server.tests.certificates import Authority, Pair

@@ -10,10 +10,10 @@ import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
-from reference_server import servicers
-from reference_server.call import Caller
-from reference_server.servicers import Answering, UnaryMethods
+from reference_server.authorization.model import Caller
 from reference_server.tests.conftest import Bench, agent
+from reference_server.transport import servicers
+from reference_server.transport.servicers import Answering, UnaryMethods
 
 GET = "/ai.stigmer.agentic.agent.v1.AgentQueryController/get"
 

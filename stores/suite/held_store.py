@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
-from stores.contract import Batch, StoreError
+from stores.contract import Batch, Durability, StoreError
 from stores.memory import MemoryStore
 
 WAIT_SECONDS = 20
 
 
-class HeldStore:
+class HeldStore(MemoryStore):
     """Counts the writes, and holds each until it is let go."""
 
     def __init__(self) -> None:
         """Begin empty; `entered` counts the writes begun, `go` those that may end, `error` makes them fail."""
-        self.store = MemoryStore()
+        super().__init__()
+        self.capabilities = replace(self.capabilities, durability=Durability.DURABLE, persistent=True)
         self.sizes: list[int] = []
         self.entered = threading.Semaphore(0)
         self.go = threading.Semaphore(0)
@@ -30,4 +32,4 @@ class HeldStore:
             raise TimeoutError("nobody let the write go")
         if self.error:
             raise self.error
-        return self.store.commit_many(batches)
+        return super().commit_many(batches)

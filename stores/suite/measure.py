@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from stores.contract import Batch, Put, Store
 from stores.group_commit import GroupCommitter
-from stores.group_commit_async import AsyncGroupCommitter
 from stores.keyvalue import KeyValueStore
 from stores.suite.check import Subject
 from stores.suite.samples import agent
@@ -43,11 +40,10 @@ class Overhead:
 
 @dataclass(frozen=True, slots=True)
 class GroupGain:
-    """Acknowledged commits per second: one writer, and WRITERS of them through each of the group committers."""
+    """Acknowledged commits per second: of one writer, and of WRITERS of them through the group committer."""
 
     alone_per_second: float
-    threads_per_second: float
-    coroutines_per_second: float
+    together_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +80,11 @@ def overhead(subject: Subject, name: str) -> Overhead | None:
 
 
 def group_gain(subject: Subject, name: str) -> GroupGain:
-    """Count commits per second of one writer, of WRITERS threads, and of WRITERS coroutines of one event loop.
-
-    Threads take the interpreter's lock from each other for every commit that is acknowledged; coroutines don't.
-    """
+    """Count commits per second of one writer, and of WRITERS coroutines of one event loop."""
     with subject.open(name) as store:
-        alone = _commits_per_second(store.commit, 1, _creations("a"))
-        with GroupCommitter(store) as group:
-            threads = _commits_per_second(group.commit, WRITERS, _creations("t"))
-        coroutines = asyncio.run(_commits_per_second_on_loop(store, WRITERS, _creations("c")))
-    return GroupGain(alone, threads, coroutines)
+        alone = _commits_per_second(store, _creations("a"))
+        together = asyncio.run(_grouped_commits_per_second(store, WRITERS, _creations("c")))
+    return GroupGain(alone, together)
 
 
 def listing(subject: Subject, name: str, large: int) -> Listing:
@@ -130,32 +121,21 @@ def _creations(prefix: str) -> Iterator[Batch]:
     return iter([[Put("agent", id_, agent(id_), "absent")] for id_ in ids])
 
 
-def _commits_per_second(commit: Callable[[Any], int], threads: int, batches: Iterator[Batch]) -> float:
-    """Commit from threads for SECONDS, or until there is nothing left."""
-    done: list[int] = []
-    began = time.monotonic()
-
-    def work() -> None:
-        acknowledged = 0
-        for batch in batches:  # the next one of a list goes to one thread only
-            commit(batch)
-            acknowledged += 1
-            if time.monotonic() - began > SECONDS:
-                break
-        done.append(acknowledged)
-
-    workers = [threading.Thread(target=work) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return sum(done) / (time.monotonic() - began)
+def _commits_per_second(store: Store, batches: Iterator[Batch]) -> float:
+    """Commit one batch after another for SECONDS, or until there is nothing left."""
+    began, done = time.monotonic(), 0
+    for batch in batches:
+        store.commit(batch)
+        done += 1
+        if time.monotonic() - began > SECONDS:
+            break
+    return done / (time.monotonic() - began)
 
 
-async def _commits_per_second_on_loop(store: Store, writers: int, batches: Iterator[Batch]) -> float:
+async def _grouped_commits_per_second(store: Store, writers: int, batches: Iterator[Batch]) -> float:
     """Commit from coroutines for SECONDS, or until there is nothing left."""
     began = time.monotonic()
-    group = AsyncGroupCommitter(store)
+    group = GroupCommitter(store)
 
     async def work() -> int:
         acknowledged = 0

@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from reference_server.call import State
 from reference_server.errors import (
     NotFound,
 )
 from reference_server.identity import message_of
-from reference_server.pipeline import run_steps
+from reference_server.pipeline import State, run_steps
 from reference_server.steps.continue_as_create_or_update import continue_as_create_or_update
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Delete, Put
@@ -34,7 +33,7 @@ def upsert(run: Run) -> Run:
             return run(state, work)
         except NotFound:
             resource = state.request
-            resource.metadata.id = resource.metadata.id or f"agt-{state.rules.clock.new_ulid()}"
+            resource.metadata.id = resource.metadata.id or f"agt-{state.context.clock.new_ulid()}"
             resource.metadata.slug = resource.metadata.slug or plain_slug(resource.metadata.name)
             work._store.commit([Put("agent", resource.metadata.id, resource)])
             record = work.record("agent", resource.metadata.id)
@@ -116,7 +115,7 @@ def store_labels(state: State, work: UnitOfWork) -> None:
 def apply_bare(state: State, work: UnitOfWork) -> State:
     if state.existing is not None:
         return continue_as_create_or_update(state, work)
-    create = state.rules.operations["agent-create"]
+    create = state.context.operations["agent-create"]
     bare = replace(create, steps=tuple(step for step in create.steps if step.name != "CreateDefaultInstance"))
     return run_steps(state._replace(operation=bare, resource=None, existing=None), work)
 
@@ -132,7 +131,7 @@ def own_slug(state: State, work: UnitOfWork) -> None:
     """Give every apply of something new a slug of its own."""
     metadata = state.request.metadata
     if not metadata.id and not metadata.slug and work.find("agent", "slug", (metadata.name,)) is None:
-        metadata.slug = f"{metadata.name}-{state.rules.clock.new_ulid()[-6:]}"
+        metadata.slug = f"{metadata.name}-{state.context.clock.new_ulid()[-6:]}"
 
 
 def delete_now(state: State, work: UnitOfWork) -> None:

@@ -8,15 +8,14 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from reference_server.authorization.model import Ref
-from reference_server.call import SYSTEM, State
+from reference_server.authorization.model import SYSTEM, Ref
 from reference_server.errors import (
     AlreadyExists,
     ApiError,
     InvalidArgument,
 )
 from reference_server.identity import message_of
-from reference_server.pipeline import run_steps
+from reference_server.pipeline import State, run_steps
 from reference_server.steps.create_default_instance import default_instance_state
 from reference_server.steps.publish import publish
 from reference_server.unit_of_work import UnitOfWork, staged_message
@@ -44,14 +43,14 @@ def grant_now(state: State, work: UnitOfWork) -> None:
     loose = UnitOfWork(work._store)
     resource = Ref(state.operation.kind.name, metadata.id)
     parent = Ref("organization", metadata.org)
-    grant(state._replace(caller=SYSTEM), loose, resource, ((parent, "organization"),))
+    grant(loose, state.context.clock, SYSTEM, resource, ((parent, "organization"),))
     work._store.commit(loose.batch())
 
 
 def announce_now(state: State, work: UnitOfWork) -> None:
     if state.request.metadata.id:
         loose = UnitOfWork(work._store)
-        publish("created")(state._replace(resource=state.request), loose)
+        publish("created", state._replace(resource=state.request), loose)
         work._store.commit(loose.batch())
 
 
@@ -152,7 +151,7 @@ def duplicate_ok(operations: Mapping[str, Any]) -> Mapping[str, Any]:
     def whole(state: State, work: UnitOfWork) -> State:
         try:
             for each in steps:
-                if state.rules.profile in each.profiles:
+                if state.context.profile in each.profiles:
                     state = each.run(state, work)
         except _Found as found:
             record = work.record("agent", found.holder)
@@ -191,7 +190,8 @@ def reveal_in_event(state: State, work: UnitOfWork) -> None:
     for key in before:
         del work._puts[key]
     resource = state.resource
-    stage_event(state, work, state.operation.kind, resource.metadata.id, "created", resource.SerializeToString())
+    data = resource.SerializeToString()
+    stage_event(work, state.context.clock, state.operation.kind, resource.metadata.id, "created", data)
 
 
 def event_without(name: str) -> Callable[[State, UnitOfWork], None]:
@@ -251,7 +251,7 @@ def everybody_owns(state: State, work: UnitOfWork) -> None:
     from reference_server.authorization.policies import grant
 
     admin = Ref("identity_account", "ida-org_admin")
-    grant(state, work, Ref("agent", state.resource.metadata.id), ((admin, "owner"),))
+    grant(work, state.context.clock, state.actor, Ref("agent", state.resource.metadata.id), ((admin, "owner"),))
 
 
 def without_selections(resource: Any) -> None:

@@ -234,7 +234,7 @@ CREATE_SINS: tuple[Mutant, ...] = (
             lambda s, w: (
                 None
                 if s.resource.metadata.id
-                else do.put_at("metadata.id", f"agent-{s.rules.clock.new_ulid()}")(s.resource)
+                else do.put_at("metadata.id", f"agent-{s.context.clock.new_ulid()}")(s.resource)
             ),
         ),
     ),

@@ -8,13 +8,13 @@ from typing import Any
 from google.protobuf.message import Message
 
 from reference_server.authorization.policies import StoredPolicies
-from reference_server.call import State
 from reference_server.errors import (
     ApiError,
     FieldViolation,
     InvalidArgument,
     PermissionDenied,
 )
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 from tests.mutants.wrapping import (
     Change,
@@ -119,7 +119,7 @@ def listing(change: Callable[[Any, State], None]) -> Callable[[State, UnitOfWork
 
 def operators_only(state: State, work: UnitOfWork) -> None:
     caller = state.caller
-    if caller is not None and not state.rules.authorizer.is_operator(caller.ref, StoredPolicies(work)):
+    if caller is not None and not state.context.authorizer.is_operator(caller.ref, StoredPolicies(work)):
         raise PermissionDenied("operators only")
 
 

@@ -14,10 +14,8 @@ from typing import Any
 from opentelemetry.trace import Tracer
 
 from conformance.credentials import ROLES, Credentials, Role
-from reference_server.answers import Answers
 from reference_server.bootstrap import Application, build
 from reference_server.config import ServerConfig
-from reference_server.executor import Executor
 from reference_server.pipeline import Operation
 from reference_server.pipelines import OPERATIONS
 from reference_server.server import Server, new_event_loop
@@ -66,12 +64,9 @@ def reference(
             reflection=True,
         )
         config = replace(config, **(settings or {}))
-        application = build(config, store or memory, operations=operations)
-        rules = application.rules if tracer is None else replace(application.rules, tracer=tracer)
         # Some sins write behind the executor's back; what it remembers would hide what they did.
-        answers = Answers() if operations is OPERATIONS else Answers(bytes_max=0)
-        executor = Executor(application.store, rules, application.committer, answers=answers)
-        application = replace(application, rules=rules, executor=executor)
+        config = replace(config, fast_paths=operations is OPERATIONS)
+        application = build(config, store or memory, operations=operations, tracer=tracer)
         with _served(config, application) as address:
             yield address
 

@@ -348,7 +348,7 @@ OPERATION_SINS: tuple[Mutant, ...] = (
             lambda s, w: (
                 None
                 if s.request.metadata.slug
-                else do.put_at("metadata.slug", f"i-{s.rules.clock.new_ulid()}")(s.request)
+                else do.put_at("metadata.slug", f"i-{s.context.clock.new_ulid()}")(s.request)
             ),
         ),
     ),

@@ -7,13 +7,13 @@ from typing import Any
 
 from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
 from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import CheckAuthorizationResult
-from reference_server.authorization.model import Ref
+from reference_server.authorization.model import SYSTEM, Ref
 from reference_server.authorization.policies import StoredPolicies
-from reference_server.call import SYSTEM, State
 from reference_server.errors import (
     NotFound,
 )
 from reference_server.identity import message_of
+from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 from tests.mutants.wrapping import (
     Run,

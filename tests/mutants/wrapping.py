@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from reference_server.call import State
 from reference_server.errors import ApiError
-from reference_server.pipeline import Operation, Step, StepFunction
+from reference_server.pipeline import Operation, State, Step, StepFunction
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Put
 

@@ -1,82 +1,87 @@
-"""What a server does beside answering: follow the token file, deliver events, clear old ones."""
+"""Background tasks: what a server does beside answering. Follow the token file, deliver events, clear old ones."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from reference_server.authorization.callers import TokenFileError
 from reference_server.bootstrap import Application
-from reference_server.call import Profile
 from reference_server.config import ServerConfig
 from reference_server.events.relay import FileSink, Relay
 from reference_server.events.retention import clear_old_events
+from reference_server.profile import Profile
 from reference_server.telemetry import log
 from stores.contract import StoreError
 
 TICK_SECONDS = 0.5
 
+Task = Callable[[], Awaitable[bool]]
+"""Does a little and returns whether there is more. Raises StoreError."""
 
-class Chores:
-    """The chores of one server; each does a little and says whether there is more."""
+
+class BackgroundTasks:
+    """The background tasks of one server. They write through its queue, like requests."""
 
     def __init__(self, config: ServerConfig, application: Application) -> None:
         self._config = config
         self._application = application
-        self._relay = Relay(application.store, FileSink(Path(config.event_log))) if config.event_log else None
+        sink = FileSink(Path(config.event_log)) if config.event_log else None
+        self._relay = Relay(application.store, application.queue, sink) if sink is not None else None
 
-    def follow_tokens(self) -> bool:
+    async def follow_tokens(self) -> bool:
         """Read the token file if it changed; a broken one is logged and the callers stay as they were."""
         try:
-            if self._application.refresh_callers():
+            if await self._application.refresh_callers():
                 log().info("token file read again")
         except TokenFileError as error:
             log().error("token file not read, the callers stay as they were", reason=str(error))
         return False
 
-    def deliver_events(self) -> bool:
+    async def deliver_events(self) -> bool:
         """Hand the next events to the sink; what can't be delivered now comes again."""
         if self._relay is None:
             return False
         try:
-            return self._relay.advance() > 0
+            return await self._relay.advance() > 0
         except OSError as error:
             log().error("events not delivered, they come again", reason=str(error))
             return False
 
-    def clear_events(self) -> bool:
+    async def clear_events(self) -> bool:
         """Remove the oldest events beyond the limit, never one that the sink hasn't got."""
         delivered = self._relay.position if self._relay is not None else sys.maxsize
-        return clear_old_events(self._application.store, self._config.events_max, delivered) > 0
+        application = self._application
+        return await clear_old_events(application.store, application.queue, self._config.events_max, delivered) > 0
 
-    def of(self, profile: Profile) -> tuple[Callable[[], bool], ...]:
-        """Return the chores that a profile has."""
+    def of(self, profile: Profile) -> tuple[Task, ...]:
+        """Return the tasks that a profile has."""
         return (self.follow_tokens, self.deliver_events, self.clear_events) if profile is Profile.CLOUD else ()
 
 
 @asynccontextmanager
-async def background(config: ServerConfig, application: Application) -> AsyncIterator[None]:
-    """Do the chores, each every half second and again at once while it has more, for as long as the block lasts."""
-    chores = Chores(config, application)
-    tasks = [asyncio.create_task(_repeat(chore)) for chore in chores.of(application.rules.profile)]
+async def background_tasks(config: ServerConfig, application: Application) -> AsyncIterator[None]:
+    """Run each task every half second, and again at once while it has more, for as long as the block lasts."""
+    tasks = BackgroundTasks(config, application).of(application.context.profile)
+    running = [asyncio.create_task(_repeat(task)) for task in tasks]
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
+        for each in running:
+            each.cancel()
+        for each in running:
             with suppress(asyncio.CancelledError):
-                await task
+                await each
 
 
-async def _repeat(chore: Callable[[], bool]) -> None:
+async def _repeat(task: Task) -> None:
     while True:
         more = False
         try:
-            more = await asyncio.to_thread(chore)
+            more = await task()
         except StoreError as error:
-            log().error("a chore failed and is tried again", chore=chore.__name__, reason=str(error))
+            log().error("a background task failed and is tried again", task=task.__name__, reason=str(error))
         await asyncio.sleep(0 if more else TICK_SECONDS)

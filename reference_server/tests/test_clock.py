@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from reference_server import ulids
-from reference_server.ulids import Ulids
+from reference_server import clock
+from reference_server.clock import Ulids
 
 
 def test_many_of_a_millisecond_grow_and_are_ulids() -> None:
@@ -58,7 +58,7 @@ def test_two_threads_at_the_end_of_a_series_begin_one_new_one(monkeypatch: pytes
     ("before", "after"), [("01a", "01b"), ("019", "01a"), ("01h", "01j"), ("01z", "020"), ("0zz", "100")]
 )
 def test_one_more(before: str, after: str) -> None:
-    assert ulids._incremented(before) == after
+    assert clock._incremented(before) == after
 
 
 def test_two_servers_started_at_once_give_out_different_ones() -> None:

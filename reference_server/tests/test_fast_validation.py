@@ -15,7 +15,7 @@ from conformance import fuzz
 from conformance.constraints import ROOTS, RuleCase, cases
 from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceReference
 from protos.buf.validate import validate_pb2
-from reference_server.plainly_valid import is_plainly_valid
+from reference_server.fast.validation import is_surely_valid
 from reference_server.tests.ruled_messages import message_with_rules
 
 SAMPLES = dict(ROOTS)
@@ -24,21 +24,21 @@ REQUESTS: list[Any] = [type(build()) for build in SAMPLES.values()]
 
 @pytest.mark.parametrize("method", SAMPLES)
 def test_ordinary_requests_are_plainly_valid(method: str) -> None:
-    assert is_plainly_valid(SAMPLES[method]())
+    assert is_surely_valid(SAMPLES[method]())
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.rule.id)
 def test_no_broken_rule_is_overlooked(case: RuleCase) -> None:
     sample = SAMPLES[case.method]()
-    assert not is_plainly_valid(case.broken(sample))
-    assert is_plainly_valid(case.kept(sample)), "the value that is just allowed"
+    assert not is_surely_valid(case.broken(sample))
+    assert is_surely_valid(case.kept(sample)), "the value that is just allowed"
 
 
 @given(data=st.data())
-def test_what_is_plainly_valid_breaks_no_rule(data: st.DataObject) -> None:
+def test_what_is_surely_valid_breaks_no_rule(data: st.DataObject) -> None:
     message = data.draw(fuzz.messages(data.draw(st.sampled_from(REQUESTS))))
     _disturb(data, message)
-    if is_plainly_valid(message):
+    if is_surely_valid(message):
         assert protovalidate.collect_violations(message) == []
 
 
@@ -64,7 +64,7 @@ def _disturb(data: st.DataObject, message: Message) -> None:
 )
 def test_a_pattern_means_what_it_means_to_the_library(version: str, plain: bool) -> None:
     reference = ApiResourceReference(version=version)
-    assert is_plainly_valid(reference) is plain
+    assert is_surely_valid(reference) is plain
     assert (protovalidate.collect_violations(reference) == []) is plain
 
 
@@ -89,4 +89,4 @@ def test_rules_of_another_sort_are_left_to_the_library(message: Any, value: obje
         message.value.extend(value)
     else:
         message.value = value
-    assert not is_plainly_valid(message)
+    assert not is_surely_valid(message)

@@ -1,4 +1,4 @@
-"""The short way of a get answers as its steps do, or declines."""
+"""An early answer to a get is what its steps answer, or none."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from google.protobuf.descriptor import FieldDescriptor
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 from protos.ai.stigmer.agentic.environment.v1.spec_pb2 import EnvironmentValue
 from protos.buf.validate import validate_pb2
-from reference_server.answers import Answers
-from reference_server.authorization.facts import Facts
-from reference_server.call import SYSTEM, Caller
+from reference_server.authorization.model import SYSTEM, Caller
 from reference_server.errors import ApiError
+from reference_server.fast.get import ResponseCache, early_get
+from reference_server.pipelines import OPERATIONS
+from reference_server.profile import Profile
 from reference_server.redaction import may_hold_secrets
-from reference_server.short_get import short_get
 from reference_server.tests.conftest import Bench, agent, policy
 from reference_server.tests.ruled_messages import message_with_rules
-from reference_server.tracing import start_tracing
 
 STRING, ONE = FieldDescriptor.TYPE_STRING, FieldDescriptor.LABEL_OPTIONAL
 TAG = EnvironmentValue(is_secret=True).SerializeToString()[:1]
@@ -29,29 +28,26 @@ UNKNOWN_FIELD = b"\x1a\x01x"
 def by_steps(bench: Bench, operation: str, data: bytes, caller: Caller | None) -> bytes | None:
     """Return what the steps answer, None for any refusal."""
     try:
-        return asyncio.run(bench.executor.execute(bench.application.rules.operations[operation], data, caller))
+        return asyncio.run(bench.executor.execute(bench.application.context.operations[operation], data, caller))
     except ApiError:
         return None
 
 
-def by_short_way(bench: Bench, operation: str, data: bytes, caller: Caller | None) -> bytes | None:
-    way = bench.executor.short_way(bench.application.rules.operations[operation])
-    assert way is not None
-    return way(data, caller)
+def early(bench: Bench, operation: str, data: bytes, caller: Caller | None) -> bytes | None:
+    return bench.application.context.early_answers[operation](data, caller)
 
 
 def request(id_: str) -> bytes:
     return AgentId(value=id_).SerializeToString()
 
 
-@pytest.mark.parametrize("operation", ["agent-get", "agent-instance-get", "environment-get"])
-def test_an_ordinary_get_takes_the_short_way(oss: Bench, operation: str) -> None:
-    assert oss.executor.short_way(oss.application.rules.operations[operation]) is not None
+def test_ordinary_gets_and_nothing_else_are_answered_early(oss: Bench) -> None:
+    assert set(oss.application.context.early_answers) == {"agent-get", "agent-instance-get", "environment-get"}
 
 
 def test_what_is_there_is_answered_with_the_stored_bytes(oss: Bench) -> None:
     made = oss.call("agent-create", agent())
-    assert by_short_way(oss, "agent-get", request(made.metadata.id), SYSTEM) == made.SerializeToString()
+    assert early(oss, "agent-get", request(made.metadata.id), SYSTEM) == made.SerializeToString()
 
 
 @pytest.mark.parametrize("caller", ["root", "ada", "max", "eve", "nobody", None])
@@ -60,18 +56,18 @@ def test_in_the_cloud_who_may_not_is_left_to_the_steps(cloud: Bench, caller: str
     who = Caller(caller) if caller else None
     data = request(made.metadata.id)
     for _once_unknown_then_remembered in range(2):
-        assert by_short_way(cloud, "agent-get", data, who) == by_steps(cloud, "agent-get", data, who)
+        assert early(cloud, "agent-get", data, who) == by_steps(cloud, "agent-get", data, who)
     assert (by_steps(cloud, "agent-get", data, who) is None) is (caller in {"eve", "nobody", None})
 
 
-def test_a_revoked_grant_ends_the_short_way(cloud: Bench) -> None:
+def test_a_revoked_grant_ends_the_early_answer(cloud: Bench) -> None:
     made = cloud.call("agent-create", agent(), "ada")
     grant = policy("identity_account:eve", "can_view", f"agent:{made.metadata.id}")
     cloud.call("iam-policy-create", grant, "ada")
     data, eve = request(made.metadata.id), Caller("eve")
-    assert by_short_way(cloud, "agent-get", data, eve) is not None
+    assert early(cloud, "agent-get", data, eve) is not None
     cloud.call("iam-policy-delete", grant, "ada")
-    assert by_short_way(cloud, "agent-get", data, eve) is None
+    assert early(cloud, "agent-get", data, eve) is None
 
 
 def test_secrets_are_left_to_the_steps(cloud: Bench) -> None:
@@ -80,7 +76,7 @@ def test_secrets_are_left_to_the_steps(cloud: Bench) -> None:
     with_secret.spec.env_spec.data["TOKEN"].is_secret = True
     made = cloud.call("agent-create", with_secret, "ada")
     data = request(made.metadata.id)
-    assert by_short_way(cloud, "agent-get", data, Caller("ada")) is None
+    assert early(cloud, "agent-get", data, Caller("ada")) is None
     answer = by_steps(cloud, "agent-get", data, Caller("ada"))
     assert answer is not None
     assert b"s3cret" not in answer
@@ -118,25 +114,22 @@ def test_a_mark_of_a_secret_is_found_wherever_it_stands(data: bytes, may: bool) 
     ],
 )
 def test_other_requests_are_left_to_the_steps(oss: Bench, data: bytes) -> None:
-    assert by_short_way(oss, "agent-get", data, SYSTEM) is None
+    assert early(oss, "agent-get", data, SYSTEM) is None
     assert by_steps(oss, "agent-get", data, SYSTEM) is None
 
 
 def test_a_request_with_more_in_it_is_left_to_the_steps(oss: Bench) -> None:
     made = oss.call("agent-create", agent())
     data = request(made.metadata.id) + UNKNOWN_FIELD
-    assert by_short_way(oss, "agent-get", data, SYSTEM) is None
+    assert early(oss, "agent-get", data, SYSTEM) is None
     assert by_steps(oss, "agent-get", data, SYSTEM) == made.SerializeToString()
 
 
-def test_other_steps_and_traced_steps_have_no_short_way(oss: Bench) -> None:
-    rules, store = oss.application.rules, oss.store
-    get = rules.operations["agent-get"]
-    assert short_get(rules.operations["agent-create"], rules, store, Facts(), Answers()) is None
-    assert short_get(replace(get, steps=get.steps[1:]), rules, store, Facts(), Answers()) is None
+def test_other_steps_and_requests_have_no_early_answer(oss: Bench) -> None:
+    context, store, cache = oss.application.context, oss.store, ResponseCache()
+    get = OPERATIONS["agent-get"].for_profile(Profile.OSS)
+    assert early_get(get, context, store, cache) is not None
+    assert early_get(OPERATIONS["agent-create"], context, store, cache) is None
+    assert early_get(replace(get, steps=get.steps[1:]), context, store, cache) is None
     short_id = message_with_rules(STRING, ONE, string=validate_pb2.StringRules(max_len=3))
-    assert short_get(replace(get, request_type=type(short_id)), rules, store, Facts(), Answers()) is None
-    tracing = start_tracing("127.0.0.1:1")
-    assert tracing is not None
-    assert short_get(get, replace(rules, tracer=tracing.tracer), store, Facts(), Answers()) is None
-    tracing.close()
+    assert early_get(replace(get, request_type=type(short_id)), context, store, cache) is None

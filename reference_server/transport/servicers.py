@@ -15,7 +15,7 @@ from google.rpc import code_pb2
 from protos.parity.v1.event_pb2 import DESCRIPTOR as EVENT_FILE
 from protos.parity.v1.event_pb2 import WatchRequest
 from reference_server.authorization.callers import KnowsCallers, Metadata, by_token
-from reference_server.call import SYSTEM, Caller, Profile
+from reference_server.authorization.model import SYSTEM, Caller
 from reference_server.errors import (
     ApiError,
     Internal,
@@ -24,11 +24,11 @@ from reference_server.errors import (
     Unauthenticated,
     Unavailable,
 )
-from reference_server.events.watch import Wakeup, Watcher
-from reference_server.executor import Executor
+from reference_server.events.watch import Watcher
+from reference_server.execution.executor import Executor
 from reference_server.metrics import Metrics
 from reference_server.pipeline import Operation
-from reference_server.short_get import ShortWay
+from reference_server.profile import Profile
 from reference_server.telemetry import log
 from reference_server.tracing import caller_trace
 
@@ -58,20 +58,21 @@ class Answering:
     executor: Executor
     metrics: Metrics | None = None
 
-    def unary(self, operation: Operation, short_way: ShortWay, caller: Caller | None) -> Handler:
+    def unary(self, operation: Operation, caller: Caller | None) -> Handler:
         """Return the handler of a unary method for a caller, with metrics and traces around it where they are on."""
         execute = self.executor.execute
+        early = self.executor.context.early_answers.get(operation.name, _none)
 
         async def handle(data: bytes, context: Context) -> bytes:
             try:
-                answer = short_way(data, caller)
-                return await execute(operation, data, caller, context.time_remaining) if answer is None else answer
+                response = early(data, caller)
+                return await execute(operation, data, caller, context.time_remaining) if response is None else response
             except ApiError as error:
                 await _abort(context, error, operation.name)
             except Exception as error:  # noqa: BLE001 - the edge of the process: nothing may leave without a status
                 await _abort(context, _fault(error, operation), operation.name)
 
-        handler = handle if self.executor.rules.tracer is None else _traced(handle)
+        handler = handle if self.executor.context.tracer is None else _traced(handle)
         return handler if self.metrics is None else _measured(handler, self.metrics, operation.name)
 
 
@@ -85,21 +86,16 @@ class UnaryMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # only the
         self._answering = answering
         self._caller_of = caller_of
         self._operations = {
-            f"/{each.method.containing_service.full_name}/{each.method.name}": (
-                each,
-                answering.executor.short_way(each) or _declines,
-            )
-            for each in operations
+            f"/{each.method.containing_service.full_name}/{each.method.name}": each for each in operations
         }
         self._handlers: dict[tuple[str, str | None], grpc.RpcMethodHandler[bytes, bytes]] = {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         """Return the handler of a call, or None for a method that isn't among these."""
         method = handler_call_details.method
-        found = self._operations.get(method)
-        if found is None:
+        operation = self._operations.get(method)
+        if operation is None:
             return None
-        operation, short_way = found
         try:
             caller = self._caller_of(handler_call_details.invocation_metadata or ())
         except Exception as error:  # noqa: BLE001 - the edge of the process: nothing may leave without a status
@@ -109,7 +105,7 @@ class UnaryMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # only the
         if handler is None:
             if len(self._handlers) >= _HANDLERS_MAX:
                 self._handlers.clear()
-            unary = self._answering.unary(operation, short_way, caller)
+            unary = self._answering.unary(operation, caller)
             handler = self._handlers[name] = grpc.unary_unary_rpc_method_handler(unary)
         return handler
 
@@ -127,8 +123,8 @@ def _fault(error: Exception, operation: Operation) -> Internal:
     return Internal(f"a fault of the server ({type(error).__name__})")
 
 
-def _declines(data: bytes, caller: Caller | None) -> None:
-    """What operations without a short way have in its place."""
+def _none(data: bytes, caller: Caller | None) -> None:
+    """Return no early answer."""
 
 
 def _traced(handle: Handler) -> Handler:
@@ -165,19 +161,16 @@ async def _abort(context: Context, error: ApiError, operation: str) -> NoReturn:
 class EventServicer:
     """`parity.v1.EventService`."""
 
-    def __init__(
-        self, executor: Executor, caller_of: CallerOf, wakeup: Wakeup, send_seconds_max: float = SEND_SECONDS_MAX
-    ) -> None:
+    def __init__(self, executor: Executor, caller_of: CallerOf, send_seconds_max: float = SEND_SECONDS_MAX) -> None:
         self._executor = executor
         self._caller_of = caller_of
-        self._wakeup = wakeup
         self._send_seconds_max = send_seconds_max
         self._stopping = False
 
     def stop(self) -> None:
         """End all watches, so that they don't hold up the drain."""
         self._stopping = True
-        self._wakeup.set()
+        self._executor.queue.committer.wake()
 
     def handler(self) -> grpc.GenericRpcHandler[bytes, bytes]:
         """Return the generic handler of the service."""
@@ -207,6 +200,7 @@ class EventServicer:
             request = WatchRequest.FromString(data)
         except DecodeError:
             raise MalformedRequest("the request is no parity.v1.WatchRequest") from None
-        watcher = Watcher(self._executor.store, self._wakeup, self._executor.rules.authorizer, caller)
+        executor = self._executor
+        watcher = Watcher(executor.store, executor.queue.committer, executor.context.authorizer, caller)
         async for response in watcher.responses(request, lambda: self._stopping):
             yield response.SerializeToString()

@@ -1,15 +1,19 @@
-"""Lower-case ULIDs that only grow, also within a millisecond and when the clock goes back.
+"""Time and ids, handed in so that tests are exact.
 
-That is what the ULID specification calls monotonic: <https://github.com/ulid/spec#monotonicity>. A store needs no look
-for a record whose id is greater than all that it holds.
+Ids are lower-case ULIDs that only grow, also within a millisecond and when the clock goes back. That is what the ULID
+specification calls monotonic: <https://github.com/ulid/spec#monotonicity>. A store needs no look for a record whose id
+is greater than all that it holds.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import count, pairwise
 from threading import Lock
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from ulid_transform import ulid_at_time
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -61,3 +65,16 @@ def _incremented(ulid: str) -> str:
         return ulid[:-1] + _NEXT[ulid[-1]]
     kept = ulid.rstrip("z")
     return kept[:-1] + _NEXT[kept[-1]] + "0" * (len(ulid) - len(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time in nanoseconds since 1970, and new ids."""
+
+    now_ns: Callable[[], int] = time.time_ns
+    new_ulid: Callable[[], str] = field(default_factory=Ulids)
+
+    def now(self) -> Timestamp:
+        """Return the time as a message."""
+        seconds, nanos = divmod(self.now_ns(), 1_000_000_000)
+        return Timestamp(seconds=seconds, nanos=nanos)

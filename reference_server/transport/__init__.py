@@ -1,0 +1,1 @@
+"""gRPC on one side, operations on the other."""
