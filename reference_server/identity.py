@@ -9,7 +9,7 @@ from reference_server.call import Profile, State
 from reference_server.slugs import slug_of
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Record
-from stores.indexing import slug_key
+from stores.schema import slug_key
 
 
 def requested_slug(metadata: Any) -> str:  # noqa: ANN401 - the metadata of any resource

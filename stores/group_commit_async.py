@@ -2,7 +2,7 @@
 
 The same as `GroupCommitter` for callers that are coroutines. A future of the loop costs a request a fraction of what
 waking the loop from a thread for every single commit would: here the thread wakes it once for each write. Where the
-store can plan a write apart from doing it (`StagesWrites`), the thread does nothing but wait for the disk.
+store can plan a write apart from doing it (`PreparesWrites`), the thread does nothing but wait for the disk.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 from stores.contract import Batch, StoreClosed, StoreError
 from stores.group_commit import GROUP_MAX, CommitsMany
 from stores.group_commit_turn import tell
-from stores.staged import StagedWrite, StagesWrites
+from stores.prepared_write import PreparedWrite, PreparesWrites
 
 T = TypeVar("T")
 _Waiting = tuple[Batch, "asyncio.Future[int]"]
@@ -31,7 +31,7 @@ class AsyncGroupCommitter:
         """`after_write` is called after each write that didn't fail as a whole, whoever still waits for it."""
         self._store = store
         self._after_write = after_write
-        self._stage = store.stage if isinstance(store, StagesWrites) else None
+        self._stage = store.prepare_write if isinstance(store, PreparesWrites) else None
         self._group_max = group_max
         self._waiting: deque[_Waiting] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
@@ -90,7 +90,7 @@ class AsyncGroupCommitter:
             return failed
 
     def _begin_staged(
-        self, loop: asyncio.AbstractEventLoop, staged: StagedWrite
+        self, loop: asyncio.AbstractEventLoop, staged: PreparedWrite
     ) -> asyncio.Future[list[int | StoreError]]:
         try:
             return self._in_thread(loop, _written_out, staged)
@@ -124,6 +124,6 @@ def _closed() -> StoreClosed:
     return StoreClosed("the group committer is closed", hint="commit before close")
 
 
-def _written_out(staged: StagedWrite) -> list[int | StoreError]:
+def _written_out(staged: PreparedWrite) -> list[int | StoreError]:
     staged.write()
     return staged.outcomes

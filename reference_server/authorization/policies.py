@@ -13,7 +13,7 @@ from reference_server.kinds import IAM_POLICY
 from reference_server.unit_of_work import UnitOfWork
 from reference_server.wire_template import WireTemplate
 from stores.contract import Keys
-from stores.indexing import policy_keys
+from stores.schema import policy_keys
 
 KIND = IAM_POLICY.name
 _ID_FRONT = f"{IAM_POLICY.id_prefix}-"

@@ -16,7 +16,7 @@ from typing import Any
 from stores.contract import Batch, Put, Store
 from stores.group_commit import GroupCommitter
 from stores.group_commit_async import AsyncGroupCommitter
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
 from stores.suite.check import Subject
 from stores.suite.samples import agent
 

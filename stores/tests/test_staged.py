@@ -14,9 +14,9 @@ from sortedcontainers import SortedDict
 from stores.codecs import codec_of
 from stores.contract import Conflict, Durability, Store, StoreClosed, StoreUnavailable
 from stores.group_commit_async import AsyncGroupCommitter
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
+from stores.prepared_write import PreparesWrites
 from stores.registry import open_store
-from stores.staged import StagesWrites
 from stores.suite.dict_engine import DictEngine
 from stores.suite.samples import ids_of, put
 
@@ -50,7 +50,7 @@ def over(engine: DictEngine) -> KeyValueStore:
 
 def test_nobody_commits_between_plan_and_write() -> None:
     store = over(PreparingEngine())
-    staged = store.stage([[put("a", when="absent")], [put("a", when="absent")]])
+    staged = store.prepare_write([[put("a", when="absent")], [put("a", when="absent")]])
     assert staged.outcomes[0] == 1
     assert isinstance(staged.outcomes[1], Conflict)
     with ThreadPoolExecutor(1) as other:
@@ -65,7 +65,7 @@ def test_nobody_commits_between_plan_and_write() -> None:
 
 def test_a_store_closes_after_the_staged_write() -> None:
     store = over(PreparingEngine())
-    staged = store.stage([[put("a")]])
+    staged = store.prepare_write([[put("a")]])
     with ThreadPoolExecutor(1) as other:
         closing = other.submit(store.close)
         with pytest.raises(TimeoutError):
@@ -73,18 +73,18 @@ def test_a_store_closes_after_the_staged_write() -> None:
         staged.write()
         closing.result(WAIT_SECONDS)
     with pytest.raises(StoreClosed):
-        store.stage([[put("b")]])
+        store.prepare_write([[put("b")]])
 
 
 def test_a_staged_write_that_fails_ends_the_commits() -> None:
     engine = PreparingEngine()
     store = over(engine)
     engine.failure = StoreUnavailable("the disk is gone")
-    staged = store.stage([[put("a")]])
+    staged = store.prepare_write([[put("a")]])
     with pytest.raises(StoreUnavailable, match="the disk is gone"):
         staged.write()
     engine.failure = None
-    for commit in (lambda: store.stage([[put("b")]]), lambda: store.commit([put("b")])):
+    for commit in (lambda: store.prepare_write([[put("b")]]), lambda: store.commit([put("b")])):
         with pytest.raises(StoreUnavailable, match="an earlier write failed"):
             commit()
     assert list(store.scan("agent")) == []
@@ -92,7 +92,7 @@ def test_a_staged_write_that_fails_ends_the_commits() -> None:
 
 def test_a_staged_write_can_be_abandoned() -> None:
     store = over(PreparingEngine())
-    store.stage([[put("a")]]).abandon()
+    store.prepare_write([[put("a")]]).abandon()
     assert store.commit([put("b")]) == 1
     assert ids_of(store.scan("agent")) == ["b"]
     store.close()
@@ -119,7 +119,7 @@ def test_a_plan_that_fails_leaves_the_store_free() -> None:
     store = over(engine)
     engine.get = lambda key: 1 / 0  # type: ignore[assignment, method-assign, return-value] # any fault on the way
     with pytest.raises(ZeroDivisionError):
-        store.stage([[put("a")]])
+        store.prepare_write([[put("a")]])
     del engine.get
     assert store.commit([put("a")]) == 1
 
@@ -160,8 +160,8 @@ def test_a_group_is_planned_on_the_loop_and_written_in_the_thread() -> None:
 def test_engines_stage_with_and_without_preparing(engine: str, tmp_path: Path) -> None:
     url = f"{engine}:{tmp_path / 'db'}"
     with open_store(url) as store:
-        assert isinstance(store, StagesWrites)
-        staged = store.stage([[put("a")], [put("b")]])
+        assert isinstance(store, PreparesWrites)
+        staged = store.prepare_write([[put("a")], [put("b")]])
         with ThreadPoolExecutor(1) as other:
             other.submit(staged.write).result(WAIT_SECONDS)
     reopened: Store = open_store(url)

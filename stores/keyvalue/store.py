@@ -1,4 +1,4 @@
-"""A Store over any ordered key-value engine. A new engine is one class (`keyvalue_engine.py`).
+"""A Store over any ordered key-value engine. A new engine is one class (`engine.py`).
 
 What stands in the engine (all numbers big-endian; *kind* is one length byte and the kind's name):
 
@@ -25,7 +25,6 @@ from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from stores import layout
 from stores.codecs import Codec
 from stores.contract import (
     Batch,
@@ -39,14 +38,15 @@ from stores.contract import (
     StoreError,
     StoreUnavailable,
 )
-from stores.indexing import KINDS, Schema
-from stores.keyvalue_engine import Engine, EngineCorrupt, Prepare
-from stores.keyvalue_inserts import Declined, Inserts, Tails
-from stores.keyvalue_reads import KeyValueReads
-from stores.keyvalue_rows import RowChanges, Rows
-from stores.keyvalue_tops import Tops
+from stores.keyvalue import layout
+from stores.keyvalue.engine import Engine, EngineCorrupt, Prepare
+from stores.keyvalue.inserts import Declined, Inserts, Tails
+from stores.keyvalue.reads import KeyValueReads
+from stores.keyvalue.rows import RowChanges, Rows
+from stores.keyvalue.tops import Tops
 from stores.planning import Plan, attempt
-from stores.staged import StagedWrite
+from stores.prepared_write import PreparedWrite
+from stores.schema import KINDS, Schema
 
 COUNTERS_KNOWN_MAX = 4096
 
@@ -123,7 +123,7 @@ class KeyValueStore(KeyValueReads):
         """See `Store`."""
         return self._commit(batches)
 
-    def stage(self, batches: Sequence[Batch]) -> StagedWrite:
+    def prepare_write(self, batches: Sequence[Batch]) -> PreparedWrite:
         """Do `commit_many` up to the write itself, which another thread can do; until then no one else commits.
 
         Raises what `commit_many` raises before it writes. Then `write` or `abandon` of what it returns must be called.
@@ -142,15 +142,15 @@ class KeyValueStore(KeyValueReads):
         except BaseException:
             self._gate.leave()
             raise
-        return StagedWrite(planned.outcomes, partial(self._write_staged, planned, write), self._end_staged)
+        return PreparedWrite(planned.outcomes, partial(self._write_prepared, planned, write), self._end_prepared)
 
-    def _write_staged(self, planned: _Planned, write: Callable[[], None] | None) -> None:
+    def _write_prepared(self, planned: _Planned, write: Callable[[], None] | None) -> None:
         try:
             self._write(planned, write)
         finally:
-            self._end_staged()
+            self._end_prepared()
 
-    def _end_staged(self) -> None:
+    def _end_prepared(self) -> None:
         self._lock.release()
         self._gate.leave()
 
