@@ -1,6 +1,6 @@
 """The bytes of keys and values in a key-value engine: the on-disk format, without any I/O.
 
-`keyvalue.py` has the table of what stands where. Any change here is a new FORMAT_VERSION.
+`store.py` has the table of what stands where. Any change here is a new FORMAT_VERSION.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Store over any ordered key-value engine. A new engine is one class (`engine.py`).
+"""A Store over any ordered key-value engine. A new engine is one class: see `engine.py`.
 
 What stands in the engine (all numbers big-endian; *kind* is one length byte and the kind's name):
 
