@@ -10,7 +10,7 @@ from reference_server.pipeline import State
 from reference_server.profile import Profile
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Record
-from stores.indexing import slug_key
+from stores.schema import slug_key
 
 _BLANK = re.compile(r"\s")
 _DROPPED = re.compile(r"[^a-z0-9-]+")

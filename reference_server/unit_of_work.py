@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from reference_server.audit import Instant
 from reference_server.clock import Clock
 from stores.contract import Delete, IndexKey, Keys, Operation, Present, Put, Record, Store, Vacant
-from stores.indexing import KINDS
+from stores.schema import KINDS
 
 _STAGED_REVISION = -1
 _CLOCK = Clock()

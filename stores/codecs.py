@@ -30,7 +30,7 @@ from protobuf._file_registry import create_file_registry
 
 from stores.canonical import settle_packed
 from stores.contract import InvalidOperation, InvalidStoreUrl
-from stores.indexing import KINDS
+from stores.schema import KINDS
 
 _WELL_KNOWN: tuple[type[Message], ...] = (
     duration_pb2.Duration,

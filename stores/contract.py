@@ -5,7 +5,7 @@ whole or not at all, enforces unique index keys inside the commit, and lists in 
 
 Words used here, one way only:
 
-- *kind*: a resource kind of the schema, for example `agent`; see `stores.indexing`.
+- *kind*: a resource kind of the schema, for example `agent`; see `stores.schema`.
 - *position*: a 64-bit number that a store gives a resource when it is created. Later is larger, numbers are never
   reused, an update keeps it. Listing is by position, and a position is the cursor of a listing.
 - *revision*: a number that grows with every write of a resource. `Put(expect=revision)` writes only over what was read.

@@ -32,8 +32,8 @@ from stores.contract import (
     StoreError,
     Vacant,
 )
-from stores.indexing import KINDS, Schema, kind_of
-from stores.planning import check_id, check_key, check_put, keys_of
+from stores.rules import check_id, check_key, check_put, keys_of
+from stores.schema import KINDS, Schema, kind_of
 
 Name = tuple[str, str]
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from stores.codecs import CODECS, codec_of
 from stores.contract import Durability, InvalidStoreUrl, Store, StoreUnavailable
-from stores.indexing import KINDS, Schema
+from stores.schema import KINDS, Schema
 
 ENTRY_POINT_GROUP = "parity.stores"
 
@@ -153,7 +153,7 @@ def _open_memory(path: str, options: Options, schema: Schema) -> Store:  # noqa:
 
 
 def _open_sqlite(path: str, options: Options, schema: Schema) -> Store:
-    from stores.sqlite import SqliteStore  # noqa: PLC0415
+    from stores.sqlite.store import SqliteStore  # noqa: PLC0415
 
     return SqliteStore(Path(path), codec_of(options["codec"]), Durability(options["durability"]), schema)
 
@@ -172,7 +172,7 @@ def _badger_missing() -> str | None:
 
 def _open_lmdb(path: str, options: Options, schema: Schema) -> Store:
     from stores.engines.lmdb import LmdbEngine  # noqa: PLC0415
-    from stores.keyvalue import KeyValueStore  # noqa: PLC0415
+    from stores.keyvalue.store import KeyValueStore  # noqa: PLC0415
 
     durability = Durability(options["durability"])
     engine = LmdbEngine(Path(path), durable=durability is Durability.DURABLE)
@@ -183,7 +183,7 @@ def _key_value(module: str, engine: str) -> Opener:
     """Return an opener of an engine class over a path."""
 
     def opener(path: str, options: Options, schema: Schema) -> Store:
-        from stores.keyvalue import KeyValueStore  # noqa: PLC0415
+        from stores.keyvalue.store import KeyValueStore  # noqa: PLC0415
 
         make = getattr(import_module(module), engine)
         return KeyValueStore(make(Path(path)), codec_of(options["codec"]), Durability(options["durability"]), schema)

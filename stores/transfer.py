@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from stores.canonical import canonical_bytes
 from stores.codecs import JsonNativeCodec, Undecodable
 from stores.contract import InvalidOperation, Put, Record, Store, StoreError
-from stores.indexing import KINDS, Schema
+from stores.schema import KINDS, Schema
 
 BATCH_RESOURCES = 200
 """Resources in one commit of a restore: they share an fsync, and a batch stays small beside the memory."""

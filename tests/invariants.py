@@ -11,7 +11,7 @@ from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from protos.parity.v1.event_pb2 import CloudEvent
 from stores.contract import Store
-from stores.indexing import KINDS
+from stores.schema import KINDS
 
 
 def violations(store: Store, *, cloud: bool) -> list[str]:

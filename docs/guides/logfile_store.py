@@ -12,9 +12,9 @@ from sortedcontainers import SortedDict
 from stores.codecs import codec_of
 from stores.contract import Durability, SizeOnDisk, Store, StoreUnavailable
 from stores.files import FileLock, make_folder, size_of
-from stores.indexing import Schema
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
 from stores.registry import Option, Options, Scheme
+from stores.schema import Schema
 from stores.suite.dict_engine import DictSnapshot
 
 

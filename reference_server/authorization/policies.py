@@ -10,7 +10,7 @@ from reference_server.authorization.model import Caller, Ref, RelationTuple
 from reference_server.clock import Clock
 from reference_server.kinds import IAM_POLICY
 from reference_server.unit_of_work import UnitOfWork
-from stores.indexing import policy_keys
+from stores.schema import policy_keys
 
 KIND = IAM_POLICY.name
 

@@ -25,7 +25,7 @@ from reference_server.steps.create_iam_policies import create_iam_policies as pl
 from reference_server.steps.create_iam_policies import grants_of
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Store
-from stores.indexing import policy_keys
+from stores.schema import policy_keys
 
 _CUTS_MAX = 256
 """Ids come in few lengths, unless clients choose them."""

@@ -17,8 +17,8 @@ from reference_server.config import ServerConfig
 from reference_server.fast.templates import _CUTS_MAX, WireTemplate, field_header
 from reference_server.tests.conftest import TOKENS, Bench, agent, exact_clock
 from stores.contract import Store
-from stores.indexing import KINDS
 from stores.registry import open_store
+from stores.schema import KINDS
 
 texts = st.text(max_size=300)
 

@@ -21,8 +21,8 @@ from reference_server.pipeline import Operation, State, Step, run_steps
 from reference_server.tests.conftest import Bench, agent
 from reference_server.unit_of_work import UnitOfWork, staged_message
 from stores.contract import Put
-from stores.indexing import KINDS
-from stores.planning import keys_of
+from stores.rules import keys_of
+from stores.schema import KINDS
 
 ADA = Caller("ada")
 

@@ -189,6 +189,7 @@ def test_observers_hear_of_what_is_rewritten_also_when_the_caller_leaves(oss: Be
 
 FSYNC_SECONDS = 0.2
 TURN_SECONDS_MAX = 0.02
+TRIES = 15
 
 
 async def _longest_turn(scene: Callable[[], Awaitable[None]]) -> float:
@@ -239,8 +240,11 @@ def test_no_turn_of_the_loop_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: 
             await application.refresh_callers()
             await creates(["Warm", "Warmer", "Warmest"])
             monkeypatch.setattr(LevelDbEngine, "_write", slow)
-            # A machine that stops for 20 ms by itself doesn't do so each time.
-            return [await _longest_turn(partial(busy, number)) for number in range(3)]
+            turns: list[float] = []
+            # A busy machine stops for 20 ms by itself, but not each time; a lock held through a sync always does.
+            while min(turns, default=1.0) >= TURN_SECONDS_MAX and len(turns) < TRIES:
+                turns.append(await _longest_turn(partial(busy, len(turns))))
+            return turns
 
         turns = asyncio.run(scene())
         application.close()

@@ -11,7 +11,7 @@ import lmdb
 
 from stores.contract import SizeOnDisk, StoreUnavailable
 from stores.files import FileLock, make_folder, size_of
-from stores.keyvalue_engine import EngineCorrupt
+from stores.keyvalue.engine import EngineCorrupt
 
 MAP_BYTES = 1 << 38
 """Address space set aside (256 GiB), not disk: the file grows as pages are used."""

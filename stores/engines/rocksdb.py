@@ -19,7 +19,7 @@ from rocksdict import (
 
 from stores.contract import SizeOnDisk, StoreLocked, StoreUnavailable
 from stores.files import make_folder, size_of
-from stores.keyvalue_engine import EngineCorrupt
+from stores.keyvalue.engine import EngineCorrupt
 
 MIB = 1024 * 1024
 WRITE_BUFFER_BYTES = 64 * MIB

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stores.codecs import ProtobufCodec
 from stores.contract import Batch, Conflict, Delete, Durability, Operation, Put, Store, StoreUnavailable
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
 from stores.registry import open_store, parse_url
 from stores.suite.samples import agent, instance
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from stores.contract import Batch, Put, Store
 from stores.group_commit import GroupCommitter
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
 from stores.suite.check import Subject
 from stores.suite.samples import agent
 

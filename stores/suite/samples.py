@@ -10,7 +10,7 @@ from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization, platfor
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from protos.parity.v1.event_pb2 import CloudEvent
 from stores.contract import IndexKey, Precondition, Put, Record, Store
-from stores.indexing import KINDS
+from stores.schema import KINDS
 
 ORG = "acme"
 

@@ -11,11 +11,11 @@ import plyvel
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from stores import layout
 from stores.codecs import CODECS, Undecodable, codec_of
 from stores.contract import CorruptRecord, Delete, FormatMismatch, InvalidStoreUrl, Put, Store, StoreUnavailable
-from stores.indexing import Index, Kind
+from stores.keyvalue import layout
 from stores.registry import open_store
+from stores.schema import Index, Kind
 from stores.suite.samples import agent, ids_of, put, slug_key
 
 GOLDEN = agent("agt-1", "one", "acme", "Say ä\0.")

@@ -12,7 +12,7 @@ import pytest
 from stores import registry
 from stores.codecs import ProtobufCodec
 from stores.contract import Durability, StoreUnavailable
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
 from stores.suite.agreement import check_agreement
 from stores.suite.check import Check, Verdict, run_check
 from stores.suite.checks import CHECKS

@@ -13,9 +13,9 @@ from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from stores.codecs import codec_of
 from stores.contract import Batch, CorruptRecord, Delete, Durability, Present, Put, StoreError, Vacant
-from stores.indexing import Index, Kind
-from stores.keyvalue import KeyValueStore
-from stores.keyvalue_engine import EngineCorrupt
+from stores.keyvalue.engine import EngineCorrupt
+from stores.keyvalue.store import KeyValueStore
+from stores.schema import Index, Kind
 from stores.suite.dict_engine import DictEngine
 from stores.suite.samples import instance, put
 

@@ -9,7 +9,7 @@ from sortedcontainers import SortedDict
 
 from stores.codecs import codec_of
 from stores.contract import Conflict, Delete, Durability, InvalidOperation, Put, StoreError
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
 from stores.registry import SCHEMES, open_store, unavailable
 from stores.suite.dict_engine import DictEngine
 from stores.suite.samples import put

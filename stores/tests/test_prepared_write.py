@@ -14,7 +14,7 @@ from sortedcontainers import SortedDict
 from stores.codecs import codec_of
 from stores.contract import Conflict, Durability, Store, StoreClosed, StoreUnavailable
 from stores.group_commit import GroupCommitter
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
 from stores.prepared_write import PreparesWrites
 from stores.registry import open_store
 from stores.suite.dict_engine import DictEngine

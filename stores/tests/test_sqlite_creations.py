@@ -8,7 +8,7 @@ import pytest
 
 from stores.contract import Batch, Conflict, Present, Put, Store, Vacant
 from stores.registry import open_store
-from stores.sqlite import SqliteStore
+from stores.sqlite.store import SqliteStore
 from stores.suite.samples import put
 
 

@@ -14,8 +14,8 @@ from stores.engines.badger.build import BADGER_VERSION
 from stores.engines.badger.library import Library, load
 from stores.engines.badger.rooms import Code, error_of
 from stores.files import make_folder, size_of
-from stores.indexing import KINDS, Schema
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
+from stores.schema import KINDS, Schema
 
 _ROW = struct.Struct("<II")
 _CLOSED = -1

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from stores.contract import Conflict, FormatMismatch, Put, Store, StoreError
 from stores.engines.badger.engine import BadgerEngine, Settings
 from stores.engines.badger.rooms import NeedsWriting
-from stores.indexing import KINDS, Schema
+from stores.schema import KINDS, Schema
 
 _BATCH_RESOURCES = 200
 _BATCH_BYTES = 4 * 1024 * 1024

@@ -7,7 +7,7 @@ import threading
 from enum import IntEnum
 
 from stores.contract import InvalidOperation, StoreClosed, StoreError, StoreLocked, StoreUnavailable
-from stores.keyvalue_engine import EngineCorrupt
+from stores.keyvalue.engine import EngineCorrupt
 
 ROOM_BYTES = 64 * 1024
 """What a thread's buffer starts with: nearly all agents, and pages of some hundred index rows."""

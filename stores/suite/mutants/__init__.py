@@ -13,7 +13,7 @@ from sortedcontainers import SortedDict
 
 from stores.codecs import Codec, ProtobufCodec
 from stores.contract import Durability, Store
-from stores.keyvalue import KeyValueStore
+from stores.keyvalue.store import KeyValueStore
 from stores.memory import MemoryStore
 from stores.suite.dict_engine import DictEngine, Rows
 from stores.suite.mutants.commits import (

@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Iterable
 
-from stores import layout
 from stores.contract import (
     Batch,
     Delete,
     Put,
 )
+from stores.keyvalue import layout
 from stores.memory import Draft, MemoryStore
 from stores.suite.dict_engine import DictEngine, Rows
 

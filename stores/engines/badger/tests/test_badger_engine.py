@@ -22,7 +22,7 @@ from stores.contract import (
 )
 from stores.engines.badger.engine import BadgerEngine, Settings
 from stores.engines.badger.library import load
-from stores.keyvalue_engine import EngineCorrupt
+from stores.keyvalue.engine import EngineCorrupt
 from stores.registry import open_store
 
 pytestmark = pytest.mark.usefixtures("library")

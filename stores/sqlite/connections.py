@@ -12,7 +12,7 @@ from urllib.parse import quote
 import sqlite_utils
 
 from stores.contract import Durability, FormatMismatch, StoreUnavailable
-from stores.layout import PRODUCT, check_format
+from stores.format import PRODUCT, check_format
 
 FORMAT_VERSION = 3
 """Of the tables and what stands in them."""

@@ -1,7 +1,7 @@
 """Which kinds a store keeps and which index entries each has: the one table.
 
 A new kind is one row of `KINDS`. Changing the keys of an existing index changes the on-disk format:
-raise `FORMAT_VERSION` in `layout.py` and `sqlite_connections.py` with it.
+raise `FORMAT_VERSION` in `keyvalue/layout.py` and `sqlite/connections.py` with it.
 """
 
 from __future__ import annotations

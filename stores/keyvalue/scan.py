@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Self
 
-from stores import layout
 from stores.contract import CorruptRecord, Record
 from stores.gate import Gate
-from stores.keyvalue_engine import EngineCorrupt, Snapshot
+from stores.keyvalue import layout
+from stores.keyvalue.engine import EngineCorrupt, Snapshot
 
 RecordOf = Callable[[str, str, bytes], Record]
 """Makes a Record of kind, id, and a stored value. Raises CorruptRecord."""

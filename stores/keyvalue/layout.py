@@ -1,6 +1,6 @@
 """The bytes of keys and values in a key-value engine: the on-disk format, without any I/O.
 
-`keyvalue.py` has the table of what stands where. Any change here is a new FORMAT_VERSION.
+`store.py` has the table of what stands where. Any change here is a new FORMAT_VERSION.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from google_crc32c import extend
 from google_crc32c import value as crc32c
 
 from stores.contract import FormatMismatch, IndexKey, Keys
-from stores.indexing import Index, Kind
-from stores.planning import Held
+from stores.format import PRODUCT, check_format, checksum_of
+from stores.rules import Held
+from stores.schema import Index, Kind
 
 FORMAT_VERSION = 3
-PRODUCT = "parity-store"
 META_KEY = b"M"
 STATE_KEY = b"S"
 KEY_BYTES_MAX = 460
@@ -165,11 +165,6 @@ pack_keys: Callable[[Keys], bytes] = orjson.dumps
 """Return index keys as a record holds them: a JSON array of [index, key]."""
 
 
-def checksum_of(data: bytes) -> int:
-    """Return the CRC-32C of some bytes, never 0. A processor computes it four times as fast as zlib's CRC-32."""
-    return crc32c(data) or 1
-
-
 def unpack_keys(raw: bytes) -> Keys:
     """Return index keys from JSON. Raises Damaged."""
     try:
@@ -308,25 +303,7 @@ def check_meta(value: bytes, codec: str) -> None:
         product, version, written_by = meta["product"], meta["format"], meta["codec"]
     except (ValueError, TypeError, KeyError) as error:
         raise FormatMismatch("the database's meta row can't be read", hint="is this a database of ours?") from error
-    check_format(product, version, written_by, codec)
-
-
-def check_format(
-    product: object, version: object, written_by: object, codec: str, expected: int = FORMAT_VERSION
-) -> None:
-    """Raise FormatMismatch unless product, version and codec are what this program writes."""
-    if product != PRODUCT:
-        raise FormatMismatch(f"the database belongs to {product!r}, not to {PRODUCT!r}", hint="choose another path")
-    if version != expected:
-        raise FormatMismatch(
-            f"the database has format {version!r}; this program reads format {expected}",
-            hint="open it with the release that wrote it, export it there, and import the file here",
-        )
-    if written_by != codec:
-        raise FormatMismatch(
-            f"the database was written by the codec {written_by!r}, not {codec!r}",
-            hint=f"open it with ?codec={written_by}",
-        )
+    check_format(product, version, written_by, codec, FORMAT_VERSION)
 
 
 def check_empty(rows: Iterable[tuple[bytes, bytes]]) -> None:

@@ -8,14 +8,14 @@ from itertools import islice
 
 from google.protobuf.message import Message
 
-from stores import layout
 from stores.codecs import Codec, Undecodable
 from stores.contract import CorruptRecord, IndexKey, InvalidOperation, Record
 from stores.gate import Gate
-from stores.indexing import Schema, kind_of
-from stores.keyvalue_engine import Engine, EngineCorrupt
-from stores.keyvalue_scan import KeyValueScan, entries_under, ids_in_order, ids_under, unique_ids
-from stores.planning import Held, check_id, check_key
+from stores.keyvalue import layout
+from stores.keyvalue.engine import Engine, EngineCorrupt
+from stores.keyvalue.scan import KeyValueScan, entries_under, ids_in_order, ids_under, unique_ids
+from stores.rules import Held, check_id, check_key
+from stores.schema import Schema, kind_of
 
 _READ_ERRORS = (EngineCorrupt, layout.Damaged, Undecodable, KeyError, UnicodeEncodeError)
 """What can come up on the way of a read; `_read_error` says what each means."""

@@ -35,11 +35,12 @@ from stores.contract import (
     StoreUnavailable,
 )
 from stores.files import FileLock, make_folder, size_of
+from stores.format import checksum_of
 from stores.gate import Gate
-from stores.indexing import KINDS, Schema, kind_of
-from stores.layout import checksum_of
-from stores.planning import Held, Holdings, Plan, attempt, check_id, check_key
-from stores.sqlite_connections import (
+from stores.planning import Holdings, Plan, attempt
+from stores.rules import Held, check_id, check_key
+from stores.schema import KINDS, Schema, kind_of
+from stores.sqlite.connections import (
     BUSY_TIMEOUT_MS,
     Connections,
     is_corruption,
@@ -47,8 +48,8 @@ from stores.sqlite_connections import (
     translated,
     translation,
 )
-from stores.sqlite_creations import Taken, Untaken, only_creates
-from stores.sqlite_rows import SqliteRows, key_text, read_key_list
+from stores.sqlite.creations import Taken, Untaken, only_creates
+from stores.sqlite.rows import SqliteRows, key_text, read_key_list
 
 _ENTRIES = "SELECT position, id FROM {} WHERE kind = ? AND index_name = ? AND key = ? ORDER BY position"
 _RESOURCE = "SELECT position, revision, checksum, data FROM resources WHERE kind = ? AND id = ?"

@@ -1,4 +1,4 @@
-"""A Store over any ordered key-value engine. A new engine is one class (`keyvalue_engine.py`).
+"""A Store over any ordered key-value engine. A new engine is one class: see `engine.py`.
 
 What stands in the engine (all numbers big-endian; *kind* is one length byte and the kind's name):
 
@@ -25,7 +25,6 @@ from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from stores import layout
 from stores.codecs import Codec
 from stores.contract import (
     Batch,
@@ -39,14 +38,15 @@ from stores.contract import (
     StoreError,
     StoreUnavailable,
 )
-from stores.indexing import KINDS, Schema
-from stores.keyvalue_engine import Engine, EngineCorrupt, Prepare
-from stores.keyvalue_inserts import Declined, Inserts, Tails
-from stores.keyvalue_reads import KeyValueReads
-from stores.keyvalue_rows import RowChanges, Rows
-from stores.keyvalue_tops import Tops
+from stores.keyvalue import layout
+from stores.keyvalue.engine import Engine, EngineCorrupt, Prepare
+from stores.keyvalue.inserts import Declined, Inserts, Tails
+from stores.keyvalue.reads import KeyValueReads
+from stores.keyvalue.rows import RowChanges, Rows
+from stores.keyvalue.tops import Tops
 from stores.planning import Plan, attempt
 from stores.prepared_write import PreparedWrite
+from stores.schema import KINDS, Schema
 
 COUNTERS_KNOWN_MAX = 4096
 

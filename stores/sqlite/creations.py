@@ -7,7 +7,8 @@ store really holds, which says who is in the way of whom.
 from __future__ import annotations
 
 from stores.contract import Batch, IndexKey, Put, Vacant
-from stores.planning import Held, Holdings
+from stores.planning import Holdings
+from stores.rules import Held
 
 
 class Taken(Exception):

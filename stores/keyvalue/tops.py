@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from stores import layout
-from stores.keyvalue_engine import Engine
+from stores.keyvalue import layout
+from stores.keyvalue.engine import Engine
 
 _BEHIND_ALL = b"\xff"
 """Behind every record: nothing is known of the kind."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from stores import layout
 from stores.contract import CorruptRecord, Keys
+from stores.keyvalue import layout
 from stores.planning import Change
 
 RowChanges = list[tuple[bytes, bytes | None]]

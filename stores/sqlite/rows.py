@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import orjson
 
 from stores.contract import IndexKey, Keys
-from stores.layout import checksum_of
+from stores.format import checksum_of
 from stores.planning import Change
 
 _INSERT_RESOURCE = (

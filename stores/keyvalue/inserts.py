@@ -13,13 +13,13 @@ from itertools import groupby
 from google.protobuf.message import Message
 from orjson import dumps
 
-from stores import layout
 from stores.codecs import Codec
 from stores.contract import Batch, Delete, InvalidOperation, Present, Put, Vacant
-from stores.indexing import Entries
-from stores.keyvalue_rows import RowChanges
-from stores.keyvalue_tops import Tops
-from stores.planning import check_key
+from stores.keyvalue import layout
+from stores.keyvalue.rows import RowChanges
+from stores.keyvalue.tops import Tops
+from stores.rules import check_key
+from stores.schema import Entries
 
 Get = Callable[[bytes], bytes | None]
 Tails = dict[str, tuple[bytes, bytes]]

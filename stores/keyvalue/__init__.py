@@ -1,0 +1,1 @@
+"""A store over any ordered key-value engine."""

@@ -1,0 +1,91 @@
+"""The rules of a commit that need no more than one operation and what is stored under its id.
+
+`memory.py` states them a second time, on purpose, so that one can judge the other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stores.codecs import Codec
+from stores.contract import Conflict, Delete, InvalidOperation, Keys, Put, RevisionConflict
+from stores.schema import Kind
+
+
+class Held(NamedTuple):
+    """What a commit needs to know of a stored resource; its message need not be decoded for it."""
+
+    position: int
+    revision: int
+    keys: Keys
+
+
+def keys_of(kind: Kind, put: Put) -> Keys:
+    """Return the index keys of what is put, each once."""
+    keys = tuple(kind.entries(put.message)) if put.keys is None else put.keys
+    return keys if len(keys) == len(set(keys)) else tuple(dict.fromkeys(keys))
+
+
+def check_preconditions(operation: Put | Delete, held: Held | None) -> None:
+    """Raise Conflict or RevisionConflict if what is stored isn't what the operation expects."""
+    if operation.precondition != "any":
+        if operation.precondition == "absent":
+            if held is not None:
+                raise Conflict(operation.kind, operation.id, operation.id)
+        elif operation.precondition != "present":
+            raise InvalidOperation(
+                f"unknown precondition {operation.precondition!r}; there are: any, absent, present",
+            )
+        elif held is None:
+            raise Conflict(operation.kind, operation.id, None)
+    if operation.expect is not None and (held is None or held.revision != operation.expect):
+        raise RevisionConflict(operation.kind, operation.id, operation.id if held else None)
+
+
+def encoded(codec: Codec, kind: Kind, put: Put) -> bytes:
+    """Return what a codec makes of what is put. Raises InvalidOperation."""
+    if put.message is None and put.data is not None:
+        return codec.encode_wire(kind.message_type, put.data)
+    return codec.encode(put.message, put.data)  # type: ignore[arg-type] # `check_put` let it pass
+
+
+def check_put(kind: Kind, operation: Put) -> None:
+    """Raise InvalidOperation for an id that no store keeps, a message of another type, or keys that can't be."""
+    check_id(kind.name, operation.id)
+    for index, key in operation.keys or ():
+        check_key(kind.index(index).name, key)
+    if operation.message is None and operation.data is not None and operation.keys is not None:
+        return
+    if not isinstance(operation.message, kind.message_type):
+        expected = kind.message_type.DESCRIPTOR.full_name
+        raise InvalidOperation(
+            f"{kind.name} {operation.id!r}: the message is no {expected}",
+            hint="a put needs the message, or else both its wire bytes and its index keys",
+        )
+
+
+def check_id(kind: str, id: str) -> None:  # noqa: A002
+    """Raise InvalidOperation for an id that no store keeps: empty, or with a lone surrogate."""
+    if not id:
+        raise InvalidOperation(f"{kind}: the id is empty")
+    if not id.isascii():
+        check_text(f"{kind}: the id", id)
+
+
+def check_key(index: str, key: object) -> None:
+    """Raise InvalidOperation for what can't be an index key: no tuple, empty, or with a lone surrogate."""
+    if not isinstance(key, tuple) or len(key) == 0:
+        raise InvalidOperation(f"index {index!r}: a key is a tuple of one or more strings, not {key!r}")
+    for part in key:
+        if not isinstance(part, str):
+            raise InvalidOperation(f"index {index!r}: the parts of a key are strings, not {part!r}")
+        if not part.isascii():
+            check_text(f"index {index!r}: the key", part)
+
+
+def check_text(what: str, text: str) -> None:
+    """Raise InvalidOperation if a text can't be written as UTF-8 (it holds half of a surrogate pair)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidOperation(f"{what} {text!r} is no valid Unicode: it has a lone surrogate") from None
