@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,13 @@ from stores.contract import StoreError
 
 _USAGE = 2
 _CANNOT_START = 3
+
+
+class Switch(StrEnum):
+    """A setting that is on or off."""
+
+    ON = "on"
+    OFF = "off"
 
 
 def serve(
@@ -38,12 +46,13 @@ def serve(
     otlp_endpoint: Annotated[str | None, typer.Option(help="Send traces to this OTLP collector.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     reflection: Annotated[bool | None, typer.Option("--reflection/--no-reflection", help="Server reflection.")] = None,
-    fast_paths: Annotated[bool | None, typer.Option("--fast-paths/--no-fast-paths", help="Fast paths.")] = None,
+    fast_paths: Annotated[Switch | None, typer.Option(help="off: answer as plainly as the server reads.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")] = None,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print the settings in force and end.")] = False,
 ) -> None:
     """Serve the agent API over a store until SIGTERM. Logs go to stderr, the address to stdout."""
     flags = {name: value for name, value in locals().items() if name not in {"config", "print_config"}}
+    flags["fast_paths"] = None if fast_paths is None else fast_paths is Switch.ON
     try:
         settings = load_config(flags, config)
     except ConfigError as error:

@@ -139,9 +139,9 @@ def _from_file(file: Path) -> dict[str, Any]:
 def _typed(name: str, text: str, where: str) -> Any:  # noqa: ANN401 - str, int, float or bool, as the field is
     wanted = type(getattr(ServerConfig(), name))
     if wanted is bool:
-        if text.lower() in {"true", "1", "yes"}:
+        if text.lower() in {"true", "1", "yes", "on"}:
             return True
-        if text.lower() in {"false", "0", "no"}:
+        if text.lower() in {"false", "0", "no", "off"}:
             return False
         raise ConfigError(f"{where}: {text!r} is neither 'true' nor 'false'")
     try:

@@ -12,11 +12,11 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.trace import Tracer
 
+from protos.kinds import ResourceKind
 from reference_server.authorization.authorizer import Authorizer
 from reference_server.authorization.model import SYSTEM, Caller
 from reference_server.authorization.requirements import Requirement, requirement_of
 from reference_server.clock import Clock
-from reference_server.kinds import ResourceKind
 from reference_server.profile import Profile
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Batch, Record

@@ -1,25 +1,14 @@
 """Every operation and the order of its steps: data, stated once.
 
-A new operation is one entry here; a new kind is its entries here and a row in `kinds.py`. Source: behaviour contract,
-sections 1 and 2. Steps marked CLOUD don't exist in the oss profile.
+A new operation is one entry here; a new kind is its entries here and a row in `protos/kinds.py`. Steps marked CLOUD
+don't exist in the oss profile. Source: behaviour contract, sections 1 and 2.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from google.protobuf.descriptor import ServiceDescriptor
-
-from protos.ai.stigmer.agentic.agent.v1 import command_pb2 as agent_command
-from protos.ai.stigmer.agentic.agent.v1 import query_pb2 as agent_query
-from protos.ai.stigmer.agentic.agentinstance.v1 import command_pb2 as instance_command
-from protos.ai.stigmer.agentic.agentinstance.v1 import query_pb2 as instance_query
-from protos.ai.stigmer.agentic.environment.v1 import command_pb2 as environment_command
-from protos.ai.stigmer.agentic.environment.v1 import query_pb2 as environment_query
-from protos.ai.stigmer.iam.iampolicy.v1 import command_pb2 as policy_command
-from protos.ai.stigmer.iam.iampolicy.v1 import query_pb2 as policy_query
-from protos.parity.v1 import list_pb2
-from reference_server.kinds import AGENT, AGENT_INSTANCE, ENVIRONMENT, IAM_POLICY, ResourceKind
+from protos.kinds import AGENT, AGENT_INSTANCE, ENVIRONMENT, IAM_POLICY, ResourceKind
 from reference_server.pipeline import Operation, Step, operation, step
 from reference_server.profile import Profile
 from reference_server.steps import authorize, publish
@@ -167,12 +156,10 @@ POLICY_CLEANUP = (_VALIDATE, _authorize(), step(policies.cleanup_policies, "Dele
 POLICY_GET = (_VALIDATE, _authorize(authorize.by_stored_policy), step(load_target), _SEND)
 
 
-def _of_kind(
-    kind: ResourceKind, command: ServiceDescriptor, query: ServiceDescriptor, create: tuple[Step, ...]
-) -> tuple[Operation, ...]:
+def _of_kind(kind: ResourceKind, create: tuple[Step, ...]) -> tuple[Operation, ...]:
     prefix = kind.name.replace("_", "-")
     make = partial(operation, kind=kind)
-    commands, queries = command.methods_by_name, query.methods_by_name
+    commands, queries = kind.command.methods_by_name, kind.query.methods_by_name
     return (
         make(f"{prefix}-create", method=commands["create"], steps=create),
         make(f"{prefix}-update", method=commands["update"], steps=UPDATE),
@@ -180,18 +167,12 @@ def _of_kind(
         make(f"{prefix}-delete", method=commands["delete"], steps=DELETE),
         make(f"{prefix}-get", method=queries["get"], steps=GET),
         make(f"{prefix}-get-by-reference", method=queries["getByReference"], steps=GET_BY_REFERENCE),
+        make(f"{prefix}-list", method=kind.list_method, steps=LIST),
     )
 
 
-def _lists() -> tuple[Operation, ...]:
-    methods = list_pb2.DESCRIPTOR.services_by_name["ListService"].methods_by_name
-    rows = ((AGENT, "ListAgents"), (AGENT_INSTANCE, "ListAgentInstances"), (ENVIRONMENT, "ListEnvironments"))
-    return tuple(operation(f"{kind.name.replace('_', '-')}-list", kind, methods[name], LIST) for kind, name in rows)
-
-
 def _policies() -> tuple[Operation, ...]:
-    commands = policy_command.DESCRIPTOR.services_by_name["IamPolicyCommandController"].methods_by_name
-    queries = policy_query.DESCRIPTOR.services_by_name["IamPolicyQueryController"].methods_by_name
+    commands, queries = IAM_POLICY.command.methods_by_name, IAM_POLICY.query.methods_by_name
     make = partial(operation, kind=IAM_POLICY, only=CLOUD)
     ask = (_VALIDATE, _AUTHENTICATE)
     return (
@@ -230,32 +211,12 @@ def _policies() -> tuple[Operation, ...]:
 
 
 def _all() -> tuple[Operation, ...]:
+    by_agent = AGENT_INSTANCE.query.methods_by_name["getByAgent"]
     return (
-        *_of_kind(
-            AGENT,
-            agent_command.DESCRIPTOR.services_by_name["AgentCommandController"],
-            agent_query.DESCRIPTOR.services_by_name["AgentQueryController"],
-            AGENT_CREATE,
-        ),
-        *_of_kind(
-            AGENT_INSTANCE,
-            instance_command.DESCRIPTOR.services_by_name["AgentInstanceCommandController"],
-            instance_query.DESCRIPTOR.services_by_name["AgentInstanceQueryController"],
-            AGENT_INSTANCE_CREATE,
-        ),
-        operation(
-            "agent-instance-get-by-agent",
-            AGENT_INSTANCE,
-            instance_query.DESCRIPTOR.services_by_name["AgentInstanceQueryController"].methods_by_name["getByAgent"],
-            GET_BY_AGENT,
-        ),
-        *_of_kind(
-            ENVIRONMENT,
-            environment_command.DESCRIPTOR.services_by_name["EnvironmentCommandController"],
-            environment_query.DESCRIPTOR.services_by_name["EnvironmentQueryController"],
-            ENVIRONMENT_CREATE,
-        ),
-        *_lists(),
+        *_of_kind(AGENT, AGENT_CREATE),
+        *_of_kind(AGENT_INSTANCE, AGENT_INSTANCE_CREATE),
+        operation("agent-instance-get-by-agent", AGENT_INSTANCE, by_agent, GET_BY_AGENT),
+        *_of_kind(ENVIRONMENT, ENVIRONMENT_CREATE),
         *_policies(),
     )
 

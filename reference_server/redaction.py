@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
-from protos.ai.stigmer.agentic.environment.v1.spec_pb2 import EnvironmentValue
-from reference_server.kinds import ResourceKind
+from protos.ai.stigmer.agentic.environment.v1.spec_pb2 import EnvironmentSpec, EnvironmentValue
+from protos.kinds import AGENT, ENVIRONMENT, ResourceKind
 
 MASK = "***"
+_SECRETS_AT: Mapping[str, Callable[[Any], EnvironmentSpec]] = {
+    AGENT.name: attrgetter("spec.env_spec"),
+    ENVIRONMENT.name: attrgetter("spec"),
+}
+"""The part of a message whose secret values are redacted, by kind; other kinds have none."""
 _SECRET = EnvironmentValue(is_secret=True).SerializeToString()
 _TAG, _TRUE = _SECRET[0], _SECRET[1:]
 """`is_secret: true` stands on the wire as these two bytes."""
@@ -23,9 +30,14 @@ def may_hold_secrets(data: bytes) -> bool:
     return False
 
 
+def _secrets(kind: ResourceKind, resource: Any) -> EnvironmentSpec | None:  # noqa: ANN401 - a message of the kind
+    at = _SECRETS_AT.get(kind.name)
+    return None if at is None else at(resource)
+
+
 def redacted(kind: ResourceKind, resource: Any) -> Any:  # noqa: ANN401 - a message of the kind
     """Return the resource as callers see it: itself when it has no secrets, else a copy with `***` for each."""
-    spec = kind.secrets_of(resource)
+    spec = _secrets(kind, resource)
     if (
         spec is None
         or not spec.data
@@ -34,7 +46,7 @@ def redacted(kind: ResourceKind, resource: Any) -> Any:  # noqa: ANN401 - a mess
         return resource
     copy = type(resource)()
     copy.CopyFrom(resource)
-    public = kind.secrets_of(copy)
+    public = _secrets(kind, copy)
     if public is not None:
         for value in public.data.values():
             if value.is_secret:
@@ -44,7 +56,7 @@ def redacted(kind: ResourceKind, resource: Any) -> Any:  # noqa: ANN401 - a mess
 
 def keep_masked_secrets(kind: ResourceKind, new: Any, stored: Any) -> None:  # noqa: ANN401
     """Give every secret that a client sent back as `***` the value that is stored."""
-    spec, before = kind.secrets_of(new), kind.secrets_of(stored)
+    spec, before = _secrets(kind, new), _secrets(kind, stored)
     if spec is None or before is None:
         return
     for name, value in spec.data.items():

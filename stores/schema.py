@@ -12,9 +12,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos import kinds
 from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
-from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from protos.parity.v1.event_pb2 import CloudEvent, Cursor
@@ -112,15 +111,19 @@ def _no_entries(_: object) -> Entries:
 
 _RESOURCE_INDEXES = (Index("slug_key", unique=True), Index("slug"), Index("org"))
 
+
+def _named(kind: kinds.ResourceKind) -> tuple[str, type[Message]]:
+    return kind.name, kind.message_type
+
+
 KINDS: Schema = {
     kind.name: kind
     for kind in (
-        Kind("agent", Agent, _RESOURCE_INDEXES, _resource_entries),
-        Kind("agent_instance", AgentInstance, (*_RESOURCE_INDEXES, Index("agent")), _instance_entries),
-        Kind("environment", Environment, _RESOURCE_INDEXES, _resource_entries),
+        Kind(*_named(kinds.AGENT), _RESOURCE_INDEXES, _resource_entries),
+        Kind(*_named(kinds.AGENT_INSTANCE), (*_RESOURCE_INDEXES, Index("agent")), _instance_entries),
+        Kind(*_named(kinds.ENVIRONMENT), _RESOURCE_INDEXES, _resource_entries),
         Kind(
-            "iam_policy",
-            IamPolicy,
+            *_named(kinds.IAM_POLICY),
             (
                 Index("tuple", unique=True),
                 Index("resource", counted=False),

@@ -25,9 +25,8 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import Any, Protocol
 
-from reference_server.authorization.model import PLATFORM, Caller, Ref, RelationTuple
+from reference_server.authorization.model import PLATFORM, SYSTEM, Caller, Ref, RelationTuple
 from reference_server.errors import FieldViolation
-from reference_server.kinds import SYSTEM_ID
 
 _BEARER = "bearer "
 _KEYS = {"id", "token", "token_sha256", "operator", "admin_of", "member_of"}
@@ -85,7 +84,7 @@ def _problem(entry: Mapping[str, Any]) -> FieldViolation | None:
     lists = [name for name in ("admin_of", "member_of") if not _names(entry.get(name, []))]
     rules = (
         (unknown, unknown[0] if unknown else "", f"is not known; an entry may have {', '.join(sorted(_KEYS))}"),
-        (not _name(identity) or identity == SYSTEM_ID, "id", f"must be a text other than empty or '{SYSTEM_ID}'"),
+        (not _name(identity) or identity == SYSTEM.id, "id", f"must be a text other than empty or '{SYSTEM.id}'"),
         (("token" in entry) == ("token_sha256" in entry), "token", "give exactly one of token and token_sha256"),
         (not re.fullmatch("[0-9a-f]{64}", hexadecimal), "token_sha256", "must be 64 hexadecimal digits"),
         (not _name(token), "token", "must be a text that isn't empty"),

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reference_server.authorization.callers import TokenFileError
-from reference_server.authorization.model import Caller
-from reference_server.kinds import SYSTEM_ID
+from reference_server.authorization.model import SYSTEM, Caller
 
 # Asymmetric only: with a shared secret, whoever can verify a token could also make one.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
@@ -53,4 +52,4 @@ class JwtCallers:
             )
         except (self._jwt.PyJWTError, ValueError):
             return None
-        return Caller(claims["sub"]) if claims["sub"] and claims["sub"] != SYSTEM_ID else None
+        return Caller(claims["sub"]) if claims["sub"] and claims["sub"] != SYSTEM.id else None

@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from reference_server.kinds import PLATFORM_ID, SYSTEM_ID
-
 
 class Ref(NamedTuple):
     """A principal or a resource of a policy. A relation makes a principal a set: everybody who holds it."""
@@ -31,7 +29,8 @@ class RelationTuple(NamedTuple):
     resource: Ref
 
 
-PLATFORM = Ref("platform", PLATFORM_ID)
+PLATFORM = Ref("platform", "stigmer")
+"""The one platform resource; its id is the value of `PlatformIdValue` in the wire contract."""
 PERMISSION_PREFIX = "can_"
 """Permissions are named so, in the wire contract and in the model; every other name is a relation."""
 
@@ -48,7 +47,7 @@ class Caller:
         object.__setattr__(self, "ref", Ref("identity_account", self.id))
 
 
-SYSTEM = Caller(SYSTEM_ID)
+SYSTEM = Caller("system")
 """Who acts in the oss profile, and in what the server does by itself."""
 
 

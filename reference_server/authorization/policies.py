@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
+from protos.kinds import IAM_POLICY
 from reference_server.authorization.model import Caller, Ref, RelationTuple
 from reference_server.clock import Clock
-from reference_server.kinds import IAM_POLICY
 from reference_server.unit_of_work import UnitOfWork
 from stores.schema import policy_keys
 

@@ -51,7 +51,7 @@ class Resources:
         tried when the first finds nothing; the first refusal is the one that is told.
         """
         readings = [self._by_slug, self._by_id]
-        if name.startswith(f"{self.kind.id_prefix}-"):
+        if name.startswith(f"{self.kind.resource.id_prefix}-"):
             readings.reverse()
         try:
             return readings[0](name, org)
@@ -64,7 +64,7 @@ class Resources:
                 raise refused from None
 
     def _by_slug(self, slug: str, org: str) -> Any:  # noqa: ANN401
-        reference = ApiResourceReference(org=org, kind=self.kind.number, slug=slug)
+        reference = ApiResourceReference(org=org, kind=self.kind.resource.number, slug=slug)
         return self.server.call(self.kind.methods["getByReference"], reference)
 
     def _by_id(self, resource_id: str, _org: str) -> Any:  # noqa: ANN401

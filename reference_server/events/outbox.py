@@ -5,9 +5,9 @@ Their position in the store is the position of the event channel, so the order o
 
 from __future__ import annotations
 
+from protos.kinds import ResourceKind
 from protos.parity.v1.event_pb2 import CloudEvent
 from reference_server.clock import Clock
-from reference_server.kinds import ResourceKind
 from reference_server.unit_of_work import UnitOfWork
 
 KIND = "event"
@@ -26,7 +26,7 @@ def stage_event(work: UnitOfWork, clock: Clock, kind: ResourceKind, subject: str
         id=clock.new_ulid(),
         source=SOURCE,
         spec_version="1.0",
-        type=f"{kind.event_prefix}.{event}",
+        type=f"{kind.package}.{event}",
         subject=subject,
         data_content_type=CONTENT_TYPE,
         time=work.instant.time(),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
+from protos.kinds import KINDS
 from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
 from reference_server.authorization.authorizer import Authorizer
 from reference_server.authorization.model import Caller, Ref
@@ -13,7 +14,6 @@ from reference_server.authorization.policies import StoredPolicies
 from reference_server.errors import OutOfRange
 from reference_server.events.cursors import CLEARED, read_cursor
 from reference_server.events.outbox import KIND
-from reference_server.kinds import KINDS
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Store
 from stores.group_commit import GroupCommitter

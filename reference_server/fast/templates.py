@@ -14,11 +14,11 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy, IamPolicyStatus
+from protos.kinds import IAM_POLICY, KINDS
 from protos.parity.v1.event_pb2 import CloudEvent
 from reference_server.authorization import policies
 from reference_server.events import outbox
 from reference_server.fast import with_steps
-from reference_server.kinds import IAM_POLICY, KINDS
 from reference_server.pipeline import ServerContext, State, StepFunction
 from reference_server.steps import publish
 from reference_server.steps.create_iam_policies import create_iam_policies as plain_create_iam_policies
@@ -169,7 +169,7 @@ def _time(work: UnitOfWork) -> bytes:
 def _events_of(kind_name: str, event: str) -> tuple[WireTemplate, bytes]:
     """Return what all events of a sort have in common: the fields before the time, and the type of the content."""
     kind = KINDS[kind_name]
-    front = CloudEvent(source=outbox.SOURCE, spec_version="1.0", type=f"{kind.event_prefix}.{event}")
+    front = CloudEvent(source=outbox.SOURCE, spec_version="1.0", type=f"{kind.package}.{event}")
     return WireTemplate(front, "id", "subject"), Any(type_url=outbox.type_url(kind)).SerializeToString()
 
 

@@ -16,9 +16,9 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from protos.buf.validate import validate_pb2
+from protos.kinds import KINDS
 from protos.options import option_of
 from reference_server.fast import with_steps
-from reference_server.kinds import KINDS
 from reference_server.pipeline import ServerContext, State
 from reference_server.steps.validate_field_constraints import validate_field_constraints as plain
 from reference_server.unit_of_work import UnitOfWork

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization, platform
+from protos.kinds import AGENT_INSTANCE
 from reference_server.authorization.model import PLATFORM, Ref
 from reference_server.authorization.policies import Grants, grant, revoke_all
-from reference_server.kinds import AGENT_INSTANCE
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from protos.kinds import AGENT, AGENT_INSTANCE
 from reference_server.authorization.model import Ref
 from reference_server.authorization.policies import revoke_all
 from reference_server.events.outbox import stage_event
-from reference_server.kinds import AGENT, AGENT_INSTANCE
 from reference_server.pipeline import State
 from reference_server.profile import Profile
 from reference_server.unit_of_work import UnitOfWork

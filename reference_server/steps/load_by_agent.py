@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import islice
 
 from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
+from protos.kinds import AGENT
 from reference_server.authorization.model import SYSTEM, Ref
 from reference_server.authorization.policies import StoredPolicies
 from reference_server.identity import message_of
-from reference_server.kinds import AGENT
 from reference_server.paging import page_of
 from reference_server.pipeline import State
 from reference_server.steps.list_resources import viewable

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from protos.kinds import AGENT
 from reference_server.errors import NotFound
-from reference_server.kinds import AGENT
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 

@@ -12,6 +12,7 @@ from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import (
     CheckAuthorizationResult,
 )
 from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
+from protos.kinds import KINDS
 from reference_server.authorization.model import PLATFORM, Ref
 from reference_server.authorization.policies import (
     KIND,
@@ -22,7 +23,6 @@ from reference_server.authorization.policies import (
     tuple_of,
 )
 from reference_server.errors import AlreadyExists, NotFound
-from reference_server.kinds import KINDS
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 

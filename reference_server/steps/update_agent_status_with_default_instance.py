@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference_server.kinds import AGENT, AGENT_INSTANCE
+from protos.kinds import AGENT, AGENT_INSTANCE
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 

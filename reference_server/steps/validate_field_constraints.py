@@ -6,8 +6,8 @@ from typing import Any
 
 import protovalidate
 
+from protos.kinds import KINDS
 from reference_server.errors import FieldViolation, InvalidArgument
-from reference_server.kinds import KINDS
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 

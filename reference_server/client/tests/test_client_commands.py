@@ -295,9 +295,9 @@ def test_columns_stand_below_each_other_whatever_the_script(shell: Shell) -> Non
 def test_kind_numbers_are_those_of_the_schema() -> None:
     from reference_server.client.kinds import KINDS
 
-    assert {kind.word: kind.number for kind in KINDS} == {
+    assert {kind.word: kind.resource.number for kind in KINDS} == {
         "agent": ApiResourceKind.agent,
         "instance": ApiResourceKind.agent_instance,
         "environment": ApiResourceKind.environment,
     }
-    assert [kind.id_prefix for kind in KINDS] == ["agt", "ain", "env"]
+    assert [kind.resource.id_prefix for kind in KINDS] == ["agt", "ain", "env"]
