@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from conformance.catalogue import catalogue
-from conformance.verdict import EXIT_NOT_CONFORMANT
-from tests.mutants.matrix import expected, judge, sins, unkilled
+from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT
+from tests.mutants.matrix import BOTH, cases, expected, faults, unkilled
+from tests.mutants.page import PAGE, page_of
+from tests.mutants.wrong_servers import ALONE, STORES, Outcome, has_fast_paths, has_own_store, judge, sins, store_of
 
-MUTANTS_MIN = 60
+MUTANTS_MIN = 221
 
 FIVE = {
     "create-validate-after-persist": "ATOM-VAL-AGENT-KIND-CONST",
@@ -18,12 +20,14 @@ FIVE = {
     "create-duplicate-ok": "DUP-SLUG",
 }
 """Five classics, and the requirement that is named after each."""
+CLASSIC = "create-duplicate-ok"
 
 
 def test_every_wrong_server_has_a_stored_set_and_no_other_has() -> None:
     stored = expected()
     assert list(stored) == list(sins())
     assert len(stored) >= MUTANTS_MIN
+    assert set(sins()) >= ALONE
 
 
 def test_none_survives_and_stored_sets_name_requirements_that_stand() -> None:
@@ -37,15 +41,46 @@ def test_every_requirement_is_broken_by_somebody() -> None:
     assert unkilled(expected().values()) == []
 
 
+def test_the_page_shows_the_stored_sets() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page_of(expected())
+
+
 @pytest.mark.parametrize("name", FIVE)
-def test_a_classic_fails_exactly_what_it_breaks(name: str) -> None:
-    outcome = judge(name)
-    assert FIVE[name] in outcome.failing
-    assert sorted(outcome.failing) == expected()[name]
+def test_a_classic_breaks_what_is_named_after_it(name: str) -> None:
+    assert FIVE[name] in expected()[name]
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_classic_fails_exactly_what_it_breaks(store: str) -> None:
+    outcome = judge(CLASSIC, store=store)
+    assert sorted(outcome.failing) == expected()[CLASSIC]
     assert outcome.exit_code == EXIT_NOT_CONFORMANT
+    assert faults([outcome], expected()) == []
 
 
 def test_a_server_that_stores_before_it_validates_fails_sweeps_only() -> None:
     broken = expected()["create-validate-after-persist"]
     assert [name for name in broken if name.startswith("VAL-")] == []
     assert [name for name in broken if not name.startswith("ATOM-")] == []
+
+
+def test_the_stores_take_turns_and_both_may_be_asked_for() -> None:
+    over_a_store = [name for name in sins() if not has_own_store(name)]
+    turns = cases(sins())
+    assert [name for name, _ in turns] == list(sins())
+    for store in STORES:
+        judged = [name for name in over_a_store if store_of(name) == store]
+        assert (len(judged) - len(over_a_store) / len(STORES)) ** 2 <= 1
+        assert [name for name in judged if not has_fast_paths(name)]
+    assert sorted(cases(over_a_store, BOTH)) == sorted((name, store) for name in over_a_store for store in STORES)
+    assert cases(["second:no_event"], BOTH) == [("second:no_event", "")]
+
+
+def test_survivors_and_sets_that_differ_are_faults() -> None:
+    killed = Outcome(CLASSIC, "leveldb", tuple(expected()[CLASSIC]), EXIT_NOT_CONFORMANT)
+    survivor = Outcome(CLASSIC, "sqlite", (), EXIT_CONFORMANT)
+    lenient = Outcome(CLASSIC, "sqlite", killed.failing, EXIT_CONFORMANT)
+    assert faults([killed], expected()) == []
+    assert f"{CLASSIC} over sqlite: survived" in faults([killed, survivor], expected())
+    assert faults([lenient], expected()) == [f"{CLASSIC} over sqlite: exit code 0 instead of 1"]
+    assert faults([killed], {**expected(), "gone": []}) == ["gone: stored, but there is no such server"]

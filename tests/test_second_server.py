@@ -14,7 +14,8 @@ from conformance.runner import Options, run
 from conformance.verdict import EXIT_CONFORMANT, Verdict
 from conformance.world import PROFILES, Profile
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
-from tests.mutants.matrix import expected, judge, judge_second, judge_traced
+from tests.mutants.matrix import expected
+from tests.mutants.wrong_servers import judge, judge_second, judge_traced
 from tests.second_server import DEFECTS, start
 
 TELLING_MAX = 6

@@ -3,40 +3,68 @@
 from __future__ import annotations
 
 import argparse
-import json
+import resource
 import sys
 import time
+from collections.abc import Sequence
 
-from tests.mutants.matrix import EXPECTED, Outcome, expected, faults, judge_all, sins, unkilled, write_page
+from tests.mutants.matrix import BOTH, cases, expected, faults, judge_all, store_sets, unkilled
+from tests.mutants.page import PAGE, page_of
+from tests.mutants.wrong_servers import STORES, Outcome, has_fast_paths, has_own_store, sins
 
 
 def main() -> int:
-    """Return 0 if every mutant is killed by exactly the stored set and every requirement is broken by somebody."""
-    parser = argparse.ArgumentParser(description="Run the conformance suite against every deliberately wrong server.")
-    parser.add_argument("--update", action="store_true", help="store the sets as they are now")
-    parser.add_argument("--only", action="append", default=[], help="name of a mutant; may be repeated")
-    arguments = parser.parse_args()
-    names = arguments.only or list(sins())
+    """Return 0 if every wrong server is killed by exactly its stored set and somebody breaks every requirement."""
+    arguments = _arguments()
+    part, parts = arguments.shard
+    wanted = cases(arguments.only or sins(), arguments.store)[part - 1 :: parts]
     began, done = time.monotonic(), [0]
 
     def told(outcome: Outcome) -> None:
         done[0] += 1
-        print(f"[{done[0]}/{len(names)}] {outcome.name}: {len(outcome.failing)} broken", flush=True)  # noqa: T201
+        _say(f"[{done[0]}/{len(wanted)}] {outcome}: {len(outcome.failing)} broken")
 
-    outcomes = judge_all(names, told)
-    stored = expected() if EXPECTED.exists() else {}
+    outcomes = judge_all(wanted, told)
     if arguments.update:
-        stored = {**stored, **{outcome.name: sorted(outcome.failing) for outcome in outcomes}}
-        stored = {name: stored[name] for name in sins() if name in stored}
-        EXPECTED.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-    found = faults(outcomes, stored)
+        store_sets(outcomes)
+        PAGE.write_text(page_of(expected()), encoding="utf-8")
+    found = faults(outcomes, expected())
     if not arguments.only:
-        found += [f"{requirement}: no mutant breaks it" for requirement in unkilled(stored.values())]
-        write_page(stored)
+        found += [f"{requirement}: nothing breaks it" for requirement in unkilled(expected().values())]
     for fault in found:
-        print(f"FAULT {fault}")  # noqa: T201
-    print(f"{len(outcomes)} wrong servers in {time.monotonic() - began:.0f} s, {len(found)} faults")  # noqa: T201
+        _say(f"FAULT {fault}")
+    _say(_summary(outcomes, len(found), time.monotonic() - began))
     return 1 if found else 0
+
+
+def _summary(outcomes: Sequence[Outcome], faults_count: int, seconds: float) -> str:
+    over = [f"{sum(one.store == name for one in outcomes)} over {name}" for name in STORES]
+    plain = sum(not has_own_store(one.name) and not has_fast_paths(one.name) for one in outcomes)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (
+        f"kill matrix: {len(outcomes)} wrong servers ({', '.join(over)}, {plain} without fast paths), "
+        f"{faults_count} faults; {seconds:.0f} s, {children.ru_utime + children.ru_stime:.0f} s of processor time"
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Run the conformance suite against every deliberately wrong server.")
+    parser.add_argument("--update", action="store_true", help="store the sets as they are now, and write the page")
+    parser.add_argument("--only", action="append", default=[], choices=sins(), metavar="NAME", help="may be repeated")
+    parser.add_argument("--store", choices=(*STORES, BOTH), default="", help="default: in turns")
+    parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="K/N", help="every Nth, from the Kth on")
+    return parser.parse_args()
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not K/N, for example 1/2")
+    return int(part), int(parts)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - a command line prints
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tests.mutants.effects import _remember, plain_slug
 from tests.mutants.wrapping import (
     Change,
     Run,
+    commit_at_once,
     first,
     then,
     together,
@@ -35,7 +36,7 @@ def upsert(run: Run) -> Run:
             resource = state.request
             resource.metadata.id = resource.metadata.id or f"agt-{state.context.clock.new_ulid()}"
             resource.metadata.slug = resource.metadata.slug or plain_slug(resource.metadata.name)
-            work._store.commit([Put("agent", resource.metadata.id, resource)])
+            commit_at_once(state, work, [Put("agent", resource.metadata.id, resource)])
             record = work.record("agent", resource.metadata.id)
             return state._replace(existing=record)
 
@@ -93,7 +94,7 @@ def overwrite_by_id(state: State, work: UnitOfWork) -> None:
     if record is not None:
         stored = message_of(state, record)
         stored.spec.CopyFrom(state.request.spec)
-        work._store.commit([Put("agent", record.id, stored)])
+        commit_at_once(state, work, [Put("agent", record.id, stored)])
 
 
 def must_exist(state: State, work: UnitOfWork) -> None:
@@ -136,7 +137,7 @@ def own_slug(state: State, work: UnitOfWork) -> None:
 
 def delete_now(state: State, work: UnitOfWork) -> None:
     if work.data("agent", state.request.value) is not None:
-        work._store.commit([Delete("agent", state.request.value)])
+        commit_at_once(state, work, [Delete("agent", state.request.value)])
 
 
 def adopt(state: State, work: UnitOfWork) -> None:

@@ -24,6 +24,7 @@ from tests.mutants.effects import changed_response, put_at
 from tests.mutants.wrapping import (
     Change,
     Run,
+    commit_at_once,
     leaking,
     store_now,
     swallow,
@@ -44,14 +45,14 @@ def grant_now(state: State, work: UnitOfWork) -> None:
     resource = Ref(state.operation.kind.name, metadata.id)
     parent = Ref("organization", metadata.org)
     grant(loose, state.context.clock, SYSTEM, resource, ((parent, "organization"),))
-    work._store.commit(loose.batch())
+    commit_at_once(state, work, loose.batch())
 
 
 def announce_now(state: State, work: UnitOfWork) -> None:
     if state.request.metadata.id:
         loose = UnitOfWork(work._store)
         publish("created", state._replace(resource=state.request), loose)
-        work._store.commit(loose.batch())
+        commit_at_once(state, work, loose.batch())
 
 
 def changed_request(change: Callable[[Any], None]) -> Callable[[State, UnitOfWork], None]:
@@ -277,7 +278,7 @@ def overwrite(state: State, work: UnitOfWork) -> None:
         if stored.metadata.slug == state.resource.metadata.slug or record.id == state.resource.metadata.id:
             stored.spec.CopyFrom(state.resource.spec)
             stored.spec.description += " (overwritten)"
-            work._store.commit([Put("agent", record.id, stored)])
+            commit_at_once(state, work, [Put("agent", record.id, stored)])
             return
 
 

@@ -19,7 +19,6 @@ from reference_server.config import ServerConfig
 from reference_server.pipeline import Operation
 from reference_server.pipelines import OPERATIONS
 from reference_server.server import Server, new_event_loop
-from stores.contract import Store
 from stores.registry import open_store
 
 START_SECONDS = 30.0
@@ -48,12 +47,22 @@ def reference(
     profile: str,
     *,
     operations: Mapping[str, Operation] = OPERATIONS,
-    store: Store | None = None,
+    store: str = "memory:",
+    fast_paths: bool = True,
     tracer: Tracer | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Iterator[str]:
-    """Serve the reference over a store (one in memory where none is given); yield its address."""
-    with TemporaryDirectory(prefix="reference-") as folder, open_store("memory:") as memory:
+    """Serve the reference over a store; yield its address.
+
+    Args:
+        profile: `cloud` or `oss`.
+        operations: the pipelines, by the operation's name.
+        store: a store URL; `{folder}` in it stands for a temporary folder that goes with the server.
+        fast_paths: answer as the server that people run does; without, every request takes its steps.
+        tracer: makes the spans of operations and steps.
+        settings: fields of `ServerConfig` that differ.
+    """
+    with TemporaryDirectory(prefix="reference-") as folder, open_store(store.format(folder=folder)) as opened:
         tokens = Path(folder) / "tokens.toml"
         tokens.write_text(token_file(), encoding="utf-8")
         config = ServerConfig(
@@ -61,12 +70,11 @@ def reference(
             profile=profile,
             tokens=str(tokens) if profile == "cloud" else "",
             grace_seconds=0.0,
+            fast_paths=fast_paths,
             reflection=True,
         )
         config = replace(config, **(settings or {}))
-        # Some sins write behind the executor's back; what it remembers would hide what they did.
-        config = replace(config, fast_paths=operations is OPERATIONS)
-        application = build(config, store or memory, operations=operations, tracer=tracer)
+        application = build(config, opened, operations=operations, tracer=tracer)
         with _served(config, application) as address:
             yield address
 

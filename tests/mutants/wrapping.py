@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from reference_server.errors import ApiError
 from reference_server.pipeline import Operation, State, Step, StepFunction
 from reference_server.unit_of_work import UnitOfWork
-from stores.contract import Put
+from stores.contract import Conflict, Put
+from stores.contract import Operation as StoreOperation
 
 Operations = Mapping[str, Operation]
 Change = Callable[[Operations], Operations]
@@ -189,20 +191,26 @@ def store_now(state: State, work: UnitOfWork) -> None:
     """Write the request's resource past the unit of work, if it has an id to be found under."""
     resource = state.resource if state.resource is not None else state.request
     if resource.metadata.id and work.data(state.operation.kind.name, resource.metadata.id) is None:
-        _write(work, Put(state.operation.kind.name, resource.metadata.id, resource))
+        put = Put(state.operation.kind.name, resource.metadata.id, resource)
+        with suppress(Conflict):  # a slug that is taken: then there is nothing to leave behind
+            commit_at_once(state, work, [put])
+
+
+def commit_at_once(state: State, work: UnitOfWork, batch: Sequence[StoreOperation]) -> None:
+    """Commit before the request has come to its end, as a server does that writes before it has checked.
+
+    It goes the way of every commit: what the server remembers hears of it. Raises what `Store.commit` raises.
+    """
+    for each in state.context.observers:
+        each.writing(batch)
+    try:
+        work._store.commit(batch)
+    finally:
+        for each in state.context.observers:
+            each.written(batch)
 
 
 def commit_now(state: State, work: UnitOfWork) -> None:
     """Commit what is staged so far: from here on nothing can be undone."""
-    work._store.commit(work.batch())
+    commit_at_once(state, work, work.batch())
     work._puts = {key: put._replace(precondition="any") for key, put in work._puts.items()}
-    del state
-
-
-def _write(work: UnitOfWork, put: Put) -> None:
-    from contextlib import suppress
-
-    from stores.contract import Conflict
-
-    with suppress(Conflict):  # a slug that is taken: then there is nothing to leave behind
-        work._store.commit([put])

@@ -1,0 +1,50 @@
+"""The page of the kill matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.mutants.wrong_servers import sins
+
+PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
+EQUIVALENT = (
+    "Repeating a step that only looks, or sets what it has set: it has the same effect twice as once.",
+    "Repeating Persist, CreateIamPolicies or the status update: the same write is staged again, one commit follows.",
+    "Swapping CheckDuplicate with SetDefaults: neither looks at what the other does.",
+    "Swapping Persist with CreateIamPolicies: both take effect with one commit.",
+    "Swapping Publish with TransformResponse, or that with SendResponse: both are redacted either way.",
+    "An update that writes blindly, in a server that runs one request after another: nothing comes between.",
+    "What the store keeps of a secret: no answer may show it.",
+)
+SHOWN = 12
+
+
+def page_of(stored: Mapping[str, Sequence[str]]) -> str:
+    """Return the page (Markdown) that shows the stored sets: requirement ids by the name of a wrong server."""
+    names = sins()
+    lines = [
+        "# The kill matrix",
+        "",
+        "Each row is a server that is wrong in one way, and the requirements that the conformance suite finds broken",
+        "in it: exactly these, no others. `make mutants` runs all of them, as CI does; a survivor, a requirement that",
+        "nothing breaks, or a set that changed fails it. The reference's mutants run over durable LevelDB and relaxed",
+        "SQLite in turns, with the fast paths that people use; each fifth runs without. `--store both` takes all of",
+        "them over both, and the sets are the same. Servers named `second:` are defects planted in a second server",
+        "that shares no code with the reference; `command:` are started, killed, started again.",
+        "",
+        f"{len(stored)} wrong servers, {len({r for failing in stored.values() for r in failing})} requirements broken.",
+        "",
+        "| server | sin | profile | broken requirements |",
+        "|---|---|---|---|",
+    ]
+    for name, failing in ((name, failing) for name, failing in stored.items() if name in names):
+        sin, profile = names[name]
+        lines.append(f"| `{name}` | {sin} | {profile} | {len(failing)}: {_short(failing)} |")
+    lines += ["", "## Changes that nothing outside can see", "", *(f"- {line}" for line in EQUIVALENT), ""]
+    return "\n".join(lines)
+
+
+def _short(failing: Sequence[str]) -> str:
+    shown = ", ".join(failing[:SHOWN])
+    return shown if len(failing) <= SHOWN else f"{shown}, …"

@@ -1,0 +1,68 @@
+"""Mutants of the policy service, and of the limits around all pipelines. A new one is one row."""
+
+from __future__ import annotations
+
+from tests.mutants import effects as do
+from tests.mutants import read_effects as rd
+from tests.mutants.mutant import (
+    AUTHORIZE,
+    GET,
+    SEND,
+    Mutant,
+)
+from tests.mutants.wrapping import answering, first, instead, omit, then, together, wrap
+
+POLICY_SINS: tuple[Mutant, ...] = (
+    # policies as an API
+    Mutant(
+        "check-always-true",
+        "checkAuthorization is always true",
+        instead("iam-policy-check-authorization", "CheckAuthorization", rd.always(answer=True)),
+    ),
+    Mutant(
+        "check-any-relation",
+        "checkAuthorization overlooks the relation",
+        wrap("iam-policy-check-authorization", "CheckAuthorization", rd.any_relation),
+    ),
+    Mutant(
+        "check-operators-only",
+        "only operators may ask checkAuthorization",
+        first("iam-policy-check-authorization", "CheckAuthorization", do.operators_only),
+    ),
+    Mutant(
+        "grant-open",
+        "everybody may grant and revoke",
+        together(
+            *(omit(f"iam-policy-{v}", AUTHORIZE) for v in ("create", "delete", "cleanup", "create-platform-link"))
+        ),
+    ),
+    Mutant(
+        "grant-bare",
+        "a policy has no id",
+        then("iam-policy-create", SEND, do.changed_response(do.drop_field("metadata"))),
+    ),
+    Mutant(
+        "revoke-keeps", "a revoked policy stays", then("iam-policy-delete", "DeleteResource", do.keep("iam_policy"))
+    ),
+    Mutant(
+        "policy-get-other-code",
+        "an unknown policy is PERMISSION_DENIED to operators",
+        wrap("iam-policy-get", "LoadTarget", answering(do.message("no"))),
+    ),
+    Mutant(
+        "authorize-remembers", "what was once allowed stays allowed", wrap(GET, AUTHORIZE, rd.remembering_refusals())
+    ),
+    # the server around the pipelines
+    Mutant(
+        "size-limit-too-high",
+        "requests over 10 MiB are accepted",
+        lambda operations: operations,
+        config={"max_message_bytes": 64 * 1024 * 1024},
+    ),
+    Mutant(
+        "size-limit-too-low",
+        "requests over 4 MiB are refused",
+        lambda operations: operations,
+        config={"max_message_bytes": 4 * 1024 * 1024},
+    ),
+)

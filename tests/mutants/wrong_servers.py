@@ -1,0 +1,201 @@
+"""All deliberately wrong servers, and how the suite is run against each: over the stores and with the fast paths that
+people use.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from conformance.features import FEATURES, Declaration
+from conformance.runner import Options, run
+from conformance.verdict import Report
+from conformance.world import profile_named
+from reference_server.pipelines import OPERATIONS
+from tests.mutants.change_sins import CHANGE_SINS
+from tests.mutants.create_sins import CREATE_SINS
+from tests.mutants.environment_sins import ENVIRONMENT_SINS
+from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
+from tests.mutants.instance_sins import INSTANCE_SINS
+from tests.mutants.mutant import Mutant
+from tests.mutants.policy_sins import POLICY_SINS
+from tests.mutants.read_sins import READ_SINS
+from tests.mutants.refusal_sins import REFUSAL_SINS
+from tests.mutants.wrapping import Change, renamed, step_renamed, swap
+from tests.second_server import DEFECTS, start
+
+SINS = (REFUSAL_SINS, CREATE_SINS, READ_SINS, CHANGE_SINS, INSTANCE_SINS, ENVIRONMENT_SINS, POLICY_SINS)
+STORES = {
+    "leveldb": "leveldb:{folder}/store",
+    "sqlite": "sqlite:{folder}/store.db?codec=protobuf&durability=relaxed",
+}
+"""Both ways of committing: durable in a thread, relaxed on the event loop. SQLite's default codec is JSON, which drops
+unknown fields (RPC-UNKNOWN) whatever the server does; the sets are of servers, so it isn't used."""
+OWN_STORE = ("second:", "undeclared:", "command:")
+PLAIN_EVERY = 5
+JOBS = 4
+"""Checks at a time: with more, threads that share one interpreter wait for each other."""
+ALONE = frozenset(
+    {"delete-takes-neighbour", "by-agent-all", "default-instance-twice", "slug-empty-accepted", "list-shows-deleted"}
+)
+"""Their sins reach into what other checks do at the same time, so only one check at a time gives one exact set."""
+EVENT_SECONDS = 5.0
+"""Only a server that announces nothing takes this long: events are awaited until a later one has come."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the suite said of one wrong server."""
+
+    name: str
+    store: str
+    """A name of `STORES`; empty: the server brings its own."""
+    failing: tuple[str, ...]
+    exit_code: int
+
+    def __str__(self) -> str:
+        return f"{self.name} over {self.store}" if self.store else self.name
+
+
+def _options(profile: str, only: tuple[str, ...]) -> Options:
+    return Options(
+        profile=profile_named(profile),
+        only=only,
+        credentials=CREDENTIALS,
+        jobs=JOBS,
+        quick=True,
+        event_seconds=EVENT_SECONDS,
+    )
+
+
+def judge_mutant(mutant: Mutant, store: str, only: tuple[str, ...] = (), *, fast_paths: bool = True) -> Report:
+    """Run the suite against a mutant of the reference over a store of `STORES`."""
+    options = replace(_options(mutant.profile, only), jobs=1 if mutant.name in ALONE else JOBS)
+    with reference(
+        mutant.profile,
+        operations=mutant.change(OPERATIONS),
+        store=STORES[store],
+        fast_paths=fast_paths,
+        settings=mutant.config,
+    ) as address:
+        return run(f"grpc://{address}", options)
+
+
+def judge_second(defect: str, only: tuple[str, ...] = (), *, profile: str = "cloud") -> Report:
+    """Run the suite against the second server with a defect; without one where the name is empty."""
+    server = start(profile, TOKENS, identity("operator"), defects=frozenset({defect} if defect else ()))
+    try:
+        return run(f"grpc://{server.address}", _options(profile, only))
+    finally:
+        server.stop()
+
+
+def judge_command(flags: str, only: tuple[str, ...] = ()) -> Report:
+    """Run the suite against the second server as a command that it may kill and start again."""
+    return run(f"cmd:{sys.executable} -m tests.second_server.server --port {{port}} {flags}", _options("oss", only))
+
+
+def judge_undeclared(feature: str, only: tuple[str, ...] = ()) -> Report:
+    """Run the suite against a right server that says it doesn't offer a feature which it serves."""
+    server = start("cloud", TOKENS, identity("operator"))
+    declaration = Declaration({name: name not in {feature, "restartable"} for name in FEATURES})
+    try:
+        return run(f"grpc://{server.address}", replace(_options("cloud", only), declaration=declaration))
+    finally:
+        server.stop()
+
+
+def judge_traced(change: Change, profile: str = "cloud", *, store: str = "leveldb") -> Report:
+    """Run the trace checks against the reference with a change in it, exporting its spans to the suite."""
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=f"http://{listen}", insecure=True)))
+    options = replace(_options(profile, ("TRACE-*",)), otlp_listen=listen)
+    try:
+        tracer = provider.get_tracer("test")
+        with reference(profile, operations=change(OPERATIONS), store=STORES[store], tracer=tracer) as address:
+            return run(f"grpc://{address}", options)
+    finally:
+        provider.shutdown()
+
+
+TRACED: dict[str, tuple[Change, str]] = {
+    "parent-renamed": (renamed("agent-create", "create-agent"), "the create's span has another name"),
+    "step-renamed": (step_renamed("agent-create", "Persist", "Save"), "a step's span has another name"),
+    "steps-swapped": (swap("agent-create", "Persist"), "Persist and CreateIamPolicies are swapped"),
+}
+"""Sins that only traces show."""
+UNDECLARED = ("list", "watch", "health", "reflection")
+COMMANDS = {
+    "forgets": ("", "a restart forgets everything"),
+    "forgets-instances": ("--journal {folder}/journal", "a restart forgets all but the agents"),
+}
+"""Servers that only a restart gives away: flags of the second server's command."""
+
+
+def _command(name: str, only: tuple[str, ...] = ()) -> Report:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="mutant-") as folder:
+        return judge_command(COMMANDS[name][0].replace("{folder}", folder), only)
+
+
+def mutants() -> dict[str, Mutant]:
+    """All mutants of the reference by name."""
+    rows = tuple(chain(*SINS))
+    found = {mutant.name: mutant for mutant in rows}
+    if len(found) != len(rows):
+        raise ValueError("two mutants have one name")
+    return found
+
+
+def sins() -> dict[str, tuple[str, str]]:
+    """Every wrong server by name: its sin, and the profile in which the suite meets it."""
+    return {
+        **{name: (mutant.sin, mutant.profile) for name, mutant in mutants().items()},
+        **{f"second:{name}": (sin, "cloud") for name, sin in DEFECTS.items()},
+        **{f"undeclared:{name}": (f"{name} is served and not declared", "cloud") for name in UNDECLARED},
+        **{f"traced:{name}": (sin, "cloud") for name, (_, sin) in TRACED.items()},
+        **{f"command:{name}": (sin, "oss") for name, (_, sin) in COMMANDS.items()},
+    }
+
+
+def has_own_store(name: str) -> bool:
+    """Say whether a wrong server brings its own store; the others are judged over one of `STORES`."""
+    return name.startswith(OWN_STORE)
+
+
+def store_of(name: str) -> str:
+    """Return the store of `STORES` that a wrong server is judged over where none is asked for: they take turns."""
+    stores = list(STORES)
+    return stores[list(sins()).index(name) % len(stores)]
+
+
+def has_fast_paths(name: str) -> bool:
+    """Say whether a wrong server is judged with fast paths, as people run it; each fifth is judged without."""
+    return list(sins()).index(name) % PLAIN_EVERY != PLAIN_EVERY - 1
+
+
+def judge(name: str, only: tuple[str, ...] = (), *, store: str = "") -> Outcome:
+    """Run the suite against one wrong server, over its own store or `store` (a name of `STORES`; empty: its turn)."""
+    kind, _, rest = name.rpartition(":")
+    over = "" if has_own_store(name) else store or store_of(name)
+    if kind == "second":
+        report = judge_second(rest, only)
+    elif kind == "undeclared":
+        report = judge_undeclared(rest, only)
+    elif kind == "command":
+        report = _command(rest, only)
+    elif kind == "traced":
+        report = judge_traced(TRACED[rest][0], store=over)
+    else:
+        report = judge_mutant(mutants()[name], over, only, fast_paths=has_fast_paths(name))
+    return Outcome(name, over, report.failing(), report.exit_code)
