@@ -62,7 +62,7 @@ def _kind(name: str, message_type: type[Message], command: Any, query: Any) -> R
     title = message_type.DESCRIPTOR.name
     return ResourceKind(
         name,
-        ApiResourceKind.Value(name),
+        ApiResourceKind.Value(name),  # type: ignore[arg-type] # the stub says int
         title,
         meta.id_prefix,
         message_type,
