@@ -91,7 +91,7 @@ class Walk:
     @property
     def climbs(self) -> Counter[tuple[str, str]]:
         """Calls into a module that stands above the calling one."""
-        found = {pair: count for pair, count in self.calls.items() if pair[0] and pair[0] in below(pair[1])}
+        found = {(caller, called): count for (caller, called), count in self.calls.items() if caller in below(called)}
         return Counter(found)
 
 
