@@ -23,6 +23,8 @@ GROWING = ("get", "get_by_reference", "create", "get_by_agent")
 
 RELAXED = "relaxed"
 """The same server in relaxed mode."""
+PLAIN = "plain"
+"""The same server without its fast paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +39,19 @@ class Scenario:
 
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("get", "oss", "relaxed", 32, (ECHO, FIXED)),
-    Scenario("get", "cloud", "relaxed", 32, (ECHO, FIXED)),
-    Scenario("create", "oss", "relaxed", 32),
-    Scenario("create", "oss", "durable", 32),
-    Scenario("create", "cloud", "relaxed", 32),
-    Scenario("create", "cloud", "durable", 32),
+    Scenario("get", "oss", "relaxed", 32, (ECHO, FIXED, PLAIN)),
+    Scenario("get", "cloud", "relaxed", 32, (ECHO, FIXED, PLAIN)),
+    Scenario("create", "oss", "relaxed", 32, (ECHO, PLAIN)),
+    Scenario("create", "oss", "durable", 32, (ECHO, PLAIN)),
+    Scenario("create", "cloud", "relaxed", 32, (ECHO, PLAIN)),
+    Scenario("create", "cloud", "durable", 32, (ECHO, PLAIN)),
     Scenario("create_64", "oss", "durable", 64, (RELAXED,)),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The share of a baseline's rate that a scenario is to reach. `baseline` is bare, or the relaxed mode."""
+    """The share of a baseline's rate that a scenario is to reach. `baseline` is bare, plain, or the relaxed mode."""
 
     id: str
     title: str
@@ -98,6 +100,20 @@ GOALS: tuple[Goal, ...] = (
         0.70,
         baseline=RELAXED,
     ),
+    *(
+        Goal(
+            f"fast-{one.metric}-{one.profile}",
+            f"{one.metric.capitalize()}, {one.profile}, over the plain server",
+            "With fast paths a request is not slower than without.",
+            one.metric,
+            one.profile,
+            one.durability,
+            1.0,
+            baseline=PLAIN,
+        )
+        for one in SCENARIOS
+        if PLAIN in one.baselines
+    ),
 )
 
 
@@ -112,7 +128,7 @@ def _judge(goal: Goal, samples: Samples, raw: Raw, engine: str, codec: str) -> C
     candidate = Subject(engine, codec, goal.durability, goal.profile)
     baseline = (
         Subject(goal.baseline, "", goal.durability, goal.profile)
-        if goal.baseline in {ECHO, FIXED}
+        if goal.baseline in {ECHO, FIXED, PLAIN}
         # What durability costs is the question here: the one comparison across modes, and it is named as such.
         else Subject(engine, codec, goal.baseline, goal.profile)
     )

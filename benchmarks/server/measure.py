@@ -17,7 +17,7 @@ from benchmarks.results import Blank, Sample, Subject
 from benchmarks.server import calls, processes
 from benchmarks.server.calls import Judge, WrongAnswers, require_right
 from benchmarks.server.config import ServerConfig
-from benchmarks.server.goals import ECHO, FIXED, GROWING, RELAXED, Scenario, agents_label
+from benchmarks.server.goals import ECHO, FIXED, GROWING, PLAIN, RELAXED, Scenario, agents_label
 from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport
 from benchmarks.server.processes import Credentials, Running
 from benchmarks.server.turns import TurnsPlan
@@ -109,15 +109,21 @@ class ServerBuild:
             modes = {(one.profile, mode) for one in self.scenarios for mode in (one.durability, "relaxed")}
             needed = sorted({("oss", "relaxed"), *modes})
             targets = {place: self._start(stack, *place, credentials) for place in needed}
-            for target in targets.values():
+            plain = {
+                (one.profile, one.durability): self._start_plain(stack, one, credentials)
+                for one in {
+                    (one.profile, one.durability): one for one in self.scenarios if PLAIN in one.baselines
+                }.values()
+            }
+            for target in (*targets.values(), *plain.values()):
                 target.agents += self._create_some(target, message, 64)
             fixed = self.folder / "fixed"
             fixed.write_bytes(targets["oss", "relaxed"].agents[0].SerializeToString())
             echo = stack.enter_context(processes.bare(fixed, self.folder / "bare.log"))
-            self.servers = [echo, *(target.running for target in targets.values())]
+            self.servers = [echo, *(target.running for target in (*targets.values(), *plain.values()))]
             for index in range(self.config.counts.rounds):
                 for scenario in random.sample(self.scenarios, len(self.scenarios)):
-                    loads = self._loads(scenario, targets, echo, message)
+                    loads = self._loads(scenario, targets, plain, echo, message)
                     for load, report in self._take(scenario.metric, random.sample(loads, len(loads))):
                         self._add(scenario.metric, "us/request", load.subject, index, (1e6 / report.rate,))
                         self._add("headroom", "times", load.subject, index, (report.headroom,), scenario.metric)
@@ -134,6 +140,18 @@ class ServerBuild:
         running = stack.enter_context(processes.reference(url, profile, credentials, log))
         metadata = credentials.metadata if profile == "cloud" else {}
         return Target(running, subject, metadata, [])
+
+    def _start_plain(self, stack: ExitStack, scenario: Scenario, credentials: Credentials) -> Target:
+        """Start the scenario's server without its fast paths."""
+        mode, profile = scenario.durability, scenario.profile
+        place = f"plain-{profile}-{mode}"
+        (self.folder / place).mkdir()
+        url = f"{self.config.engine}:{self.folder / place / 'db'}?codec={self.config.codec}&durability={mode}"
+        log = self.folder / f"{place}.log"
+        running = stack.enter_context(processes.reference(url, profile, credentials, log, fast_paths=False))
+        return Target(
+            running, Subject(PLAIN, "", mode, profile), credentials.metadata if profile == "cloud" else {}, []
+        )
 
     def _prefix(self) -> str:
         """Return a name that no load of this build had."""
@@ -156,14 +174,22 @@ class ServerBuild:
         return [Agent.FromString(base64.b64decode(sample)) for sample in report.samples]
 
     def _loads(
-        self, scenario: Scenario, targets: Mapping[tuple[str, str], Target], echo: Running, message: Agent
+        self,
+        scenario: Scenario,
+        targets: Mapping[tuple[str, str], Target],
+        plain: Mapping[tuple[str, str], Target],
+        echo: Running,
+        message: Agent,
     ) -> list[Load]:
         """Return the load of a scenario, and the same on each of its baselines."""
-        target = targets[scenario.profile, scenario.durability]
+        place = (scenario.profile, scenario.durability)
+        target, others = targets[place], {RELAXED: targets[scenario.profile, "relaxed"]}
+        if place in plain:
+            others[PLAIN] = plain[place]
         if scenario.metric == "get":
-            loads = self._get_loads(target, echo)
+            loads = self._get_loads(target, others, echo)
         else:
-            loads = self._create_loads(target, targets[scenario.profile, "relaxed"], echo, message)
+            loads = self._create_loads(target, others, echo, message)
         counts = self.config.counts
         common = {
             "seconds": counts.turn_ms / 1e3,
@@ -174,7 +200,9 @@ class ServerBuild:
         wanted = ("", *scenario.baselines)
         return [replace(loads[name], plan=replace(loads[name].plan, **common)) for name in wanted]  # type: ignore[arg-type]  # fields of the plan
 
-    def _create_loads(self, target: Target, relaxed: Target, echo: Running, message: Agent) -> dict[str, Load]:
+    def _create_loads(
+        self, target: Target, others: Mapping[str, Target], echo: Running, message: Agent
+    ) -> dict[str, Load]:
         create, prefix, size = calls.encoded([message]), self._prefix(), message.ByteSize()
         bare = LoadPlan(echo.address, calls.BARE_ECHO, create, unique=prefix)
         created = calls.is_created(prefix)
@@ -185,18 +213,24 @@ class ServerBuild:
         return {
             "": on(target),
             ECHO: Load(bare, _bare(ECHO, target), calls.has_bytes(size - 64, 128)),
-            RELAXED: on(relaxed),
+            **{name: on(other) for name, other in others.items()},
         }
 
-    def _get_loads(self, target: Target, echo: Running) -> dict[str, Load]:
+    def _get_loads(self, target: Target, others: Mapping[str, Target], echo: Running) -> dict[str, Load]:
         get, same, size = calls.gets(target.agents), calls.encoded(target.agents), target.agents[0].ByteSize()
         right = calls.is_one_of(target.agents)
         on_echo, on_fixed = (
             LoadPlan(echo.address, path, messages)
             for path, messages in ((calls.BARE_ECHO, same), (calls.BARE_FIXED, get))
         )
+
+        def on(server: Target) -> Load:
+            plan = LoadPlan(server.running.address, calls.GET, calls.gets(server.agents))
+            return Load(plan, server.subject, calls.is_one_of(server.agents))
+
         return {
-            "": Load(LoadPlan(target.running.address, calls.GET, get), target.subject, right),
+            "": on(target),
+            **{name: on(other) for name, other in others.items()},
             ECHO: Load(on_echo, _bare(ECHO, target), right),
             FIXED: Load(on_fixed, _bare(FIXED, target), calls.has_bytes(size - 64, 128)),
         }

@@ -59,11 +59,14 @@ def make_credentials(folder: Path) -> Credentials:
 
 
 @contextmanager
-def reference(store_url: str, profile: str, credentials: Credentials, log: Path) -> Iterator[Running]:
+def reference(
+    store_url: str, profile: str, credentials: Credentials, log: Path, *, fast_paths: bool = True
+) -> Iterator[Running]:
     """Run the reference server over a store for as long as the block lasts. Raises ServerFailed."""
     command = [sys.executable, "-m", "parity.main", "serve", "--store", store_url, "--profile", profile]
     command += ["--listen", "127.0.0.1:0", "--log-level", "warning"]
     command += ["--tokens", str(credentials.file)] if profile == "cloud" else []
+    command += [] if fast_paths else ["--fast-paths", "off"]
     with started(command, log) as running:
         yield running
 
