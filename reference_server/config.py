@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
 from reference_server.profile import Profile
 from reference_server.telemetry import LEVELS
 
@@ -93,6 +95,9 @@ class ServerConfig:
         yield self.watch_send_seconds <= 0, "watch_send_seconds: must be more than 0"
 
 
+_SETTINGS: TypeAdapter[ServerConfig] = TypeAdapter(with_config(ConfigDict(extra="forbid"))(ServerConfig))
+
+
 def load_config(
     flags: Mapping[str, Any], file: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> ServerConfig:
@@ -104,7 +109,7 @@ def load_config(
     for field in fields(ServerConfig):
         variable = ENVIRONMENT_PREFIX + field.name.upper()
         if variable in environment:
-            settings[field.name] = _typed(field.name, environment[variable], variable)
+            settings |= _typed({field.name: environment[variable]}, variable)
     settings |= {name: value for name, value in flags.items() if value is not None}
     return ServerConfig(**settings).checked()
 
@@ -127,24 +132,18 @@ def _from_file(file: Path) -> dict[str, Any]:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{file}: {error}") from None
-    types = {field.name: type(getattr(ServerConfig(), field.name)) for field in fields(ServerConfig)}
-    for name, value in settings.items():
-        if name not in types:
-            raise ConfigError(f"{file}: {name!r} is no setting; there are: {', '.join(types)}")
-        if not isinstance(value, types[name]) and not (types[name] is float and isinstance(value, int)):
-            raise ConfigError(f"{file}: {name}: {value!r} is no {types[name].__name__}")
-    return settings
+    return _typed(settings, str(file))
 
 
-def _typed(name: str, text: str, where: str) -> Any:  # noqa: ANN401 - str, int, float or bool, as the field is
-    wanted = type(getattr(ServerConfig(), name))
-    if wanted is bool:
-        if text.lower() in {"true", "1", "yes", "on"}:
-            return True
-        if text.lower() in {"false", "0", "no", "off"}:
-            return False
-        raise ConfigError(f"{where}: {text!r} is neither 'true' nor 'false'")
+def _typed(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return settings with the types of their fields, to which texts are converted. Raises ConfigError."""
     try:
-        return wanted(text)
-    except ValueError:
-        raise ConfigError(f"{where}: {text!r} is no {wanted.__name__}") from None
+        config = _SETTINGS.validate_python(settings)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = str(problem["loc"][0])
+        if name not in {field.name for field in fields(ServerConfig)}:
+            known = ", ".join(field.name for field in fields(ServerConfig))
+            raise ConfigError(f"{where}: {name!r} is no setting; there are: {known}") from None
+        raise ConfigError(f"{where}: {name}: {problem['input']!r} won't do: {problem['msg']}") from None
+    return {name: getattr(config, name) for name in settings}

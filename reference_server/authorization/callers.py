@@ -16,24 +16,30 @@ process.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from pathlib import Path
 from secrets import token_bytes
-from typing import Any, Protocol
+from typing import Annotated, Protocol, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from reference_server.authorization.model import PLATFORM, SYSTEM, Caller, Ref, RelationTuple
-from reference_server.errors import FieldViolation
 
 _BEARER = "bearer "
-_KEYS = {"id", "token", "token_sha256", "operator", "admin_of", "member_of"}
-_SHA256_HEX_LENGTH = 64
 _SECRET_BYTES = 32
 
-
+Name = Annotated[str, StringConstraints(min_length=1)]
 Metadata = Iterable[tuple[str, str | bytes]]
 
 
@@ -54,60 +60,79 @@ def digest(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
+class CallerEntry(BaseModel):
+    """One entry of a token file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    id: Name
+    token: Name | None = None
+    token_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{64}$")] | None = None
+    operator: bool = False
+    admin_of: tuple[Name, ...] = Field(default=(), strict=False)
+    member_of: tuple[Name, ...] = Field(default=(), strict=False)
+
+    @field_validator("id")
+    @classmethod
+    def _is_nobody_else(cls, value: str) -> str:
+        if value == SYSTEM.id:
+            raise ValueError(f"{SYSTEM.id!r} is the server itself; choose another id")
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_token(self) -> Self:
+        if (self.token is None) == (self.token_sha256 is None):
+            raise ValueError("give exactly one of token and token_sha256")
+        return self
+
+    def key(self) -> bytes:
+        """Return the form in which the token is looked up."""
+        return bytes.fromhex(self.token_sha256) if self.token_sha256 else digest(self.token or "")
+
+    def memberships(self) -> Iterable[RelationTuple]:
+        """Yield the policies that the entry asks for."""
+        account = Ref("identity_account", self.id)
+        if self.operator:
+            yield RelationTuple(account, "operator", PLATFORM)
+        for relation, orgs in (("admin", self.admin_of), ("member", self.member_of)):
+            for org in orgs:
+                yield RelationTuple(account, relation, Ref("organization", org))
+
+
+class TokenFileContent(BaseModel):
+    """A whole token file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    callers: list[CallerEntry] = []
+
+
 def parse_callers(text: str, where: str) -> CallerTable:
     """Read the text of a token file. Raises TokenFileError naming `where` and the entry."""
     try:
-        entries = tomllib.loads(text).get("callers", [])
+        content = TokenFileContent.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise TokenFileError(f"{where}: {error}") from None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise TokenFileError(f"{where}: 'callers' must be a list of tables, each begun by [[callers]]")
+    except ValidationError as error:
+        raise TokenFileError(f"{where}: {_told(error)}") from None
     callers: dict[bytes, Caller] = {}
-    memberships: list[RelationTuple] = []
-    for number, entry in enumerate(entries, 1):
-        problem = _problem(entry)
-        if problem is not None:
-            raise TokenFileError(f"{where}: entry {number}: {problem.field}: {problem.description}")
-        key = bytes.fromhex(entry["token_sha256"]) if "token_sha256" in entry else digest(entry["token"])
-        if key in callers:
+    for number, entry in enumerate(content.callers, 1):
+        if entry.key() in callers:
             raise TokenFileError(f"{where}: entry {number}: another entry has the same token; give each its own")
-        callers[key] = Caller(entry["id"])
-        memberships += _memberships(entry)
-    return CallerTable(callers, tuple(memberships))
+        callers[entry.key()] = Caller(entry.id)
+    memberships = tuple(each for entry in content.callers for each in entry.memberships())
+    return CallerTable(callers, memberships)
 
 
-def _problem(entry: Mapping[str, Any]) -> FieldViolation | None:
-    """Return the first thing that is wrong with an entry, or None."""
-    unknown = sorted(entry.keys() - _KEYS)
-    identity, token = entry.get("id"), entry.get("token", "x")
-    hexadecimal = str(entry.get("token_sha256", "0" * _SHA256_HEX_LENGTH)).lower()
-    lists = [name for name in ("admin_of", "member_of") if not _names(entry.get(name, []))]
-    rules = (
-        (unknown, unknown[0] if unknown else "", f"is not known; an entry may have {', '.join(sorted(_KEYS))}"),
-        (not _name(identity) or identity == SYSTEM.id, "id", f"must be a text other than empty or '{SYSTEM.id}'"),
-        (("token" in entry) == ("token_sha256" in entry), "token", "give exactly one of token and token_sha256"),
-        (not re.fullmatch("[0-9a-f]{64}", hexadecimal), "token_sha256", "must be 64 hexadecimal digits"),
-        (not _name(token), "token", "must be a text that isn't empty"),
-        (lists, lists[0] if lists else "", "must be a list of organizations' ids"),
-    )
-    return next((FieldViolation(field, text) for broken, field, text in rules if broken), None)
-
-
-def _name(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _names(value: object) -> bool:
-    return isinstance(value, list) and all(_name(each) for each in value)
-
-
-def _memberships(entry: Mapping[str, Any]) -> Iterable[RelationTuple]:
-    account = Ref("identity_account", entry["id"])
-    if entry.get("operator", False):
-        yield RelationTuple(account, "operator", PLATFORM)
-    for relation, name in (("admin", "admin_of"), ("member", "member_of")):
-        for org in entry.get(name, []):
-            yield RelationTuple(account, relation, Ref("organization", org))
+def _told(error: ValidationError) -> str:
+    """Say what is wrong first: in which entry (counted from 1), in which field, and what it should be."""
+    problem = error.errors()[0]
+    names = [f"entry {each + 1}" if isinstance(each, int) else each for each in problem["loc"] if each != "callers"]
+    if problem["type"] == "extra_forbidden":
+        return f"{': '.join(names)}: is not known; an entry may have {', '.join(CallerEntry.model_fields)}"
+    if problem["loc"] == ("callers",):
+        return "'callers' must be a list of tables, each begun by [[callers]]"
+    return f"{': '.join(names)}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 class TokenFile:

@@ -33,8 +33,12 @@ def test_the_printed_configuration_can_be_read_again(tmp_path: Path) -> None:
         ({"max_message_bytes": 0}, {}, "max_message_bytes"),
         ({"grace_seconds": -1.0}, {}, "grace_seconds"),
         ({"metrics": "here"}, {}, "no host:port"),
-        ({}, {"PARITY_SERVER_MAX_MESSAGE_BYTES": "ten"}, "PARITY_SERVER_MAX_MESSAGE_BYTES: 'ten' is no int"),
-        ({}, {"PARITY_SERVER_REFLECTION": "maybe"}, "neither 'true' nor 'false'"),
+        (
+            {},
+            {"PARITY_SERVER_MAX_MESSAGE_BYTES": "ten"},
+            "PARITY_SERVER_MAX_MESSAGE_BYTES: max_message_bytes: 'ten' .* valid integer",
+        ),
+        ({}, {"PARITY_SERVER_REFLECTION": "maybe"}, "'maybe' .* valid boolean"),
     ],
 )
 def test_a_wrong_setting_is_named(flags: dict[str, object], environment: dict[str, str], complaint: str) -> None:
@@ -43,7 +47,8 @@ def test_a_wrong_setting_is_named(flags: dict[str, object], environment: dict[st
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"), [("colour = 1", "is no setting"), ("listen = 3", "3 is no str"), ("=", "server.toml")]
+    ("text", "complaint"),
+    [("colour = 1", "is no setting"), ("listen = 3", "listen: 3 .* valid string"), ("=", "server.toml")],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "server.toml"
