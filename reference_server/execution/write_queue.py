@@ -26,7 +26,7 @@ GROUP_MAX = 24
 QUIET_TURNS = 6
 """After so many turns without a newcomer the loop is idle: gRPC takes about as long to hand over the next request."""
 ALONE_SECONDS = 0.001
-"""Who arrives so long after the one before is alone, and waits for nobody."""
+"""Who arrives when the queue has had nothing to do for so long is alone, and waits for nobody."""
 
 
 class WriteQueue:
@@ -38,7 +38,8 @@ class WriteQueue:
         self.committer = GroupCommitter(store)
         self._arrived: list[RequestRun] = []
         self._gathering_on: asyncio.AbstractEventLoop | None = None
-        self._last_arrival = 0.0
+        self._last_busy = 0.0
+        """When somebody last arrived or was resumed, by the monotonic clock."""
 
     async def run(self, run: RequestRun) -> bytes:
         """Run a request's steps with those of others and commit what they write; return the response.
@@ -52,6 +53,7 @@ class WriteQueue:
             await run.done
         finally:
             run.done = None  # a failure's traceback leads to the run: the two would keep each other
+            self._last_busy = time.monotonic()
         return run.response
 
     async def commit(self, batch: Batch) -> None:
@@ -69,7 +71,7 @@ class WriteQueue:
 
     def _arrive(self, run: RequestRun) -> None:
         now = time.monotonic()
-        is_alone, self._last_arrival = now - self._last_arrival > ALONE_SECONDS, now
+        is_alone, self._last_busy = now - self._last_busy > ALONE_SECONDS, now
         self._arrived.append(run)
         loop = asyncio.get_running_loop()
         if self._gathering_on is loop:

@@ -57,7 +57,7 @@ def played(bench: Bench, arrivals: list[int], monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(write_queue, "ALONE_SECONDS", 1e9)
     store = Groups()
     queue = WriteQueue(store, bench.application.context)
-    queue._last_arrival = time.monotonic()
+    queue._last_busy = time.monotonic()
 
     async def scene() -> None:
         callers = []
