@@ -18,8 +18,8 @@ from typing import Any
 import orjson
 
 from conformance.constraints import RULES, RuleCase, cases
+from conformance.run_context import PROFILES
 from conformance.verdict import Level
-from conformance.world import PROFILES
 
 CONTRACT_REVISION = "2026-01-26"
 """The date of the wire contract that this catalogue speaks of."""

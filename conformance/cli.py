@@ -29,12 +29,12 @@ from conformance.known_failing import (
 from conformance.known_failing import update_known_failing as update_file
 from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
+from conformance.run_context import profile_named
 from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
 from conformance.target import TargetInvalid
 from conformance.traces import ReceiverUnavailable
 from conformance.transcript import failure_cards
 from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report, Verdict, write_verdicts
-from conformance.world import profile_named
 
 _COLOURS = {
     Verdict.PASS: "green",

@@ -16,8 +16,8 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from conformance.link import Link
 from conformance.methods import METHODS, Proto
+from conformance.target_client import TargetClient
 
 FEATURES: tuple[str, ...] = ("list", "watch", "health", "reflection", "restartable")
 
@@ -73,32 +73,32 @@ def decide(declaration: Declaration, served: Mapping[str, bool]) -> dict[str, bo
     return {name: served[name] if said is None else said for name, said in decided.items()}
 
 
-def probe(link: Link, metadata: tuple[tuple[str, str], ...]) -> dict[str, bool]:
+def probe(client: TargetClient, metadata: tuple[tuple[str, str], ...]) -> dict[str, bool]:
     """Ask the target for each feature once: anything but UNIMPLEMENTED counts as served."""
     return {
-        "list": _unary(link, METHODS["list.agents"].path, METHODS["list.agents"].request(), metadata),
-        "watch": _watch(link, metadata),
-        "health": _unary(link, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), ()),
-        "reflection": _reflection(link),
-        "restartable": link.running.restartable,
+        "list": _unary(client, METHODS["list.agents"].path, METHODS["list.agents"].request(), metadata),
+        "watch": _watch(client, metadata),
+        "health": _unary(client, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), ()),
+        "reflection": _reflection(client),
+        "restartable": client.running.restartable,
     }
 
 
-def _unary(link: Link, path: str, request: Proto, metadata: tuple[tuple[str, str], ...]) -> bool:
-    call: Any = link.channel.unary_unary(path, None, None)
+def _unary(client: TargetClient, path: str, request: Proto, metadata: tuple[tuple[str, str], ...]) -> bool:
+    call: Any = client.channel.unary_unary(path, None, None)
     try:
-        call(request.SerializeToString(), timeout=link.deadline_seconds, metadata=metadata, wait_for_ready=True)
+        call(request.SerializeToString(), timeout=client.deadline_seconds, metadata=metadata, wait_for_ready=True)
     except grpc.RpcError as error:
         return grpc_code(error) is not grpc.StatusCode.UNIMPLEMENTED
     return True
 
 
-def _watch(link: Link, metadata: tuple[tuple[str, str], ...]) -> bool:
+def _watch(client: TargetClient, metadata: tuple[tuple[str, str], ...]) -> bool:
     method = METHODS["event.watch"]
-    call: Any = link.channel.unary_stream(method.path, None, None)
+    call: Any = client.channel.unary_stream(method.path, None, None)
     stream = call(
         method.request(from_now=True).SerializeToString(),
-        timeout=link.deadline_seconds,
+        timeout=client.deadline_seconds,
         metadata=metadata,
         wait_for_ready=True,
     )
@@ -111,10 +111,12 @@ def _watch(link: Link, metadata: tuple[tuple[str, str], ...]) -> bool:
     return True
 
 
-def _reflection(link: Link) -> bool:
-    call: Any = link.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", None, None)
+def _reflection(client: TargetClient) -> bool:
+    call: Any = client.channel.stream_stream(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", None, None
+    )
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    stream = call(iter((request.SerializeToString(),)), timeout=link.deadline_seconds, wait_for_ready=True)
+    stream = call(iter((request.SerializeToString(),)), timeout=client.deadline_seconds, wait_for_ready=True)
     try:
         next(stream)
     except (grpc.RpcError, StopIteration):

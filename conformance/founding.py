@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from conformance import samples
 from conformance.credentials import ROLES, Credentials
+from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
+from conformance.run_context import RunContext
 from conformance.session import Session
-from conformance.world import World
 
 _MEMBERSHIPS: tuple[tuple[str, str, str], ...] = (
     ("org_admin", "admin", "org"),
@@ -16,33 +17,32 @@ _MEMBERSHIPS: tuple[tuple[str, str, str], ...] = (
     ("other_org_member", "member", "other_org"),
 )
 """Role, relation, and which of the run's organizations it is in. Nobody is in none."""
-_LISTS = {"agent": "list.agents", "instance": "list.instances", "environment": "list.environments"}
 
 
-def found_world(session: Session, credentials: Credentials) -> World:
+def found_context(session: Session, credentials: Credentials) -> RunContext:
     """Give the roles their memberships, unless they came with organizations of their own.
 
     A role that can't be set up is left out, with the reason, so that its checks are UNTESTABLE.
     """
-    world = session.world
-    if not world.cloud:
-        return world
+    context = session.context
+    if not context.cloud:
+        return context
     absent = {
         role: f"no credentials for the role {role}: add [roles.{role}] to the credentials file"
         for role in ROLES
-        if role not in world.roles
+        if role not in context.roles
     }
     if not credentials.organization:
         absent |= _memberships(session)
-    roles = {name: role for name, role in world.roles.items() if name not in absent}
-    return replace(world, roles=roles, absent=absent)
+    roles = {name: role for name, role in context.roles.items() if name not in absent}
+    return replace(context, roles=roles, absent=absent)
 
 
 def _memberships(session: Session) -> dict[str, str]:
     """Write the memberships; return the roles that have none, with the reason."""
-    world, failed = session.world, dict[str, str]()
-    for role, request in _requests(world):
-        if "operator" not in world.roles:
+    context, failed = session.context, dict[str, str]()
+    for role, request in _requests(context):
+        if "operator" not in context.roles:
             failed[role] = f"setting up the membership of {role} needs the operator's credentials"
             continue
         exchange = session.call(f"member.{role}", "policy.create", request, role="operator").exchange
@@ -52,31 +52,31 @@ def _memberships(session: Session) -> dict[str, str]:
     return failed
 
 
-def _requests(world: World) -> list[tuple[str, Proto]]:
-    orgs = {"org": world.org, "other_org": world.other_org}
+def _requests(context: RunContext) -> list[tuple[str, Proto]]:
+    orgs = {"org": context.org, "other_org": context.other_org}
     return [
-        (role, samples.policy(("identity_account", world.roles[role].id), relation, ("organization", orgs[org])))
+        (role, samples.policy(("identity_account", context.roles[role].id), relation, ("organization", orgs[org])))
         for role, relation, org in _MEMBERSHIPS
-        if role in world.roles
+        if role in context.roles
     ]
 
 
-def leave_world(session: Session) -> list[str]:
+def leave_context(session: Session) -> list[str]:
     """Take the memberships back and look for resources that the run left in its organizations."""
-    world = session.world
-    leaks = [row for org in (world.org, world.other_org) for row in _left_in(session, org)]
-    if world.cloud and "operator" in world.roles and world.org.startswith(f"conform-{world.run_id}"):
-        for role, request in _requests(world):
+    context = session.context
+    leaks = [row for org in (context.org, context.other_org) for row in _left_in(session, org)]
+    if context.cloud and "operator" in context.roles and context.org.startswith(f"conform-{context.run_id}"):
+        for role, request in _requests(context):
             session.call(f"leave.{role}", "policy.delete", request, role="operator")
     return leaks
 
 
 def _left_in(session: Session, org: str) -> list[str]:
-    world = session.world
-    if not world.features.get("list", False) or not org.startswith(f"conform-{world.run_id}"):
+    context = session.context
+    if not context.features.get("list", False) or not org.startswith(f"conform-{context.run_id}"):
         return []
     found: list[str] = []
-    for kind, method in _LISTS.items():
+    for kind, method in ((kind.short, kind.list_method) for kind in KINDS.values()):
         request = METHODS[method].request(org=org)
         answer = session.call(f"left.{kind}.{org}", method, request)
         rows = answer.message.items if answer.message is not None else ()

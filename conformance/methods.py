@@ -95,6 +95,4 @@ METHODS: dict[str, Method] = {
     method.name: method for method in (_method(kind, row) for kind, service in _SERVICES for row in service.methods)
 }
 
-BY_PATH: dict[str, Method] = {method.path: method for method in METHODS.values()}
-
 SERVICE_NAMES: tuple[str, ...] = tuple(service.full_name for _, service in _SERVICES)

@@ -14,10 +14,10 @@ import pytest
 
 from conformance.credentials import Credentials, read_credentials
 from conformance.features import NOTHING_DECLARED, read_declaration
+from conformance.run_context import profile_named
 from conformance.runner import Options, run, select
 from conformance.transcript import card
 from conformance.verdict import RED, Report, Verdict
-from conformance.world import profile_named
 
 REPORT = pytest.StashKey[Report]()
 _MADE = pytest.StashKey[bool]()

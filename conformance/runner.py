@@ -22,15 +22,15 @@ from conformance.checks import all_checks, check_of
 from conformance.credentials import Credentials
 from conformance.evidence import LEAVING, SETUP, Ending, Evidence, EvidenceWriter, Outcome, read_evidence
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
-from conformance.founding import found_world, leave_world
+from conformance.founding import found_context, leave_context
 from conformance.known_failing import Known, as_rows
-from conformance.link import Link, TargetLost
 from conformance.rejudge import judge_run
+from conformance.run_context import Profile, RunContext
 from conformance.session import HarnessFault, NotAsked, Session, SetupRefused
 from conformance.target import Running, TargetUnreachable, open_target
+from conformance.target_client import TargetClient, TargetLost
 from conformance.traces import SpanLog, receiving
 from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo, write_verdicts
-from conformance.world import Profile, World
 
 DEADLINE_SECONDS = 10.0
 QUICK_SCALE = 0.25
@@ -177,27 +177,27 @@ def _exercise_on(
     spans: SpanLog | None,
 ) -> tuple[RunInfo, tuple[str, ...]]:
     """Return the run as it ended, and what could not be deleted."""
-    link = Link(running, running.channel(), options.deadline_seconds, spans)
+    client = TargetClient(running, running.channel(), options.deadline_seconds, spans)
     features: dict[str, bool] = {}
     leaks: list[str] = []
     ended = info
     try:
-        with _kept(writer, SETUP, link, _first_world(options, info.id)) as session:
-            world = _world(session, options)
-        features = dict(world.features)
-        leaks += _Round(link, world, options, writer, info.profile).go(checks)
-        with _kept(writer, LEAVING, link, world) as session:
-            leaks += leave_world(session)
+        with _kept(writer, SETUP, client, _first_context(options, info.id)) as session:
+            context = _context(session, options)
+        features = dict(context.features)
+        leaks += _Round(client, context, options, writer, info.profile).go(checks)
+        with _kept(writer, LEAVING, client, context) as session:
+            leaks += leave_context(session)
     except TargetLost as error:
         ended = replace(ended, complete=False, reason=str(error))
     return replace(ended, features=features, finished_at=_now()), tuple(leaks)
 
 
 @contextmanager
-def _kept(writer: EvidenceWriter, name: str, link: Link, world: World) -> Iterator[Session]:
+def _kept(writer: EvidenceWriter, name: str, client: TargetClient, context: RunContext) -> Iterator[Session]:
     """Keep what a session exchanges in the block, however the block ends."""
     began = time.monotonic()
-    session = Session(name, link, world)
+    session = Session(name, client, context)
     try:
         yield session
     finally:
@@ -205,9 +205,9 @@ def _kept(writer: EvidenceWriter, name: str, link: Link, world: World) -> Iterat
         writer.add(session.evidence(), Outcome(name, Ending.EXERCISED, duration_ms=duration_ms))
 
 
-def _first_world(options: Options, run_id: str) -> World:
+def _first_context(options: Options, run_id: str) -> RunContext:
     """What is known before the target was asked anything."""
-    return World(
+    return RunContext(
         run_id=run_id,
         profile=options.profile,
         org=options.credentials.organization or f"conform-{run_id}-a",
@@ -219,28 +219,28 @@ def _first_world(options: Options, run_id: str) -> World:
     )
 
 
-def _world(session: Session, options: Options) -> World:
+def _context(session: Session, options: Options) -> RunContext:
     """Find out what the target offers and set up the run's memberships. Raises TargetLost."""
-    link, world = session.link, session.world
-    first = next(iter(world.roles), "")
+    client, context = session.client, session.context
+    first = next(iter(context.roles), "")
     first_answer = session.read("probe", "agent", "agt-probe")
     if first_answer.exchange.code == "DEADLINE_EXCEEDED":
-        raise TargetLost(f"the target accepts connections and answered nothing within {link.deadline_seconds:g} s")
-    served = probe(link, session.metadata(first))
+        raise TargetLost(f"the target accepts connections and answered nothing within {client.deadline_seconds:g} s")
+    served = probe(client, session.metadata(first))
     session.note("served", served)
-    world = replace(
-        world, features=decide(options.declaration, served), served=served, declared=options.declaration.features
+    context = replace(
+        context, features=decide(options.declaration, served), served=served, declared=options.declaration.features
     )
-    session.world = world
-    return found_world(session, options.credentials)
+    session.context = context
+    return found_context(session, options.credentials)
 
 
 @dataclass
 class _Round:
     """The exercises of one run; after the target is lost the rest is NOT_RUN."""
 
-    link: Link
-    world: World
+    client: TargetClient
+    context: RunContext
     options: Options
     writer: EvidenceWriter
     profile: str
@@ -272,7 +272,7 @@ class _Round:
     def _one(self, check: Check) -> list[str]:
         """Exercise one check, keep its evidence, clean up after it; return what could not be deleted."""
         began = time.monotonic()
-        session = Session(check.id, self.link, self.world)
+        session = Session(check.id, self.client, self.context)
         ending, reason = self._exercise(check, session)
         duration_ms = round((time.monotonic() - began) * 1000, 3)
         left: list[str] = []
@@ -304,10 +304,10 @@ class _Round:
         if not any(self.profile in catalogue()[name].profiles for name in check.judges):
             return Ending.NOT_APPLICABLE, f"not asked of the {self.profile} profile"
         for feature in check.features:
-            if not self.world.features.get(feature, False):
+            if not self.context.features.get(feature, False):
                 return Ending.NOT_APPLICABLE, f"the target doesn't offer {feature}"
         for role in check.roles:
-            if lacking := self.world.lacking(role):
+            if lacking := self.context.lacking(role):
                 return Ending.UNTESTABLE, lacking
         return None
 

@@ -27,7 +27,7 @@ def agent(name: str, org: str, *, resource_id: str = "", slug: str = "") -> Agen
     made.metadata.org = org
     made.metadata.owner_scope = organization if org else platform
     made.spec.description = "An agent of a conformance run."
-    made.spec.instructions = "Answer in one short sentence."
+    made.spec.instructions = "Response in one short sentence."
     return made
 
 

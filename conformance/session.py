@@ -15,19 +15,18 @@ from ulid_transform import ulid_now
 
 from conformance import samples
 from conformance.evidence import Evidence, Exchange, Json, value_at
-from conformance.link import Answer, Link, Metadata, Part, PendingCall
+from conformance.kinds import KINDS
 from conformance.methods import METHODS, Method, Proto
+from conformance.run_context import RunContext
 from conformance.target import Running
-from conformance.world import World
+from conformance.target_client import Metadata, Part, PendingCall, Response, TargetClient
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
-ID_PREFIXES = {"agent": "agt", "instance": "ain", "environment": "env"}
-DELETE_FIELDS = {"agent": "value", "instance": "value", "environment": "resource_id"}
-_CREATES = {f"{kind}.{operation}" for kind in ID_PREFIXES for operation in ("create", "apply")}
+_CREATES = {f"{kind}.{operation}" for kind in KINDS for operation in ("create", "apply")}
 _SHOWS = (
     _CREATES
     | {"policy.create"}
-    | {f"{kind}.{operation}" for kind in ID_PREFIXES for operation in ("update", "get", "by_reference")}
+    | {f"{kind}.{operation}" for kind in KINDS for operation in ("update", "get", "by_reference")}
 )
 GONE = frozenset({"OK", "NOT_FOUND"})
 _OPEN = frozenset({"DEADLINE_EXCEEDED", "CANCELLED", "UNAVAILABLE", "UNKNOWN"})
@@ -46,12 +45,12 @@ class HarnessFault(Exception):
     """The suite made a request that isn't what it meant: nobody else is to blame."""
 
 
-def _without_id_is_a_fault(answer: Answer, method: Method) -> Answer:
+def _without_id_is_a_fault(answer: Response, method: Method) -> Response:
     """An OK that shows a resource without an id shows none, and nothing can be asked about it afterwards."""
     if not answer.ok or method.name not in _SHOWS or answer.message.metadata.id:
         return answer
     fault = f"the answer is no whole {method.response.DESCRIPTOR.name}: it has no metadata.id"
-    return Answer(replace(answer.exchange, fault=fault))
+    return Response(replace(answer.exchange, fault=fault))
 
 
 @dataclass
@@ -59,8 +58,8 @@ class Session:
     """One check's view of the run. Not shared between threads."""
 
     check: str
-    link: Link
-    world: World
+    client: TargetClient
+    context: RunContext
     _exchanges: list[Exchange] = field(default_factory=list)
     _facts: dict[str, Any] = field(default_factory=dict)
     _created: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -71,44 +70,44 @@ class Session:
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
-        self.note("profile", self.world.profile)
-        self.note("caller", self.world.identity(self.world.caller))
+        self.note("profile", self.context.profile)
+        self.note("caller", self.context.identity(self.context.caller))
 
     @property
     def org(self) -> str:
         """The run's first organization; most resources live in it."""
-        return self.world.org
+        return self.context.org
 
     @property
     def other_org(self) -> str:
         """The run's second organization."""
-        return self.world.other_org
+        return self.context.other_org
 
     @property
     def cloud(self) -> bool:
         """Whether callers, policies, events and redaction exist."""
-        return self.world.cloud
+        return self.context.cloud
 
     @property
     def running(self) -> Running:
         """The target itself, for checks that restart it."""
-        return self.link.running
+        return self.client.running
 
     def offers(self, feature: str) -> bool:
         """Whether the target has a feature that not every server has."""
-        return self.world.features.get(feature, False)
+        return self.context.features.get(feature, False)
 
     def size(self, ordinary: int) -> int:
         """Return how much of something to do: `ordinary`, less in a quick run, never under 2."""
-        return max(2, round(ordinary * self.world.scale))
+        return max(2, round(ordinary * self.context.scale))
 
     def name(self) -> str:
         """Return a name that no other check and no other run uses; it is its own slug."""
-        return f"c-{self.world.run_id}-{self.check.lower()}-{next(self._numbers)}"
+        return f"c-{self.context.run_id}-{self.check.lower()}-{next(self._numbers)}"
 
     def new_id(self, kind: str = "agent") -> str:
         """Return an unused id for a resource whose id the client chooses; it is deleted after the check."""
-        resource_id = f"{ID_PREFIXES[kind]}-{ulid_now().lower()}"
+        resource_id = f"{KINDS[kind].id_prefix}-{ulid_now().lower()}"
         self._created[kind, resource_id] = ""
         return resource_id
 
@@ -133,7 +132,7 @@ class Session:
         valid: bool | None = True,
         keep_wire: bool = False,
         metadata: Metadata | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Make one call and keep it as evidence.
 
         Args:
@@ -180,12 +179,12 @@ class Session:
         **how: Any,  # noqa: ANN401 - see PendingCall
     ) -> PendingCall:
         self._check_meaning(label, request, valid)
-        role = self.world.caller if role is None else role
+        role = self.context.caller if role is None else role
         self._remember_request(METHODS[method], request)
         credentials = self._credentials(role) if metadata is None else metadata
-        return PendingCall(self.link, Part(self.check, label, role), METHODS[method], request, credentials, **how)
+        return PendingCall(self.client, Part(self.check, label, role), METHODS[method], request, credentials, **how)
 
-    def finish(self, pending: PendingCall, method: Method) -> Answer:
+    def finish(self, pending: PendingCall, method: Method) -> Response:
         """Wait for a call that was begun."""
         answer = _without_id_is_a_fault(pending.finish(), method)
         self._exchanges.append(answer.exchange)
@@ -194,7 +193,7 @@ class Session:
 
     def call_together(
         self, label: str, method: str, requests: Sequence[Message], *, role: str | None = None
-    ) -> list[Answer]:
+    ) -> list[Response]:
         """Send all requests before waiting for any; labels are `label.0`, `label.1`, ..."""
         pending = [self.begin(f"{label}.{n}", method, request, role=role) for n, request in enumerate(requests)]
         return [self.finish(call, METHODS[method]) for call in pending]
@@ -216,12 +215,12 @@ class Session:
 
     def metadata(self, role: str | None = None) -> Metadata:
         """Return the credentials of a role as call metadata, for calls that aren't made by `call`."""
-        return self._credentials(self.world.caller if role is None else role)
+        return self._credentials(self.context.caller if role is None else role)
 
     def _credentials(self, role: str) -> Metadata:
-        if role not in self.world.roles:
+        if role not in self.context.roles:
             return ()
-        return (("authorization", f"Bearer {self.world.roles[role].token}"),)
+        return (("authorization", f"Bearer {self.context.roles[role].token}"),)
 
     def _check_meaning(self, label: str, request: Message, valid: bool | None) -> None:
         if valid is None:
@@ -236,7 +235,7 @@ class Session:
         if method.name in _CREATES and request.metadata.id:
             self._created[method.kind, request.metadata.id] = ""
 
-    def _remember_answer(self, answer: Answer, method: Method) -> None:
+    def _remember_answer(self, answer: Response, method: Method) -> None:
         """What the server says is gone, or never came to be, needs no delete afterwards."""
         exchange = answer.exchange
         if method.name in _CREATES:
@@ -249,8 +248,8 @@ class Session:
         kind, _, operation = method.name.partition(".")
         deleted = operation == "delete" and exchange.code == "OK"
         missing = operation == "get" and exchange.code == "NOT_FOUND"
-        if kind in ID_PREFIXES and (deleted or missing):
-            resource_id = value_at(exchange.request, DELETE_FIELDS[kind] if deleted else "value")
+        if kind in KINDS and (deleted or missing):
+            resource_id = value_at(exchange.request, KINDS[kind].delete_field if deleted else "value")
             if resource_id not in self._open:
                 self._created.pop((kind, resource_id), None)
 
@@ -276,26 +275,26 @@ class Session:
         """Return a request that names a resource by its id."""
         return METHODS[method].request(value=resource_id)
 
-    def read(self, label: str, kind: str, resource_id: str, *, role: str | None = None) -> Answer:
+    def read(self, label: str, kind: str, resource_id: str, *, role: str | None = None) -> Response:
         """Get a resource by id."""
         return self.call(label, f"{kind}.get", self.by_id(f"{kind}.get", resource_id), role=role)
 
-    def delete(self, label: str, kind: str, resource_id: str, *, role: str | None = None) -> Answer:
+    def delete(self, label: str, kind: str, resource_id: str, *, role: str | None = None) -> Response:
         """Delete a resource by id."""
         method = METHODS[f"{kind}.delete"]
-        return self.call(label, method.name, method.request(**{DELETE_FIELDS[kind]: resource_id}), role=role)
+        return self.call(label, method.name, method.request(**{KINDS[kind].delete_field: resource_id}), role=role)
 
-    def find(self, label: str, kind: str, slug: str, org: str | None = None, *, role: str | None = None) -> Answer:
+    def find(self, label: str, kind: str, slug: str, org: str | None = None, *, role: str | None = None) -> Response:
         """Get a resource by its slug."""
         request = samples.reference(slug, self.org if org is None else org)
         return self.call(label, f"{kind}.by_reference", request, role=role)
 
-    def holds(self, label: str, principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> Answer:
+    def holds(self, label: str, principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> Response:
         """Ask the server whether a policy holds."""
         request = METHODS["policy.check"].request(policy=samples.policy(principal, relation, resource))
         return self.call(label, "policy.check", request)
 
-    def grant(self, label: str, principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> Answer:
+    def grant(self, label: str, principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> Response:
         """Write a policy; it is removed after the check."""
         request = samples.policy(principal, relation, resource)
         self._granted.append(request)
@@ -314,12 +313,12 @@ class Session:
         """
         left = [
             f"{kind} {resource_id}: {code}"
-            for kind in ID_PREFIXES
+            for kind in KINDS
             for resource_id in self._remaining(kind)
             if (code := self._remove(kind, resource_id))
         ]
         for granted in self._granted:
-            self.link.call(
+            self.client.call(
                 Part(self.check, "cleanup", ""), METHODS["policy.delete"], granted, self.metadata("operator")
             )
         return left
@@ -334,13 +333,13 @@ class Session:
     def _has_no_instance(self, agent_id: str) -> bool:
         method = METHODS["instance.by_agent"]
         request = method.request(agent_id=agent_id)
-        answer = self.link.call(Part(self.check, "cleanup", ""), method, request, self.metadata())
+        answer = self.client.call(Part(self.check, "cleanup", ""), method, request, self.metadata())
         return answer.exchange.code == "NOT_FOUND" or (answer.ok and not answer.message.items)
 
     def _remove(self, kind: str, resource_id: str) -> str:
         method = METHODS[f"{kind}.delete"]
-        request = method.request(**{DELETE_FIELDS[kind]: resource_id})
-        answer = self.link.call(Part(self.check, "cleanup", ""), method, request, self.metadata())
+        request = method.request(**{KINDS[kind].delete_field: resource_id})
+        answer = self.client.call(Part(self.check, "cleanup", ""), method, request, self.metadata())
         code = answer.exchange.code
-        refused_to_others = code == grpc.StatusCode.PERMISSION_DENIED.name and self.world.caller != "operator"
+        refused_to_others = code == grpc.StatusCode.PERMISSION_DENIED.name and self.context.caller != "operator"
         return "" if code in GONE or refused_to_others else code

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from conformance.evidence import Evidence, Exchange, value_at
 from conformance.judging import Judge, not_found, problem
+from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
 from conformance.session import Session
 from conformance.verdict import Problem
 
-RESOURCE_KINDS = {"agent": "agent", "instance": "agent_instance", "environment": "environment"}
-"""Short name of a kind to its name in policies."""
-_LISTS = {"agent": "list.agents", "instance": "list.instances", "environment": "list.environments"}
 LIST_PAGE = 1000
 
 
@@ -33,18 +31,18 @@ def sweep(session: Session, label: str, kind: str, request: Proto, *, role: str 
         if slug:
             session.find(f"{label}.default", "instance", f"{slug}-default", metadata.org)
     if session.offers("list") and metadata.org:
-        request_page = METHODS[_LISTS[kind]].request(org=metadata.org)
+        request_page = METHODS[KINDS[kind].list_method].request(org=metadata.org)
         request_page.page.size = LIST_PAGE
-        session.call(f"{label}.list", _LISTS[kind], request_page)
+        session.call(f"{label}.list", KINDS[kind].list_method, request_page)
     if session.cloud:
-        _sweep_policies(session, label, kind, metadata, session.world.caller if role is None else role)
+        _sweep_policies(session, label, kind, metadata, session.context.caller if role is None else role)
 
 
 def _sweep_policies(session: Session, label: str, kind: str, metadata: Proto, role: str) -> None:
-    resource = (RESOURCE_KINDS[kind], metadata.id)
+    resource = (KINDS[kind].name, metadata.id)
     # A server may hold an operator for owner of everything, so asking about one tells nothing.
-    if role in session.world.roles and role != "operator":
-        session.holds(f"{label}.owner", ("identity_account", session.world.identity(role)), "owner", resource)
+    if role in session.context.roles and role != "operator":
+        session.holds(f"{label}.owner", ("identity_account", session.context.identity(role)), "owner", resource)
     if metadata.org:
         session.holds(f"{label}.parent", ("organization", metadata.org), "organization", resource)
 

@@ -12,9 +12,9 @@ from google.protobuf.message import DecodeError
 
 from conformance import samples
 from conformance.evidence import Exchange, Json, value_at
-from conformance.link import as_json
 from conformance.methods import METHODS
 from conformance.session import Session, SetupRefused
+from conformance.target_client import as_json
 
 WATCH = METHODS["event.watch"]
 WATCH_CALLS = 60
@@ -26,16 +26,16 @@ class Watch:
 
     def __init__(self, session: Session, label: str, *, role: str | None = None) -> None:
         self._session, self._label = session, label
-        self._role = session.world.caller if role is None else role
+        self._role = session.context.caller if role is None else role
         self._seen: list[Json] = []
         self._ended = ""
         self._changed = threading.Condition()
         self._sent = time.monotonic()
-        call: Any = session.link.channel.unary_stream(WATCH.path, None, None)
+        call: Any = session.client.channel.unary_stream(WATCH.path, None, None)
         self._request = WATCH.request(from_now=True)
         self._call = call(
             self._request.SerializeToString(),
-            timeout=session.link.deadline_seconds * WATCH_CALLS,
+            timeout=session.client.deadline_seconds * WATCH_CALLS,
             metadata=session.metadata(self._role),
             wait_for_ready=True,
         )
@@ -43,7 +43,7 @@ class Watch:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._wait(lambda: bool(self._seen), self._session.link.deadline_seconds)
+        self._wait(lambda: bool(self._seen), self._session.client.deadline_seconds)
         if not self._seen:
             self._call.cancel()
             raise SetupRefused(f"precondition: the watch sent no bookmark ({self._ended or 'nothing'})")
@@ -51,11 +51,11 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._call.cancel()
-        self._thread.join(self._session.link.deadline_seconds)
-        link = self._session.link
+        self._thread.join(self._session.client.deadline_seconds)
+        client = self._session.client
         self._session.record(
             Exchange(
-                seq=link.next_seq(),
+                seq=client.next_seq(),
                 check=self._session.check,
                 label=self._label,
                 step=WATCH.name,
@@ -64,7 +64,7 @@ class Watch:
                 request=as_json(self._request),
                 code="OK" if self._ended in {"", "CANCELLED"} else self._ended,
                 responses=tuple(self._seen),
-                at_ms=round((self._sent - link.started) * 1000, 3),
+                at_ms=round((self._sent - client.started) * 1000, 3),
                 elapsed_ms=round((time.monotonic() - self._sent) * 1000, 3),
             )
         )
@@ -81,7 +81,7 @@ class Watch:
         def there() -> bool:
             return any(value_at(row, "event.subject") == last.metadata.id for row in self._seen)
 
-        self._wait(there, session.world.event_seconds)
+        self._wait(there, session.context.event_seconds)
 
     def _wait(self, done: Callable[[], bool], seconds: float) -> None:
         with self._changed:

@@ -7,17 +7,15 @@ which keeps one up for as long as a block lasts.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shlex
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.server.processes import ServerFailed, started
 from parity.problems import Problem
 from stores.registry import parse_url
 
@@ -25,10 +23,6 @@ PROFILES = ("cloud", "oss")
 
 ROLES = ("operator", "org_admin", "org_member", "other_org_member", "nobody")
 """The roles that a suite acts as. Only the operator is told to the server; the suite grants the rest through it."""
-
-START_SECONDS = 60.0
-STOP_SECONDS = 15.0
-_LISTENING = re.compile(r"^listening on (\S+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,34 +87,14 @@ class Reference:
     @contextmanager
     def running(self) -> Iterator[str]:
         """Start the server, yield its address, end it. Raises Problem when it doesn't come up in time."""
-        process = subprocess.Popen(self.command("127.0.0.1:0"), stdout=subprocess.PIPE, text=True)
         try:
-            yield self._address_of(process)
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
-
-    def _address_of(self, process: subprocess.Popen[str]) -> str:
-        """Wait for the line that says where the server listens."""
-        watchdog = threading.Timer(START_SECONDS, process.kill)  # ends the reading below, whatever the server does
-        watchdog.start()
-        try:
-            for line in process.stdout or ():
-                if found := _LISTENING.match(line.strip()):
-                    return found.group(1)
-        finally:
-            watchdog.cancel()
-        said = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-        raise Problem(
-            f"the reference server over {self.store_url} did not start:\n" + "\n".join(said),
-            hint=f"Its whole log is in {self.log}.",
-        )
+            with started(self.command("127.0.0.1:0"), self.log) as server:
+                yield server.address
+        except ServerFailed as error:
+            raise Problem(
+                f"the reference server over {self.store_url} did not start: {error}",
+                hint=f"Its whole log is in {self.log}.",
+            ) from None
 
 
 def _declaration(profile: str, store_url: str) -> str:

@@ -9,6 +9,7 @@ import grpc
 import grpc.aio
 import pytest
 
+from benchmarks.server.processes import Running
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agent.v1.command_pb2_grpc import AgentCommandControllerStub
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
@@ -17,7 +18,7 @@ from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from stores.registry import open_store
 from tests.durable_engines import ENGINES
 from tests.invariants import violations
-from tests.serving import Serving, serve
+from tests.serving import serve
 
 CREATES = 200
 KILL_AFTER = 60
@@ -34,7 +35,7 @@ def agent(number: int) -> Agent:
     return message
 
 
-async def create_until_killed(serving: Serving) -> list[Agent]:
+async def create_until_killed(serving: Running) -> list[Agent]:
     acknowledged: list[Agent] = []
     async with grpc.aio.insecure_channel(serving.address) as channel:
         create = AgentCommandControllerStub(channel).create  # type: ignore[no-untyped-call] # generated
@@ -51,7 +52,7 @@ async def create_until_killed(serving: Serving) -> list[Agent]:
     return acknowledged
 
 
-async def read_back(serving: Serving, agents: list[Agent]) -> list[Agent]:
+async def read_back(serving: Running, agents: list[Agent]) -> list[Agent]:
     async with grpc.aio.insecure_channel(serving.address) as channel:
         get = AgentQueryControllerStub(channel).get  # type: ignore[no-untyped-call] # generated
         return [await get(AgentId(value=each.metadata.id), metadata=CREDENTIALS, timeout=20) for each in agents]

@@ -9,18 +9,19 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
+from benchmarks.server.processes import START_S, Running
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 from stores.registry import open_store
 from tests.durable_engines import ENGINES
 from tests.invariants import violations
-from tests.serving import START_SECONDS, Serving, serve
+from tests.serving import serve
 from tests.test_soak import CREDENTIALS, agent
 
 WORKERS = 12
 
 
-async def load_until_killed(serving: Serving, name: str, after_seconds: float) -> tuple[list[str], list[str]]:
+async def load_until_killed(serving: Running, name: str, after_seconds: float) -> tuple[list[str], list[str]]:
     """Create and delete until the server dies, which it does some time after the first deletes were acknowledged.
 
     Returns the ids acknowledged as created and those acknowledged as deleted.
@@ -55,7 +56,7 @@ async def load_until_killed(serving: Serving, name: str, after_seconds: float) -
                     return
 
         async def kill() -> None:
-            await asyncio.wait_for(under_way.wait(), START_SECONDS)
+            await asyncio.wait_for(under_way.wait(), START_S)
             await asyncio.sleep(after_seconds)
             serving.kill()
 

@@ -10,9 +10,9 @@ import pytest
 
 from conformance.evidence import LEAVING, SETUP, read_evidence, value_at
 from conformance.rejudge import recheck
+from conformance.run_context import PROFILES, Profile
 from conformance.runner import Options, run
 from conformance.verdict import EXIT_CONFORMANT, Verdict
-from conformance.world import PROFILES, Profile
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
 from tests.mutants.matrix import expected
 from tests.mutants.wrong_servers import judge, judge_second, judge_traced

@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 import pytest
 
+from benchmarks.server.processes import Running
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
@@ -22,7 +23,7 @@ from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceReference
 from protos.parity.v1.list_pb2 import ListAgentsResponse, ListRequest
 from stores.registry import open_store
 from tests.invariants import violations
-from tests.serving import Serving, serve
+from tests.serving import serve
 
 CALLERS = 32
 CREDENTIALS = (("authorization", "Bearer max-token"),)
@@ -151,7 +152,7 @@ async def soak(address: str, seconds: float, seed: int) -> Counter[str]:
     return sum((caller.codes for caller in callers), Counter())
 
 
-def resources_of(serving: Serving) -> tuple[int, int]:
+def resources_of(serving: Running) -> tuple[int, int]:
     """Resident bytes and open file descriptors of the server's process."""
     process = Path(f"/proc/{serving.process.pid}")
     resident = next(line for line in (process / "status").read_text().splitlines() if line.startswith("VmRSS:"))

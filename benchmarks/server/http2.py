@@ -36,7 +36,7 @@ class ProtocolError(Exception):
 
 
 @dataclass(slots=True)
-class Answer:
+class HttpResponse:
     """A finished call: gRPC status (-1: the stream was reset), and the message's bytes."""
 
     stream: int
@@ -111,7 +111,7 @@ class Connection:
         self._outgoing.clear()
         return data
 
-    def feed(self, data: bytes) -> Iterator[Answer]:
+    def feed(self, data: bytes) -> Iterator[HttpResponse]:
         """Take bytes from the socket and yield the calls that they finish. Raises ProtocolError."""
         incoming = self._incoming
         incoming += data
@@ -130,7 +130,7 @@ class Connection:
         del incoming[:start]
         self._send_waiting()
 
-    def _frame(self, kind: int, flags: int, stream: int, body: bytes) -> Answer | None:
+    def _frame(self, kind: int, flags: int, stream: int, body: bytes) -> HttpResponse | None:
         if kind == DATA:
             self._data(flags, stream, body)
         elif kind == HEADERS:
@@ -154,7 +154,7 @@ class Connection:
         if call is not None:
             call.received += body[1 : len(body) - body[0]] if flags & PADDED else body
 
-    def _headers_came(self, flags: int, stream: int, body: bytes) -> Answer | None:
+    def _headers_came(self, flags: int, stream: int, body: bytes) -> HttpResponse | None:
         if not flags & END_HEADERS or flags & (PADDED | PRIORITY):
             raise ProtocolError("the server sent headers in a form that this client doesn't read")
         status = self._status(body)
@@ -171,9 +171,9 @@ class Connection:
             status = self._statuses[block] = int(headers.get(b"grpc-status", b"-1"))
         return status
 
-    def _finish(self, stream: int, status: int) -> Answer | None:
+    def _finish(self, stream: int, status: int) -> HttpResponse | None:
         call = self._calls.pop(stream, None)
-        return None if call is None else Answer(stream, status, bytes(call.received[GRPC_PREFIX_BYTES:]))
+        return None if call is None else HttpResponse(stream, status, bytes(call.received[GRPC_PREFIX_BYTES:]))
 
     def _control(self, kind: int, flags: int, stream: int, body: bytes) -> None:
         if kind == SETTINGS and not flags & ACK:

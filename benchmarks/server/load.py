@@ -18,7 +18,7 @@ from itertools import count, cycle
 from pathlib import Path
 from typing import cast
 
-from benchmarks.server.http2 import Answer, Connection, ProtocolError, header_block
+from benchmarks.server.http2 import Connection, HttpResponse, ProtocolError, header_block
 
 OPEN_LOOP_TICK_S = 0.001
 IN_FLIGHT_MAX = 2_000
@@ -220,19 +220,19 @@ class Generator:
         self.report.late += (now - intended) * 1e6 > LATE_US
         link.under_way[link.connection.call(next(self._messages))] = (intended, now)
 
-    def answered(self, link: _Link, answer: Answer) -> None:
+    def answered(self, link: _Link, response: HttpResponse) -> None:
         """Take an answer into the report, and keep a closed loop going."""
-        intended, sent = link.under_way.pop(answer.stream)
+        intended, sent = link.under_way.pop(response.stream)
         now = time.perf_counter()
-        self.statuses[answer.status] += 1
-        if answer.status == 0:
+        self.statuses[response.status] += 1
+        if response.status == 0:
             if self._from <= now < self._until:
                 self.report.completed += 1
                 self.report.service_us.append(round((now - sent) * 1e6, 1))
                 if self.plan.rate is not None:
                     self.report.response_us.append(round((now - intended) * 1e6, 1))
             if len(self.report.samples) < SAMPLES_KEPT:
-                self.report.samples.append(base64.b64encode(answer.message).decode())
+                self.report.samples.append(base64.b64encode(response.message).decode())
         if self.plan.rate is None and now < self._until:
             self.send(link, now)
 

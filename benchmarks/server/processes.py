@@ -26,10 +26,35 @@ class ServerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers: its address and process id."""
+    """A server process that answers, and its address."""
 
     address: str
-    pid: int
+    process: subprocess.Popen[str]
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.process.pid
+
+    def kill(self) -> None:
+        """SIGKILL: no handler runs, nothing is flushed."""
+        self.process.kill()
+        self._end()
+
+    def stop(self) -> int:
+        """SIGTERM, and wait for the drain, or kill it after STOP_S; return the exit code."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        return self._end()
+
+    def _end(self) -> int:
+        code = self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
 
     def memory_peak_kib(self) -> float | None:
         """Return the most memory that the server held so far, None where the system doesn't tell."""
@@ -78,25 +103,36 @@ def bare(fixed: Path, log: Path) -> Iterator[Running]:
         yield running
 
 
+def start(command: list[str], log: Path) -> Running:
+    """Start a server that prints `listening on ADDRESS` once it answers; its stderr goes to `log`. Raises ServerFailed.
+
+    The caller must stop or kill it.
+    """
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        )
+    address = _address(process)
+    if address is None:
+        process.kill()
+        process.wait()
+        said = log.read_text(encoding="utf-8", errors="replace").strip()[-_TAIL:]
+        raise ServerFailed(f"a server did not start within {START_S:.0f} s: {said or 'it said nothing'}")
+    return Running(address, process)
+
+
 @contextmanager
 def started(command: list[str], log: Path) -> Iterator[Running]:
-    """Start a server that prints `listening on ADDRESS`, and end it after the block. Raises ServerFailed."""
-    with log.open("ab") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    """Do the same for as long as the block lasts. Raises ServerFailed."""
+    running = start(command, log)
     try:
-        yield Running(_address(process, log), process.pid)
+        yield running
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        running.stop()
 
 
-def _address(process: subprocess.Popen[str], log: Path) -> str:
+def _address(process: subprocess.Popen[str]) -> str | None:
+    """Wait for the line that says where the server listens; None if it ends, or takes too long, without one."""
     watchdog = threading.Timer(START_S, process.kill)
     watchdog.start()
     try:
@@ -105,5 +141,4 @@ def _address(process: subprocess.Popen[str], log: Path) -> str:
                 return found[1]
     finally:
         watchdog.cancel()
-    said = log.read_text(encoding="utf-8", errors="replace").strip()[-_TAIL:]
-    raise ServerFailed(f"a server did not start within {START_S:.0f} s: {said or 'it said nothing'}")
+    return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from conformance.check import Check, Exercise, check
 from conformance.evidence import Evidence
 from conformance.judging import Judge, accepted, both, code, equal
-from conformance.link import Metadata
 from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
+from conformance.target_client import Metadata
 from conformance.verdict import Problem
 
 
@@ -26,12 +26,12 @@ def _refused(role: str, *, metadata: Metadata | None = None, platform: bool = Fa
 
 
 def _bare_token(session: Session) -> None:
-    token = session.world.roles[session.world.caller].token
+    token = session.context.roles[session.context.caller].token
     _refused("anonymous", metadata=(("authorization", token),))(session)
 
 
 def _unknown_token(session: Session) -> None:
-    _refused("anonymous", metadata=(("authorization", f"Bearer unknown-{session.world.run_id}"),))(session)
+    _refused("anonymous", metadata=(("authorization", f"Bearer unknown-{session.context.run_id}"),))(session)
 
 
 def _message(evidence: Evidence) -> list[Problem]:

@@ -18,7 +18,7 @@ def _holds_not(*labels: str) -> Judge:
 
 
 def _account(session: Session, role: str) -> tuple[str, str]:
-    return "identity_account", session.world.identity(role)
+    return "identity_account", session.context.identity(role)
 
 
 def _org_agent(session: Session) -> None:

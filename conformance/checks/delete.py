@@ -91,7 +91,7 @@ def _no_instances(evidence: Evidence) -> list[Problem]:
 
 def _policies(session: Session) -> None:
     made = session.created_agent(role="org_member")
-    owner = ("identity_account", session.world.identity("org_member"))
+    owner = ("identity_account", session.context.identity("org_member"))
     resource = ("agent", made.metadata.id)
     instance = ("agent_instance", session.default_instance(made))
     session.holds("before", owner, "owner", resource)

@@ -6,10 +6,10 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, value_at
 from conformance.judging import answered, equal, not_found, problem
-from conformance.link import TargetLost
 from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.target import TargetUnreachable
+from conformance.target_client import TargetLost
 from conformance.verdict import Problem
 
 ACKNOWLEDGED = 12

@@ -13,11 +13,11 @@ PROBED = ("list", "watch", "health", "reflection")
 
 def _probed(feature: str) -> Exercise:
     def exercise(session: Session) -> None:
-        declared = session.world.declared.get(feature)
+        declared = session.context.declared.get(feature)
         if declared is None:
             raise NotAsked(f"the target says nothing of {feature}, so what is served is enforced")
         session.note("declared", declared)
-        session.note("served", session.world.served.get(feature, False))
+        session.note("served", session.context.served.get(feature, False))
 
     return exercise
 

@@ -164,7 +164,7 @@ def _owner(session: Session) -> None:
     agent = session.created_agent(role="org_member")
     made = session.need("create", "instance.create", _request(session, agent.metadata.id), role="org_member")
     resource = ("agent_instance", made.metadata.id)
-    session.holds("owner", ("identity_account", session.world.identity("org_member")), "owner", resource)
+    session.holds("owner", ("identity_account", session.context.identity("org_member")), "owner", resource)
     session.holds("agent", ("agent", agent.metadata.id), "agent", resource)
     session.holds("org", ("organization", session.org), "organization", resource)
     session.holds("other", ("organization", session.other_org), "organization", resource)

@@ -50,7 +50,7 @@ def _whole(evidence: Evidence) -> list[Problem]:
 
 def _membership(session: Session) -> None:
     """A membership lets in, and its end shuts out: policies are what authorizes, not a copy of them."""
-    nobody = ("identity_account", session.world.identity("nobody"))
+    nobody = ("identity_account", session.context.identity("nobody"))
     # An organization of this check's own, so that nobody stays nobody for the others.
     org = f"{session.org}-{session.check.lower()}"
     made = session.created_agent(role="operator", org=org)
@@ -63,7 +63,7 @@ def _membership(session: Session) -> None:
 
 
 def _refused(session: Session) -> None:
-    nobody = ("identity_account", session.world.identity("nobody"))
+    nobody = ("identity_account", session.context.identity("nobody"))
     platform = ("platform", "stigmer")
     for role in ("anonymous", "nobody", "org_member"):
         operator = samples.policy(nobody, "operator", platform)
@@ -79,13 +79,13 @@ def _refused(session: Session) -> None:
     session.call("link", "policy.createPlatformLink", link, role="org_member")
     cleanup = METHODS["policy.cleanupResourcePolicies"].request(kind="organization", id=session.org)
     session.call("cleanup", "policy.cleanupResourcePolicies", cleanup, role="org_member")
-    member = ("identity_account", session.world.identity("org_member"))
+    member = ("identity_account", session.context.identity("org_member"))
     session.holds("kept", member, "member", ("organization", session.org))
 
 
 def _check_anonymous(session: Session) -> None:
     made = session.created_agent(role="org_member")
-    principal = ("identity_account", session.world.identity("org_member"))
+    principal = ("identity_account", session.context.identity("org_member"))
     policy = samples.policy(principal, "owner", ("agent", made.metadata.id))
     request = METHODS["policy.check"].request(policy=policy)
     session.call("nobody", "policy.check", request, role="nobody")

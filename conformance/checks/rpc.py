@@ -13,9 +13,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, value_at
 from conformance.judging import absent, accepted, answered, both, code, equal, problem
-from conformance.link import as_json
 from conformance.methods import METHODS, SERVICE_NAMES, Proto
 from conformance.session import Session
+from conformance.target_client import as_json
 from conformance.verdict import Problem
 
 MEBIBYTE = 1024 * 1024
@@ -31,9 +31,9 @@ one."""
 
 def _raw(session: Session, label: str, path: str, data: bytes, *, reply: Proto = None) -> Exchange:
     """Send bytes to a path as they are, and keep what came back."""
-    link, began = session.link, time.monotonic()
-    call: Any = link.channel.unary_unary(path, None, None)
-    future = call.future(data, timeout=link.deadline_seconds, metadata=session.metadata(), wait_for_ready=True)
+    client, began = session.client, time.monotonic()
+    call: Any = client.channel.unary_unary(path, None, None)
+    future = call.future(data, timeout=client.deadline_seconds, metadata=session.metadata(), wait_for_ready=True)
     error = future.exception()
     responses: tuple[Any, ...] = ()
     fault = ""
@@ -43,22 +43,22 @@ def _raw(session: Session, label: str, path: str, data: bytes, *, reply: Proto =
         except DecodeError:
             fault = f"the answer is no {reply.DESCRIPTOR.full_name}"
     exchange = Exchange(
-        seq=link.next_seq(),
+        seq=client.next_seq(),
         check=session.check,
         label=label,
         step="rpc",
-        role=session.world.caller,
+        role=session.context.caller,
         method=path,
         request={"bytes": data[:64].hex(), "length": len(data)},
         code=future.code().name,
         message=future.details() or "",
         responses=responses,
         fault=fault,
-        at_ms=round((began - link.started) * 1000, 3),
+        at_ms=round((began - client.started) * 1000, 3),
         elapsed_ms=round((time.monotonic() - began) * 1000, 3),
     )
     session.record(exchange)
-    link.judge_silence(exchange.code, meant=False)
+    client.judge_silence(exchange.code, meant=False)
     return exchange
 
 
@@ -115,7 +115,7 @@ def _deadlines(session: Session) -> None:
     session.note("missing", missing)
     nothing = _look(session, "look.missing", missing)
     # What takes a call its whole time may take as long behind a caller's back.
-    until = time.monotonic() + session.link.deadline_seconds
+    until = time.monotonic() + session.client.deadline_seconds
     for number, request in enumerate(requests):
         while _look(session, f"look.{number}", request.metadata.id) not in {whole, nothing}:
             if time.monotonic() > until:
@@ -176,9 +176,9 @@ def _serving(evidence: Evidence) -> list[Problem]:
 
 def _reflect(session: Session) -> None:
     path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
-    call: Any = session.link.channel.stream_stream(path, None, None)
+    call: Any = session.client.channel.stream_stream(path, None, None)
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    stream = call(iter((request.SerializeToString(),)), timeout=session.link.deadline_seconds, wait_for_ready=True)
+    stream = call(iter((request.SerializeToString(),)), timeout=session.client.deadline_seconds, wait_for_ready=True)
     responses: tuple[Any, ...] = ()
     try:
         responses = (as_json(reflection_pb2.ServerReflectionResponse.FromString(next(stream))),)
@@ -189,7 +189,7 @@ def _reflect(session: Session) -> None:
         stream.cancel()
     session.record(
         Exchange(
-            seq=session.link.next_seq(),
+            seq=session.client.next_seq(),
             check=session.check,
             label="reflect",
             step="rpc",

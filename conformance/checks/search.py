@@ -19,11 +19,11 @@ from conformance import fuzz, samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
 from conformance.judging import answered, problem
-from conformance.link import TargetLost
 from conformance.methods import METHODS
 from conformance.model import Model
 from conformance.session import Session
 from conformance.sweeps import LIST_PAGE, page
+from conformance.target_client import TargetLost
 from conformance.verdict import Problem
 from protos.ai.stigmer.agentic.agent.v1.spec_pb2 import AgentSpec
 
@@ -53,7 +53,7 @@ def _settings(examples: int) -> settings:
 def _search(session: Session, examples: int, strategy: st.SearchStrategy[Any], body: Callable[[Any], None]) -> None:
     """Run `body` on what the strategy gives until it raises _Found or the examples are over."""
 
-    @hypothesis.seed(session.world.seed)
+    @hypothesis.seed(session.context.seed)
     @_settings(examples)
     @hypothesis.given(strategy)
     def search(drawn: Any) -> None:  # noqa: ANN401 - whatever the strategy gives

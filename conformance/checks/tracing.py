@@ -15,13 +15,13 @@ PARENT = "agent-create"
 
 
 def _create(session: Session) -> None:
-    if session.link.spans is None:
+    if session.client.spans is None:
         raise NotAsked("the suite isn't listening for traces: see --otlp-listen")
     began_ns = time.time_ns()
     session.need("create", "agent.create", session.agent())
-    spans = session.link.spans.since(began_ns, _all_there)
+    spans = session.client.spans.since(began_ns, _all_there)
     exchange = Exchange(
-        seq=session.link.next_seq(),
+        seq=session.client.next_seq(),
         check=session.check,
         label="spans",
         step="traces",

@@ -35,7 +35,7 @@ def _changed(session: Session, made: Agent) -> Agent:
     request.metadata.annotations["why"] = "a test"
     request.metadata.tags.append("changed")
     request.spec.description = "Another description."
-    request.spec.instructions = "Answer in one long sentence."
+    request.spec.instructions = "Response in one long sentence."
     return request
 
 

@@ -13,13 +13,13 @@ from conformance.checks import check_of
 from conformance.checks.rpc import DEADLINES_MS
 from conformance.evidence import Ending, Evidence, Exchange, Outcome, StoredRun
 from conformance.judging import differences, equal
-from conformance.link import Link
 from conformance.model import Model
 from conformance.rejudge import judge_run
+from conformance.run_context import RunContext
 from conformance.session import HarnessFault, Session
 from conformance.target import Address, Running, open_channel
+from conformance.target_client import TargetClient
 from conformance.verdict import RunInfo, Verdict
-from conformance.world import World
 from protos.ai.stigmer.agentic.agent.v1.spec_pb2 import AgentSpec
 
 RUN = RunInfo("r", "t", "oss", 0, "x", "y", {}, {}, ("SLUG-LENGTH",), "2026-06-01T00:00:00Z")
@@ -110,7 +110,9 @@ def test_an_answer_that_cannot_be_read_fails_its_check() -> None:
 
 def session() -> Session:
     address = Address("127.0.0.1:1")
-    return Session("SLUG-LENGTH", Link(Running(address), open_channel(address), 1.0), World("r", "oss", "o", "p"))
+    return Session(
+        "SLUG-LENGTH", TargetClient(Running(address), open_channel(address), 1.0), RunContext("r", "oss", "o", "p")
+    )
 
 
 def test_a_request_that_is_not_what_the_suite_means_is_the_suite_s_fault() -> None:

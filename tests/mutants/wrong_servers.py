@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from conformance.features import FEATURES, Declaration
+from conformance.run_context import profile_named
 from conformance.runner import Options, run
 from conformance.verdict import Report
-from conformance.world import profile_named
 from reference_server.pipelines import OPERATIONS
 from tests.mutants.change_sins import CHANGE_SINS
 from tests.mutants.create_sins import CREATE_SINS

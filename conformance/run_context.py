@@ -22,7 +22,7 @@ def profile_named(text: str) -> Profile:
 
 
 @dataclass(frozen=True)
-class World:
+class RunContext:
     """What every check of a run knows."""
 
     run_id: str

@@ -44,7 +44,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What came back: the exchange as evidence, and the message where one could be read."""
 
     exchange: Exchange
@@ -57,7 +57,7 @@ class Answer:
 
 
 @dataclass
-class Link:
+class TargetClient:
     """The connection of a run to its target. Safe to use from many threads."""
 
     running: Running
@@ -76,7 +76,7 @@ class Link:
 
     def call(
         self, part: Part, method: Method, request: Message, metadata: Metadata, *, keep_wire: bool = False
-    ) -> Answer:
+    ) -> Response:
         """Make one unary call. Raises TargetLost when nothing answers any more."""
         return PendingCall(self, part, method, request, metadata, keep_wire, waits=True).finish()
 
@@ -117,7 +117,7 @@ class PendingCall:
 
     def __init__(
         self,
-        link: Link,
+        client: TargetClient,
         part: Part,
         method: Method,
         request: Message,
@@ -127,13 +127,13 @@ class PendingCall:
         *,
         waits: bool = False,
     ) -> None:
-        self._link, self._part, self._method = link, part, method
+        self._client, self._part, self._method = client, part, method
         self._request, self._keep_wire, self._meant = request, keep_wire, deadline_seconds is not None
         self._sent = time.monotonic()
-        callable_: Any = link.channel.unary_unary(method.path, None, None)
+        callable_: Any = client.channel.unary_unary(method.path, None, None)
         data = request.SerializeToString()
         options = {
-            "timeout": deadline_seconds if deadline_seconds is not None else link.deadline_seconds,
+            "timeout": deadline_seconds if deadline_seconds is not None else client.deadline_seconds,
             "metadata": metadata,
             "wait_for_ready": True,
         }
@@ -143,7 +143,7 @@ class PendingCall:
         else:
             self._wait = partial(_result, callable_.future(data, **options))
 
-    def finish(self) -> Answer:
+    def finish(self) -> Response:
         """Wait for the answer (at most the deadline) and make evidence of it. Raises TargetLost."""
         data, message, fault, details = b"", None, "", ()
         answer, call = self._wait()
@@ -154,7 +154,7 @@ class PendingCall:
             details = _details(call.trailing_metadata())
         code = call.code().name
         exchange = Exchange(
-            seq=self._link.next_seq(),
+            seq=self._client.next_seq(),
             check=self._part.check,
             label=self._part.label,
             step=self._method.name,
@@ -167,11 +167,11 @@ class PendingCall:
             responses=(as_json(message),) if message is not None else (),
             fault=fault,
             wire=base64.b64encode(data).decode() if self._keep_wire else "",
-            at_ms=round((self._sent - self._link.started) * 1000, 3),
+            at_ms=round((self._sent - self._client.started) * 1000, 3),
             elapsed_ms=round((time.monotonic() - self._sent) * 1000, 3),
         )
-        self._link.judge_silence(code, meant=self._meant)
-        return Answer(exchange, message)
+        self._client.judge_silence(code, meant=self._meant)
+        return Response(exchange, message)
 
 
 def _called(callable_: Any, data: bytes, options: dict[str, Any]) -> tuple[bytes | None, Any]:  # noqa: ANN401 - untyped library
