@@ -12,11 +12,14 @@ Tokens are sent and never written anywhere: evidence and reports name roles only
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
+
+from conformance.toml_file import read_toml
 
 ROLES: tuple[str, ...] = ("operator", "org_admin", "org_member", "other_org_member", "nobody")
 """The roles that the behaviour contract names, strongest first."""
@@ -44,35 +47,31 @@ class Credentials:
     other_organization: str = ""
 
 
+class _RoleTable(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    token: Annotated[str, StringConstraints(min_length=1)]
+    id: Annotated[str, StringConstraints(min_length=1)]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    organization: str = ""
+    other_organization: str = ""
+    roles: dict[str, _RoleTable] = {}
+
+    @field_validator("roles")
+    @classmethod
+    def _are_known(cls, rows: dict[str, _RoleTable]) -> dict[str, _RoleTable]:
+        for name in rows:
+            if name not in ROLES:
+                raise ValueError(f"unknown role {name!r}; the roles are: {', '.join(ROLES)}")
+        return rows
+
+
 def read_credentials(path: Path) -> Credentials:
     """Read a credentials file. Raises CredentialsInvalid."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CredentialsInvalid(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CredentialsInvalid(f"{path}: not TOML: {error}") from error
-    return _credentials(path, document)
-
-
-def _credentials(path: Path, document: dict[str, Any]) -> Credentials:
-    rows = document.get("roles", {})
-    if not isinstance(rows, dict):
-        raise CredentialsInvalid(f"{path}: `roles` must be a table of roles")
-    for name in rows:
-        if name not in ROLES:
-            raise CredentialsInvalid(f"{path}: unknown role {name!r}; the roles are: {', '.join(ROLES)}")
-    organizations = {name: document.get(name, "") for name in ("organization", "other_organization")}
-    for name, value in organizations.items():
-        if not isinstance(value, str):
-            raise CredentialsInvalid(f"{path}: {name} must be a string")
-    return Credentials({name: _role(path, name, row) for name, row in rows.items()}, **organizations)
-
-
-def _role(path: Path, name: str, row: object) -> Role:
-    if not isinstance(row, dict):
-        raise CredentialsInvalid(f"{path}: [roles.{name}] must be a table with token and id")
-    for part in ("token", "id"):
-        if not isinstance(row.get(part), str) or not row[part]:
-            raise CredentialsInvalid(f'{path}: [roles.{name}] needs {part} = "..."')
-    return Role(name, id=row["id"], token=row["token"])
+    file = read_toml(path, _File, CredentialsInvalid)
+    roles = {name: Role(name, row.id, row.token) for name, row in file.roles.items()}
+    return Credentials(roles, file.organization, file.other_organization)

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import IO, Any, Self, TypeAlias
 
 import orjson
+from pydantic import TypeAdapter
 
 from conformance.verdict import RunInfo
 
@@ -294,17 +295,17 @@ def _fields(line: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if name not in {"type", "format"}}
 
 
+_EXCHANGE, _OUTCOME, _RUN = TypeAdapter(Exchange), TypeAdapter(Outcome), TypeAdapter(RunInfo)
+
+
 def _exchange(line: dict[str, Any]) -> Exchange:
-    fields = _fields(line)
-    return Exchange(**{**fields, "details": tuple(fields["details"]), "responses": tuple(fields["responses"])})
+    return _EXCHANGE.validate_python(_fields(line))
 
 
 def _outcome(line: dict[str, Any]) -> Outcome:
-    fields = _fields(line)
-    return Outcome(**{**fields, "ending": Ending(fields["ending"])})
+    return _OUTCOME.validate_python(_fields(line))
 
 
 def _run_info(header: dict[str, Any], footer: dict[str, Any]) -> RunInfo:
-    fields = _fields(header)
     ending = {name: footer[name] for name in ("finished_at", "complete", "reason", "features")}
-    return RunInfo(**{**fields, **ending, "selection": tuple(fields["selection"])})
+    return _RUN.validate_python({**_fields(header), **ending})

@@ -6,18 +6,19 @@ answer UNIMPLEMENTED. Without a declaration the suite believes what the probe se
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from conformance.methods import METHODS, Proto
 from conformance.target_client import TargetClient
+from conformance.toml_file import read_toml
 
 FEATURES: tuple[str, ...] = ("list", "watch", "health", "reflection", "restartable")
 
@@ -41,6 +42,21 @@ class Declaration:
 NOTHING_DECLARED = Declaration({})
 
 
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    profile: Literal["", "cloud", "oss"] = ""
+    features: dict[str, bool] = {}
+
+    @field_validator("features")
+    @classmethod
+    def _are_known(cls, rows: dict[str, bool]) -> dict[str, bool]:
+        for name in rows:
+            if name not in FEATURES:
+                raise ValueError(f"unknown feature {name!r}; use true or false for {', '.join(FEATURES)}")
+        return rows
+
+
 def read_declaration(path: Path) -> Declaration:
     """Read a declaration: TOML with `profile = "oss"` and `[features]` of booleans.
 
@@ -49,22 +65,8 @@ def read_declaration(path: Path) -> Declaration:
     Raises:
         DeclarationInvalid: the file is missing, no TOML, or names unknown features.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DeclarationInvalid(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeclarationInvalid(f"{path}: not TOML: {error}") from error
-    rows = document.get("features", {})
-    for name, value in rows.items():
-        if name not in FEATURES or not isinstance(value, bool):
-            raise DeclarationInvalid(
-                f"{path}: features.{name} = {value!r}: use true or false for {', '.join(FEATURES)}"
-            )
-    profile = document.get("profile", "")
-    if profile not in {"", "cloud", "oss"}:
-        raise DeclarationInvalid(f"{path}: profile = {profile!r}: use cloud or oss")
-    return Declaration({name: rows.get(name, False) for name in FEATURES}, profile)
+    file = read_toml(path, _File, DeclarationInvalid)
+    return Declaration({name: file.features.get(name, False) for name in FEATURES}, file.profile)
 
 
 def decide(declaration: Declaration, served: Mapping[str, bool]) -> dict[str, bool]:

@@ -20,12 +20,15 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
 
 from conformance.catalogue import catalogue
+from conformance.toml_file import read_toml
 from conformance.verdict import Report, Result, Verdict
 
-_KEYS = frozenset({"id", "message", "reason", "issue", "expires"})
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=False, pattern=r"\S")]
 
 
 class KnownFailingInvalid(Exception):
@@ -43,18 +46,29 @@ class Known:
     expires: dt.date | None = None
 
 
+_ENTRIES = TypeAdapter(tuple[Known, ...])
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    id: Text
+    message: Text
+    reason: Text
+    issue: str = ""
+    expires: dt.date | None = None
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    known: list[_Entry] = []
+
+
 def read_known_failing(path: Path) -> tuple[Known, ...]:
     """Read the file. Raises KnownFailingInvalid."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise KnownFailingInvalid(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise KnownFailingInvalid(f"{path}: not TOML: {error}") from error
-    rows = document.get("known", [])
-    if set(document) - {"known"} or not isinstance(rows, list):
-        raise KnownFailingInvalid(f"{path}: only [[known]] tables are understood")
-    return tuple(_entry(path, number, row) for number, row in enumerate(rows, start=1))
+    file = read_toml(path, _File, KnownFailingInvalid)
+    return tuple(Known(**entry.model_dump()) for entry in file.known)
 
 
 def as_rows(entries: Iterable[Known]) -> tuple[dict[str, str], ...]:
@@ -63,30 +77,8 @@ def as_rows(entries: Iterable[Known]) -> tuple[dict[str, str], ...]:
 
 
 def from_rows(rows: Iterable[Mapping[str, str]]) -> tuple[Known, ...]:
-    """Return the entries that evidence kept. Raises KeyError, TypeError or ValueError for rows that aren't such."""
-    return tuple(
-        Known(
-            row["id"],
-            row["message"],
-            row["reason"],
-            row["issue"],
-            dt.date.fromisoformat(row["expires"]) if row["expires"] else None,
-        )
-        for row in rows
-    )
-
-
-def _entry(path: Path, number: int, row: Any) -> Known:  # noqa: ANN401 - whatever TOML gave
-    where = f"{path}: entry {number}"
-    if not isinstance(row, dict) or set(row) - _KEYS:
-        raise KnownFailingInvalid(f"{where}: only {', '.join(sorted(_KEYS))} are understood")
-    for name in ("id", "message", "reason"):
-        if not isinstance(row.get(name), str) or not row[name].strip():
-            raise KnownFailingInvalid(f'{where}: needs {name} = "..."')
-    expires = row.get("expires")
-    if expires is not None and (not isinstance(expires, dt.date) or isinstance(expires, dt.datetime)):
-        raise KnownFailingInvalid(f"{where}: expires must be a date, for example 2026-12-31")
-    return Known(row["id"], row["message"], row["reason"], str(row.get("issue", "")), expires)
+    """Return the entries that evidence kept. Raises ValueError for rows that aren't such."""
+    return _ENTRIES.validate_python([{**row, "expires": row.get("expires") or None} for row in rows])
 
 
 def apply_known_failing(report: Report, entries: Iterable[Known], today: dt.date) -> Report:

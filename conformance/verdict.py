@@ -17,9 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, cast
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 FORMAT = 1
 """Version of `verdicts.json`; a reader refuses others."""
@@ -296,27 +296,13 @@ def read_verdicts(path: Path) -> Report:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise VerdictsUnreadable(f"{file}: not a verdicts file of format {FORMAT}; run the suite again")
     try:
-        return _report_from(cast("dict[str, Any]", document))
-    except (KeyError, TypeError, ValueError) as error:
-        raise VerdictsUnreadable(f"{file}: damaged ({type(error).__name__}: {error}); run the suite again") from error
+        return _REPORT.validate_python({name: value for name, value in document.items() if name in _REPORT_FIELDS})
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise VerdictsUnreadable(
+            f"{file}: damaged ({place}: {error.errors()[0]['msg']}); run the suite again"
+        ) from error
 
 
-def _report_from(document: dict[str, Any]) -> Report:
-    run = document["run"]
-    return Report(
-        run=RunInfo(**{**run, "selection": tuple(run["selection"])}),
-        results=tuple(_result_from(row) for row in document["results"]),
-        known_failing_errors=tuple(document["known_failing_errors"]),
-        leaks=tuple(document["leaks"]),
-    )
-
-
-def _result_from(row: dict[str, Any]) -> Result:
-    typed = {
-        "level": Level(row["level"]),
-        "verdict": Verdict(row["verdict"]),
-        "profiles": tuple(row["profiles"]),
-        "problems": tuple(Problem(**problem) for problem in row["problems"]),
-        "evidence": tuple(row["evidence"]),
-    }
-    return Result(**{**row, **typed})
+_REPORT = TypeAdapter(Report)
+_REPORT_FIELDS = frozenset({"run", "results", "known_failing_errors", "leaks"})

@@ -62,8 +62,8 @@ def _wrong_counts(store: Store) -> Iterator[str]:
                     yield f"{name}: index {index} has lost {key!r}"
 
 
-def _holds(store: Store, *statement: str) -> bool:
-    principal_kind, principal, relation, kind, resource_id = statement
+def _holds(store: Store, *relation_tuple: str) -> bool:
+    principal_kind, principal, relation, kind, resource_id = relation_tuple
     key = (principal_kind, principal, "", relation, kind, resource_id)
     return store.find("iam_policy", "tuple", key) is not None
 

@@ -1,4 +1,4 @@
-"""The steps of the IamPolicy operations: the statement is the request, the policy what is stored."""
+"""The steps of the IamPolicy operations: the relation tuple is the request, the policy what is stored."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def _text(spec: IamPolicySpec) -> str:
 
 
 def check_duplicate_policy(state: State, work: UnitOfWork) -> State:
-    """Raises AlreadyExists when the same statement is stored."""
+    """Raises AlreadyExists when the same relation tuple is stored."""
     holder = work.find(KIND, "tuple", tuple_key(tuple_of(state.request)))
     if holder is not None:
-        raise AlreadyExists(KIND, _text(state.request), holder, "statement")
+        raise AlreadyExists(KIND, _text(state.request), holder, "relation tuple")
     return state
 
 
 def build_policy(state: State, work: UnitOfWork) -> State:
-    """Make the policy of the statement: id, audit."""
+    """Make the policy of the relation tuple: id, audit."""
     return state.with_resource(new_policy(work, state.context.clock, state.actor, tuple_of(state.request)))
 
 
 def ensure_policy(state: State, work: UnitOfWork) -> State:
-    """Stage the policy unless the statement is stored; bootstrapping twice answers the same policy."""
+    """Stage the policy unless the relation tuple is stored; bootstrapping twice answers the same policy."""
     held = work.find(KIND, "tuple", tuple_key(tuple_of(state.request)))
     if held is not None:
         return state._replace(existing=work.record(KIND, held))
@@ -56,7 +56,7 @@ def ensure_policy(state: State, work: UnitOfWork) -> State:
 
 
 def load_policy(state: State, work: UnitOfWork) -> State:
-    """Load the policy of the statement. Raises NotFound."""
+    """Load the policy of the relation tuple. Raises NotFound."""
     held = work.find(KIND, "tuple", tuple_key(tuple_of(state.request)))
     record = work.record(KIND, held) if held else None
     if record is None:
@@ -82,7 +82,7 @@ def _policies(state: State, work: UnitOfWork) -> StoredPolicies:
 
 
 def check_authorization(state: State, work: UnitOfWork) -> State:
-    """Answer whether the statement holds: stored, contextual, or by the permission model."""
+    """Answer whether the relation tuple holds: stored, contextual, or by the permission model."""
     principal, relation, resource = tuple_of(state.request.policy)
     allowed = state.context.authorizer.allows(principal, relation, resource, _policies(state, work))
     return state.with_response(CheckAuthorizationResult(is_authorized=allowed))
@@ -116,12 +116,12 @@ def list_authorized_principal_ids(state: State, work: UnitOfWork) -> State:
 
 def _reachable(principal: Ref, policies: StoredPolicies) -> Iterator[Ref]:
     """Yield every resource that policies lead to from a principal, over any number of links."""
-    yield from _walk([principal], lambda ref: (statement.resource for statement in policies.of(ref)))
+    yield from _walk([principal], lambda ref: (each.resource for each in policies.of(ref)))
 
 
 def _related(resource: Ref, policies: StoredPolicies) -> Iterator[Ref]:
     """Yield every principal that policies lead to from a resource, over any number of links."""
-    yield from _walk([resource], lambda ref: (statement.principal for statement in policies.about(ref)))
+    yield from _walk([resource], lambda ref: (each.principal for each in policies.about(ref)))
 
 
 def _walk(start: list[Ref], neighbours: Callable[[Ref], Iterable[Ref]]) -> Iterator[Ref]:
