@@ -21,38 +21,47 @@ ACROSS_MODES = "durable over relaxed"
 
 
 def attribute(
-    samples: Samples, metric: str, payload: str, engines: Pair, codecs: Pair, modes: Sequence[str], seed: int
+    samples: Samples,
+    metric: str,
+    payload: str,
+    engines: Pair,
+    codecs: Pair,
+    modes: Sequence[str],
+    seed: int,
+    language: str = "",
 ) -> Iterator[Factor]:
     """Yield the factors of one metric and payload class, those that the run has the cells for."""
     for mode in modes:
-        yield from _within_mode(samples, metric, payload, engines, codecs, mode, seed)
+        yield from _within_mode(samples, metric, payload, engines, codecs, mode, seed, language)
     if set(modes) == {"durable", "relaxed"}:
-        yield from _price_of_durability(samples, metric, payload, list(product(engines, codecs)), seed)
+        yield from _price_of_durability(samples, metric, payload, list(product(engines, codecs)), seed, language)
 
 
 def _within_mode(
-    samples: Samples, metric: str, payload: str, engines: Pair, codecs: Pair, mode: str, seed: int
+    samples: Samples, metric: str, payload: str, engines: Pair, codecs: Pair, mode: str, seed: int, language: str
 ) -> Iterator[Factor]:
     (old_engine, new_engine), (old_codec, new_codec) = engines, codecs
+    prefix = f"{language}: " if language else ""
     changes = {
         # name: what changed, and the power of (old, old), (old engine, new codec), (new engine, old codec), (new, new)
-        "whole": (f"{old_engine}+{old_codec} to {new_engine}+{new_codec}", (1.0, 0.0, 0.0, -1.0)),
-        "codec": (f"{old_codec} to {new_codec}", (0.5, -0.5, 0.5, -0.5)),
-        "engine": (f"{old_engine} to {new_engine}", (0.5, 0.5, -0.5, -0.5)),
-        "interaction": ("the codec's effect on the old engine over that on the new", (1.0, -1.0, -1.0, 1.0)),
+        "whole": (f"{prefix}{old_engine}+{old_codec} to {new_engine}+{new_codec}", (1.0, 0.0, 0.0, -1.0)),
+        "codec": (f"{prefix}{old_codec} to {new_codec}", (0.5, -0.5, 0.5, -0.5)),
+        "engine": (f"{prefix}{old_engine} to {new_engine}", (0.5, 0.5, -0.5, -0.5)),
+        "interaction": (f"{prefix}the codec's effect on the old engine over that on the new", (1.0, -1.0, -1.0, 1.0)),
     }
-    subjects = [Subject(engine, codec, mode) for engine, codec in product(engines, codecs)]
+    subjects = [Subject(engine, codec, mode, language=language) for engine, codec in product(engines, codecs)]
     for name, (change, powers) in changes.items():
         weighed = [(subject, power) for subject, power in zip(subjects, powers, strict=True) if power]
         yield from _factor(samples, name, metric, payload, mode, change, weighed, seed)
 
 
 def _price_of_durability(
-    samples: Samples, metric: str, payload: str, combinations: Sequence[Pair], seed: int
+    samples: Samples, metric: str, payload: str, combinations: Sequence[Pair], seed: int, language: str
 ) -> Iterator[Factor]:
     for engine, codec in combinations:
-        weighed = [(Subject(engine, codec, "durable"), 1.0), (Subject(engine, codec, "relaxed"), -1.0)]
-        yield from _factor(samples, "durability", metric, payload, ACROSS_MODES, f"{engine}+{codec}", weighed, seed)
+        durable, relaxed = (Subject(engine, codec, mode, language=language) for mode in ("durable", "relaxed"))
+        weighed = [(durable, 1.0), (relaxed, -1.0)]
+        yield from _factor(samples, "durability", metric, payload, ACROSS_MODES, durable.name, weighed, seed)
 
 
 def _factor(

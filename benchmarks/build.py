@@ -12,6 +12,7 @@ from random import Random
 from benchmarks.children.run import ChildFailed
 from benchmarks.correctness import check
 from benchmarks.database import Database, Opener
+from benchmarks.native.database import NativeDatabase
 from benchmarks.payloads.corpus import load_corpus
 from benchmarks.payloads.generator import generate
 from benchmarks.payloads.payload import as_stored
@@ -79,7 +80,7 @@ def measure_build(plan: BuildPlan, tell: Tell, opener: Opener = open_store) -> B
     agents = agents_of(plan)
     folder = plan.directory / f"{plan.payload}-{plan.build}"
     databases = [
-        Database(subject, folder / f"{place}-{subject.name}-{subject.durability}", agents, opener)
+        _database(subject, folder / f"{place}-{subject.name}-{subject.durability}", agents, opener)
         for place, subject in enumerate(plan.subjects)
     ]
     try:
@@ -88,6 +89,12 @@ def measure_build(plan: BuildPlan, tell: Tell, opener: Opener = open_store) -> B
         for database in databases:
             database.remove()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _database(subject: Subject, folder: Path, agents: Sequence[Agent], opener: Opener) -> Database | NativeDatabase:
+    if subject.language:
+        return NativeDatabase(subject, folder, agents)
+    return Database(subject, folder, agents, opener)
 
 
 def agents_of(plan: BuildPlan) -> tuple[Agent, ...]:
@@ -112,7 +119,7 @@ def _numbered(agent: Agent, serial: int, pool: int) -> Agent:
 class _Build:
     """The state of one build while it runs: which subjects are still in it."""
 
-    def __init__(self, plan: BuildPlan, databases: Sequence[Database], tell: Tell) -> None:
+    def __init__(self, plan: BuildPlan, databases: Sequence[Database | NativeDatabase], tell: Tell) -> None:
         self._plan = plan
         self._databases = {database.subject: database for database in databases}
         self._tell = tell
@@ -139,8 +146,11 @@ class _Build:
             label = f"{workload.name} {database.subject.label}"
             self._guarded(database, label, partial(self._visit, workload, database, visit))
 
-    def _visit(self, workload: Workload, database: Database, visit: Visit) -> None:
-        measured = list(workload.measure(database, visit))
+    def _visit(self, workload: Workload, database: Database | NativeDatabase, visit: Visit) -> None:
+        if isinstance(database, NativeDatabase):
+            measured = list(database.measure(workload, visit))
+        else:
+            measured = list(workload.measure(database, visit))
         self._outcome.samples += [
             Sample(
                 workload.name,
@@ -159,27 +169,30 @@ class _Build:
         for database in self._in_turn(self._plan.subjects):
             self._guarded(database, f"check {database.subject.label}", partial(self._check, database))
 
-    def _check(self, database: Database) -> None:
+    def _check(self, database: Database | NativeDatabase) -> None:
+        if isinstance(database, NativeDatabase):
+            database.prove(f"{self._plan.seed}/{self._plan.build}")
+            return
         database.fill()
         check(database, f"{self._plan.seed}/{self._plan.build}")
         # Again from the files: an answer out of a cache proves nothing about them.
         database.close()
         check(database, f"{self._plan.seed}/{self._plan.build}/reopened")
 
-    def _in_turn(self, subjects: Sequence[Subject]) -> Iterator[Database]:
+    def _in_turn(self, subjects: Sequence[Subject]) -> Iterator[Database | NativeDatabase]:
         """Yield the databases that are still in, in an order drawn anew each time."""
         for subject in self._random.sample(subjects, len(subjects)):
             if subject in self._databases:
                 yield self._databases[subject]
 
-    def _guarded(self, database: Database, label: str, action: Callable[[], None]) -> None:
+    def _guarded(self, database: Database | NativeDatabase, label: str, action: Callable[[], None]) -> None:
         try:
             action()
         except (StoreError, WrongAnswer, ChildFailed, OSError) as error:
             self._drop(database, f"{label}: {error}")
         self._tell(label)
 
-    def _drop(self, database: Database, reason: str) -> None:
+    def _drop(self, database: Database | NativeDatabase, reason: str) -> None:
         """Leave a subject out from here on, and take back what was measured of it: a wrong store has no number."""
         subject = database.subject
         del self._databases[subject]

@@ -33,8 +33,20 @@ class UnmatchedDurability(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """Of what a claim was made: the language, durability mode and payload class of the system that it speaks of."""
+
+    language: str
+    durability: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """One sentence of the ledger. `at_least` and `at_most` are ratios, whatever the form says."""
+    """One sentence of the ledger with one pair of stores. `at_least` and `at_most` are ratios, whatever the form says.
+
+    A sentence that is judged of several pairs is several claims of one id. `language` is empty for Python's stores.
+    """
 
     id: str
     title: str
@@ -45,6 +57,18 @@ class Claim:
     at_most: float | None
     baseline: tuple[str, str]
     candidate: tuple[str, str]
+    language: str = ""
+    made: Made | None = None
+
+    def subjects(self, mode: str) -> tuple[Subject, Subject]:
+        """Return baseline and candidate in a mode."""
+        return Subject(*self.baseline, mode, language=self.language), Subject(
+            *self.candidate, mode, language=self.language
+        )
+
+    def is_about(self, mode: str, payload: str) -> bool:
+        """Return whether the claim was made of this; a claim that doesn't say was made of everything."""
+        return self.made is None or self.made == Made(self.language or "python", mode, payload)
 
 
 def load_claims(text: str | None = None) -> tuple[Claim, ...]:
@@ -54,13 +78,32 @@ def load_claims(text: str | None = None) -> tuple[Claim, ...]:
         table = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         raise ClaimsError(f"the claim ledger is no TOML: {error}") from error
-    claims = tuple(_claim({**table.get("defaults", {}), **row}) for row in table.get("claim", ()))
-    ids = [claim.id for claim in claims]
+    rows = [{**table.get("defaults", {}), **row} for row in table.get("claim", ())]
+    claims = tuple(_claim({**row, **side}) for row in rows for side in _sides(table, row))
+    ids = [row["id"] for row in rows]
     repeated = sorted({id_ for id_ in ids if ids.count(id_) > 1})
     if repeated or not claims:
         what = f"ids used twice: {', '.join(repeated)}" if repeated else "no [[claim]] in it"
         raise ClaimsError(f"the claim ledger has {what}")
     return claims
+
+
+def _sides(table: dict[str, Any], row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the pairs that a row compares: those it names, else its own baseline and candidate."""
+    known = table.get("pair", {})
+    unknown = [name for name in row.get("pairs", ()) if name not in known]
+    if unknown:
+        raise ClaimsError(f"claim {row.get('id')!r}: no [pair.{unknown[0]}] in the ledger")
+    return [known[name] for name in row.get("pairs", ())] or [{}]
+
+
+def _made(row: dict[str, Any], name: str) -> Made | None:
+    if "made" not in row:
+        return None
+    try:
+        return Made(**row["made"])
+    except TypeError as error:
+        raise ClaimsError(f"claim {name!r}: made needs language, durability and payload, and no more") from error
 
 
 def _claim(row: dict[str, Any]) -> Claim:
@@ -77,7 +120,16 @@ def _claim(row: dict[str, Any]) -> Claim:
     low, high = (None if bound is None else as_ratio(form, bound, name) for bound in bounds)
     if low is None or (high is not None and high <= low):
         raise ClaimsError(f"claim {name!r}: at_most must be above at_least")
-    return Claim(form=form, at_least=low, at_most=high, baseline=sides[0], candidate=sides[1], **fields)
+    return Claim(
+        form=form,
+        at_least=low,
+        at_most=high,
+        baseline=sides[0],
+        candidate=sides[1],
+        language=row.get("language", ""),
+        made=_made(row, name),
+        **fields,
+    )
 
 
 def as_ratio(form: str, bound: float, name: str = "") -> float:
@@ -144,17 +196,24 @@ def compare(samples: Samples, metric: str, payload: str, baseline: Subject, cand
 
 
 def judge_claims(raw: Raw, claims: Iterable[Claim]) -> tuple[ClaimVerdict, ...]:
-    """Return a verdict for every claim x durability mode x payload class of the run."""
+    """Return a verdict for every claim x durability mode x payload class of the run, each claim's headline first.
+
+    Of stores in a language that the run has no samples of, the headlines alone are told, with the reason.
+    """
     samples = Samples(raw.samples)
     modes = sorted({subject.durability for subject in raw.configuration.subjects})
     payloads = [payload.name for payload in raw.configuration.payload.classes]
     blank = _blank_reasons(raw)
-    return tuple(
+    measured = {sample.subject.language for sample in raw.samples}
+    verdicts = [
         _judge(claim, mode, payload, samples, raw.configuration, blank)
         for claim in claims
         for mode in modes
         for payload in payloads
-    )
+        if claim.language in measured or claim.is_about(mode, payload)
+    ]
+    place = {id_: number for number, id_ in enumerate(dict.fromkeys(one.claim for one in verdicts))}
+    return tuple(sorted(verdicts, key=lambda one: (place[one.claim], not one.headline)))
 
 
 BlankReason = Callable[[str, Subject, str], str]
@@ -163,7 +222,7 @@ BlankReason = Callable[[str, Subject, str], str]
 def _judge(
     claim: Claim, mode: str, payload: str, samples: Samples, configuration: Configuration, blank: BlankReason
 ) -> ClaimVerdict:
-    baseline, candidate = Subject(*claim.baseline, mode), Subject(*claim.candidate, mode)
+    baseline, candidate = claim.subjects(mode)
     workload = samples.workload_of(claim.metric)
     unjudged = ClaimVerdict(
         claim=claim.id,
@@ -182,6 +241,7 @@ def _judge(
         verdict=Verdict.NOT_MEASURED,
         reason="",
         reproduce=f"{configuration.command} --workload {workload}" if workload else configuration.command,
+        headline=claim.is_about(mode, payload),
     )
     reason = blank(workload, baseline, payload) or blank(workload, candidate, payload)
     if reason:

@@ -12,7 +12,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks import runner
-from benchmarks.config import CODECS, DURABILITIES, ENGINES, PAYLOADS, WORKLOAD_NAMES, ConfigError, Speed, StoresConfig
+from benchmarks.config import (
+    CODECS,
+    DURABILITIES,
+    ENGINES,
+    LANGUAGES,
+    PAYLOADS,
+    WORKLOAD_NAMES,
+    ConfigError,
+    Speed,
+    StoresConfig,
+)
 from benchmarks.payloads.payload import PayloadError
 from benchmarks.results import Results, ResultsError, write_results
 from benchmarks.server import runner as server_runner
@@ -50,6 +60,9 @@ def stores(
         list[str] | None, typer.Option(help="ENGINE+CODEC to measure, in place of all combinations; repeat for more.")
     ] = None,
     durability: Annotated[list[str] | None, typer.Option(help="durable or relaxed; repeat for both.")] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="python or go: whose program holds the stores; repeat for both.")
+    ] = None,
     payload: Annotated[list[str] | None, typer.Option(help="small, medium or large; repeat for more.")] = None,
     workload: Annotated[list[str] | None, typer.Option(help="Workload to run; repeat for more.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also print every median and factor.")] = False,
@@ -65,6 +78,7 @@ def stores(
             engines=tuple(engine or ENGINES),
             codecs=tuple(codec or CODECS),
             durabilities=tuple(durability or DURABILITIES),
+            languages=tuple(language or LANGUAGES),
             payloads=tuple(payload or PAYLOADS),
             workloads=tuple(workload or WORKLOAD_NAMES),
             pairs=tuple(pair or ()),

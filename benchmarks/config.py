@@ -39,18 +39,24 @@ FRESH_BUILDS: dict[Speed, int] = {Speed.QUICK: 3, Speed.DEFAULT: 6, Speed.FULL: 
 """Builds whose databases are also started, sized and weighed: a fresh process costs what hundreds of reads cost."""
 
 ENGINES = ("sqlite", "leveldb")
-CODECS = ("json-orjson", "protobuf")
+CODECS = ("json", "protobuf")
+"""Of the JSON codecs, the fastest in both directions: a baseline that is slow by choice proves nothing."""
 EXTRA_ENGINES = ("lmdb", "rocksdb", "badger")
 """Engines that join the table where their driver is installed, with protobuf; a quick run leaves them out."""
-EXTRA_CODECS = ("json", "json-format")
+DICTIONARIES = ("sqlite", "json-orjson")
+"""JSON through Python's dictionaries, as most programs make it: shown beside the claims' baseline, also when quick."""
+EXTRA_CODECS = ("json-format",)
 """Other ways to make JSON, compared on SQLite; a quick run leaves them out."""
+LANGUAGES = ("python", "go")
+NATIVE_ENGINES = ("sqlite", "badger")
+NATIVE_SIDES = (("sqlite", "json"), ("badger", "protobuf"))
 DURABILITIES = ("durable", "relaxed")
 PAYLOADS = tuple(name for name, _ in SIZE_CLASSES)
 WORKLOAD_NAMES = tuple(workload.name for workload in WORKLOADS)
 
 NOT_QUICK = ("raw",)
 
-SIDES = (("sqlite", "json-orjson"), ("leveldb", "protobuf"))
+SIDES = (("sqlite", "json"), ("leveldb", "protobuf"))
 """Engine and codec that the claims compare: what was, and what came."""
 
 
@@ -69,6 +75,8 @@ class StoresConfig:
     workloads: tuple[str, ...] = WORKLOAD_NAMES
     pairs: tuple[str, ...] = ()
     """ENGINE+CODEC; where any are given, these are measured in place of all combinations."""
+    languages: tuple[str, ...] = LANGUAGES
+    """Whose programs hold the stores; Go's are measured unless engines, codecs or pairs were chosen."""
     sizes: Sizes | None = None
     """Other counts than the speed's."""
     proven: bool = True
@@ -81,6 +89,7 @@ class StoresConfig:
         _known("durability", self.durabilities, DURABILITIES)
         for pair in self.pairs:
             _known_pair(pair)
+        _known("language", self.languages, LANGUAGES)
         for what, chosen in (("engine", self.engines), ("codec", self.codecs)):
             if not chosen:
                 raise ConfigError(f"no {what} chosen: nothing to measure")
@@ -96,11 +105,29 @@ class StoresConfig:
         if self.pairs:
             chosen = [tuple(pair.split("+")) for pair in self.pairs]
             return tuple(Subject(engine, codec, mode) for mode in self.durabilities for engine, codec in chosen)
-        combinations = list(product(self.engines, self.codecs))
-        if self.speed is not Speed.QUICK and (self.engines, self.codecs) == (ENGINES, CODECS):
-            combinations += [(engine, "protobuf") for engine in EXTRA_ENGINES if _is_there(engine)]
-            combinations += [("sqlite", codec) for codec in EXTRA_CODECS]
-        return tuple(Subject(engine, codec, mode) for mode in self.durabilities for engine, codec in combinations)
+        combinations = list(product(self.engines, self.codecs)) if "python" in self.languages else []
+        native: list[tuple[str, str]] = []
+        if (self.engines, self.codecs) == (ENGINES, CODECS):
+            combinations += self._extras if combinations else []
+            native += self._native if "go" in self.languages else []
+        return tuple(
+            Subject(engine, codec, mode, language=language)
+            for mode in self.durabilities
+            for language, pairs in (("", combinations), ("go", native))
+            for engine, codec in pairs
+        )
+
+    @property
+    def _extras(self) -> list[tuple[str, str]]:
+        if self.speed is Speed.QUICK:
+            return [DICTIONARIES]
+        engines = [(engine, "protobuf") for engine in EXTRA_ENGINES if _is_there(engine)]
+        return [DICTIONARIES, *engines, *(("sqlite", codec) for codec in EXTRA_CODECS)]
+
+    @property
+    def _native(self) -> list[tuple[str, str]]:
+        """What the native program is asked to hold: all combinations, so that its gain can be taken apart too."""
+        return list(NATIVE_SIDES if self.speed is Speed.QUICK else product(NATIVE_ENGINES, CODECS))
 
     @property
     def visited(self) -> tuple[str, ...]:
@@ -114,7 +141,9 @@ class StoresConfig:
         """Subjects that are started in fresh processes: in a quick run only the two sides of the claims."""
         if self.speed is not Speed.QUICK or self.pairs:
             return None
-        return tuple(subject for subject in self.subjects if (subject.engine, subject.codec) in SIDES)
+        return tuple(
+            subject for subject in self.subjects if subject.language or (subject.engine, subject.codec) in SIDES
+        )
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -139,6 +168,7 @@ class StoresConfig:
             ("--pair", self.pairs, ()),
             ("--durability", self.durabilities, DURABILITIES),
             ("--payload", self.payloads, PAYLOADS),
+            ("--language", self.languages, LANGUAGES),
         ):
             words += [] if chosen == usual else [word for name in chosen for word in (option, name)]
         return shlex.join(words)

@@ -72,7 +72,7 @@ class Database:
         """Return a copy on disk beside this one, which is closed for it: whatever happens to it, this one stays."""
         self.close()
         folder = self.folder.with_name(f"{self.folder.name}-{name}")
-        shutil.copytree(self.folder, folder, copy_function=_copy_with_holes)
+        shutil.copytree(self.folder, folder, copy_function=copy_with_holes)
         twin = Database(self.subject, folder, self.agents, self._opener)
         twin.saved = self.saved
         return twin
@@ -86,7 +86,7 @@ class Database:
     def allocated_bytes(self) -> int:
         """Return what the files take on disk, in blocks that the file system really allocated. Closes the store."""
         self.close()
-        return sum(_allocated(path) for path in self.folder.rglob("*") if path.is_file())
+        return allocated_bytes(self.folder)
 
 
 def url_of(subject: Subject, folder: Path) -> str:
@@ -96,7 +96,7 @@ def url_of(subject: Subject, folder: Path) -> str:
     return f"{subject.engine}:{folder / 'db'}?codec={subject.codec}&durability={subject.durability}"
 
 
-def _copy_with_holes(source: str, target: str) -> None:
+def copy_with_holes(source: str, target: str) -> None:
     """Copy a file's data and leave its holes: some engines map files larger than what is in them."""
     with Path(source).open("rb") as old, Path(target).open("wb") as new:
         end = os.fstat(old.fileno()).st_size
@@ -113,6 +113,11 @@ def _copy_with_holes(source: str, target: str) -> None:
                 new.write(part)
                 place += len(part)
         new.truncate(end)
+
+
+def allocated_bytes(folder: Path) -> int:
+    """Return what the files below a folder take on disk."""
+    return sum(_allocated(path) for path in folder.rglob("*") if path.is_file())
 
 
 def _allocated(path: Path) -> int:

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmarks.children.commits import ACKNOWLEDGED_FD, BEGIN_FD
+from benchmarks.children.commits import ACKNOWLEDGED_FD, BEGIN_FD, agent_of
 from benchmarks.database import url_of
+from benchmarks.native.payload import write_agents
+from benchmarks.native.process import command_of
 from benchmarks.results import DurabilityProof, Subject
 
 COMMITS = 20
@@ -49,7 +51,7 @@ def prove(subject: Subject, directory: Path, *, url: str | None = None, commits:
         return DurabilityProof(subject, "declared", 0, 0, holds=True, note=note)
     with tempfile.TemporaryDirectory(prefix="proof-", dir=directory) as folder:
         trace = Path(folder) / "trace"
-        failure = _run(url or url_of(subject, Path(folder) / "store"), commits, trace)
+        failure = _run(_command(subject, url, Path(folder), commits), commits, trace)
         if failure:
             return DurabilityProof(subject, "strace", 0, 0, holds=False, note=f"not proven: {failure}")
         return _conclude(subject, read_trace(trace.read_text(errors="replace")), commits)
@@ -86,13 +88,22 @@ def _conclude(subject: Subject, trace: Trace, commits: int) -> DurabilityProof:
     return DurabilityProof(subject, "strace", trace.commits, trace.syncs, holds=holds, note=note)
 
 
-def _run(url: str, commits: int, trace: Path) -> str:
+def _command(subject: Subject, url: str | None, folder: Path, commits: int) -> list[str]:
+    """Return the command that commits and marks, with the files it needs."""
+    store = folder / "store"
+    store.mkdir()
+    if subject.language:
+        agents = folder / "agents.bin"
+        write_agents(agents, map(agent_of, range(commits)))
+        return command_of("commits", subject, store, str(agents), str(BEGIN_FD), str(ACKNOWLEDGED_FD))
+    return [sys.executable, "-m", "benchmarks.children.commits", url or url_of(subject, store), str(commits)]
+
+
+def _run(command: list[str], commits: int, trace: Path) -> str:
     """Run the commits under strace and return what went wrong, or nothing."""
-    Path(trace.parent / "store").mkdir()
-    command = ["strace", "-f", "-qq", "-e", f"trace={SYNC_CALLS}", "-o", str(trace)]
-    command += [sys.executable, "-m", "benchmarks.children.commits", url, str(commits)]
+    traced = ["strace", "-f", "-qq", "-e", f"trace={SYNC_CALLS}", "-o", str(trace), *command]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+        done = subprocess.run(traced, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     except subprocess.TimeoutExpired:
         return f"{commits} commits took more than {DEADLINE_S} s"
     return "" if done.returncode == 0 else f"the store failed: {done.stderr.strip()[-_TAIL:]}"

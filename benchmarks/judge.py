@@ -54,8 +54,11 @@ def _summary(samples: Samples, cell: Cell, seed: int) -> Summary:
 def _factors(raw: Raw, samples: Samples, ledger: tuple[Claim, ...]) -> Iterator[Factor]:
     """Yield the factors of every metric that has a claim, between that claim's two sides."""
     modes = sorted({subject.durability for subject in raw.configuration.subjects})
-    for claim in {claim.metric: claim for claim in ledger}.values():
+    claims = {(claim.metric, claim.language, claim.baseline, claim.candidate): claim for claim in ledger}
+    for claim in claims.values():
         engines = (claim.baseline[0], claim.candidate[0])
         codecs = (claim.baseline[1], claim.candidate[1])
         for payload in raw.configuration.payload.classes:
-            yield from attribute(samples, claim.metric, payload.name, engines, codecs, modes, raw.configuration.seed)
+            yield from attribute(
+                samples, claim.metric, payload.name, engines, codecs, modes, raw.configuration.seed, claim.language
+            )

@@ -47,17 +47,21 @@ class Placement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What was measured. `profile` is empty for stores; for a server it is `cloud` or `oss`."""
+    """What was measured. `profile` is empty for stores; for a server it is `cloud` or `oss`.
+
+    `language` names the program that held the store where it wasn't Python's (empty): `go`.
+    """
 
     engine: str
     codec: str
     durability: str
     profile: str = ""
+    language: str = ""
 
     @property
     def name(self) -> str:
         """Engine and codec without the mode, for tables where the mode has its own column."""
-        return "+".join(part for part in (self.engine, self.codec, self.profile) if part)
+        return "+".join(part for part in (self.language, self.engine, self.codec, self.profile) if part)
 
     @property
     def label(self) -> str:
@@ -220,6 +224,9 @@ class Factor:
 class ClaimVerdict:
     """A claim, judged for one durability mode and one payload class.
 
+    `headline` says that this is the system that the claim is about: its language, designs, mode and sizes. The other
+    judgements of the claim say what comes out elsewhere.
+
     `at_least` and `at_most` (None: no upper end) are the stated range as ratios of baseline over candidate. `form` says
     how people state it: `times` (10x), `saving` (30 % smaller; ratio r is a saving of 1 - 1/r), `share` (95 % of the
     baseline's rate) or `growth` (1.3x more time; ratio 1/1.3).
@@ -241,11 +248,12 @@ class ClaimVerdict:
     verdict: Verdict
     reason: str
     reproduce: str
+    headline: bool = True
 
     @property
     def id(self) -> str:
-        """Stable id of this judgement: claim, mode and payload class."""
-        return f"{self.claim}/{self.durability}/{self.payload}"
+        """Stable id of this judgement: claim, mode, payload class, and the baseline where it isn't the headline's."""
+        return f"{self.claim}/{self.durability}/{self.payload}" + ("" if self.headline else f"/{self.baseline.name}")
 
 
 @dataclass(frozen=True, slots=True)

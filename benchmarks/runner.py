@@ -19,6 +19,7 @@ from benchmarks.config import StoresConfig
 from benchmarks.durability import prove
 from benchmarks.environment import capture
 from benchmarks.judge import judge
+from benchmarks.native import build as native
 from benchmarks.payloads.corpus import load_corpus
 from benchmarks.payloads.payload import Payloads
 from benchmarks.results import Blank, Configuration, DurabilityProof, Environment, Raw, Results, Sample, Subject
@@ -82,7 +83,10 @@ def _may(subject: Subject, environment: Environment) -> bool:
 
 def _missing(subjects: Iterable[Subject]) -> dict[Subject, str]:
     """Return the subjects whose driver isn't installed, with the reason. Raises StoreError for an unknown engine."""
-    reasons = {subject: unavailable(scheme_of(subject.engine)) for subject in subjects}
+    reasons = {
+        subject: native.missing() if subject.language else unavailable(scheme_of(subject.engine))
+        for subject in subjects
+    }
     return {subject: reason for subject, reason in reasons.items() if reason}
 
 

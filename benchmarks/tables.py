@@ -10,6 +10,7 @@ from rich.text import Text
 
 from benchmarks.claims import count_verdicts, in_words, interval_in_words, stated_in_words
 from benchmarks.results import ClaimVerdict, Factor, Placement, Results, Summary, Verdict
+from benchmarks.robustness import dependence, robustness
 
 COLOURS = {
     Verdict.SUPPORTED: "green",
@@ -40,6 +41,9 @@ def _parts(results: Results) -> Iterator[RenderableType]:
         yield summaries_table(judgement.summaries)
     if judgement.factors:
         yield factors_table(judgement.factors)
+    elsewhere = tuple(one for one in judgement.verdicts if not one.headline)
+    if elsewhere:
+        yield verdicts_table(elsewhere, "Claims, elsewhere")
     yield from _conclusions(results)
 
 
@@ -49,24 +53,28 @@ def _conclusions(results: Results) -> Iterator[RenderableType]:
     yield from (Text(f"no number for {reason}", style="magenta") for reason in sorted(reasons))
     for proof in results.raw.durability:
         yield Text(f"{proof.subject.label}: {proof.note}", style="" if proof.holds else "red")
-    yield verdicts_table(verdicts)
+    headlines = tuple(one for one in verdicts if one.headline)
+    yield verdicts_table(headlines, "Claims")
+    for found in robustness(verdicts):
+        yield Text(f"{found.headline.title}: {dependence(found)}")
     yield from (Text(note, style="dim") for note in results.raw.notes)
     skipped = results.raw.configuration.payload.skipped
     if skipped:
         yield Text(f"{len(skipped)} records can't be agents; the first: {skipped[0]}", style="dim")
-    counts = count_verdicts(verdicts)
+    counts = count_verdicts(headlines)
     yield Text(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count), style="bold")
 
 
-def verdicts_table(verdicts: tuple[ClaimVerdict, ...]) -> Table:
-    """Return a row for each claim, durability mode and payload class."""
-    table = Table(title="Claims", title_justify="left")
-    for heading in ("claim", "durability", "agents", "claimed", "measured", "95 % interval", "verdict"):
+def verdicts_table(verdicts: tuple[ClaimVerdict, ...], title: str) -> Table:
+    """Return a row for each judgement."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("claim", "stores", "durability", "agents", "claimed", "measured", "95 % interval", "verdict"):
         table.add_column(heading)
     for one in verdicts:
         beyond = ", more than claimed" if one.placement is Placement.ABOVE else ""
         verdict = Text(f"{one.verdict}{beyond}", style=COLOURS[one.verdict])
-        table.add_row(one.title, one.durability, one.payload, stated_in_words(one), *_measured(one), verdict)
+        stores = f"{one.baseline.name} to {one.candidate.name}"
+        table.add_row(one.title, stores, one.durability, one.payload, stated_in_words(one), *_measured(one), verdict)
     return table
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.database import _copy_with_holes
+from benchmarks.database import copy_with_holes
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,6 @@ def test_bytes_and_holes_are_kept(tmp_path: Path, pieces: list[tuple[int, bytes]
             file.seek(place)
             file.write(content)
         file.truncate((1 << 25) if pieces else 0)
-    _copy_with_holes(str(source), str(target))
+    copy_with_holes(str(source), str(target))
     assert target.read_bytes() == source.read_bytes()
     assert target.stat().st_blocks <= source.stat().st_blocks + 8

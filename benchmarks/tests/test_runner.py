@@ -35,7 +35,14 @@ TINY = Sizes(builds=2, agents=6, writes=4, reads=2, listed=3, visits=2, starts=1
 
 def tiny(tmp_path: Path) -> StoresConfig:
     return StoresConfig(
-        tmp_path, Speed.QUICK, seed=3, payloads=("small",), workloads=("write",), durabilities=("relaxed",), sizes=TINY
+        tmp_path,
+        Speed.QUICK,
+        seed=3,
+        payloads=("small",),
+        workloads=("write",),
+        durabilities=("relaxed",),
+        languages=("python",),
+        sizes=TINY,
     )
 
 
@@ -56,10 +63,11 @@ def test_a_run_measures_judges_and_cleans_up(tmp_path: Path, finished: tuple[Res
     ]
     assert {sample.build for sample in results.raw.samples} == {0, 1}
     assert results.raw.configuration.numbers["builds"] == 2
-    verdicts = {verdict.claim: verdict for verdict in results.judgement.verdicts}
+    python = [one for one in results.judgement.verdicts if one.baseline == Subject("sqlite", "json", "relaxed")]
+    verdicts = {verdict.claim: verdict for verdict in python}
     assert verdicts["write-speed"].ratio is not None
     assert verdicts["write-speed"].reproduce == (
-        "parity bench stores --quick --seed 3 --durability relaxed --payload small --workload write"
+        "parity bench stores --quick --seed 3 --durability relaxed --payload small --language python --workload write"
     )
     assert verdicts["read-speed"].verdict is Verdict.NOT_MEASURED
     assert {"whole", "codec", "engine", "interaction"} == {factor.name for factor in results.judgement.factors}
@@ -90,7 +98,8 @@ def test_every_durable_subject_is_proven_before_it_is_measured(tmp_path: Path, m
     config = replace(tiny(tmp_path), durabilities=("durable",), sizes=replace(TINY, builds=1))
     results = run_stores(config)
     assert {proof.subject for proof in results.raw.durability} == set(config.subjects)
-    write = next(one for one in results.judgement.verdicts if one.claim == "write-speed")
+    writes = [one for one in results.judgement.verdicts if one.claim == "write-speed"]
+    write = next(one for one in writes if not one.baseline.language)
     assert write.verdict is Verdict.NOT_MEASURED
     assert write.reason == "leveldb+protobuf/durable: 0 syncs"
 
@@ -98,9 +107,12 @@ def test_every_durable_subject_is_proven_before_it_is_measured(tmp_path: Path, m
 def test_extras_join_unless_the_run_is_quick_or_chose_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config_module, "_is_there", lambda engine: engine == "lmdb")
     names = {subject.name for subject in StoresConfig(tmp_path).subjects}
-    four = {"sqlite+json-orjson", "sqlite+protobuf", "leveldb+json-orjson", "leveldb+protobuf"}
-    assert names == four | {"lmdb+protobuf", "sqlite+json", "sqlite+json-format"}
-    assert {subject.name for subject in StoresConfig(tmp_path, Speed.QUICK).subjects} == four
+    usual = {"sqlite+json", "sqlite+protobuf", "leveldb+json", "leveldb+protobuf", "sqlite+json-orjson"}
+    sides = {"go+sqlite+json", "go+badger+protobuf"}
+    native = sides | {"go+sqlite+protobuf", "go+badger+json"}
+    assert names == usual | native | {"lmdb+protobuf", "sqlite+json-format"}
+    assert {subject.name for subject in StoresConfig(tmp_path, Speed.QUICK).subjects} == usual | sides
+    assert {subject.name for subject in StoresConfig(tmp_path, languages=("go",)).subjects} == native
     assert {subject.name for subject in StoresConfig(tmp_path, engines=("lmdb",), codecs=("json",)).subjects} == {
         "lmdb+json"
     }

