@@ -20,6 +20,7 @@ from benchmarks.durability import prove
 from benchmarks.environment import capture
 from benchmarks.judge import judge
 from benchmarks.native import build as native
+from benchmarks.native.process import settings_of
 from benchmarks.payloads.corpus import load_corpus
 from benchmarks.payloads.payload import Payloads
 from benchmarks.results import Blank, Configuration, DurabilityProof, Environment, Raw, Results, Sample, Subject
@@ -60,6 +61,7 @@ def run_stores(config: StoresConfig, progress: Report | None = None) -> Results:
         plans = _plans(config, measured, folder)
         configuration = _configuration(config, plans)  # reads the corpus: what is wrong with it is said at once
         steps = _Steps(progress or (lambda _: None), sum(plan.steps for plan in plans))
+        settings = tuple(settings_of(subject, folder) for subject in measured if subject.language)
         proofs = _prove_all(measured if config.proven else (), folder, steps)
         outcome = _run_all(plans, steps)
     finally:
@@ -71,7 +73,7 @@ def run_stores(config: StoresConfig, progress: Report | None = None) -> Results:
         samples=tuple(_without_blanks(outcome.samples, blanks)),
         blanks=tuple(blanks),
         durability=tuple(proofs),
-        notes=_notes(config, environment),
+        notes=(*_notes(config, environment), *settings),
         seconds=round(time.monotonic() - began, 1),
     )
     return Results(raw, judge(raw))

@@ -29,9 +29,9 @@ def page(raw: Raw) -> str:
 def _lead(verdicts: Sequence[ClaimVerdict]) -> Iterator[str]:
     yield "# The claims, judged"
     yield ""
-    yield "Each claim is judged where it was made: in Go, with SQLite's JSON documents against BadgerDB's protobuf, neither"
-    yield "of which syncs each commit. A verdict follows from where the whole 95 % interval of the ratio lies. Below each"
-    yield "stands which single choice keeps the verdict and which changes it."
+    yield "Each claim is judged where it was made: in Go, SQLite with JSON documents against BadgerDB with protobuf,"
+    yield "neither of which syncs each commit. A verdict follows from where the whole 95 % interval of the ratio lies."
+    yield "Below each stands which single choice keeps the verdict and which changes it."
     yield ""
     for found in robustness(verdicts):
         yield f"- **{sentence(found)}**"
@@ -96,9 +96,8 @@ def main() -> None:
     try:
         raw = read_results(arguments.run).raw
         if not any(sample.subject.language for sample in raw.samples):
-            sys.stderr.write(
-                f"error: {arguments.run} measured nothing in the claims' language: `make native`, then run\n"
-            )
+            said = f"{arguments.run} has nothing in the claims' language; `make native`, then measure again"
+            sys.stderr.write(f"error: {said}\n")
             sys.exit(EXIT_USAGE)
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(page(raw), encoding="utf-8")

@@ -70,8 +70,9 @@ def build(*, force: bool = False) -> Path:
             shutil.copytree(SOURCES, source)
             write_messages(go, source)
             run_go([go, "build", "-trimpath", "-mod=readonly", "-o", str(Path(scratch) / target.name), "."], source)
-            shutil.rmtree(source_path(), ignore_errors=True)
-            source.replace(source_path())
+            kept = target.parent / source.name
+            shutil.rmtree(kept, ignore_errors=True)
+            source.replace(kept)
             (Path(scratch) / target.name).replace(target)
     except OSError as error:
         raise BuildFailed(

@@ -154,7 +154,7 @@ def _startup(database: NativeDatabase, visit: Visit) -> Iterator[Measured]:
         told = json.loads(run_once(command_of("start", twin.subject, twin.folder, agent.metadata.id)))
     finally:
         twin.remove()
-    if bytes.fromhex(told["agent"]) != agent.SerializeToString(deterministic=True):
+    if Agent.FromString(bytes.fromhex(told["agent"])) != agent:
         raise WrongAnswer(f"the first read of {agent.metadata.id!r} after a start is not what was stored")
     opening, reading = told["opened"] - told["opening"], told["answered"] - told["opened"]
     steps = {

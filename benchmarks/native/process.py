@@ -50,6 +50,19 @@ def run_once(command: list[str], standard_input: str = "") -> str:
     return done.stdout
 
 
+def settings_of(subject: Subject, directory: Path) -> str:
+    """Return what a subject's new store says of its settings, in one line. Raises ChildFailed."""
+    with tempfile.TemporaryDirectory(prefix="settings-", dir=directory) as folder:
+        agents = Path(folder) / "agents.bin"
+        agents.touch()
+        session = Session(subject, Path(folder) / "store", agents)
+        try:
+            said = session.ask("settings").settings
+        finally:
+            session.close()
+    return f"{subject.label}: " + ", ".join(f"{name} {value}" for name, value in said.items())
+
+
 class Session:
     """A store that the program keeps open, until `close`."""
 

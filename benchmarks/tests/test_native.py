@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from benchmarks import runner
 from benchmarks.build import BuildPlan, agents_of, measure_build
 from benchmarks.config import Speed, StoresConfig
-from benchmarks.database import Database
+from benchmarks.database import allocated_bytes
 from benchmarks.durability import prove, strace_refusal
 from benchmarks.native import build as native
 from benchmarks.native.database import NativeDatabase
@@ -22,7 +25,6 @@ from benchmarks.runner import run_stores
 from benchmarks.workloads.workload import Sizes, WrongAnswer
 from stores.codecs import codec_of
 from stores.engines.badger.build import find_go, go_environment
-from stores.registry import open_store
 
 TINY = Sizes(builds=2, agents=12, writes=6, reads=4, listed=6, visits=2, starts=1)
 WORKLOADS = ("write", "read", "list", "size", "startup", "memory")
@@ -77,19 +79,20 @@ def test_a_build_measures_go_as_it_measures_python(tmp_path: Path) -> None:
 @built
 @pytest.mark.parametrize("codec", ["json", "protobuf"])
 def test_the_same_design_takes_the_same_space(tmp_path: Path, codec: str) -> None:
-    """The documents' own bytes: SQLite's pages around them depend on each side's tables."""
+    """The same table, filled by Python's SQLite with Python's bytes of the same agents."""
     subject = Subject("sqlite", codec, "relaxed", language="go")
     agents = agents_of(plan(tmp_path, subject, agents=300))
     database = NativeDatabase(subject, tmp_path / "go", agents)
     database.prove("seed")
-    go = database.allocated_bytes()
-    beside = Database(Subject("sqlite", codec, "relaxed"), tmp_path / "python", agents, open_store)
-    beside.fill()
-    python = beside.allocated_bytes()
-    stored = sum(len(codec_of(codec).encode(agent, None)) for agent in agents)
-    assert go > stored
-    # Python's store keeps indexes for slugs and order beside the documents; Go's one table has none of these.
-    assert go == pytest.approx(python, rel=0.05)
+    schema = re.search(r"const schema = `(.*?)`", (native.SOURCES / "sqlite.go").read_text(encoding="utf-8"), re.DOTALL)
+    assert schema is not None
+    (tmp_path / "python").mkdir()
+    with closing(sqlite3.connect(tmp_path / "python" / "resources.db")) as beside:
+        beside.executescript(schema[1])
+        rows = [("Agent", one.metadata.id, one.metadata.org, codec_of(codec).encode(one, None)) for one in agents]
+        beside.executemany("INSERT INTO resources (kind, id, org, data) VALUES (?, ?, ?, ?)", rows)
+        beside.commit()
+    assert database.allocated_bytes() == pytest.approx(allocated_bytes(tmp_path / "python"), rel=SIZE_TOLERANCE)
 
 
 @built
