@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.results import ResultsError, read_results
-from benchmarks.tables import render_verdicts
+from benchmarks.tables import claims_parts
 from parity.plan import FULL_STORES, STORES, make_plan
 from parity.problems import Problem
 from parity.run_folder import BENCHMARKS_FOLDER, make_directory, point_latest_at
@@ -81,7 +81,9 @@ def _print(request: Request, outcome: Outcome, *, reported: bool) -> None:
     sentences += corpus_lines(outcome.corpus) if outcome.corpus is not None else []
     if request.benchmarks:
         try:
-            console.print(render_verdicts(read_results(request.directory / BENCHMARKS_FOLDER)))
+            verdicts = read_results(request.directory / BENCHMARKS_FOLDER).judgement.verdicts
+            for part in claims_parts(verdicts):
+                console.print(part)
         except ResultsError as error:
             sentences.append(f"No claims were judged: {error}")
     verdict = "conformant" if outcome.exit_code == 0 else f"NOT conformant (exit code {outcome.exit_code})"

@@ -115,7 +115,7 @@ def start(command: list[str], log: Path) -> Running:
     address = _address(process)
     if address is None:
         process.kill()
-        Running("", process)._end()
+        process.communicate()
         said = log.read_text(encoding="utf-8", errors="replace").strip()[-_TAIL:]
         raise ServerFailed(f"a server did not start within {START_S:.0f} s: {said or 'it said nothing'}")
     return Running(address, process)

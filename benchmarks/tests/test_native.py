@@ -119,9 +119,7 @@ def test_durable_syncs_each_commit_and_relaxed_does_not(tmp_path: Path, engine: 
 
 
 def test_a_run_without_the_program_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "benchmarks.runner.native.missing", lambda: "the native program isn't built; `make native` builds it"
-    )
+    monkeypatch.setattr(native, "missing", lambda: "the native program isn't built; `make native` builds it")
     config = StoresConfig(
         tmp_path, Speed.QUICK, payloads=("medium",), workloads=("write",), durabilities=("relaxed",), sizes=TINY
     )

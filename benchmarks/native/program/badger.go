@@ -16,6 +16,11 @@ const (
 	discardRatio = 0.1
 )
 
+<<<<<<< HEAD
+=======
+var compactionMark = []byte("compaction/")
+
+>>>>>>> native-w
 // badgerStore keeps an agent under the key `Agent/id`, and nothing else: no index, so that a list by organization
 // looks at every agent.
 type badgerStore struct {
@@ -113,6 +118,17 @@ func (s *badgerStore) count() (int, error) {
 }
 
 func (s *badgerStore) compact() error {
+<<<<<<< HEAD
+=======
+	// Flatten leaves level 0 alone when nothing else is there. Dropping a prefix moves it down, if a key has it.
+	mark := func(transaction *badger.Txn) error { return transaction.Set(compactionMark, nil) }
+	if err := s.database.Update(mark); err != nil {
+		return err
+	}
+	if err := s.database.DropPrefix(compactionMark); err != nil {
+		return err
+	}
+>>>>>>> native-w
 	if err := s.database.Flatten(2); err != nil {
 		return err
 	}
