@@ -178,12 +178,18 @@ def write_server(folder: Path, told: Report, exchanged: tuple[Exchange, ...] = (
 
 
 SUBJECTS = tuple(
-    Subject(engine, codec, mode)
+    Subject(engine, codec, mode, language=language)
     for mode in ("durable", "relaxed")
-    for engine in ("leveldb", "sqlite")
-    for codec in ("protobuf", "json-orjson")
+    for language, engine, codec in (
+        ("", "leveldb", "protobuf"),
+        ("", "leveldb", "json"),
+        ("", "sqlite", "protobuf"),
+        ("", "sqlite", "json"),
+        ("go", "sqlite", "json"),
+        ("go", "badger", "protobuf"),
+    )
 )
-SIDES = tuple(one for one in SUBJECTS if one.name in {"leveldb+protobuf", "sqlite+json-orjson"})
+SIDES = tuple(one for one in SUBJECTS if one.language or one.name in {"leveldb+protobuf", "sqlite+json"})
 """The two sides of the claims: all that a quick run starts, sizes and weighs."""
 CLASSES = (PayloadClass("small", 200, 410, 1020, 2040), PayloadClass("medium", 200, 2100, 6100, 16000))
 PARTS = ("interpreter", "import", "open", "first_read")
@@ -193,7 +199,11 @@ def _level(metric: str, subject: Subject, payload: str) -> float:
     """A plausible median, µs or bytes, so that charts are tested with the shapes that they will meet."""
     size = {"small": 1.0, "medium": 2.2}[payload]
     codec = 3.0 if subject.codec == "protobuf" else 180.0
-    engine = {"leveldb": {"write": 9, "read": 5, "list": 900}, "sqlite": {"write": 62, "read": 11, "list": 2000}}
+    engine = {
+        "leveldb": {"write": 9, "read": 5, "list": 900},
+        "sqlite": {"write": 62, "read": 11, "list": 2000},
+        "badger": {"write": 12, "read": 6, "list": 950},
+    }
     if metric.startswith("startup_"):
         return {"interpreter": 21e3, "import": 160e3, "open": 4e3, "first_read": 900.0}.get(metric[8:], 190e3)
     if metric.startswith("size_"):

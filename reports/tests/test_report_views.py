@@ -100,8 +100,8 @@ def test_gaps_are_named_with_their_reasons(red_run: Path) -> None:
     told = {(gap.what, gap.where): gap for gap in found}
     assert told["untestable", "sqlite-protobuf-cloud"].reason == "no credentials for an admin"
     assert told["store", "rocksdb+protobuf"].reason == "the driver rocksdict is not installed"
-    assert told["claim", "memory/durable/medium"].reason.startswith("the process was ended")
-    assert ("benchmark", "sqlite+json-orjson/durable, memory, medium") in told
+    assert told["claim", "memory/durable/medium/sqlite+json"].reason.startswith("the process was ended")
+    assert ("benchmark", "sqlite+json/durable, memory, medium") in told
 
 
 def claim(value: float, low: float, high: float, verdict: ClaimOutcome, **changes: object) -> ClaimVerdict:
