@@ -53,16 +53,20 @@ def _conclusions(results: Results) -> Iterator[RenderableType]:
     yield from (Text(f"no number for {reason}", style="magenta") for reason in sorted(reasons))
     for proof in results.raw.durability:
         yield Text(f"{proof.subject.label}: {proof.note}", style="" if proof.holds else "red")
-    headlines = tuple(one for one in verdicts if one.headline)
-    yield verdicts_table(headlines, "Claims")
-    for found in robustness(verdicts):
-        yield Text(f"{found.headline.title}: {dependence(found)}")
+    yield from claims_parts(verdicts)
     yield from (Text(note, style="dim") for note in results.raw.notes)
     skipped = results.raw.configuration.payload.skipped
     if skipped:
         yield Text(f"{len(skipped)} records can't be agents; the first: {skipped[0]}", style="dim")
-    counts = count_verdicts(headlines)
+    counts = count_verdicts([one for one in verdicts if one.headline])
     yield Text(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count), style="bold")
+
+
+def claims_parts(verdicts: tuple[ClaimVerdict, ...]) -> Iterator[RenderableType]:
+    """Yield the headlines as a table, then a line a claim on what would change its verdict."""
+    yield verdicts_table(tuple(one for one in verdicts if one.headline), "Claims")
+    for found in robustness(verdicts):
+        yield Text(f"{found.headline.title}: {dependence(found)}")
 
 
 def verdicts_table(verdicts: tuple[ClaimVerdict, ...], title: str) -> Table:

@@ -16,6 +16,8 @@ const (
 	discardRatio = 0.1
 )
 
+var compactionMark = []byte("compaction/")
+
 // badgerStore keeps an agent under the key `Agent/id`, and nothing else: no index, so that a list by organization
 // looks at every agent.
 type badgerStore struct {
@@ -113,8 +115,12 @@ func (s *badgerStore) count() (int, error) {
 }
 
 func (s *badgerStore) compact() error {
-	// Flatten leaves level 0 alone when nothing else is there. Dropping a prefix that no key has moves it down.
-	if err := s.database.DropPrefix([]byte("none/")); err != nil {
+	// Flatten leaves level 0 alone when nothing else is there. Dropping a prefix moves it down, if a key has it.
+	mark := func(transaction *badger.Txn) error { return transaction.Set(compactionMark, nil) }
+	if err := s.database.Update(mark); err != nil {
+		return err
+	}
+	if err := s.database.DropPrefix(compactionMark); err != nil {
 		return err
 	}
 	if err := s.database.Flatten(2); err != nil {
