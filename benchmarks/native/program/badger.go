@@ -16,11 +16,8 @@ const (
 	discardRatio = 0.1
 )
 
-<<<<<<< HEAD
-=======
 var compactionMark = []byte("compaction/")
 
->>>>>>> native-w
 // badgerStore keeps an agent under the key `Agent/id`, and nothing else: no index, so that a list by organization
 // looks at every agent.
 type badgerStore struct {
@@ -118,8 +115,6 @@ func (s *badgerStore) count() (int, error) {
 }
 
 func (s *badgerStore) compact() error {
-<<<<<<< HEAD
-=======
 	// Flatten leaves level 0 alone when nothing else is there. Dropping a prefix moves it down, if a key has it.
 	mark := func(transaction *badger.Txn) error { return transaction.Set(compactionMark, nil) }
 	if err := s.database.Update(mark); err != nil {
@@ -128,7 +123,6 @@ func (s *badgerStore) compact() error {
 	if err := s.database.DropPrefix(compactionMark); err != nil {
 		return err
 	}
->>>>>>> native-w
 	if err := s.database.Flatten(2); err != nil {
 		return err
 	}
