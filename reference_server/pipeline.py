@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from opentelemetry.trace import Tracer
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span, StatusCode, Tracer, set_span_in_context
 
 from protos.kinds import ResourceKind
 from reference_server.authorization.authorizer import Authorizer
@@ -158,13 +159,32 @@ def _run_traced(tracer: Tracer, state: State, work: UnitOfWork) -> State:
     return state
 
 
-@contextmanager
-def spans_of(context: ServerContext, operation: Operation) -> Iterator[None]:
-    """Record the spans of an operation and its steps around a block that stands for all of them."""
-    if context.tracer is None:
-        yield
-        return
-    with context.tracer.start_as_current_span(operation.name):
-        yield
+class OperationSpan:
+    """The span of one operation, whose steps may be run in turns with those of others."""
+
+    def __init__(self, tracer: Tracer, operation: str, trace: Context) -> None:
+        """`trace` is that of the caller, above the span."""
+        self._tracer = tracer
+        self._span = tracer.start_span(operation, trace)
+        self._trace = set_span_in_context(self._span, trace)
+
+    def step(self, name: str) -> AbstractContextManager[Span]:
+        """Record a step's span around a block. What the block raises is recorded too."""
+        return self._tracer.start_as_current_span(name, self._trace)
+
+    def end(self, failure: Exception | None) -> None:
+        """End the span, with what ended the operation."""
+        if failure is not None:
+            self._span.record_exception(failure)
+            self._span.set_status(StatusCode.ERROR, f"{type(failure).__name__}: {failure}")
+        self._span.end()
+
+
+def record_spans(context: ServerContext, operation: Operation) -> None:
+    """Record the spans of an operation and its steps, for which something else stands."""
+    if context.tracer is not None:
+        span = OperationSpan(context.tracer, operation.name, get_current())
         for each in operation.steps:
-            context.tracer.start_span(each.name).end()
+            with span.step(each.name):
+                pass
+        span.end(None)

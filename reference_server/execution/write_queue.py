@@ -16,7 +16,7 @@ import time
 
 from reference_server.audit import Instant
 from reference_server.errors import DeadlineExceeded
-from reference_server.execution.request_run import RequestRun
+from reference_server.execution.request_run import RequestRun, run_together
 from reference_server.pipeline import ServerContext
 from stores.contract import Batch, Store
 from stores.group_commit import GroupCommitter
@@ -97,33 +97,33 @@ class WriteQueue:
     # ---- run the steps
 
     def _run_group(self) -> None:
-        """Run the steps of all that have arrived, one request after another, and commit."""
+        """Run the steps of all that have arrived, operation by operation, and commit."""
         group, self._arrived = self._arrived, []
         instant = Instant(self._context.clock)
+        by_operation: dict[str, list[RequestRun]] = {}
         for run in group:
             if run.done is not None and not run.done.done():
-                self._settle(run, run.done, self._failure_of(run, instant))
+                by_operation.setdefault(run.operation.name, []).append(run)
+        for runs in by_operation.values():
+            run_together(runs, self._context, self._store, instant)
+            for run in runs:
+                self._settle(run)
         self.committer.flush()
-
-    def _failure_of(self, run: RequestRun, instant: Instant) -> Exception | None:
-        """Run the steps of a request; return what they raise."""
-        try:
-            run.run(self._context, self._store, instant)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's alone
-            return error
-        if run.batch and not run.is_in_time():
-            return DeadlineExceeded("the deadline passed before the commit; nothing was changed")
-        return None
 
     # ---- commit
 
-    def _settle(self, run: RequestRun, done: asyncio.Future[int], failure: Exception | None) -> None:
+    def _settle(self, run: RequestRun) -> None:
+        done, failure, run.failure = run.done, run.failure, None
+        if done is None or done.done():
+            return
         if failure is not None:
             done.set_exception(failure)
-        elif run.batch:
-            self._commit(run.batch, done, rewrites=run.rewrites)
-        else:
+        elif not run.batch:
             done.set_result(0)
+        elif not run.is_in_time():
+            done.set_exception(DeadlineExceeded("the deadline passed before the commit; nothing was changed"))
+        else:
+            self._commit(run.batch, done, rewrites=run.rewrites)
 
     def _commit(self, batch: Batch, future: asyncio.Future[int], *, rewrites: bool) -> None:
         """Hand a batch to the committer. Of what it changes or removes the observers hear, before and afterwards."""

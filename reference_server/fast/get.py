@@ -20,7 +20,7 @@ from protos.options import option_of
 from reference_server.authorization.model import Caller, Ref
 from reference_server.authorization.policies import KIND as POLICY
 from reference_server.authorization.policies import StoredPolicies
-from reference_server.pipeline import EarlyAnswer, Operation, ServerContext, spans_of
+from reference_server.pipeline import EarlyAnswer, Operation, ServerContext, record_spans
 from reference_server.pipelines import GET
 from reference_server.profile import Profile
 from reference_server.redaction import may_hold_secrets
@@ -155,8 +155,7 @@ def _traced(get: EarlyAnswer, operation: Operation, context: ServerContext) -> E
     def traced(data: bytes, caller: Caller | None) -> bytes | None:
         response = get(data, caller)
         if response is not None:
-            with spans_of(context, operation):
-                pass
+            record_spans(context, operation)
         return response
 
     return traced
