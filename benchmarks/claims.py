@@ -10,12 +10,12 @@ from typing import Any
 
 from benchmarks.results import (
     ClaimVerdict,
+    Conclusion,
     Configuration,
     Placement,
     Ratio,
     Raw,
     Subject,
-    Verdict,
 )
 from benchmarks.samples import Samples
 from benchmarks.statistics import TooFewBuilds, ratio
@@ -178,11 +178,11 @@ def place(found: Ratio, at_least: float, at_most: float | None) -> Placement:
     return Placement.INSIDE if low >= at_least and (at_most is None or high <= at_most) else Placement.ACROSS
 
 
-def decide(found: Ratio, at_least: float) -> Verdict:
+def decide(found: Ratio, at_least: float) -> Conclusion:
     """Return the verdict on "at least": by where the whole interval lies, never by the point."""
     if found.interval.low >= at_least:
-        return Verdict.SUPPORTED
-    return Verdict.CONTRADICTED if found.interval.high < at_least else Verdict.INCONCLUSIVE
+        return Conclusion.SUPPORTED
+    return Conclusion.CONTRADICTED if found.interval.high < at_least else Conclusion.INCONCLUSIVE
 
 
 def compare(samples: Samples, metric: str, payload: str, baseline: Subject, candidate: Subject, seed: int) -> Ratio:
@@ -238,7 +238,7 @@ def _judge(
         at_most=claim.at_most,
         ratio=None,
         placement=None,
-        verdict=Verdict.NOT_MEASURED,
+        verdict=Conclusion.NOT_MEASURED,
         reason="",
         reproduce=f"{configuration.command} --workload {workload}" if workload else configuration.command,
         headline=claim.is_about(mode, payload),
@@ -263,9 +263,9 @@ def conclude(unjudged: ClaimVerdict, found: Ratio) -> ClaimVerdict:
 def _because(one: ClaimVerdict, found: Ratio) -> str:
     interval, least = interval_in_words(one.form, found), in_words(one.form, one.at_least)
     below, above = ("above", "below") if one.form == "growth" else ("below", "above")
-    if one.verdict is Verdict.CONTRADICTED:
+    if one.verdict is Conclusion.CONTRADICTED:
         return f"all of {interval} lies {below} {least}"
-    if one.verdict is Verdict.INCONCLUSIVE:
+    if one.verdict is Conclusion.INCONCLUSIVE:
         return f"{interval} has {least} inside it: more builds would decide"
     if one.placement is Placement.ABOVE and one.at_most is not None:
         return f"all of {interval} lies above {in_words(one.form, one.at_most)}: more than was claimed"
@@ -286,6 +286,6 @@ def _blank_reasons(raw: Raw) -> BlankReason:
     return reason
 
 
-def count_verdicts(verdicts: Sequence[ClaimVerdict]) -> dict[Verdict, int]:
+def count_verdicts(verdicts: Sequence[ClaimVerdict]) -> dict[Conclusion, int]:
     """Return how many judgements came to each verdict, all four named."""
-    return {verdict: sum(one.verdict is verdict for one in verdicts) for verdict in Verdict}
+    return {verdict: sum(one.verdict is verdict for one in verdicts) for verdict in Conclusion}

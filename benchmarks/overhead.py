@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.claims import conclude
-from benchmarks.results import ClaimVerdict, Raw, Subject, Verdict
+from benchmarks.results import ClaimVerdict, Conclusion, Raw, Subject
 from benchmarks.samples import Samples
 from benchmarks.statistics import TooFewBuilds, ratio
 
@@ -50,7 +50,7 @@ def _judge(
         at_most=None,
         ratio=None,
         placement=None,
-        verdict=Verdict.NOT_MEASURED,
+        verdict=Conclusion.NOT_MEASURED,
         reason="",
         reproduce=f"{raw.configuration.command} --workload raw",
     )

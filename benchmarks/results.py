@@ -27,7 +27,7 @@ class ResultsError(Exception):
     """A result file can't be read or written. The message says which file, what is wrong and what to do."""
 
 
-class Verdict(StrEnum):
+class Conclusion(StrEnum):
     """What the measurement says of a claim."""
 
     SUPPORTED = "supported"
@@ -245,7 +245,7 @@ class ClaimVerdict:
     at_most: float | None
     ratio: Ratio | None
     placement: Placement | None
-    verdict: Verdict
+    verdict: Conclusion
     reason: str
     reproduce: str
     headline: bool = True

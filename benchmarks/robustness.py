@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.claims import interval_in_words, stated_in_words
-from benchmarks.results import ClaimVerdict, Verdict
+from benchmarks.results import ClaimVerdict, Conclusion
 
 _MADE_OF = {"json-orjson": " through dictionaries"}
 _LANGUAGES = {"": "Python", "go": "Go"}
@@ -84,7 +84,7 @@ def dependence(found: Robustness) -> str:
 
 def _parts(found: Robustness) -> Iterator[str]:
     headline = found.headline
-    if headline.verdict is not Verdict.NOT_MEASURED:
+    if headline.verdict is not Conclusion.NOT_MEASURED:
         stays = ", ".join(_told(headline, one) for one in found.same)
         yield f"stays {headline.verdict} {stays}" if stays else "stays so nowhere else"
     for one in found.other:

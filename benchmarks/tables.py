@@ -9,14 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.claims import count_verdicts, in_words, interval_in_words, stated_in_words
-from benchmarks.results import ClaimVerdict, Factor, Placement, Results, Summary, Verdict
+from benchmarks.results import ClaimVerdict, Conclusion, Factor, Placement, Results, Summary
 from benchmarks.robustness import dependence, robustness
 
 COLOURS = {
-    Verdict.SUPPORTED: "green",
-    Verdict.CONTRADICTED: "red",
-    Verdict.INCONCLUSIVE: "yellow",
-    Verdict.NOT_MEASURED: "magenta",
+    Conclusion.SUPPORTED: "green",
+    Conclusion.CONTRADICTED: "red",
+    Conclusion.INCONCLUSIVE: "yellow",
+    Conclusion.NOT_MEASURED: "magenta",
 }
 
 

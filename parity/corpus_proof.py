@@ -13,7 +13,7 @@ from benchmarks.payloads.corpus import load_corpus
 from benchmarks.payloads.payload import SIZE_CLASSES
 from benchmarks.results import PayloadSource
 from parity.corpus import RoundTrip, send_all
-from parity.plan import Plan, Subject
+from parity.plan import JudgedStore, Plan
 from parity.reference import Reference
 
 FORMAT = 1
@@ -58,7 +58,7 @@ def prove_corpus(
     return CorpusProof(file, payloads.source(classes), tuple(trips))
 
 
-def _reference(subject: Subject, scratch: Path, logs: Path) -> Reference:
+def _reference(subject: JudgedStore, scratch: Path, logs: Path) -> Reference:
     stores = scratch / "corpus"
     stores.mkdir(exist_ok=True)
     reference = Reference(subject.url(stores), "oss", scratch / f"corpus-{subject.label}", logs / subject.label)

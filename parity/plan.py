@@ -27,7 +27,7 @@ FULL_STORES: tuple[tuple[str, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class JudgedStore:
     """One store to prove behind the reference server in one profile."""
 
     scheme: str
@@ -69,7 +69,7 @@ class LeftOut:
 class Plan:
     """The subjects of a verification, and the stores that it must leave out."""
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[JudgedStore, ...]
     left_out: tuple[LeftOut, ...]
 
     @property
@@ -84,7 +84,7 @@ def make_plan(stores: tuple[tuple[str, str], ...]) -> Plan:
     reasons = {scheme: unavailable(known[scheme]) for scheme, _ in stores}
     here = [(scheme, codec) for scheme, codec in stores if reasons[scheme] is None]
     return Plan(
-        tuple(Subject(scheme, codec, profile) for scheme, codec in here for profile in PROFILES),
+        tuple(JudgedStore(scheme, codec, profile) for scheme, codec in here for profile in PROFILES),
         tuple(
             LeftOut(f"{scheme}+{codec}" if codec else scheme, reason)
             for scheme, codec in stores

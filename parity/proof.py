@@ -16,7 +16,7 @@ from pathlib import Path
 from conformance.verdict import Report, VerdictsUnreadable, read_verdicts
 from parity.children import Children
 from parity.errors import EXIT_FAULT, EXIT_REFUSED, EXIT_USAGE
-from parity.plan import Subject
+from parity.plan import JudgedStore
 from parity.reference import Reference
 from parity.run_folder import CONFORMANCE_FOLDER
 
@@ -35,7 +35,7 @@ class Proof:
     `command` repeats it. Without a report, `reason` says what the suite said last.
     """
 
-    subject: Subject
+    subject: JudgedStore
     folder: Path
     command: str
     exit_code: int
@@ -44,7 +44,7 @@ class Proof:
     reason: str = ""
 
 
-def prove_all(subjects: tuple[Subject, ...], run: Path, scratch: Path, *, quick: bool) -> Iterator[Proof]:
+def prove_all(subjects: tuple[JudgedStore, ...], run: Path, scratch: Path, *, quick: bool) -> Iterator[Proof]:
     """Prove each subject; yield as they end. Stores live below `scratch`, results below `run`."""
     # The children are ended before the pool waits for its threads.
     with ThreadPoolExecutor(RUNS_AT_ONCE) as pool, Children() as children:
@@ -53,7 +53,7 @@ def prove_all(subjects: tuple[Subject, ...], run: Path, scratch: Path, *, quick:
             yield done.result()
 
 
-def prove(subject: Subject, run: Path, scratch: Path, children: Children, *, quick: bool) -> Proof:
+def prove(subject: JudgedStore, run: Path, scratch: Path, children: Children, *, quick: bool) -> Proof:
     """Run the suite against one subject."""
     folder = run / CONFORMANCE_FOLDER / subject.label
     reference = Reference(subject.url(scratch), subject.profile, scratch / f"{subject.label}-server", folder)

@@ -25,8 +25,7 @@ from reference_server.profile import Profile
 from reference_server.tracing import Tracing, start_tracing
 from reference_server.transport.servicers import CallerOf, caller_source
 from reference_server.unit_of_work import UnitOfWork
-from stores.contract import Operation as StoreOperation
-from stores.contract import Store
+from stores.contract import BatchOperation, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def build(
     return Application(executor, tokens, caller_source(profile, sources), tracing)
 
 
-def missing_policies(store: Store, clock: Clock, memberships: Iterable[RelationTuple]) -> list[StoreOperation]:
+def missing_policies(store: Store, clock: Clock, memberships: Iterable[RelationTuple]) -> list[BatchOperation]:
     """Return what stores a policy for each membership that none says yet."""
     work = UnitOfWork(store, Instant(clock))
     for each in dict.fromkeys(memberships):

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from reference_server.audit import Instant
 from reference_server.clock import Clock
-from stores.contract import Delete, IndexKey, Keys, Operation, Present, Put, Record, Store, Vacant
+from stores.contract import BatchOperation, Delete, IndexKey, Keys, Present, Put, Record, Store, Vacant
 from stores.schema import KINDS
 
 _STAGED_REVISION = -1
@@ -133,7 +133,7 @@ class UnitOfWork:
             data = self._wire[id(message)] = message.SerializeToString()
         return data
 
-    def batch(self) -> list[Operation]:
+    def batch(self) -> list[BatchOperation]:
         """Return all that is staged, ready to commit: removals, resources, conditions."""
         if not (self._puts or self._deletes or self._conditions):
             return []

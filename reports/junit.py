@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from benchmarks.results import ClaimVerdict
-from benchmarks.results import Verdict as ClaimOutcome
+from benchmarks.results import ClaimVerdict, Conclusion
 from conformance.verdict import EXIT_USAGE, Level, Result, Verdict
 from reports.models import Broken, Judged, Run
 from reports.text import cut, one_line, visible
@@ -145,7 +144,7 @@ def _broken_case(broken: Broken) -> _Case:
 
 def _claim_case(judged: ClaimVerdict) -> _Case:
     row = claim_row(judged)
-    missing = judged.verdict is ClaimOutcome.NOT_MEASURED
+    missing = judged.verdict is Conclusion.NOT_MEASURED
     return _Case(
         name=f"judged: {judged.id}",
         place=f"parity.claims.{judged.claim}",

@@ -18,7 +18,7 @@ from rich.table import Table
 from stores.contract import InvalidStoreUrl, StoreError
 from stores.engines.badger.cli import import_legacy_command
 from stores.registry import open_store, parse_url, scheme_of, schemes, unavailable
-from stores.suite.check import Result, Subject, Verdict, run_check
+from stores.suite.check import Result, StoreUnderTest, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
 from stores.suite.scorecard import ScoredSubject
 from stores.suite.subject import UrlSubject
@@ -70,7 +70,7 @@ def check(
                 progress.advance(task)
         disagreement = [] if only or not examples else _search(console, subject.subject, examples)
         _print_results(console, results, disagreement, subject if only is None else None)
-    if disagreement or any(result.verdict is Verdict.FAIL for result in results):
+    if disagreement or any(result.verdict is StoreVerdict.FAIL for result in results):
         raise typer.Exit(NOT_CONFORMANT)
 
 
@@ -149,7 +149,7 @@ def copy(source: Url, target: Url) -> None:
 # ---- output and errors
 
 
-def _search(console: Console, subject: Subject, examples: int) -> list[str]:
+def _search(console: Console, subject: StoreUnderTest, examples: int) -> list[str]:
     from stores.suite.agreement import check_agreement  # noqa: PLC0415 - Hypothesis takes half a second to import
 
     with console.status(f"searching {examples} sequences for disagreement with the memory store"):
@@ -160,13 +160,13 @@ def _print_results(
     console: Console, results: list[Result], disagreement: list[str], scored: ScoredSubject | None
 ) -> None:
     for result in results:
-        if result.verdict is Verdict.FAIL:
+        if result.verdict is StoreVerdict.FAIL:
             console.print(f"[red]FAIL[/red] {result.check.id}: {escape(result.check.sentence)}")
             console.print(f"     {escape(result.reason)}")
     if disagreement:
         console.print("[red]FAIL[/red] agreement: the store disagrees with the memory store after these steps")
         console.print("     " + escape("\n     ".join(disagreement)))
-    counts = {verdict: sum(result.verdict is verdict for result in results) for verdict in Verdict}
+    counts = {verdict: sum(result.verdict is verdict for result in results) for verdict in StoreVerdict}
     console.print(", ".join(f"{number} {verdict.value}" for verdict, number in counts.items()))
     if scored is not None:
         missed = scored.never_reached()

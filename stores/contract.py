@@ -85,8 +85,8 @@ class Present(NamedTuple):
     id: str
 
 
-Operation = Put | Delete | Vacant | Present
-Batch = Sequence[Operation]
+BatchOperation = Put | Delete | Vacant | Present
+Batch = Sequence[BatchOperation]
 
 
 class Record(NamedTuple):

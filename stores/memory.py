@@ -32,8 +32,7 @@ from stores.contract import (
     StoreError,
     Vacant,
 )
-from stores.rules import check_id, check_key, check_put, keys_of
-from stores.schema import KINDS, Schema, kind_of
+from stores.schema import KINDS, Kind, Schema, kind_of
 
 Name = tuple[str, str]
 
@@ -110,9 +109,9 @@ class MemoryStore:
             kind = kind_of(self._schema, operation.kind)
             if isinstance(operation, Vacant | Present):
                 continue
-            check_id(operation.kind, operation.id)
+            _check_id(operation.kind, operation.id)
             if isinstance(operation, Put):
-                check_put(kind, operation)
+                _check_put(kind, operation)
             name = (operation.kind, operation.id)
             now = draft.pop(name) if name in draft else self._kept.get(name)
             _check_preconditions(operation, now)
@@ -128,7 +127,8 @@ class MemoryStore:
             data = put.message.SerializeToString(deterministic=True)
         else:
             data = put.data or b""
-        keys = keys_of(self._schema[put.kind], put)
+        keys = self._schema[put.kind].entries(put.message) if put.keys is None else put.keys
+        keys = tuple(sorted(set(keys), key=list(keys).index))
         return _Kept(Record(put.kind, put.id, position, self._revision, data), keys)
 
     def _check_unique(self, draft: Draft) -> None:
@@ -147,12 +147,12 @@ class MemoryStore:
     def _check_condition(self, condition: Vacant | Present, draft: Draft) -> None:
         kind = kind_of(self._schema, condition.kind)
         if isinstance(condition, Present):
-            check_id(kind.name, condition.id)
+            _check_id(kind.name, condition.id)
             name = (kind.name, condition.id)
             if (draft[name] if name in draft else self._kept.get(name)) is None:
                 raise Conflict(kind.name, condition.id, None)
             return
-        check_key(kind.index(condition.index).name, condition.key)
+        _check_key(kind.index(condition.index).name, condition.key)
         after: dict[str, _Kept | None] = {name[1]: self._kept[name] for name in self._names_under(condition)}
         after |= {id_: kept for (of, id_), kept in draft.items() if of == kind.name}
         entry = (condition.index, condition.key)
@@ -208,7 +208,7 @@ class MemoryStore:
     def get_record(self, kind: str, id: str) -> Record | None:  # noqa: A002
         """See `Store`."""
         kind_of(self._schema, kind)
-        check_id(kind, id)
+        _check_id(kind, id)
         with self._lock:
             self._check_open()
             kept = self._kept.get((kind, id))
@@ -255,7 +255,7 @@ class MemoryStore:
             return self._order[kind]
         if index is None or key is None:
             raise InvalidOperation("an index needs a key, and a key needs an index")
-        check_key(known.index(index).name, key)
+        _check_key(known.index(index).name, key)
         return self._under(kind, index, key)
 
     def last_position(self) -> int:
@@ -311,3 +311,27 @@ def _check_preconditions(operation: Put | Delete, now: _Kept | None) -> None:
             raise InvalidOperation(f"unknown precondition {unknown!r}; there are: any, absent, present")
     if operation.expect is not None and (now is None or now.record.revision != operation.expect):
         raise RevisionConflict(operation.kind, operation.id, operation.id if now else None)
+
+
+def _check_put(kind: Kind, put: Put) -> None:
+    _check_id(kind.name, put.id)
+    for index, key in put.keys or ():
+        _check_key(kind.index(index).name, key)
+    is_bytes = put.message is None and put.data is not None and put.keys is not None
+    if not (is_bytes or isinstance(put.message, kind.message_type)):
+        raise InvalidOperation(f"{kind.name} {put.id!r} is put without a message of its kind")
+
+
+def _check_id(kind: str, id_: str) -> None:
+    if id_ == "" or not _is_text(id_):
+        raise InvalidOperation(f"{kind}: {id_!r} is no id")
+
+
+def _check_key(index: str, key: object) -> None:
+    if not (isinstance(key, tuple) and key and all(isinstance(part, str) and _is_text(part) for part in key)):
+        raise InvalidOperation(f"index {index!r}: {key!r} is no key")
+
+
+def _is_text(text: str) -> bool:
+    """Say whether it can be written as UTF-8: it has no half of a surrogate pair."""
+    return not any("\ud800" <= each <= "\udfff" for each in text)

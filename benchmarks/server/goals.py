@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from benchmarks.claims import conclude
-from benchmarks.results import Blank, ClaimVerdict, Configuration, Raw, Subject, Verdict
+from benchmarks.results import Blank, ClaimVerdict, Conclusion, Configuration, Raw, Subject
 from benchmarks.samples import Samples
 from benchmarks.statistics import Term, TooFewBuilds, contrast, paired_ratio
 
@@ -222,7 +222,7 @@ def _unjudged(
         at_most=None,
         ratio=None,
         placement=None,
-        verdict=Verdict.NOT_MEASURED,
+        verdict=Conclusion.NOT_MEASURED,
         reason="",
         reproduce=configuration.command,
     )

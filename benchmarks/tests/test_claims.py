@@ -23,6 +23,7 @@ from benchmarks.judge import judge
 from benchmarks.results import (
     Blank,
     ClaimVerdict,
+    Conclusion,
     Configuration,
     DurabilityProof,
     Environment,
@@ -33,7 +34,6 @@ from benchmarks.results import (
     Raw,
     Sample,
     Subject,
-    Verdict,
 )
 from benchmarks.samples import Samples
 
@@ -86,12 +86,12 @@ def only(raw: Raw, claim: Claim, mode: str = "durable") -> ClaimVerdict:
 @pytest.mark.parametrize(
     ("true", "spread", "expected"),
     [
-        (12.0, 0.02, Verdict.SUPPORTED),
-        (3.0, 0.02, Verdict.CONTRADICTED),
-        (10.0, 0.10, Verdict.INCONCLUSIVE),
+        (12.0, 0.02, Conclusion.SUPPORTED),
+        (3.0, 0.02, Conclusion.CONTRADICTED),
+        (10.0, 0.10, Conclusion.INCONCLUSIVE),
     ],
 )
-def test_planted_ratios_against_at_least_10(true: float, spread: float, expected: Verdict) -> None:
+def test_planted_ratios_against_at_least_10(true: float, spread: float, expected: Conclusion) -> None:
     verdict = only(planted(times(true, spread)), at_least(10, 50))
     assert verdict.verdict is expected
     assert verdict.ratio is not None
@@ -108,7 +108,7 @@ def test_noisy_9_to_11_is_inconclusive_even_when_the_middle_is_above() -> None:
         for sample in raw.samples
     )
     verdict = only(replace(raw, samples=noisy), at_least(10))
-    assert verdict.verdict is Verdict.INCONCLUSIVE
+    assert verdict.verdict is Conclusion.INCONCLUSIVE
     assert verdict.ratio is not None
     assert verdict.ratio.value > 10
     assert "has 10x inside it" in verdict.reason
@@ -134,8 +134,8 @@ def test_each_mode_is_judged_alone() -> None:
         return (12.0 if subject.durability == "relaxed" else 2.0) * random.uniform(0.99, 1.01) if old else 1.0
 
     raw = planted(cost)
-    assert only(raw, at_least(10), "relaxed").verdict is Verdict.SUPPORTED
-    assert only(raw, at_least(10), "durable").verdict is Verdict.CONTRADICTED
+    assert only(raw, at_least(10), "relaxed").verdict is Conclusion.SUPPORTED
+    assert only(raw, at_least(10), "durable").verdict is Conclusion.CONTRADICTED
 
 
 def test_ranking_across_modes_is_refused() -> None:
@@ -148,10 +148,10 @@ def test_what_was_not_measured_says_why() -> None:
     raw = planted(times(12))
     wrong = replace(raw, blanks=(Blank("write", Subject(*NEW, "relaxed"), "medium", "it lost agent agt-7"),))
     assert only(wrong, at_least(10), "relaxed").reason == "it lost agent agt-7"
-    assert only(wrong, at_least(10), "durable").verdict is Verdict.SUPPORTED
+    assert only(wrong, at_least(10), "durable").verdict is Conclusion.SUPPORTED
     in_memory = replace(raw, environment=replace(raw.environment, durable_refusal="tmpfs forgets"))
     assert only(in_memory, at_least(10), "durable").reason == "tmpfs forgets"
-    assert only(in_memory, at_least(10), "relaxed").verdict is Verdict.SUPPORTED
+    assert only(in_memory, at_least(10), "relaxed").verdict is Conclusion.SUPPORTED
     liar = DurabilityProof(Subject(*OLD, "durable"), "strace", 20, 3, holds=False, note="3 syncs for 20 commits")
     assert "3 syncs" in only(replace(raw, durability=(liar,)), at_least(10), "durable").reason
     assert "no read samples" in only(raw, at_least(10, metric="read")).reason
@@ -177,8 +177,8 @@ def test_planted_factors_are_attributed() -> None:
     assert all(one.ratio.value == pytest.approx(4, rel=0.05) for one in prices)
 
 
-@pytest.mark.parametrize(("times", "expected"), [(1.2, Verdict.SUPPORTED), (1.9, Verdict.CONTRADICTED)])
-def test_a_store_is_judged_against_its_bare_driver(times: float, expected: Verdict) -> None:
+@pytest.mark.parametrize(("times", "expected"), [(1.2, Conclusion.SUPPORTED), (1.9, Conclusion.CONTRADICTED)])
+def test_a_store_is_judged_against_its_bare_driver(times: float, expected: Conclusion) -> None:
     raw = planted(lambda subject, random: 10 * times, metric="store_read")
     bare = tuple(
         replace(sample, workload="raw", metric="raw_read", values=tuple(value / times for value in sample.values))
@@ -244,8 +244,8 @@ def test_ratios_are_said_as_people_say_them() -> None:
 def test_verdicts_are_counted_with_all_four_named() -> None:
     counts = count_verdicts(judge(planted(times(12)), [at_least(10)]).verdicts)
     assert counts == {
-        Verdict.SUPPORTED: 2,
-        Verdict.CONTRADICTED: 0,
-        Verdict.INCONCLUSIVE: 0,
-        Verdict.NOT_MEASURED: 0,
+        Conclusion.SUPPORTED: 2,
+        Conclusion.CONTRADICTED: 0,
+        Conclusion.INCONCLUSIVE: 0,
+        Conclusion.NOT_MEASURED: 0,
     }

@@ -13,6 +13,7 @@ from benchmarks.config import ConfigError, Speed
 from benchmarks.results import (
     Blank,
     ClaimVerdict,
+    Conclusion,
     Configuration,
     Environment,
     FsyncCost,
@@ -21,7 +22,6 @@ from benchmarks.results import (
     Raw,
     Sample,
     Subject,
-    Verdict,
 )
 from benchmarks.server.calls import (
     WrongAnswers,
@@ -72,14 +72,14 @@ def verdicts(raw: Raw) -> dict[tuple[str, str], ClaimVerdict]:
 def test_shares_are_judged_against_their_goals() -> None:
     found = verdicts(planted({("get", "oss", "relaxed"): 0.97, ("create", "cloud", "durable"): 0.2}))
     get = found["get-oss", "relaxed"]
-    assert get.verdict is Verdict.SUPPORTED
+    assert get.verdict is Conclusion.SUPPORTED
     assert get.ratio is not None
     assert get.ratio.value == pytest.approx(0.97)
     assert (stated_in_words(get), in_words("share", 0.97)) == ("at least 95 %", "97 %")
     fixed = found["get-oss-fixed", "relaxed"]
     assert fixed.ratio is not None
     assert fixed.ratio.value == pytest.approx(0.97 * 0.9)
-    assert found["create-cloud", "durable"].verdict is Verdict.CONTRADICTED
+    assert found["create-cloud", "durable"].verdict is Conclusion.CONTRADICTED
     assert found["create-cloud", "durable"].reason == "all of 20 % to 20 % lies below 28 %"
     assert {(goal.id, goal.durability) for goal in GOALS} <= set(found)
 
@@ -90,11 +90,11 @@ def test_the_price_of_durability_is_taken_between_the_modes_on_purpose() -> None
     assert (group.baseline.durability, group.candidate.durability) == ("relaxed", "durable")
     assert group.ratio is not None
     assert group.ratio.value == pytest.approx(0.8)
-    assert group.verdict is Verdict.SUPPORTED
+    assert group.verdict is Conclusion.SUPPORTED
 
 
-@pytest.mark.parametrize(("growth", "expected"), [(1.1, Verdict.SUPPORTED), (1.5, Verdict.CONTRADICTED)])
-def test_growth_is_judged_from_the_fewest_to_the_most(growth: float, expected: Verdict) -> None:
+@pytest.mark.parametrize(("growth", "expected"), [(1.1, Conclusion.SUPPORTED), (1.5, Conclusion.CONTRADICTED)])
+def test_growth_is_judged_from_the_fewest_to_the_most(growth: float, expected: Conclusion) -> None:
     one = verdicts(planted({}, growth))["growth-get-by-agent", "relaxed"]
     assert one.verdict is expected
     assert one.payload == "100 agents to 10,000 agents"
@@ -102,8 +102,8 @@ def test_growth_is_judged_from_the_fewest_to_the_most(growth: float, expected: V
     assert f"{growth}x" in one.reason
 
 
-@pytest.mark.parametrize(("mib", "expected"), [(171, Verdict.SUPPORTED), (301, Verdict.CONTRADICTED)])
-def test_memory_is_judged_where_so_many_agents_were_stored(mib: int, expected: Verdict) -> None:
+@pytest.mark.parametrize(("mib", "expected"), [(171, Conclusion.SUPPORTED), (301, Conclusion.CONTRADICTED)])
+def test_memory_is_judged_where_so_many_agents_were_stored(mib: int, expected: Conclusion) -> None:
     raw, server = planted({}), Subject("leveldb", "protobuf", "relaxed", "oss")
     assert ("memory", "relaxed") not in verdicts(raw)
     peaks = tuple(
@@ -118,9 +118,9 @@ def test_memory_is_judged_where_so_many_agents_were_stored(mib: int, expected: V
 def test_wrong_answers_have_no_number() -> None:
     blank = Blank("create", Subject("leveldb", "protobuf", "durable", "oss"), "medium", "answered INTERNAL 3 times")
     found = verdicts(planted({}, blanks=(blank,)))
-    assert found["create-oss", "durable"].verdict is Verdict.NOT_MEASURED
+    assert found["create-oss", "durable"].verdict is Conclusion.NOT_MEASURED
     assert found["create-oss", "durable"].reason == "answered INTERNAL 3 times"
-    assert found["create-oss", "relaxed"].verdict is Verdict.SUPPORTED
+    assert found["create-oss", "relaxed"].verdict is Conclusion.SUPPORTED
 
 
 # ---- answers

@@ -19,7 +19,7 @@ from benchmarks.durability import prove, strace_refusal
 from benchmarks.native import build as native
 from benchmarks.native.database import NativeDatabase
 from benchmarks.native.payload import write_agents
-from benchmarks.results import Subject, Verdict
+from benchmarks.results import Conclusion, Subject
 from benchmarks.runner import run_stores
 from benchmarks.workloads.workload import Sizes, WrongAnswer
 from stores.codecs import codec_of
@@ -125,7 +125,7 @@ def test_a_run_without_the_program_says_how_to_get_it(tmp_path: Path, monkeypatc
     )
     verdicts = [one for one in run_stores(config).judgement.verdicts if one.claim == "write-speed"]
     headline = verdicts[0]
-    assert (headline.headline, headline.verdict) == (True, Verdict.NOT_MEASURED)
+    assert (headline.headline, headline.verdict) == (True, Conclusion.NOT_MEASURED)
     assert headline.reason == "the native program isn't built; `make native` builds it"
     assert {one.baseline.name for one in verdicts[1:]} == {"sqlite+json", "sqlite+json-orjson"}
     assert all(one.ratio for one in verdicts[1:])

@@ -12,6 +12,7 @@ from benchmarks.results import (
     RESULTS_FILE,
     Blank,
     ClaimVerdict,
+    Conclusion,
     Configuration,
     DurabilityProof,
     Environment,
@@ -29,7 +30,6 @@ from benchmarks.results import (
     Sample,
     Subject,
     Summary,
-    Verdict,
     read_results,
     write_results,
 )
@@ -60,12 +60,12 @@ def whole_run() -> Results:
     )
     verdict = ClaimVerdict(
         "write-speed", "writes", "Faster.", "write", OLD, NEW, "durable", "small", "times", 10.0, 50.0, ratio,
-        Placement.BELOW, Verdict.CONTRADICTED, "the whole interval lies below 10x", "parity bench stores --quick",
+        Placement.BELOW, Conclusion.CONTRADICTED, "the whole interval lies below 10x", "parity bench stores --quick",
     )  # fmt: skip
     judgement = Judgement(
         (Summary("write", "write", "us", NEW, "small", 5, 10, 1.0, interval, 2.0, 3.0, 4.0),),
         (Factor("codec", "write", "small", "durable", "json to protobuf", ratio),),
-        (verdict, replace(verdict, ratio=None, placement=None, at_most=None, verdict=Verdict.NOT_MEASURED)),
+        (verdict, replace(verdict, ratio=None, placement=None, at_most=None, verdict=Conclusion.NOT_MEASURED)),
     )
     return Results(raw, judgement)
 

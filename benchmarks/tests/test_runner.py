@@ -17,12 +17,12 @@ from benchmarks.cli import app
 from benchmarks.config import ConfigError, Speed, StoresConfig
 from benchmarks.payloads.payload import PayloadError
 from benchmarks.results import (
+    Conclusion,
     DurabilityProof,
     Environment,
     FsyncCost,
     Results,
     Subject,
-    Verdict,
     read_results,
     write_results,
 )
@@ -69,7 +69,7 @@ def test_a_run_measures_judges_and_cleans_up(tmp_path: Path, finished: tuple[Res
     assert verdicts["write-speed"].reproduce == (
         "parity bench stores --quick --seed 3 --durability relaxed --payload small --language python --workload write"
     )
-    assert verdicts["read-speed"].verdict is Verdict.NOT_MEASURED
+    assert verdicts["read-speed"].verdict is Conclusion.NOT_MEASURED
     assert {"whole", "codec", "engine", "interaction"} == {factor.name for factor in results.judgement.factors}
     write_results(results, tmp_path)
     assert read_results(tmp_path) == results
@@ -100,7 +100,7 @@ def test_every_durable_subject_is_proven_before_it_is_measured(tmp_path: Path, m
     assert {proof.subject for proof in results.raw.durability} == set(config.subjects)
     writes = [one for one in results.judgement.verdicts if one.claim == "write-speed"]
     write = next(one for one in writes if not one.baseline.language)
-    assert write.verdict is Verdict.NOT_MEASURED
+    assert write.verdict is Conclusion.NOT_MEASURED
     assert write.reason == "leveldb+protobuf/durable: 0 syncs"
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from benchmarks.cli import app
 from benchmarks.config import Speed
-from benchmarks.results import Verdict, read_results
+from benchmarks.results import Conclusion, read_results
 from benchmarks.server import processes
 from benchmarks.server import runner as server_runner
 from benchmarks.server.config import ServerConfig, ServerSizes
@@ -67,7 +67,7 @@ def test_goals_and_growth_are_judged_on_the_reference_server(tmp_path: Path, mon
     assert results.raw.blanks == ()
     verdicts = {(one.claim, one.durability): one for one in results.judgement.verdicts}
     assert verdicts["create-oss", "relaxed"].ratio is not None
-    assert verdicts["get-cloud", "relaxed"].verdict is Verdict.NOT_MEASURED
+    assert verdicts["get-cloud", "relaxed"].verdict is Conclusion.NOT_MEASURED
     assert all(verdicts[f"growth-{name.replace('_', '-')}", "relaxed"].ratio for name in GROWING)
     assert "server_memory_peak" in {one.metric for one in results.raw.samples}
     assert any("headroom" in note for note in results.raw.notes)

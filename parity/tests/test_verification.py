@@ -19,7 +19,7 @@ from parity.corpus import RoundTrip, difference, send_all
 from parity.corpus_proof import CorpusProof
 from parity.main import run
 from parity.measurement import Measurement
-from parity.plan import LeftOut, Subject, make_plan
+from parity.plan import JudgedStore, LeftOut, make_plan
 from parity.problems import Problem
 from parity.proof import Proof
 from parity.reference import Reference
@@ -28,7 +28,7 @@ from protos.ai.stigmer.commons.apiresource.enum_pb2 import platform
 from stores import registry
 from tests.second_server.server import RunningServer, start
 
-MEMORY = Subject("memory", "", "oss")
+MEMORY = JudgedStore("memory", "", "oss")
 
 
 def report(**verdicts: Verdict) -> Report:
@@ -41,7 +41,7 @@ def report(**verdicts: Verdict) -> Report:
     return Report(info, results)
 
 
-def proof(exit_code: int = 0, made: Report | None = None, subject: Subject = MEMORY) -> Proof:
+def proof(exit_code: int = 0, made: Report | None = None, subject: JudgedStore = MEMORY) -> Proof:
     return Proof(subject, Path("out/conformance/x"), "parity conform x", exit_code, 1.5, made or report())
 
 
@@ -204,7 +204,7 @@ def verify_source() -> PayloadSource:
 
 
 def test_steps_table_shows_each_profile_of_each_store() -> None:
-    cloud = Subject("memory", "", "cloud")
+    cloud = JudgedStore("memory", "", "cloud")
     text = shown(
         verify_tables.steps_table(
             [proof(1, report(Persist=Verdict.FAIL), cloud), proof(0, report(Authorize=Verdict.NOT_APPLICABLE))]

@@ -14,8 +14,7 @@ from reference_server.authorization.model import Caller
 from reference_server.errors import Internal, MalformedRequest
 from reference_server.pipeline import Operation, OperationSpan, ServerContext, State, Step
 from reference_server.unit_of_work import UnitOfWork
-from stores.contract import Operation as StoreOperation
-from stores.contract import Store
+from stores.contract import BatchOperation, Store
 
 
 class RequestRun:
@@ -42,7 +41,7 @@ class RequestRun:
         self.failure: Exception | None = None
         """What ended the run in a group. Whoever tells the caller takes it: its traceback leads here."""
         self.response = b""
-        self.batch: list[StoreOperation] = []
+        self.batch: list[BatchOperation] = []
         """What is to be committed; empty: nothing."""
         self.rewrites = False
         """The batch changes or removes what is stored."""

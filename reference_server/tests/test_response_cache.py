@@ -16,7 +16,7 @@ from reference_server.config import ServerConfig
 from reference_server.errors import NotFound
 from reference_server.fast.get import RESPONSE_BYTES_MAX, ResponseCache, request_of
 from reference_server.tests.conftest import Bench, agent
-from stores.contract import Delete, Operation, Put
+from stores.contract import BatchOperation, Delete, Put
 from stores.suite.held_store import WAIT_SECONDS, HeldStore
 
 A, B = request_of("a"), request_of("b")
@@ -39,7 +39,9 @@ def test_an_answer_is_for_those_who_had_it() -> None:
 
 
 @pytest.mark.parametrize(("batch", "others"), [(REWRITES_A, b"other"), (REVOKES, None)])
-def test_a_write_makes_it_forgotten_and_not_learned_meanwhile(batch: list[Operation], others: bytes | None) -> None:
+def test_a_write_makes_it_forgotten_and_not_learned_meanwhile(
+    batch: list[BatchOperation], others: bytes | None
+) -> None:
     cache = ResponseCache()
     learned(cache)
     learned(cache, B, response=b"other")

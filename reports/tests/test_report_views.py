@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.results import ClaimVerdict, Interval, Placement, Ratio, Results, Subject
-from benchmarks.results import Verdict as ClaimOutcome
+from benchmarks.results import ClaimVerdict, Conclusion, Interval, Placement, Ratio, Results, Subject
 from conformance.verdict import CREATE_STEPS, Level, Report, Result, Verdict
 from reports import numbers
 from reports.models import Broken, Judged, Run
@@ -104,7 +103,7 @@ def test_gaps_are_named_with_their_reasons(red_run: Path) -> None:
     assert ("benchmark", "sqlite+json/durable, memory, medium") in told
 
 
-def claim(value: float, low: float, high: float, verdict: ClaimOutcome, **changes: object) -> ClaimVerdict:
+def claim(value: float, low: float, high: float, verdict: Conclusion, **changes: object) -> ClaimVerdict:
     old, new = Subject("sqlite", "json-orjson", "durable"), Subject("leveldb", "protobuf", "durable")
     placement = Placement.ABOVE if low > 50 else Placement.INSIDE
     made = ClaimVerdict(
@@ -118,17 +117,17 @@ def claim(value: float, low: float, high: float, verdict: ClaimOutcome, **change
     ("judged_claim", "meaning"),
     [
         (
-            claim(20, 15, 30, ClaimOutcome.SUPPORTED),
+            claim(20, 15, 30, Conclusion.SUPPORTED),
             "is 20 times faster than sqlite+json-orjson. The claim holds here.",
         ),
-        (claim(70, 60, 80, ClaimOutcome.SUPPORTED), "More than was claimed."),
-        (claim(2.5, 2.1, 2.9, ClaimOutcome.CONTRADICTED), "A gain, but less than was claimed."),
-        (claim(0.5, 0.4, 0.6, ClaimOutcome.CONTRADICTED), "is 2 times slower than sqlite+json-orjson. The opposite"),
-        (claim(1.0, 0.9, 1.1, ClaimOutcome.CONTRADICTED), "No difference between"),
-        (claim(9, 8, 12, ClaimOutcome.INCONCLUSIVE), "can't decide"),
-        (claim(2, 1.9, 2.1, ClaimOutcome.SUPPORTED, form="saving"), "needs 50 % less space than"),
-        (claim(0.5, 0.4, 0.6, ClaimOutcome.CONTRADICTED, metric="memory_peak"), "needs 100 % more memory than"),
-        (claim(1, 1, 1, ClaimOutcome.NOT_MEASURED, ratio=None, reason="too few builds"), "too few builds"),
+        (claim(70, 60, 80, Conclusion.SUPPORTED), "More than was claimed."),
+        (claim(2.5, 2.1, 2.9, Conclusion.CONTRADICTED), "A gain, but less than was claimed."),
+        (claim(0.5, 0.4, 0.6, Conclusion.CONTRADICTED), "is 2 times slower than sqlite+json-orjson. The opposite"),
+        (claim(1.0, 0.9, 1.1, Conclusion.CONTRADICTED), "No difference between"),
+        (claim(9, 8, 12, Conclusion.INCONCLUSIVE), "can't decide"),
+        (claim(2, 1.9, 2.1, Conclusion.SUPPORTED, form="saving"), "needs 50 % less space than"),
+        (claim(0.5, 0.4, 0.6, Conclusion.CONTRADICTED, metric="memory_peak"), "needs 100 % more memory than"),
+        (claim(1, 1, 1, Conclusion.NOT_MEASURED, ratio=None, reason="too few builds"), "too few builds"),
     ],
 )
 def test_a_claim_is_told_in_plain_language(judged_claim: ClaimVerdict, meaning: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.results import Verdict as ClaimOutcome
+from benchmarks.results import Conclusion
 from conformance.verdict import Level, Result, Verdict
 from reports.models import Judged, Run
 
@@ -81,5 +81,5 @@ def _benchmarks(run: Run) -> Iterator[Gap]:
     for blank in raw.blanks:
         yield Gap("benchmark", f"{blank.subject.label}, {blank.workload}, {blank.payload}", blank.reason)
     for verdict in run.benchmarks.judgement.verdicts:
-        if verdict.verdict is ClaimOutcome.NOT_MEASURED:
+        if verdict.verdict is Conclusion.NOT_MEASURED:
             yield Gap("claim", verdict.id, verdict.reason or "no samples")

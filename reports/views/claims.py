@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.results import ClaimVerdict, Placement, Ratio, Verdict
+from benchmarks.results import ClaimVerdict, Conclusion, Placement, Ratio
 from reports.models import Run
 from reports.numbers import claimed, digits, in_form, percent, spread
 
@@ -76,10 +76,10 @@ def _meaning(judged: ClaimVerdict, ratio: Ratio | None) -> str:
     if ratio is None:
         return f"Nothing can be said: {judged.reason or 'it was not measured'}."
     finding = _finding(judged, ratio)
-    if judged.verdict is Verdict.SUPPORTED:
+    if judged.verdict is Conclusion.SUPPORTED:
         more = " More than was claimed." if judged.placement is Placement.ABOVE else " The claim holds here."
         return finding + more
-    if judged.verdict is Verdict.CONTRADICTED:
+    if judged.verdict is Conclusion.CONTRADICTED:
         return f"{finding} {_how_wrong(ratio)}"
     return f"{finding} The claimed minimum lies inside that interval: this run can't decide."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from benchmarks.results import Verdict as ClaimOutcome
+from benchmarks.results import Conclusion as ClaimOutcome
 from conformance.verdict import (
     EXIT_CONFORMANT,
     EXIT_HARNESS,

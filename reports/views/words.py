@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.results import Verdict as ClaimOutcome
+from benchmarks.results import Conclusion
 from conformance.verdict import Verdict
 from reports.views.outcome import Standing
 
@@ -29,11 +29,11 @@ VERDICTS: dict[Verdict, Sign] = {
 }
 NOTHING = Sign("idle", "·", "no check ran")
 
-CLAIMS: dict[ClaimOutcome, Sign] = {
-    ClaimOutcome.SUPPORTED: Sign("good", "✓", "supported"),
-    ClaimOutcome.CONTRADICTED: Sign("bad", "✕", "contradicted"),
-    ClaimOutcome.INCONCLUSIVE: Sign("warn", "~", "inconclusive"),
-    ClaimOutcome.NOT_MEASURED: Sign("idle", "—", "not measured"),
+CLAIMS: dict[Conclusion, Sign] = {
+    Conclusion.SUPPORTED: Sign("good", "✓", "supported"),
+    Conclusion.CONTRADICTED: Sign("bad", "✕", "contradicted"),
+    Conclusion.INCONCLUSIVE: Sign("warn", "~", "inconclusive"),
+    Conclusion.NOT_MEASURED: Sign("idle", "—", "not measured"),
 }
 
 STANDINGS: dict[Standing, Sign] = {

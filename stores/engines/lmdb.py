@@ -26,7 +26,6 @@ class LmdbEngine:
 
     name = "lmdb"
     has_checksums = False
-    compactable = False
 
     def __init__(self, path: Path, *, durable: bool) -> None:
         """Open or make the database. Raises StoreLocked, StoreUnavailable.
@@ -95,9 +94,6 @@ class LmdbEngine:
     def size_on_disk(self) -> SizeOnDisk:
         """See `Engine`."""
         return size_of(self._path)
-
-    def compact(self) -> None:
-        """See `Engine`: nothing to do, as free pages are used again and the file never shrinks."""
 
     def close(self) -> None:
         """See `Engine`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from stores.contract import SizeOnDisk, StoreUnavailable
 
@@ -29,7 +29,7 @@ class Snapshot(Protocol):
 
 
 class Engine(Protocol):
-    """An ordered key-value engine: the only thing to write for a new one.
+    """An ordered key-value engine: the only thing to write for a new one. Abilities that not all have stand below.
 
     Keys are at most 460 bytes long (`layout.KEY_BYTES_MAX`), values any size. Methods are called from many threads,
     but `write` never from two at once, and nothing is called during or after `close`. Driver errors are
@@ -41,11 +41,6 @@ class Engine(Protocol):
     """Settings of the driver, echoed into benchmark results."""
     has_checksums: bool
     """The engine checks what it reads; if not, the store keeps a checksum with each record."""
-    # An engine that can't give space back says so with `compactable = False`; without it, it can.
-    # An engine whose driver collects a batch before it writes it may have `prepare`, with the arguments of `write`:
-    # it returns what then writes, and that is all that is left to another thread.
-    # An engine that walks backwards may have `last_key(start, stop)`: the last key in that range of the newest state,
-    # or None. Then a record whose key is behind all others is created without reading first whether it is there.
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key in the newest state, or None."""
@@ -66,14 +61,33 @@ class Engine(Protocol):
         """Return the bytes that the engine's files take."""
         ...
 
-    def compact(self) -> None:
-        """Give back the space of overwritten and removed keys, where the engine can."""
-        ...
-
     def close(self) -> None:
         """Release files and locks."""
         ...
 
 
-Prepare = Callable[..., Callable[[], None]]
-"""An engine's `prepare`: the arguments of `Engine.write`."""
+@runtime_checkable
+class PreparesBatches(Protocol):
+    """The ability of an engine to collect a batch apart from writing it."""
+
+    def prepare(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> Callable[[], None]:
+        """Collect what `write` would write; return what writes it, once, from any thread."""
+        ...
+
+
+@runtime_checkable
+class FindsLastKey(Protocol):
+    """The ability of an engine to walk backwards: records beyond all others are then created without a read."""
+
+    def last_key(self, start: bytes, stop: bytes) -> bytes | None:
+        """Return the last key of the newest state with start <= key < stop, or None."""
+        ...
+
+
+@runtime_checkable
+class Compacts(Protocol):
+    """The ability of an engine to give space back."""
+
+    def compact(self) -> None:
+        """Give back the space of overwritten and removed keys."""
+        ...

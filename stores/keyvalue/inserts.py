@@ -1,8 +1,8 @@
-"""The short way of batches that only create: planned and laid out in one pass.
+"""The insert planner: batches that only create are planned and laid out in one pass.
 
-It states no rule of its own. Whatever is not plainly a creation that nothing stands in the way of (an id or unique key
-that is there, a condition that doesn't hold, a message that can't be encoded) it declines, and the long way, `Plan`
-and `Rows`, finds out what that means. Most commits of a server are creations, and this halves what they cost.
+It states no rule of its own. A batch that isn't insert-only, or that may conflict with anything (an id or unique key
+that is there, a condition that doesn't hold, a message that can't be encoded), raises NotInsertOnly, and the general
+planner, `Plan` and `Rows`, decides what it comes to. Most commits of a server are insert-only (ADR 0016 has figures).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stores.codecs import Codec
 from stores.contract import Batch, Delete, InvalidOperation, Present, Put, Vacant
 from stores.keyvalue import layout
 from stores.keyvalue.rows import RowChanges
-from stores.keyvalue.tops import Tops
+from stores.keyvalue.upper_bounds import UpperBounds
 from stores.rules import check_key
 from stores.schema import Entries
 
@@ -28,12 +28,12 @@ Entered = tuple[bytes, list[tuple[bytes, bytes]]]
 """What the key of an index's rows begins with, and position and id of each new entry."""
 
 
-class Declined(Exception):
-    """Not a batch for the short way."""
+class NotInsertOnly(Exception):
+    """The batch is not insert-only, or may conflict with what is stored."""
 
 
 class Inserts:
-    """Collects the rows of batches that only create resources. After `Declined` it is of no use any more."""
+    """Collects the rows of batches that only create resources. After `NotInsertOnly` it is of no use any more."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Inserts:
         state: layout.State,
         counters: dict[bytes, bytes | None],
         tails: Tails,
-        tops: Tops,
+        upper_bounds: UpperBounds,
         *,
         checksum: bool,
     ) -> None:
@@ -58,7 +58,7 @@ class Inserts:
         self._rows: dict[bytes, bytes] = {}
         self._counters = counters
         self._tails = tails
-        self._tops = tops
+        self._upper_bounds = upper_bounds
         self.greatest: dict[str, bytes] = {}
         """The greatest record key of what is created, by kind."""
         self._created: dict[str, list[tuple[int, bytes]]] = {}
@@ -67,23 +67,23 @@ class Inserts:
         """What is new under each key of a counted index, by the key of its counter."""
 
     def add(self, batch: Batch) -> int:
-        """Enter a batch; return the position of the last resource that it creates. Raises Declined."""
+        """Enter a batch; return the position of the last resource that it creates. Raises NotInsertOnly."""
         conditions: list[Vacant | Present] = []
         before = self._position
         try:
             for operation in batch:
                 if isinstance(operation, Put):
                     if operation.precondition not in {"absent", "any"} or operation.expect is not None:
-                        raise Declined
+                        raise NotInsertOnly
                     self._insert(operation)
                 elif isinstance(operation, Delete):
-                    raise Declined
+                    raise NotInsertOnly
                 else:
                     conditions.append(operation)
             for condition in conditions:
                 self._check(condition)
         except (KeyError, TypeError, InvalidOperation, UnicodeEncodeError) as error:
-            raise Declined from error
+            raise NotInsertOnly from error
         return self._position if self._position > before else 0
 
     def finish(self) -> tuple[RowChanges, layout.State]:
@@ -138,8 +138,8 @@ class Inserts:
     def _vacant_record(self, kind: str, keys: layout.KindLayout, id_: bytes) -> bytes:
         """Return the key of a record that isn't there."""
         record = keys.record_of(id_)
-        if record in self._rows or (record <= self._tops[kind] and self._get(record) is not None):
-            raise Declined
+        if record in self._rows or (record <= self._upper_bounds[kind] and self._get(record) is not None):
+            raise NotInsertOnly
         if record > self.greatest.get(kind, b""):
             self.greatest[kind] = record
         return record
@@ -151,19 +151,19 @@ class Inserts:
         for name, key in entries:
             unique, prefix, counter, front = keys.indexes[name]
             if not key:
-                raise Declined
+                raise NotInsertOnly
             whole = dumps(key)
             listed.append(front + whole)
             packed = whole if len(whole) <= layout.PART_BYTES_MAX else layout.fitted(whole)
             row = prefix + packed
             if unique:
                 if row in rows or get(row) is not None:
-                    raise Declined
+                    raise NotInsertOnly
                 rows[row] = position + id_
             elif counter is None:
                 row += position
                 if row in rows:
-                    raise Declined
+                    raise NotInsertOnly
                 rows[row] = id_
             else:
                 self._count(counter + packed, row, position, id_)
@@ -173,7 +173,7 @@ class Inserts:
         if isinstance(put.message, message_type):
             return self._codec.encode(put.message, put.data)
         if put.message is not None or put.data is None or put.keys is None:
-            raise Declined
+            raise NotInsertOnly
         return self._codec.encode_wire(message_type, put.data)
 
     def _count(self, counter: bytes, row: bytes, position: bytes, id_: bytes) -> None:
@@ -181,7 +181,7 @@ class Inserts:
         if entered is None:
             self._added[counter] = (row, [(position, id_)])
         elif entered[1][-1][0] == position:
-            raise Declined  # the same key twice counts once
+            raise NotInsertOnly  # the same key twice counts once
         else:
             entered[1].append((position, id_))
 
@@ -192,18 +192,18 @@ class Inserts:
             return
         record = keys.record(condition.id)
         if record not in self._rows and self._get(record) is None:
-            raise Declined
+            raise NotInsertOnly
 
     def _check_vacant(self, index: layout.IndexLayout, vacant: Vacant) -> None:
         check_key(vacant.index, vacant.key)
         if index.counter is None:
-            raise Declined
+            raise NotInsertOnly
         counter = index.counter + layout.pack_key(vacant.key)
         _row, new = self._added.get(counter, (b"", ()))
         unless = None if vacant.unless is None else vacant.unless.encode()
-        # Who stands there in the store is for the long way; here a counter says that nobody does.
+        # Who stands there in the store is for the general planner; here a counter says that nobody does.
         if any(id_ != unless for _position, id_ in new) or self._counter(counter) is not None:
-            raise Declined
+            raise NotInsertOnly
 
     def _counter(self, counter: bytes) -> bytes | None:
         """Return a counter's value before this write."""

@@ -39,11 +39,11 @@ from stores.contract import (
     StoreUnavailable,
 )
 from stores.keyvalue import layout
-from stores.keyvalue.engine import Engine, EngineCorrupt, Prepare
-from stores.keyvalue.inserts import Declined, Inserts, Tails
+from stores.keyvalue.engine import Compacts, Engine, EngineCorrupt, PreparesBatches
+from stores.keyvalue.inserts import Inserts, NotInsertOnly, Tails
 from stores.keyvalue.reads import KeyValueReads
 from stores.keyvalue.rows import RowChanges, Rows
-from stores.keyvalue.tops import Tops
+from stores.keyvalue.upper_bounds import UpperBounds
 from stores.planning import Plan, attempt
 from stores.prepared_write import PreparedWrite
 from stores.schema import KINDS, Schema
@@ -70,19 +70,20 @@ class KeyValueStore(KeyValueReads):
         super().__init__(engine, codec, schema)
         self._sync = durability is Durability.DURABLE
         self._checksum = not engine.has_checksums
+        self._prepare = engine.prepare if isinstance(engine, PreparesBatches) else None
         self._lock = threading.Lock()
         self._failure: str | None = None
         self._counters: dict[bytes, bytes | None] = {}
         """Index counters as the engine has them, those that the last creations read: most come again."""
         self._tails: Tails = {}
         """Each kind's last order row as the engine has it, once something was created: the next creation adds to it."""
-        self._tops = Tops(engine, self._layouts)
+        self._upper_bounds = UpperBounds(engine, self._layouts)
         self.capabilities = Capabilities(
             engine=engine.name,
             codec=codec.name,
             durability=durability,
             keeps_unknown_fields=codec.keeps_unknown_fields,
-            compactable=getattr(engine, "compactable", True),
+            compactable=isinstance(engine, Compacts),
             tunables=dict(engine.tunables),
         )
         try:
@@ -92,7 +93,7 @@ class KeyValueStore(KeyValueReads):
             raise
 
     def _open(self) -> layout.State:
-        """Check the database's format, or write it into an empty database, and return the state."""
+        """StoreCheck the database's format, or write it into an empty database, and return the state."""
         meta = self._engine.get(layout.META_KEY)
         if meta is None:
             snapshot = self._engine.snapshot()
@@ -134,8 +135,7 @@ class KeyValueStore(KeyValueReads):
             try:
                 self._check_writable()
                 planned = self._plan(batches)
-                prepare: Prepare | None = getattr(self._engine, "prepare", None)
-                write = prepare(planned.rows, sync=self._sync) if prepare and planned.rows else None
+                write = self._prepare(planned.rows, sync=self._sync) if self._prepare and planned.rows else None
             except BaseException:
                 self._lock.release()
                 raise
@@ -176,18 +176,18 @@ class KeyValueStore(KeyValueReads):
         return self._plan_inserts(batches) or self._plan_changes(batches)
 
     def _plan_inserts(self, batches: Sequence[Batch]) -> _Planned | None:
-        """Plan batches that only create, the short way; None if there is more to them."""
+        """Plan insert-only batches; None if one is not."""
         counters = self._counters if len(self._counters) < COUNTERS_KNOWN_MAX else {}
         tails = self._tails
         self._counters, self._tails = {}, {}  # known again once all is written
         inserts = Inserts(
-            self._engine.get, self._layouts, self._codec, self._state, counters, tails, self._tops,
+            self._engine.get, self._layouts, self._codec, self._state, counters, tails, self._upper_bounds,
             checksum=self._checksum,
         )  # fmt: skip
         try:
             outcomes: list[int | StoreError] = [inserts.add(batch) for batch in batches]
             rows, state = inserts.finish()
-        except (Declined, EngineCorrupt):  # the long way says of which resource
+        except (NotInsertOnly, EngineCorrupt):  # the general planner says of which resource
             return None
         return _Planned(outcomes, rows if any(outcomes) else [], state, counters, tails, inserts.greatest)
 
@@ -240,7 +240,7 @@ class KeyValueStore(KeyValueReads):
             self._failure = str(error) or type(error).__name__
             raise
         self._state, self._counters, self._tails = planned.state, planned.counters, planned.tails
-        self._tops.raise_to(planned.greatest)
+        self._upper_bounds.raise_to(planned.greatest)
 
     # ---- the whole database
 
@@ -256,7 +256,8 @@ class KeyValueStore(KeyValueReads):
         """See `Store`."""
         self._gate.enter()
         try:
-            self._engine.compact()
+            if isinstance(self._engine, Compacts):
+                self._engine.compact()
         finally:
             self._gate.leave()
 

@@ -48,8 +48,9 @@ from stores.sqlite.connections import (
     translated,
     translation,
 )
-from stores.sqlite.creations import Taken, Untaken, only_creates
+from stores.sqlite.optimistic_insert import AssumedAbsent, Conflicts, only_creates
 from stores.sqlite.rows import SqliteRows, key_text, read_key_list
+from stores.sqlite.scan import SqliteScan
 
 _ENTRIES = "SELECT position, id FROM {} WHERE kind = ? AND index_name = ? AND key = ? ORDER BY position"
 _RESOURCE = "SELECT position, revision, checksum, data FROM resources WHERE kind = ? AND id = ?"
@@ -111,26 +112,26 @@ class SqliteStore:
         try:
             with self._lock:
                 if all(map(only_creates, batches)):
-                    with suppress(Taken):
-                        return self._commit(batches, Untaken(self))
+                    with suppress(Conflicts):
+                        return self._commit(batches, AssumedAbsent(self))
                 return self._commit(batches, self)
         finally:
             self._gate.leave()
 
     def _commit(self, batches: Sequence[Batch], holdings: Holdings) -> list[int | StoreError]:
-        """Commit what a plan over `holdings` comes to. Raises Taken if those are `Untaken` and something is taken."""
+        """Commit what a plan over `holdings` comes to. Raises Conflicts if they are `AssumedAbsent`, wrongly."""
         unread = holdings is not self
         with self._transaction():
             plan = Plan(self._schema, holdings, self._codec, self._position, self._revision)
             outcomes = [attempt(plan, batch) for batch in batches]
             if unread and any(isinstance(outcome, StoreError) for outcome in outcomes):
-                raise Taken  # what it is refused for may not be the first thing that is wrong with it
+                raise Conflicts  # what it is refused for may not be the first thing that is wrong with it
             try:
                 if plan.changes:
                     self._write(plan)
             except sqlite3.IntegrityError as error:
                 if unread:
-                    raise Taken from error
+                    raise Conflicts from error
                 raise
         self._position, self._revision = plan.position, plan.revision
         return outcomes
@@ -255,6 +256,12 @@ class SqliteStore:
         except Undecodable as error:
             raise CorruptRecord(kind, id, str(error)) from error
 
+    def _record_of(self, kind: str, row: tuple[Any, ...]) -> Record:
+        """Make a Record of a row (id, position, revision, checksum, data). Raises CorruptRecord."""
+        id_ = row[0].decode()
+        self.check(kind, id_, row[3], row[4])
+        return Record(kind, id_, row[1], row[2], self.wire(kind, id_, row[4]))
+
     def find(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Store`."""
         self._check_index(kind, index, key)
@@ -292,7 +299,7 @@ class SqliteStore:
         self._gate.enter()
         try:
             with translated(self.path):
-                scan = SqliteScan(self, kind, self._connections, self._gate, statement, values)
+                scan = SqliteScan(self.path, self._record_of, kind, self._connections, self._gate, statement, values)
             self._scans.add(scan)
             return scan
         finally:
@@ -354,62 +361,4 @@ class SqliteStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-
-class SqliteScan:
-    """A scan under way: one statement that holds its state of the database until the end or `close`."""
-
-    def __init__(
-        self,
-        store: SqliteStore,
-        kind: str,
-        connections: Connections,
-        gate: Gate,
-        statement: str,
-        values: tuple[object, ...],
-    ) -> None:
-        self._store = store
-        self._kind = kind
-        self._connections = connections
-        self._gate = gate
-        self._connection: sqlite3.Connection | None = connections.borrow()
-        # sqlite3 takes the first step here, which fixes the state that is read.
-        self._rows = self._connection.execute(statement, values)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Record:
-        self._gate.enter()
-        try:
-            row = self._next_row()
-            if row is None:
-                self.close()
-                raise StopIteration
-            id_ = row[0].decode()
-            self._store.check(self._kind, id_, row[3], row[4])
-            return Record(self._kind, id_, row[1], row[2], self._store.wire(self._kind, id_, row[4]))
-        finally:
-            self._gate.leave()
-
-    def _next_row(self) -> tuple[Any, ...] | None:
-        if self._connection is None:
-            return None
-        try:
-            row: tuple[Any, ...] | None = self._rows.fetchone()
-        except sqlite3.Error as error:
-            if is_corruption(error):
-                raise CorruptRecord(self._kind, "?", f"a page of the listing can't be read: {error}") from error
-            raise translation(error, self._store.path) from error
-        return row
-
-    def close(self) -> None:
-        """Give the connection back."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            self._rows.close()
-            self._connections.give_back(connection)
-
-    def __del__(self) -> None:
         self.close()

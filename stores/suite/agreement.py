@@ -10,26 +10,28 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from google.protobuf.message import Message
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
+from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
+from protos.parity.v1.event_pb2 import Cursor
 from stores.canonical import canonical_bytes
-from stores.contract import Batch, Conflict, Delete, Present, Put, Store, StoreError, Vacant
+from stores.contract import Batch, Conflict, Delete, IndexKey, Present, Put, Store, StoreError, Vacant
 from stores.memory import MemoryStore
-from stores.suite.check import Subject, Violation, same
-from stores.suite.samples import agent, as_bytes, instance, slug_key
+from stores.schema import KINDS
+from stores.suite.check import StoreUnderTest, Violation, same
+from stores.suite.samples import agent, as_bytes, event, instance, policy
 
 IDS = ("a", "a\0", "b")
 SLUGS = ("s", "s1")
 ORGS = ("o", "o1", "")
-KINDS = ("agent", "agent_instance")
 STEPS_MAX = 12
 _numbers = count()
 
-kinds = st.sampled_from(KINDS)
+kinds = st.sampled_from(("agent", "agent_instance", "iam_policy", *KINDS))
+"""All kinds; those with the most rules most often."""
 ids = st.sampled_from(IDS)
 slugs = st.sampled_from(SLUGS)
 orgs = st.sampled_from(ORGS)
@@ -37,23 +39,55 @@ preconditions = st.sampled_from(("any", "absent", "present"))
 Form = Callable[[Put], Put]
 
 
+def _message(kind: str, id_: str, slug: str, org: str) -> Message:
+    """Return a resource whose index keys are made of few texts, so that they collide."""
+    match kind:
+        case "agent":
+            return agent(id_, slug, org)
+        case "agent_instance":
+            made = instance(id_, "agt-1", org)
+            made.metadata.slug = slug
+            return made
+        case "environment":
+            return Environment(metadata=agent(id_, slug, org).metadata)
+        case "iam_policy":
+            granted = policy(id_, slug, principal=org or "p")
+            granted.spec.principal.relation = "" if slug == "s" else "member"
+            return granted
+        case "event":
+            return event(id_, slug)
+        case _:
+            return Cursor(name=id_, position=len(slug))
+
+
+def _keys_drawn(kind: str) -> list[tuple[str, IndexKey]]:
+    """Return every index key that a drawn resource of a kind can have."""
+    made = (_message(kind, id_, slug, org) for id_ in IDS for slug in SLUGS for org in ORGS)
+    return sorted({entry for message in made for entry in KINDS[kind].entries(message)})
+
+
+KEYS = {kind: _keys_drawn(kind) for kind in KINDS}
+
+
 def _as_it_is(put: Put) -> Put:
     return put
 
 
 def _put(kind: str, id_: str, slug: str, org: str, when: Any, stale: int | None, form: Form = _as_it_is) -> Put:  # noqa: ANN401 - drawn
-    if kind == "agent":
-        return form(Put(kind, id_, agent(id_, slug, org), when, stale))
-    message = instance(id_, "agt-1", org)
-    message.metadata.slug = slug
-    return form(Put(kind, id_, message, when, stale))
+    return form(Put(kind, id_, _message(kind, id_, slug, org), when, stale))
+
+
+def _vacant(kind: str, key: int, unless: str | None) -> Vacant:
+    """Ask for one of a kind's keys; a kind without any asks for one that it doesn't have."""
+    index, value = KEYS[kind][key % len(KEYS[kind])] if KEYS[kind] else ("slug", ("s",))
+    return Vacant(kind, index, value, unless)
 
 
 expects = st.sampled_from((None, None, None, 1, 2))
 forms = st.sampled_from((_as_it_is, as_bytes))
 puts = st.builds(_put, kinds, ids, slugs, orgs, preconditions, expects, forms)
 deletes = st.builds(Delete, kinds, ids, preconditions, expects)
-vacants = st.builds(Vacant, kinds, st.just("slug"), slugs.map(lambda slug: (slug,)), st.one_of(st.none(), ids))
+vacants = st.builds(_vacant, kinds, st.integers(0, 20), st.one_of(st.none(), ids))
 presents = st.builds(Present, kinds, ids)
 batches = st.lists(st.one_of(puts, puts, deletes, vacants, presents), min_size=1, max_size=4)
 
@@ -61,7 +95,7 @@ batches = st.lists(st.one_of(puts, puts, deletes, vacants, presents), min_size=1
 class Agreement(RuleBasedStateMachine):
     """Does the same to the subject's store and to a memory store, and compares."""
 
-    subject: Subject
+    subject: StoreUnderTest
     steps: list[str]
     """What the last run did: after Hypothesis has shrunk a failure, its smallest form."""
 
@@ -108,11 +142,12 @@ class Agreement(RuleBasedStateMachine):
     @rule(kind=kinds, org=orgs.filter(bool), after=st.integers(0, 6), limit=st.integers(0, 3), batch=batches)
     def scan(self, kind: str, org: str, after: int, limit: int, batch: Batch) -> None:
         """Begin listings, commit, and finish them: they show the state at their beginning."""
+        index, key = next((entry for entry in KEYS[kind] if org in entry[1]), ("", ()))
         scans = [
             (
                 store.scan(kind),
                 store.scan(kind, after=after, limit=limit),
-                store.scan(kind, index="org", key=(org,), after=after),
+                *((store.scan(kind, index=index, key=key, after=after),) if index else ()),
             )
             for store in (self.store, self.model)
         ]
@@ -133,14 +168,17 @@ class Agreement(RuleBasedStateMachine):
 
 def _contents(store: Store, kind: str) -> dict[str, object]:
     """All that can be read of a kind."""
-    by_org = {org: [seen(record) for record in store.scan(kind, index="org", key=(org,))] for org in ORGS if org}
     return {
         "records": [seen(record) for record in store.scan(kind)],
-        "by org": by_org,
         "count": store.count(kind),
-        "counts": [store.count(kind, index="slug", key=(slug,)) for slug in SLUGS],
-        "slugs": [store.find(kind, "slug", (slug,)) for slug in SLUGS],
-        "keys": [store.find(kind, "slug_key", slug_key(slug, org)) for slug in SLUGS for org in ORGS],
+        "under keys": {
+            (index, key): (
+                store.find(kind, index, key),
+                store.count(kind, index=index, key=key),
+                [record.id for record in store.scan(kind, index=index, key=key)],
+            )
+            for index, key in KEYS[kind]
+        },
         "each": [_canonical(kind, store.get_bytes(kind, id_)) for id_ in IDS],
     }
 
@@ -151,8 +189,7 @@ def seen(record: Any) -> tuple[str, int, int, bytes | None]:  # noqa: ANN401 - a
 
 
 def _canonical(kind: str, data: bytes | None) -> bytes | None:
-    message_type = Agent if kind == "agent" else AgentInstance
-    return None if data is None else canonical_bytes(message_type.FromString(data))
+    return None if data is None else canonical_bytes(KINDS[kind].message_type.FromString(data))
 
 
 def _outcome(call: Callable[[Store], object], store: Store) -> object:
@@ -170,7 +207,7 @@ def _told(outcome: object) -> object:
 
 
 def check_agreement(
-    subject: Subject, examples: int, *, steps_max: int = STEPS_MAX, seed_from_time: bool = False
+    subject: StoreUnderTest, examples: int, *, steps_max: int = STEPS_MAX, seed_from_time: bool = False
 ) -> list[str]:
     """Search for disagreement; return the steps of the smallest one found, or nothing.
 

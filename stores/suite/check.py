@@ -20,7 +20,7 @@ _SHOWN_MAX = 200
 Need = Callable[[Capabilities], bool]
 
 
-class Subject(Protocol):
+class StoreUnderTest(Protocol):
     """The store under test: opens databases by name. The same name again is the same database."""
 
     def open(self, name: str) -> Store:
@@ -47,7 +47,7 @@ class Violation(AssertionError):
 class Bench:
     """What a check works with: the subject, and a store that is fresh in each check."""
 
-    def __init__(self, subject: Subject, name: str) -> None:
+    def __init__(self, subject: StoreUnderTest, name: str) -> None:
         self.subject = subject
         self.name = name
         self._opened: list[Store] = []
@@ -79,7 +79,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class StoreCheck:
     """One check: a stable id, the sentence that it proves, the function, and which stores it is about."""
 
     id: str
@@ -92,16 +92,16 @@ class Checks:
     """Collects the checks of a module, in order, by decorator."""
 
     def __init__(self) -> None:
-        self.all: list[Check] = []
+        self.all: list[StoreCheck] = []
 
-    def __call__(self, id: str, applies: Need | None = None) -> Callable[[Callable[[Bench], None]], Check]:  # noqa: A002
+    def __call__(self, id: str, applies: Need | None = None) -> Callable[[Callable[[Bench], None]], StoreCheck]:  # noqa: A002
         """Register a function as a check; its docstring is the sentence that it proves."""
 
-        def register(run: Callable[[Bench], None]) -> Check:
+        def register(run: Callable[[Bench], None]) -> StoreCheck:
             sentence = (run.__doc__ or "").strip()
             if not sentence:
                 raise ValueError(f"check {id!r} has no sentence")
-            check = Check(id, sentence, run, applies or (lambda _: True))
+            check = StoreCheck(id, sentence, run, applies or (lambda _: True))
             self.all.append(check)
             return check
 
@@ -113,7 +113,7 @@ def is_persistent(capabilities: Capabilities) -> bool:
     return capabilities.persistent
 
 
-class Verdict(StrEnum):
+class StoreVerdict(StrEnum):
     """How a check ended."""
 
     PASS = "pass"  # noqa: S105 - a verdict, no password
@@ -125,23 +125,23 @@ class Verdict(StrEnum):
 class Result:
     """One check's verdict; `reason` says what was wrong."""
 
-    check: Check
-    verdict: Verdict
+    check: StoreCheck
+    verdict: StoreVerdict
     reason: str = ""
 
 
-def run_check(check: Check, subject: Subject, name: str) -> Result:
+def run_check(check: StoreCheck, subject: StoreUnderTest, name: str) -> Result:
     """Run one check on a fresh database of the subject."""
     bench = Bench(subject, name)
     try:
         if not check.applies(bench.store.capabilities):
-            return Result(check, Verdict.NOT_APPLICABLE)
+            return Result(check, StoreVerdict.NOT_APPLICABLE)
         check.run(bench)
     except Exception as error:  # noqa: BLE001 - a store may raise anything, and that is a finding
         reason = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"
-        return Result(check, Verdict.FAIL, reason)
+        return Result(check, StoreVerdict.FAIL, reason)
     else:
-        return Result(check, Verdict.PASS)
+        return Result(check, StoreVerdict.PASS)
     finally:
         bench.close()
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stores.codecs import ProtobufCodec
-from stores.contract import Batch, Conflict, Delete, Durability, Operation, Put, Store, StoreUnavailable
+from stores.contract import Batch, BatchOperation, Conflict, Delete, Durability, Put, Store, StoreUnavailable
 from stores.keyvalue.store import KeyValueStore
 from stores.registry import open_store, parse_url
 from stores.suite.samples import agent, instance
@@ -28,7 +28,7 @@ MEDIUM_FAILED = 3
 def batch_of(seed: int, number: int) -> Batch:
     """Return the batch of this number: the same for the same seed, in every process."""
     draw = random.Random(f"{seed}/{number}")  # noqa: S311 - repeatable, not secret
-    batch: list[Operation] = []
+    batch: list[BatchOperation] = []
     for _ in range(draw.randint(1, 4)):
         id_ = f"id{draw.randrange(IDS)}"
         text = draw.choice("äxyz") * draw.randint(10, TEXT_BYTES_MAX)

@@ -18,7 +18,6 @@ class DictEngine:
 
     name = "dict"
     has_checksums = True
-    compactable = False
 
     def __init__(self, rows: Rows) -> None:
         self.tunables: Mapping[str, str] = {}
@@ -53,9 +52,6 @@ class DictEngine:
         """See `Engine`: what a file would take."""
         size = sum(len(key) + len(value) for key, value in self.rows.items())
         return SizeOnDisk(size, size)
-
-    def compact(self) -> None:
-        """See `Engine`: nothing to do."""
 
     def close(self) -> None:
         """See `Engine`: nothing to do."""

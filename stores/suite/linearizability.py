@@ -23,7 +23,7 @@ class Event:
     is_write: bool
 
 
-class Answer(StrEnum):
+class Ruling(StrEnum):
     """What the search found."""
 
     LINEARIZABLE = "linearizable"
@@ -31,14 +31,14 @@ class Answer(StrEnum):
     UNKNOWN = "unknown"
 
 
-def judge(events: Sequence[Event], initial: str | None = None, states_max: int = STATES_MAX) -> Answer:
+def judge(events: Sequence[Event], initial: str | None = None, states_max: int = STATES_MAX) -> Ruling:
     """Search for an order that explains the history."""
     todo = [(frozenset(range(len(events))), initial)]
     seen = set(todo)
     while todo:
         left, value = todo.pop()
         if not left:
-            return Answer.LINEARIZABLE
+            return Ruling.LINEARIZABLE
         # Nobody can come after an operation that was answered before he was called.
         first_answer = min(events[number].answered for number in left)
         for number in left:
@@ -50,8 +50,8 @@ def judge(events: Sequence[Event], initial: str | None = None, states_max: int =
                 seen.add(state)
                 todo.append(state)
         if len(seen) > states_max:
-            return Answer.UNKNOWN
-    return Answer.NOT_LINEARIZABLE
+            return Ruling.UNKNOWN
+    return Ruling.NOT_LINEARIZABLE
 
 
 def overlapping(events: Sequence[Event]) -> int:

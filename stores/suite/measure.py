@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from stores.contract import Batch, Put, Store
 from stores.group_commit import GroupCommitter
 from stores.keyvalue.store import KeyValueStore
-from stores.suite.check import Subject
+from stores.suite.check import StoreUnderTest
 from stores.suite.samples import agent
 
 OPERATIONS = 600
@@ -55,7 +55,7 @@ class Listing:
     large_ms: float
 
 
-def overhead(subject: Subject, name: str) -> Overhead | None:
+def overhead(subject: StoreUnderTest, name: str) -> Overhead | None:
     """Compare a key-value store with its own engine and codec, operation by operation in turns; None for others."""
     with subject.open(name) as store:
         if not isinstance(store, KeyValueStore):
@@ -79,7 +79,7 @@ def overhead(subject: Subject, name: str) -> Overhead | None:
     return Overhead(median["raw put"], median["put"], median["raw get"], median["get"], median["bytes"])
 
 
-def group_gain(subject: Subject, name: str) -> GroupGain:
+def group_gain(subject: StoreUnderTest, name: str) -> GroupGain:
     """Count commits per second of one writer, and of WRITERS coroutines of one event loop."""
     with subject.open(name) as store:
         alone = _commits_per_second(store, _creations("a"))
@@ -87,13 +87,13 @@ def group_gain(subject: Subject, name: str) -> GroupGain:
     return GroupGain(alone, together)
 
 
-def listing(subject: Subject, name: str, large: int) -> Listing:
+def listing(subject: StoreUnderTest, name: str, large: int) -> Listing:
     """List an organization with HITS resources, in a store of 1,000 and in one of `large`."""
     times = [_list(subject, f"{name}-{which}", size) for which, size in (("small", 1000), ("large", large))]
     return Listing(HITS, times[0], times[1])
 
 
-def _list(subject: Subject, name: str, size: int) -> float:
+def _list(subject: StoreUnderTest, name: str, size: int) -> float:
     with subject.open(name) as store:
         orgs = max(size // HITS, 1)
         for start in range(0, size, LOAD_BATCH):

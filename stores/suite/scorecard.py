@@ -12,7 +12,7 @@ from typing import Any, Self
 from google.protobuf.message import Message
 
 from stores.contract import Batch, Capabilities, IndexKey, Record, SizeOnDisk, Store, StoreError
-from stores.suite.check import Subject
+from stores.suite.check import StoreUnderTest
 
 States = Counter[tuple[str, str]]
 """How often an operation ended in a way."""
@@ -38,20 +38,20 @@ EXPECTED: tuple[tuple[str, str], ...] = (
 class ScoredSubject:
     """A subject whose stores write down which states they reach."""
 
-    subject: Subject
+    subject: StoreUnderTest
     states: States = field(default_factory=Counter)
 
     @property
     def folder(self) -> Path:
-        """See `Subject`."""
+        """See `StoreUnderTest`."""
         return self.subject.folder
 
     def open(self, name: str) -> Store:
-        """See `Subject`."""
+        """See `StoreUnderTest`."""
         return ScoredStore(self.subject.open(name), self.states)
 
     def open_command(self, name: str) -> list[str] | None:
-        """See `Subject`."""
+        """See `StoreUnderTest`."""
         return self.subject.open_command(name)
 
     def never_reached(self) -> list[tuple[str, str]]:

@@ -39,11 +39,11 @@ class UrlSubject:
         return str(StoreUrl(self.url.scheme, path, self.url.options))
 
     def open(self, name: str) -> Store:
-        """See `Subject`."""
+        """See `StoreUnderTest`."""
         return open_store(self.url_of(name))
 
     def open_command(self, name: str) -> list[str] | None:
-        """See `Subject`."""
+        """See `StoreUnderTest`."""
         return [sys.executable, "-c", _OPEN_AND_CLOSE, self.url_of(name)]
 
 
@@ -56,9 +56,9 @@ class FunctionSubject:
     command: Callable[[Path], list[str]] | None = field(default=None)
 
     def open(self, name: str) -> Store:
-        """See `Subject`."""
+        """See `StoreUnderTest`."""
         return self.opener(self.folder / name)
 
     def open_command(self, name: str) -> list[str] | None:
-        """See `Subject`."""
+        """See `StoreUnderTest`."""
         return self.command(self.folder / name) if self.command else None

@@ -6,7 +6,7 @@ import pytest
 
 from stores.codecs import CODECS
 from stores.registry import SCHEMES, Scheme, unavailable
-from stores.suite.check import Check, Verdict, run_check
+from stores.suite.check import StoreCheck, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
 from stores.suite.subject import UrlSubject
 
@@ -40,7 +40,7 @@ def test_ids_are_unique() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.id))
 @pytest.mark.parametrize("subject", MAIN, indirect=True)
-def test_contract(subject: UrlSubject, check: Check) -> None:
+def test_contract(subject: UrlSubject, check: StoreCheck) -> None:
     _judge(subject, check)
 
 
@@ -58,9 +58,9 @@ def test_all_checks_of_all_combinations(subject: UrlSubject) -> None:
         _judge(subject, check)
 
 
-def _judge(subject: UrlSubject, check: Check) -> None:
+def _judge(subject: UrlSubject, check: StoreCheck) -> None:
     result = run_check(check, subject, check.id)
-    assert result.verdict is not Verdict.FAIL, f"{check.id}: {check.sentence}\n{result.reason}"
+    assert result.verdict is not StoreVerdict.FAIL, f"{check.id}: {check.sentence}\n{result.reason}"
 
 
 def test_scheme_rows_are_complete() -> None:

@@ -14,7 +14,7 @@ from stores.codecs import ProtobufCodec
 from stores.contract import Durability, StoreUnavailable
 from stores.keyvalue.store import KeyValueStore
 from stores.suite.agreement import check_agreement
-from stores.suite.check import Check, Verdict, run_check
+from stores.suite.check import StoreCheck, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
 from stores.suite.samples import ids_of, put
 from stores.suite.subject import UrlSubject
@@ -39,9 +39,9 @@ def example(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.parametrize("check", [c for c in CHECKS if c.id != IN_ANOTHER_PROCESS], ids=lambda check: str(check.id))
-def test_example_passes_the_suite(example: ModuleType, tmp_path: Path, check: Check) -> None:
+def test_example_passes_the_suite(example: ModuleType, tmp_path: Path, check: StoreCheck) -> None:
     result = run_check(check, UrlSubject.of("logfile:", tmp_path), check.id)
-    assert result.verdict is Verdict.PASS, result.reason
+    assert result.verdict is StoreVerdict.PASS, result.reason
 
 
 def test_example_agrees(example: ModuleType, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_counters_are_right_after_a_read_that_failed() -> None:
         assert store.count("agent", index="slug", key=("one",)) == 1
 
 
-def test_creations_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_creations_are_planned_as_inserts(monkeypatch: pytest.MonkeyPatch) -> None:
     with KeyValueStore(DictEngine(SortedDict()), codec_of("protobuf"), Durability.RELAXED) as store:
         monkeypatch.setattr(store, "_plan_changes", lambda _: pytest.fail("the general way was taken"))
         store.commit([put("a", slug="one", when="absent"), Vacant("agent", "slug", ("one",), "a")])

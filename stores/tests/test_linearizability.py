@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stores.suite.linearizability import Answer, Event, judge, overlapping
+from stores.suite.linearizability import Event, Ruling, judge, overlapping
 
 
 def w(called: float, answered: float, value: str | None) -> Event:
@@ -36,17 +36,17 @@ WRONG = {
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_right(name: str) -> None:
-    assert judge(RIGHT[name]) is Answer.LINEARIZABLE
+    assert judge(RIGHT[name]) is Ruling.LINEARIZABLE
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong(name: str) -> None:
-    assert judge(WRONG[name]) is Answer.NOT_LINEARIZABLE
+    assert judge(WRONG[name]) is Ruling.NOT_LINEARIZABLE
 
 
 def test_too_wide_is_unknown() -> None:
     crowd = [w(0, 100, str(number)) for number in range(16)] + [r(101, 102, "none of them")]
-    assert judge(crowd, states_max=1000) is Answer.UNKNOWN
+    assert judge(crowd, states_max=1000) is Ruling.UNKNOWN
 
 
 def test_overlapping() -> None:

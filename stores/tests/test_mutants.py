@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stores.suite.agreement import check_agreement
-from stores.suite.check import Verdict, run_check
+from stores.suite.check import StoreVerdict, run_check
 from stores.suite.checks import CHECKS
 from stores.suite.mutants import CORRECT, MUTANTS, mutant
 from stores.suite.subject import FunctionSubject
@@ -43,15 +43,15 @@ def test_killed_by_exactly_these_checks(name: str, tmp_path: Path) -> None:
 
 def test_what_mutants_are_made_of_is_correct(tmp_path: Path) -> None:
     subject = FunctionSubject(CORRECT, tmp_path)
-    failed = [check.id for check in CHECKS if run_check(check, subject, check.id).verdict is Verdict.FAIL]
+    failed = [check.id for check in CHECKS if run_check(check, subject, check.id).verdict is StoreVerdict.FAIL]
     assert failed == []
 
 
 def test_races_kill_a_store_that_checks_without_lock(tmp_path: Path) -> None:
     subject = mutant("checks_without_lock", tmp_path)
     verdicts = {check.id: run_check(check, subject, check.id).verdict for check in CHECKS if check.id in RACES}
-    assert verdicts["race-unique"] is Verdict.FAIL
-    assert verdicts["race-lost-update"] is Verdict.FAIL
+    assert verdicts["race-unique"] is StoreVerdict.FAIL
+    assert verdicts["race-lost-update"] is StoreVerdict.FAIL
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -79,5 +79,5 @@ def failing_checks(name: str, folder: Path) -> list[str]:
     return [
         check.id
         for check in CHECKS
-        if check.id not in RACES and run_check(check, subject, check.id).verdict is Verdict.FAIL
+        if check.id not in RACES and run_check(check, subject, check.id).verdict is StoreVerdict.FAIL
     ]

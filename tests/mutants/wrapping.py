@@ -10,8 +10,7 @@ from typing import Any
 from reference_server.errors import ApiError
 from reference_server.pipeline import Operation, State, Step, StepFunction
 from reference_server.unit_of_work import UnitOfWork
-from stores.contract import Conflict, Put
-from stores.contract import Operation as StoreOperation
+from stores.contract import BatchOperation, Conflict, Put
 
 Operations = Mapping[str, Operation]
 Change = Callable[[Operations], Operations]
@@ -196,7 +195,7 @@ def store_now(state: State, work: UnitOfWork) -> None:
             commit_at_once(state, work, [put])
 
 
-def commit_at_once(state: State, work: UnitOfWork, batch: Sequence[StoreOperation]) -> None:
+def commit_at_once(state: State, work: UnitOfWork, batch: Sequence[BatchOperation]) -> None:
     """Commit before the request has come to its end, as a server does that writes before it has checked.
 
     It goes the way of every commit: what the server remembers hears of it. Raises what `Store.commit` raises.

@@ -49,7 +49,7 @@ class Settings:
     """Commits are refused while less is free: two memory tables and some. Badger writes through mapped files, and on
     a full disk such a write ends the process."""
     verify_on_open: bool = True
-    """Check all tables when the database is opened (`verify=open`). A block that is damaged is otherwise taken by
+    """StoreCheck all tables when the database is opened (`verify=open`). A block that is damaged is otherwise taken by
     Badger v4.5.0 for one that doesn't have the key: records would be missing without a word."""
 
 

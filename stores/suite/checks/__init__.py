@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from stores.suite.check import Check
+from stores.suite.check import StoreCheck
 from stores.suite.checks import batches, concurrency, groups, indexes, lifecycle, resources, scans, values
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[StoreCheck, ...] = (
     *resources.checks.all,
     *batches.checks.all,
     *indexes.checks.all,

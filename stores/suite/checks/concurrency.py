@@ -14,7 +14,7 @@ from functools import partial
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from stores.contract import Conflict, Delete, Put, RevisionConflict, Store
 from stores.suite.check import Bench, Checks, fail, same
-from stores.suite.linearizability import Answer, Event, judge, overlapping
+from stores.suite.linearizability import Event, Ruling, judge, overlapping
 from stores.suite.samples import agent, ids_of, instance, put
 
 checks = Checks()
@@ -162,7 +162,7 @@ def race_linearizable(bench: Bench) -> None:
             _together(works)
         overlapped += overlapping(events)
         answer = judge(events)
-        if answer is not Answer.LINEARIZABLE:
+        if answer is not Ruling.LINEARIZABLE:
             fail(f"the history of {id_!r} is {answer.value}: {sorted(events, key=lambda event: event.called)}")
     if not overlapped:
         fail("no operations overlapped, so nothing was proven")

@@ -81,7 +81,7 @@ def write_until_killed(path: Path, mode: str, seed: int, seconds: float) -> int:
 
 
 def check(path: Path, acknowledged: int) -> int:
-    """Check every batch and return the number of the last one that is there."""
+    """StoreCheck every batch and return the number of the last one that is there."""
     engine = BadgerEngine(path, Settings(sync_writes=False, memtable_mb=8))
     try:
         last = int(engine.get(b"last") or b"0")

@@ -1,28 +1,28 @@
-"""The greatest record key of each kind: what sorts behind it isn't there, and needs no read to know that.
+"""Upper bounds of the existing record keys: what sorts behind them isn't there, and needs no read to know that.
 
 Ids that a server gives out grow, so nearly every record that it creates sorts behind all that are there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from stores.keyvalue import layout
-from stores.keyvalue.engine import Engine
+from stores.keyvalue.engine import Engine, FindsLastKey
 
 _BEHIND_ALL = b"\xff"
 """Behind every record: nothing is known of the kind."""
 
 
-class Tops(dict[str, bytes]):
-    """By kind, a key behind which there is no record of it. Found out on first use; where the engine can't say, no key.
+class UpperBounds(dict[str, bytes]):
+    """By kind, an upper bound of the existing record keys. Found on first use; where the engine can't say, none.
 
     A removal leaves it as it is: it may be too great, never too small.
     """
 
     def __init__(self, engine: Engine, layouts: Mapping[str, layout.KindLayout]) -> None:
         super().__init__()
-        self._last_key: Callable[[bytes, bytes], bytes | None] | None = getattr(engine, "last_key", None)
+        self._last_key = engine.last_key if isinstance(engine, FindsLastKey) else None
         self._layouts = layouts
 
     def __missing__(self, kind: str) -> bytes:

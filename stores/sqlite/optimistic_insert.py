@@ -1,7 +1,7 @@
-"""Creations in SQLite: nearly all collide with nothing, so they are written without reading first whether they do.
+"""Optimistic insert: creations are written without reading first whether they conflict; nearly none does.
 
-The tables' unique keys refuse an id or index key that is taken; then all is rolled back and planned again with what the
-store really holds, which says who is in the way of whom.
+The tables' unique keys refuse an id or index key that is taken. Then all is rolled back and planned again with what the
+store holds, which names the conflict.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from stores.planning import Holdings
 from stores.rules import Held
 
 
-class Taken(Exception):
-    """Something stands in the way of a creation; what, the general way finds out."""
+class Conflicts(Exception):
+    """A creation conflicts with what is stored; planning without optimism names the conflict."""
 
 
-class Untaken:
-    """What a store holds, but for what a new resource could collide with: SQLite itself refuses that when written."""
+class AssumedAbsent:
+    """Holdings in which whatever a new resource could conflict with is absent: SQLite refuses it when it is written."""
 
     def __init__(self, store: Holdings) -> None:
         self.entries = store.entries

@@ -43,7 +43,7 @@ def test_all_comes_to_what_it_comes_to_in_memory(name: str, tmp_path: Path) -> N
         assert found[0] == found[1]
 
 
-def test_creations_take_the_short_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_creations_are_inserted_optimistically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_store(f"sqlite:{tmp_path / 'db'}") as store:
         assert isinstance(store, SqliteStore)
         with monkeypatch.context() as patched:
