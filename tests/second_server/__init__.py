@@ -4,6 +4,7 @@ It shares no code with the reference server. Where both agree under the conforma
 description of one implementation. `DEFECTS` lists what can be planted in it.
 """
 
-from tests.second_server.server import DEFECTS, RunningServer, start
+from tests.second_server.defects import DEFECTS
+from tests.second_server.server import RunningServer, start
 
 __all__ = ["DEFECTS", "RunningServer", "start"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +20,7 @@ from stores.contract import (
 )
 from stores.engines.badger.engine import BadgerEngine, Settings
 from stores.engines.badger.library import load
+from stores.engines.badger.tests.looking import rows, run
 from stores.keyvalue.engine import EngineCorrupt
 from stores.registry import open_store
 
@@ -35,22 +34,6 @@ def engine(tmp_path: Path) -> Iterator[BadgerEngine]:
     opened = BadgerEngine(tmp_path / "db", RELAXED)
     yield opened
     opened.close()
-
-
-def rows(engine: BadgerEngine, start: bytes = b"", stop: bytes = b"") -> list[tuple[bytes, bytes]]:
-    snapshot = engine.snapshot()
-    try:
-        return list(snapshot.range(start, stop))
-    finally:
-        snapshot.close()
-
-
-def run(script: str, *arguments: str, exit_code: int = 0) -> str:
-    finished = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert finished.returncode == exit_code, finished.stderr
-    return finished.stdout
 
 
 class TestBytes:
@@ -344,101 +327,6 @@ except StoreError as error:
             engine.get(b"big")
         assert engine.get(b"small") == b"whole"
         engine.close()
-
-
-class TestProcesses:
-    def test_a_forked_child_is_refused_and_does_no_harm(self, tmp_path: Path) -> None:
-        script = """
-import os, sys, warnings
-from pathlib import Path
-from stores.contract import StoreUnavailable
-from stores.engines.badger.engine import BadgerEngine, Settings
-warnings.simplefilter("ignore")
-path = Path(sys.argv[1])
-engine = BadgerEngine(path, Settings(sync_writes=False))
-engine.write([(b"k", b"v")], sync=False)
-snapshot = engine.snapshot()
-child = os.fork()
-if child == 0:
-    refused = 0
-    for call in (lambda: engine.get(b"k"), lambda: engine.write([(b"k", b"w")], sync=False), engine.snapshot,
-                 lambda: next(snapshot.range(b"", b"")), engine.compact,
-                 lambda: BadgerEngine(path.with_name("other"), Settings(sync_writes=False))):
-        try:
-            call()
-        except StoreUnavailable as error:
-            refused += "forked" in str(error)
-    snapshot.close()
-    engine.close()
-    os._exit(refused)
-_, status = os.waitpid(child, 0)
-assert engine.get(b"k") == b"v"
-engine.close()
-print(os.waitstatus_to_exitcode(status))
-"""
-        assert run(script, str(tmp_path / "db")).strip() == "6"
-
-    def test_opening_after_a_fork_works(self, tmp_path: Path) -> None:
-        script = """
-import os, sys
-from pathlib import Path
-from stores.engines.badger.engine import BadgerEngine, Settings
-if child := os.fork():
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-engine = BadgerEngine(Path(sys.argv[1]), Settings(sync_writes=False))
-engine.write([(b"k", b"v")], sync=False)
-assert engine.get(b"k") == b"v"
-engine.close()
-"""
-        run(script, str(tmp_path / "db"))
-
-    def test_ctrl_c_and_signal_handlers_work_as_ever(self, tmp_path: Path) -> None:
-        script = """
-import os, signal, sys, threading, time
-from pathlib import Path
-from stores.engines.badger.engine import BadgerEngine, Settings
-seen = []
-signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
-engine = BadgerEngine(Path(sys.argv[1]), Settings(sync_writes=True))
-main = threading.main_thread().ident
-threading.Thread(target=lambda: (time.sleep(0.2), os.kill(os.getpid(), signal.SIGUSR1), time.sleep(0.2),
-                                 os.kill(os.getpid(), signal.SIGINT))).start()
-try:
-    for number in range(10_000_000):
-        engine.write([(b"%d" % number, b"v")], sync=True)
-except KeyboardInterrupt:
-    engine.close()
-    print("interrupted", len(seen))
-"""
-        assert run(script, str(tmp_path / "db")).strip() == "interrupted 1"
-
-    def test_a_smaller_memory_table_after_a_kill_still_replays_the_log(self, tmp_path: Path) -> None:
-        script = """
-import os, sys
-from pathlib import Path
-from stores.engines.badger.engine import BadgerEngine, Settings
-engine = BadgerEngine(Path(sys.argv[1]), Settings(sync_writes=False, memtable_mb=64))
-engine.write([(b"%05d" % number, bytes(1_000)) for number in range(3_000)], sync=False)
-for turn in range(1, 11):
-    engine.write([(b"%05d" % (turn * 3_000 + number), os.urandom(1_000)) for number in range(3_000)], sync=False)
-os.kill(os.getpid(), 9)
-"""
-        run(script, str(tmp_path / "db"), exit_code=-9)
-        engine = BadgerEngine(tmp_path / "db", replace(RELAXED, memtable_mb=8))
-        assert len(rows(engine)) == 33_000
-        engine.close()
-
-    def test_reading_only_changes_no_file(self, tmp_path: Path) -> None:
-        engine = BadgerEngine(tmp_path / "db", RELAXED)
-        engine.write([(b"k", b"v")], sync=False)
-        engine.close()
-        before = {file.name: file.read_bytes() for file in (tmp_path / "db").iterdir()}
-        reader = BadgerEngine(tmp_path / "db", replace(RELAXED, read_only=True))
-        assert reader.get(b"k") == b"v"
-        with pytest.raises(StoreUnavailable, match="reading only"):
-            reader.write([(b"k", b"w")], sync=False)
-        reader.close()
-        assert {file.name: file.read_bytes() for file in (tmp_path / "db").iterdir()} == before
 
 
 def test_a_batch_that_is_too_big_leaves_the_store_usable(tmp_path: Path) -> None:
