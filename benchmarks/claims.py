@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from benchmarks.results import (
     ClaimVerdict,
     Conclusion,
@@ -97,38 +99,64 @@ def _sides(table: dict[str, Any], row: dict[str, Any]) -> list[dict[str, Any]]:
     return [known[name] for name in row.get("pairs", ())] or [{}]
 
 
-def _made(row: dict[str, Any], name: str) -> Made | None:
-    if "made" not in row:
-        return None
-    try:
-        return Made(**row["made"])
-    except TypeError as error:
-        raise ClaimsError(f"claim {name!r}: made needs language, durability and payload, and no more") from error
+class _Side(BaseModel):
+    engine: str
+    codec: str
+
+    def pair(self) -> tuple[str, str]:
+        return self.engine, self.codec
+
+
+class _Made(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    language: str
+    durability: str
+    payload: str
+
+
+class _Row(BaseModel):
+    """A row of the ledger, with its defaults and one pair of stores."""
+
+    id: str
+    title: str
+    sentence: str
+    metric: str
+    form: str
+    at_least: float
+    at_most: float | None = None
+    baseline: _Side
+    candidate: _Side
+    language: str = ""
+    made: _Made | None = None
 
 
 def _claim(row: dict[str, Any]) -> Claim:
     name = row.get("id", "one without id")
     try:
-        form = row["form"]
-        bounds = (float(row["at_least"]), None if "at_most" not in row else float(row["at_most"]))
-        sides = [(row[side]["engine"], row[side]["codec"]) for side in ("baseline", "candidate")]
-        fields = {key: str(row[key]) for key in ("id", "title", "sentence", "metric")}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ClaimsError(f"claim {name!r}: {error!r} is missing or not a value of its kind") from error
-    if form not in FORMS:
-        raise ClaimsError(f"claim {name!r}: form {form!r}; one of: {', '.join(FORMS)}")
-    low, high = (None if bound is None else as_ratio(form, bound, name) for bound in bounds)
-    if low is None or (high is not None and high <= low):
+        read = _Row.model_validate(row)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise ClaimsError(f"claim {name!r}: {place}: {problem['msg']}") from error
+    if read.form not in FORMS:
+        raise ClaimsError(f"claim {name!r}: form {read.form!r}; one of: {', '.join(FORMS)}")
+    low = as_ratio(read.form, read.at_least, name)
+    high = None if read.at_most is None else as_ratio(read.form, read.at_most, name)
+    if high is not None and high <= low:
         raise ClaimsError(f"claim {name!r}: at_most must be above at_least")
     return Claim(
-        form=form,
+        id=read.id,
+        title=read.title,
+        sentence=read.sentence,
+        metric=read.metric,
+        form=read.form,
         at_least=low,
         at_most=high,
-        baseline=sides[0],
-        candidate=sides[1],
-        language=row.get("language", ""),
-        made=_made(row, name),
-        **fields,
+        baseline=read.baseline.pair(),
+        candidate=read.candidate.pair(),
+        language=read.language,
+        made=None if read.made is None else Made(**read.made.model_dump()),
     )
 
 

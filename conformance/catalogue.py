@@ -16,9 +16,11 @@ from importlib.resources import files
 from typing import Any
 
 import orjson
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from conformance.constraints import RULES, RuleCase, cases
 from conformance.run_context import PROFILES
+from conformance.toml_file import first_problem
 from conformance.verdict import Level
 
 CONTRACT_REVISION = "2026-01-26"
@@ -83,7 +85,7 @@ def _written() -> Iterable[Requirement]:
                 yield _requirement(file.name, document, row)
 
 
-_KEYS = frozenset({"id", "level", "profiles", "operation", "step", "sentence", "source", "since", "excluded"})
+_ROW = TypeAdapter(with_config(ConfigDict(extra="forbid"))(Requirement))
 
 
 def _requirement(file: str, document: dict[str, Any], row: dict[str, Any]) -> Requirement:
@@ -92,12 +94,10 @@ def _requirement(file: str, document: dict[str, Any], row: dict[str, Any]) -> Re
         name: document[name] for name in ("operation", "step", "source", "profiles", "level") if name in document
     }
     merged: dict[str, Any] = {"step": "", "profiles": list(PROFILES), "level": "MUST", **head, **row}
-    if unknown := set(merged) - _KEYS:
-        raise CatalogueInvalid(f"{file}: {row.get('id')}: unknown keys {sorted(unknown)}")
     try:
-        return Requirement(**{**merged, "level": Level(merged["level"]), "profiles": tuple(merged["profiles"])})
-    except (TypeError, ValueError) as error:
-        raise CatalogueInvalid(f"{file}: {row.get('id')}: {error}") from error
+        return _ROW.validate_python(merged)
+    except ValidationError as error:
+        raise CatalogueInvalid(f"{file}: {row.get('id')}: {first_problem(error)}") from error
 
 
 def _generated() -> Iterable[Requirement]:
