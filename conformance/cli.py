@@ -31,7 +31,7 @@ from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
 from conformance.run_context import profile_named
 from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
-from conformance.target import TargetInvalid
+from conformance.target import START_SECONDS, TargetInvalid
 from conformance.traces import ReceiverUnavailable
 from conformance.transcript import failure_cards
 from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report, Verdict, write_verdicts
@@ -82,6 +82,9 @@ def conform(
     deadline: Annotated[
         float, typer.Option(min=0.1, help="seconds for one call; long for a debugger")
     ] = DEADLINE_SECONDS,
+    start_timeout: Annotated[
+        float, typer.Option(min=0.1, help="seconds that a `cmd:` target may take until it listens")
+    ] = START_SECONDS,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="print a card for every failure")] = False,
 ) -> None:
     """Judge a server against the behaviour contract; the exit code says what came out."""
@@ -89,7 +92,8 @@ def conform(
     try:
         options = _options(profile, only or [], seed, credentials, declare, jobs, quick=quick, deadline=deadline)
         known = _known(known_failing, update=update_known_failing)
-        report = _with_progress(target, replace(options, otlp_listen=otlp_listen, name=name, known_failing=known), out)
+        options = replace(options, otlp_listen=otlp_listen, name=name, known_failing=known, start_seconds=start_timeout)
+        report = _with_progress(target, options, out)
         if known_failing is not None and update_known_failing:
             report = _updated(report, known_failing, out)
     except _USAGE_ERRORS as error:

@@ -27,7 +27,7 @@ from conformance.known_failing import Known, as_rows
 from conformance.rejudge import judge_run
 from conformance.run_context import Profile, RunContext
 from conformance.session import HarnessFault, NotAsked, Session, SetupRefused
-from conformance.target import Running, TargetUnreachable, open_target
+from conformance.target import START_SECONDS, Running, TargetUnreachable, open_target
 from conformance.target_client import TargetClient, TargetLost
 from conformance.traces import SpanLog, receiving
 from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo, write_verdicts
@@ -60,6 +60,8 @@ class Options:
     quick: bool = False
     deadline_seconds: float = DEADLINE_SECONDS
     event_seconds: float = 5.0
+    start_seconds: float = START_SECONDS
+    """How long a `cmd:` target may take until it listens."""
     progress: Progress | None = None
 
     def with_progress(self, progress: Progress) -> Options:
@@ -148,7 +150,7 @@ def _exercise_all(target: str, options: Options, info: RunInfo, writer: Evidence
     with ExitStack() as stack:
         spans = stack.enter_context(receiving(options.otlp_listen)) if options.otlp_listen else None
         try:
-            running = open_target(target)
+            running = open_target(target, start_seconds=options.start_seconds)
         except TargetUnreachable as error:
             writer.finish(replace(info, complete=False, reason=str(error), finished_at=_now()), (), *_held(options))
             return

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import shlex
 import signal
 import socket
@@ -48,6 +49,10 @@ class TargetInvalid(Exception):
     """The target's text can't be understood, or names a file that isn't there."""
 
 
+class StillAlive(Exception):
+    """What the suite killed goes on answering, so nothing can be said about its restart."""
+
+
 class TargetUnreachable(Exception):
     """Nothing answers at the target, or it stopped answering."""
 
@@ -82,6 +87,8 @@ class Running:
     stderr: IO[bytes] | None = None
     stop: Callable[[], None] | None = None
     port: int = 0
+    start_seconds: float = START_SECONDS
+    """How long a command may take until it listens."""
     _channels: list[grpc.Channel] = field(default_factory=list)
 
     @property
@@ -96,13 +103,41 @@ class Running:
         return channel
 
     def restart(self) -> None:
-        """Kill the server without warning and start it again on the same port. Raises TargetUnreachable."""
+        """Kill the server without warning and start it again on the same port. Raises TargetUnreachable, StillAlive."""
         if self.process is None:
             raise TargetUnreachable("only a `cmd:` target can be restarted")
-        self.process.kill()
-        self.process.wait(CONNECT_SECONDS)
+        self.kill()
         self.process = _spawn(self.command, self.port, self.stderr)
         _wait_until_ready(self)
+
+    def kill(self) -> None:
+        """SIGKILL the command and all that it started. Raises StillAlive unless nothing answers there any more.
+
+        The port must be closed before anything is started again: so what answers later is another process.
+        """
+        self._signal(signal.SIGKILL)
+        if not self._is_closed_within(CONNECT_SECONDS):
+            raise StillAlive(
+                f"SIGKILL of the command's process group left something that listens on {self.address.name}; "
+                "a start script must not put its server into a session of its own"
+            )
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to the command's process group, in which all that it started is too; wait for the command."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(CONNECT_SECONDS)
+
+    def _is_closed_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while _accepts(self.address):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
 
     def stderr_tail(self) -> str:
         """Return the end of what a `cmd:` target wrote to stderr."""
@@ -119,31 +154,30 @@ class Running:
         return _accepts(self.address)
 
     def close(self) -> None:
-        """Close all channels and end what was started; a command gets SIGTERM, then SIGKILL."""
+        """Close all channels and end what was started; a command and all that it started get SIGTERM, then SIGKILL."""
         for channel in self._channels:
             channel.close()
         if self.stop is not None:
             self.stop()
         if self.process is not None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(CONNECT_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(CONNECT_SECONDS)
+            self._signal(signal.SIGTERM)
+            self._is_closed_within(CONNECT_SECONDS)
+            self._signal(signal.SIGKILL)
         if self.stderr is not None:
             self.stderr.close()
 
 
-def open_target(text: str, *, port: int = 0) -> Running:
+def open_target(text: str, *, port: int = 0, start_seconds: float = START_SECONDS) -> Running:
     """Understand a target and make sure that something accepts connections there.
+
+    `start_seconds` is how long a command may take until it does.
 
     Raises:
         TargetInvalid: the text makes no sense.
         TargetUnreachable: nothing is there, or a command didn't come up.
     """
     if text.startswith("cmd:"):
-        return _start_command(text.removeprefix("cmd:"), port or _free_port())
+        return _start_command(text.removeprefix("cmd:"), port or _free_port(), start_seconds)
     running = _start_in_process(text) if text.startswith("inproc:") else Running(parse_address(text))
     try:
         _wait_until_ready(running)
@@ -193,7 +227,7 @@ def open_channel(address: Address) -> grpc.Channel:
 
 
 def _wait_until_ready(running: Running) -> None:
-    seconds = START_SECONDS if running.process is not None else CONNECT_SECONDS
+    seconds = running.start_seconds if running.process is not None else CONNECT_SECONDS
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if running.process is not None and running.process.poll() is not None:
@@ -238,12 +272,15 @@ def _free_port() -> int:
 def _spawn(command: str, port: int, stderr: IO[bytes] | None) -> subprocess.Popen[bytes]:
     words = [word.replace("{port}", str(port)) for word in shlex.split(command)]
     try:
-        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
+        # A session of its own is a process group of its own: what a start script starts is ended with it.
+        return subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+        )
     except OSError as error:
         raise TargetUnreachable(f"the command {words[0]!r} can't be started: {error.strerror}") from error
 
 
-def _start_command(command: str, port: int) -> Running:
+def _start_command(command: str, port: int, start_seconds: float) -> Running:
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -253,7 +290,9 @@ def _start_command(command: str, port: int) -> Running:
     if "{port}" not in command:
         raise TargetInvalid(f"cmd:{command}: the command needs {{port}} where the port to listen on goes")
     stderr = tempfile.NamedTemporaryFile(prefix="conform-stderr-")  # noqa: SIM115 - lives as long as the target
-    running = Running(Address(f"127.0.0.1:{port}"), command=command, stderr=stderr, port=port)
+    running = Running(
+        Address(f"127.0.0.1:{port}"), command=command, stderr=stderr, port=port, start_seconds=start_seconds
+    )
     try:
         running.process = _spawn(command, port, stderr)
         _wait_until_ready(running)

@@ -7,8 +7,8 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence, value_at
 from conformance.judging import answered, equal, not_found, problem
 from conformance.methods import METHODS
-from conformance.session import Session
-from conformance.target import TargetUnreachable
+from conformance.session import Session, SetupRefused
+from conformance.target import StillAlive, TargetUnreachable
 from conformance.target_client import TargetLost
 from conformance.verdict import Problem
 
@@ -33,6 +33,8 @@ def _killed(session: Session) -> None:
     session.finish(calls[0], METHODS["agent.create"])
     try:
         session.running.restart()
+    except StillAlive as error:
+        raise SetupRefused(str(error)) from error
     except TargetUnreachable as error:
         raise TargetLost(f"after SIGKILL: {error}") from error
     for call in calls[1:]:
