@@ -9,6 +9,9 @@ Everything that a judge reads is in this file, so an old run can be judged again
 - `footer`: counts of the lines above, whether the run came to its end, and what was known to fail; a file without it
   is refused.
 
+Messages of more than 64 KiB stand, compressed, in `evidence.large.zip` beside the file; in their place is the name that
+they have there, and their size. Judges see them whole.
+
 What a run does before its first check and after its last (memberships of its roles) stands under the names `SETUP` and
 `LEAVING` like the exchanges of a check; nothing is judged by it.
 """
@@ -23,6 +26,7 @@ from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import IO, Any, Self, TypeAlias
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import orjson
 from pydantic import TypeAdapter
@@ -33,6 +37,9 @@ Json: TypeAlias = Any
 """Any JSON value."""
 
 FORMAT = 1
+LARGE_ABOVE_BYTES = 64 * 1024
+LARGE = "$large"
+"""The key under which a message's place says where the message is; no field of a message begins so."""
 SETUP, LEAVING = "setup", "leaving"
 
 
@@ -171,6 +178,8 @@ class EvidenceWriter:
         self._lock = Lock()
         self._counts = {"exchanges": 0, "facts": 0, "outcomes": 0}
         self._file: IO[bytes] = path.open("wb")
+        self._large_path = large_path(path)
+        self._large_path.unlink(missing_ok=True)
         self._line({"type": "header", "format": FORMAT, **asdict(run)})
 
     def add(self, evidence: Evidence, outcome: Outcome) -> None:
@@ -178,7 +187,7 @@ class EvidenceWriter:
         with self._lock:
             for exchange in evidence.exchanges:
                 # An exchange holds plain values only; `asdict` would copy every answer to its last leaf.
-                self._line({"type": "exchange", **vars(exchange)})
+                self._line({"type": "exchange", **self._slimmed(exchange)})
             for name, value in evidence.facts.items():
                 self._line({"type": "fact", "check": evidence.check, "name": name, "value": value})
             self._line({"type": "outcome", **asdict(outcome)})
@@ -226,6 +235,26 @@ class EvidenceWriter:
     def _line(self, document: dict[str, Any]) -> None:
         self._file.write(orjson.dumps(document) + b"\n")
 
+    def _slimmed(self, exchange: Exchange) -> dict[str, Any]:
+        """Return an exchange's fields with large messages put aside."""
+        fields = vars(exchange)
+        request = self._aside(exchange.request, f"{exchange.seq}-request.json")
+        responses = [self._aside(one, f"{exchange.seq}-response-{n}.json") for n, one in enumerate(exchange.responses)]
+        return {**fields, "request": request, "responses": responses}
+
+    def _aside(self, message: Json, name: str) -> Json:
+        data = orjson.dumps(message)
+        if len(data) <= LARGE_ABOVE_BYTES:
+            return message
+        with ZipFile(self._large_path, "a", ZIP_DEFLATED) as large:
+            large.writestr(name, data)
+        return {LARGE: name, "bytes": len(data)}
+
+
+def large_path(path: Path) -> Path:
+    """Return where the large messages of an evidence file are."""
+    return path.with_suffix(".large.zip")
+
 
 def hold_against(path: Path, known_failing: tuple[Mapping[str, Any], ...], judged_on: str) -> None:
     """Put other known failures into the footer of a whole file. Raises EvidenceUnreadable."""
@@ -237,17 +266,46 @@ def hold_against(path: Path, known_failing: tuple[Mapping[str, Any], ...], judge
     partial.replace(path)
 
 
-def read_evidence(path: Path) -> StoredRun:
-    """Read an evidence file. Raises EvidenceUnreadable for anything but a whole, well-formed file."""
+def read_evidence(path: Path, *, whole: bool = True) -> StoredRun:
+    """Read an evidence file. Raises EvidenceUnreadable for anything but a whole, well-formed file.
+
+    Without `whole`, large messages stay where they are: for those who show an exchange and don't judge it.
+    """
     lines = list(_lines(path))
     if not lines or lines[0].get("type") != "header" or lines[0].get("format") != FORMAT:
         raise EvidenceUnreadable(f"{path}: line 1 is no header of format {FORMAT}")
     if len(lines) == 1 or lines[-1].get("type") != "footer":
         raise EvidenceUnreadable(f"{path}: no footer: the file is truncated or the run was killed; run again")
     try:
+        if whole:
+            _fetch_large(path, lines)
         return _stored_run(path, lines)
     except (KeyError, TypeError, ValueError) as error:
         raise EvidenceUnreadable(f"{path}: damaged ({type(error).__name__}: {error})") from error
+
+
+def _fetch_large(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Put large messages in their places."""
+    exchanges = [line for line in lines if line["type"] == "exchange"]
+    if not any(_is_aside(message) for line in exchanges for message in (line["request"], *line["responses"])):
+        return
+    try:
+        with ZipFile(large_path(path)) as large:
+            for line in exchanges:
+                line["request"] = _fetched(line["request"], large)
+                line["responses"] = [_fetched(one, large) for one in line["responses"]]
+    except (OSError, BadZipFile, KeyError, orjson.JSONDecodeError) as error:
+        raise EvidenceUnreadable(
+            f"{path}: its large messages can't be read from {large_path(path)}: {error}; keep the two files together"
+        ) from error
+
+
+def _is_aside(message: Json) -> bool:
+    return isinstance(message, dict) and LARGE in message
+
+
+def _fetched(message: Json, large: ZipFile) -> Json:
+    return orjson.loads(large.read(message[LARGE])) if _is_aside(message) else message
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -22,8 +22,6 @@ from conformance.methods import Method, Proto
 from conformance.target import Running
 from conformance.traces import SpanLog
 
-OMIT_ABOVE_BYTES = 64 * 1024
-"""Larger messages are named in the evidence by their size: a 10 MiB request proves nothing by its text."""
 TIMEOUTS_IN_A_ROW_MAX = 3
 GONE_AFTER_SECONDS = 2.0
 
@@ -189,10 +187,7 @@ def _result(future: Any) -> tuple[bytes | None, Any]:  # noqa: ANN401 - untyped 
 
 
 def as_json(message: Message) -> Json:
-    """Return a message as plain JSON values, or its size where it is too large to keep."""
-    size = message.ByteSize()
-    if size > OMIT_ABOVE_BYTES:
-        return {"omitted_bytes": size}
+    """Return a message as plain JSON values."""
     return MessageToDict(message, preserving_proto_field_name=True)
 
 

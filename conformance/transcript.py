@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from conformance.evidence import Exchange, Json, read_evidence
+from conformance.evidence import LARGE, Exchange, Json, large_path, read_evidence
 from conformance.target import TargetInvalid, parse_address
 from conformance.verdict import EVIDENCE_FILE, Problem, Report, Result, Verdict
 
@@ -30,7 +30,7 @@ def failure_cards(report: Report, out: Path | None) -> Iterator[str]:
     """Yield a card for each FAIL; without stored evidence there is no transcript in it."""
     exchanges: dict[int, Exchange] = {}
     if out is not None:
-        stored = read_evidence(out / EVIDENCE_FILE)
+        stored = read_evidence(out / EVIDENCE_FILE, whole=False)
         exchanges = {row.seq: row for evidence in stored.evidence.values() for row in evidence.exchanges}
     for result in report.results:
         if result.verdict is Verdict.FAIL:
@@ -91,8 +91,11 @@ def grpcurl(exchange: Exchange, target: str) -> str:
     words = ["grpcurl"]
     if exchange.role not in {"", "anonymous"}:
         words.append(f'-H "authorization: Bearer {TOKEN}"')
-    words.append(f"-d {shlex.quote(_text(exchange.request))}")
-    return " ".join([*words, where, exchange.method.removeprefix("/")])
+    is_large = isinstance(exchange.request, dict) and LARGE in exchange.request
+    words.append("-d @" if is_large else f"-d {shlex.quote(_text(exchange.request))}")
+    line = " ".join([*words, where, exchange.method.removeprefix("/")])
+    # Too long for a command line: grpcurl reads it from its input.
+    return f"unzip -p {large_path(Path(EVIDENCE_FILE))} {exchange.request[LARGE]} | {line}" if is_large else line
 
 
 def _text(value: Json) -> str:

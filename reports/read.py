@@ -140,7 +140,7 @@ def _exchanges(path: Path, report: Report) -> Mapping[int, Exchange] | None:
     if not path.exists():
         return None
     try:
-        stored = read_evidence(path)
+        stored = read_evidence(path, whole=False)
     except EvidenceUnreadable as error:
         raise RunUnreadable(str(error)) from error
     if stored.run.id != report.run.id:

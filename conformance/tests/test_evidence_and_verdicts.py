@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from conformance.evidence import (
+    LARGE,
     Ending,
     Evidence,
     EvidenceUnreadable,
@@ -16,6 +18,7 @@ from conformance.evidence import (
     MissingEvidence,
     Outcome,
     hold_against,
+    large_path,
     read_evidence,
 )
 from conformance.verdict import (
@@ -73,6 +76,33 @@ def test_evidence_is_read_again_as_it_was_written(tmp_path: Path) -> None:
     assert stored.evidence["a"].fact("id") == "z"
     assert stored.outcomes["a"].ending is Ending.EXERCISED
     assert stored.leaks == ("agent z",)
+
+
+def write_large(path: Path) -> Exchange:
+    large = replace(EXCHANGE, request={"text": "x" * 100_000}, responses=({"items": ["y" * 70_000]}, {"small": 1}))
+    with EvidenceWriter(path, RUN) as writer:
+        writer.add(Evidence("a", (large,)), Outcome("a", Ending.EXERCISED))
+        writer.finish(RUN, leaks=())
+    return large
+
+
+def test_large_messages_are_kept_aside_and_judged_whole(tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    large = write_large(path)
+    assert path.stat().st_size < 2_000
+    assert read_evidence(path).evidence["a"].exchanges == (large,)
+    shown = read_evidence(path, whole=False).evidence["a"].exchanges[0]
+    assert shown.request == {LARGE: f"{large.seq}-request.json", "bytes": 100_011}
+    assert shown.responses[1] == {"small": 1}
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"no zip")])
+def test_evidence_without_its_large_messages_is_refused(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    path = tmp_path / "e.jsonl"
+    write_large(path)
+    damage(large_path(path))
+    with pytest.raises(EvidenceUnreadable, match="keep the two files together"):
+        read_evidence(path)
 
 
 def test_known_failures_can_be_put_into_a_whole_file_only(tmp_path: Path) -> None:
