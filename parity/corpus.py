@@ -14,7 +14,12 @@ from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 
 CALLS_AT_ONCE = 8
 DEADLINE_S = 30.0
-_OPTIONS = (("grpc.enable_http_proxy", 0),)
+_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    # A request may hold 10 MiB, and so may an answer; gRPC's own limit is 4.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+)
 _CREATE = f"/{command_pb2.DESCRIPTOR.services_by_name['AgentCommandController'].full_name}/create"
 _GET = f"/{query_pb2.DESCRIPTOR.services_by_name['AgentQueryController'].full_name}/get"
 

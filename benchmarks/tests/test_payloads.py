@@ -128,12 +128,28 @@ def test_a_taken_slug_becomes_a_distinct_explicit_one(tmp_path: Path) -> None:
         ('{"name": 7, "source": "y", "instructions": "long enough"}', "line 2: name: Input should be a valid string"),
         ("[]", "line 2: the line: Input should be an object"),
         ('{"name": "x", "source": "", "instructions": "long enough"}', "line 2: source"),
+        ('{"name": "x", "source": "y", "instructions": "long enough", "description": null}', "line 2: description: "),
+        ('{"name": "x", "source": "y", "instructions": "long enough", "tools": "read"}', "line 2: tools: "),
+        ('{"name": "\\ud83d", "source": "y", "instructions": "long enough"}', "line 2: "),
     ],
 )
-def test_a_malformed_line_is_an_error_that_names_it(tmp_path: Path, line: str, says: str) -> None:
-    with pytest.raises(PayloadError) as caught:
-        load_corpus(corpus(tmp_path, RECORD, line))
-    assert says in str(caught.value)
+def test_a_malformed_line_is_left_out_and_named(tmp_path: Path, line: str, says: str) -> None:
+    payloads = load_corpus(corpus(tmp_path, RECORD, line, RECORD))
+    assert (payloads.records, len(payloads.agents)) == (3, 2)
+    assert says in payloads.skipped[0]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_record(tmp_path: Path) -> None:
+    path = corpus(tmp_path, RECORD)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_corpus(path).skipped == ()
+
+
+def test_an_agent_that_no_request_may_hold_is_left_out(tmp_path: Path) -> None:
+    large = {**RECORD, "instructions": "x" * (10 * 1024 * 1024)}
+    payloads = load_corpus(corpus(tmp_path, {**RECORD, "instructions": "x" * (5 * 1024 * 1024)}, large))
+    assert len(payloads.agents) == 1
+    assert "over 10 MiB" in payloads.skipped[0]
 
 
 def test_no_agents_or_no_file_is_an_error(tmp_path: Path) -> None:
