@@ -15,6 +15,19 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 DOMAIN = "parity.v1"
+MESSAGE_BYTES_MAX = 768
+TEXT_BYTES_MAX = 128
+"""Of a field path, a name, a description within the details."""
+VIOLATIONS_MAX = 5
+
+
+def bounded(text: str, bytes_max: int = TEXT_BYTES_MAX) -> str:
+    """Return a text of at most so many bytes in UTF-8, and how many bytes were left out."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= bytes_max:
+        return text
+    left_out = len(raw) - bytes_max
+    return raw[:bytes_max].decode("utf-8", "ignore") + f"… ({left_out} bytes more)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +58,13 @@ class ApiError(Exception):
         return {}
 
     def to_status(self) -> status_pb2.Status:
-        """Return the whole answer: code, message, ErrorInfo, and the details of this class."""
-        status = status_pb2.Status(code=self.code, message=self.message)
-        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.info())
+        """Return the whole answer: code, message, ErrorInfo, and the details of this class.
+
+        It fits into the 8 KiB of metadata that gRPC clients take, however long the texts are that it speaks of.
+        """
+        status = status_pb2.Status(code=self.code, message=bounded(self.message, MESSAGE_BYTES_MAX))
+        metadata = {key: bounded(value) for key, value in self.info().items()}
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=metadata)
         for detail in (info, *self.details()):
             packed = any_pb2.Any()
             packed.Pack(detail)
@@ -63,15 +80,22 @@ class InvalidArgument(ApiError):
 
     def __init__(self, violations: Iterable[FieldViolation]) -> None:
         self.violations = tuple(violations)
-        super().__init__(
-            "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in self.violations)
-        )
+        told = [f"{v.field}: {v.description}" if v.field else v.description for v in self.violations[:VIOLATIONS_MAX]]
+        more = len(self.violations) - VIOLATIONS_MAX
+        super().__init__("; ".join([*told, f"and {more} more"] if more > 0 else told))
 
     def details(self) -> Iterable[Message]:
         """Yield a BadRequest with a violation per broken rule."""
         bad = error_details_pb2.BadRequest()
-        for violation in self.violations:
-            bad.field_violations.add(field=violation.field, description=violation.description, reason=violation.rule_id)
+        for violation in self.violations[:VIOLATIONS_MAX]:
+            bad.field_violations.add(
+                field=bounded(violation.field),
+                description=bounded(violation.description),
+                reason=bounded(violation.rule_id),
+            )
+        more = len(self.violations) - VIOLATIONS_MAX
+        if more > 0:
+            bad.field_violations.add(description=f"and {more} more")
         yield bad
 
 
@@ -105,7 +129,9 @@ class _AboutResource(ApiError):
         self.name = name
 
     def details(self) -> Iterable[Message]:
-        yield error_details_pb2.ResourceInfo(resource_type=self.kind, resource_name=self.name, description=self.message)
+        yield error_details_pb2.ResourceInfo(
+            resource_type=self.kind, resource_name=bounded(self.name), description=bounded(self.message)
+        )
 
 
 class NotFound(_AboutResource):

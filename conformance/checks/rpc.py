@@ -19,6 +19,8 @@ from conformance.target_client import as_json
 from conformance.verdict import Problem
 
 MEBIBYTE = 1024 * 1024
+MANY, LONG = 100, 20_000
+"""Broken rules in one request, and characters in one text: many times what a status may be long."""
 LIMIT_BYTES = 10 * MEBIBYTE
 JUNK: tuple[bytes, ...] = (b"\xff" * 64, b"\x0a\xff\xff\xff\xff\x7f", b"\x00", b'{"kind":"Agent"}', b"\x0a\x02\xff\xfe")
 """Bytes that are no message: bad tags, a length beyond the end, tag zero, JSON, text that isn't UTF-8."""
@@ -211,6 +213,31 @@ def _services_named(evidence: Evidence) -> list[Problem]:
     return answered(exchange, "OK") + equal("services that reflection doesn't name", exchange, [], missing)
 
 
+def _long_refusals(session: Session) -> None:
+    """Have something long refused with each code that a server has for it; what isn't refused is its near-miss twin."""
+    broken = session.agent(resource_id=session.new_id())
+    for number in range(MANY):
+        broken.spec.sub_agents.add(name=f"sub-{number}", instructions="short")
+    session.call("many", "agent.create", broken, valid=False)
+    for each in broken.spec.sub_agents:
+        each.instructions = "Answer as briefly as you can."
+    session.call("many.twin", "agent.create", broken)
+    long = session.agent(resource_id=session.new_id())
+    long.metadata.slug = f"{session.name()}-{'x' * LONG}"
+    session.call("taken.twin", "agent.create", long)
+    long.metadata.id = session.new_id()
+    session.call("taken", "agent.create", long)
+    session.call("missing", "agent.get", METHODS["agent.get"].request(value=f"agt-{'é' * LONG}"))
+    session.find("unknown", "agent", f"{session.name()}-{'x' * LONG}", session.org)
+
+
+def _own_codes(evidence: Evidence) -> list[Problem]:
+    nowhere = {"NOT_FOUND", "PERMISSION_DENIED"}
+    wanted = {"many": {"INVALID_ARGUMENT"}, "taken": {"ALREADY_EXISTS"}, "missing": nowhere, "unknown": nowhere}
+    found = [row for label in ("many.twin", "taken.twin") for row in answered(evidence[label], "OK")]
+    return found + [row for label, codes in wanted.items() for row in answered(evidence[label], *sorted(codes))]
+
+
 CHECKS: tuple[Check, ...] = (
     check(
         "RPC-SIZE",
@@ -219,6 +246,7 @@ CHECKS: tuple[Check, ...] = (
         also={"RPC-SIZE-WITHIN": accepted("within"), "ATOM-RPC-SIZE": absent("get")},
     ),
     check("RPC-JUNK", _junk, _all_refused),
+    check("RPC-STATUS-SIZE", _long_refusals, _own_codes),
     check(
         "RPC-UNIMPL",
         _unknown,

@@ -153,8 +153,9 @@ def _measured(handle: Handler, metrics: Metrics, operation: str) -> Handler:
 async def _abort(context: Context, error: ApiError, operation: str) -> NoReturn:
     if error.code in {code_pb2.INTERNAL, code_pb2.UNAVAILABLE, code_pb2.DATA_LOSS}:
         log().error("answered with an error", operation=operation, reason=error.reason, cause=repr(error.__cause__))
-    details = ("grpc-status-details-bin", error.to_status().SerializeToString())
-    await context.abort(_CODES[error.code], error.message, (details,))
+    status = error.to_status()
+    details = ("grpc-status-details-bin", status.SerializeToString())
+    await context.abort(_CODES[error.code], status.message, (details,))
     raise AssertionError("abort always raises")
 
 

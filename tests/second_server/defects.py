@@ -32,6 +32,7 @@ DEFECTS: dict[str, str] = {
     "total_is_page": "total_count counts the page only",
     "junk_accepted": "bytes that don't parse are taken for an empty answer's worth",
     "unknown_method_ok": "unknown methods are answered with nothing, OK",
+    "long_status": "a refusal holds all that is wrong, however long",
     "not_serving": "the health service says NOT_SERVING",
     "reflection_silent": "reflection names no service",
     "late_half": "a create whose deadline has passed keeps the agent and drops its default instance",

@@ -40,6 +40,7 @@ from tests.second_server.state import Refused, State, validate
 MESSAGE_BYTES_MAX = 10 * 1024 * 1024
 PAGE_DEFAULT, PAGE_MAX = 20, 100
 LIST_DEFAULT = 100
+STATUS_CHARACTERS_MAX = 1000
 LATE_SECONDS = 5.0
 """The suite's short deadlines are all under this; its ordinary ones are far over."""
 Handler = Callable[[Any, str], Any]
@@ -228,7 +229,7 @@ def _handler(service: Service, path: str, handler: Handler) -> grpc.RpcMethodHan
             with service.state.transaction():
                 answer = handler(request, caller)
         except Refused as refused:
-            _refuse(context, refused)
+            _refuse(context, refused, whole=service.state.has("long_status"))
             raise
         if service.state.has("late_half") and context.time_remaining() < LATE_SECONDS:
             service.state.drop_instances_of(answer)
@@ -279,13 +280,15 @@ def _invalid_first(service: Service, request: Any) -> bool:
     return False
 
 
-def _refuse(context: grpc.ServicerContext, refused: Refused) -> None:
-    if refused.bad_request is not None:
+def _refuse(context: grpc.ServicerContext, refused: Refused, *, whole: bool) -> None:
+    """End a call. A client takes 8 KiB of status, so a long refusal is cut, but for the defect that doesn't."""
+    message = refused.message if whole else refused.message[:STATUS_CHARACTERS_MAX]
+    if refused.bad_request is not None and (whole or refused.bad_request.ByteSize() < STATUS_CHARACTERS_MAX):
         detail = AnyMessage()
         detail.Pack(refused.bad_request)
-        status = Status(code=refused.code.value[0], message=refused.message, details=[detail])
+        status = Status(code=refused.code.value[0], message=message, details=[detail])
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(refused.code, refused.message)
+    context.abort(refused.code, message)
 
 
 @dataclass(frozen=True)
