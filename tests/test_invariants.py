@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def test_damage_is_seen(tmp_path: Path, damage: Callable[[Store, Agent], None]) 
     tokens.write_text(TOKENS, encoding="utf-8")
     with open_store("memory:") as store:
         bench = Bench(build(ServerConfig(profile="cloud", tokens=str(tokens)), store))
+        asyncio.run(bench.application.refresh_callers())
         made = bench.call("agent-create", agent("Whole"), "max")
         assert violations(store, cloud=True) == []
         damage(store, made)

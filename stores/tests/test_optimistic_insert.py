@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from stores.contract import Batch, Conflict, Present, Put, Store, Vacant
+from stores.contract import Batch, Conflict, InvalidOperation, Present, Put, Store, Vacant
 from stores.registry import open_store
 from stores.sqlite.store import SqliteStore
 from stores.suite.samples import put
 
 
 def outcomes(store: Store, *batches: Batch) -> list[str]:
-    return [repr(outcome) for outcome in store.commit_many(list(batches))]
+    """What became of each batch; how a wrong operation is worded is each store's own."""
+    return [
+        type(outcome).__name__ if isinstance(outcome, InvalidOperation) else repr(outcome)
+        for outcome in store.commit_many(list(batches))
+    ]
 
 
 GROUPS: dict[str, list[Batch]] = {
