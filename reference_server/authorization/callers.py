@@ -140,7 +140,7 @@ class TokenFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, ...] | None = None
         self.table = CallerTable({}, ())
         self._secret = token_bytes(_SECRET_BYTES)
         self._met: dict[bytes, Caller] = {}
@@ -154,7 +154,7 @@ class TokenFile:
         """
         try:
             stat = self._path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size)
+            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_dev, stat.st_ino, stat.st_ctime_ns)
             if stamp == self._stamp:
                 return False
             self._stamp = stamp

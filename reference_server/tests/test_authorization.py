@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,18 @@ def test_a_broken_file_keeps_the_callers_read_before(tmp_path: Path) -> None:
     with pytest.raises(TokenFileError):
         tokens.refresh()
     assert tokens.caller_of("t") == Caller("a")
+
+
+def test_a_file_of_the_same_size_and_time_in_its_place_is_noticed(tmp_path: Path) -> None:
+    path, other = tmp_path / "tokens.toml", tmp_path / "other.toml"
+    path.write_text("[[callers]]\nid='a'\ntoken='t'", encoding="utf-8")
+    tokens = TokenFile(path)
+    tokens.refresh()
+    other.write_text("[[callers]]\nid='a'\ntoken='u'", encoding="utf-8")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+    assert tokens.refresh()
+    assert tokens.caller_of("t") is None
 
 
 def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_remembered(tmp_path: Path) -> None:
