@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.server.http2 import Connection, HttpResponse, ProtocolError, header_block
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.commons.apiresource.metadata_pb2 import ApiResourceMetadata
 
 OPEN_LOOP_TICK_S = 0.001
 IN_FLIGHT_MAX = 2_000
@@ -26,9 +28,6 @@ IN_FLIGHT_MAX = 2_000
 LATE_US = 5_000
 DRAIN_S = 10.0
 SAMPLES_KEPT = 64
-_METADATA_FIELD = 3 << 3 | 2
-_NAME_FIELD = 1 << 3 | 2
-_VARINT_ONE_BYTE = 128
 
 
 class LoadFailed(Exception):
@@ -88,11 +87,8 @@ class LoadReport:
 
 
 def renamed(message: bytes, name: str) -> bytes:
-    """Return an Agent's bytes with another name: fields that come again in wire bytes replace the earlier ones."""
-    encoded = name.encode()
-    if len(encoded) + 2 >= _VARINT_ONE_BYTE:
-        raise ValueError(f"name {name!r} is too long for a length of one byte")
-    return message + bytes((_METADATA_FIELD, len(encoded) + 2, _NAME_FIELD, len(encoded))) + encoded
+    """Return an Agent's bytes with another name: in wire bytes, what comes again is merged into the earlier."""
+    return message + Agent(metadata=ApiResourceMetadata(name=name)).SerializeToString()
 
 
 def _busy_seconds() -> float:

@@ -93,10 +93,9 @@ def test_unique_agents_have_names_of_their_own_and_keep_the_rest() -> None:
     agent.metadata.name = "before"
     agent.metadata.org = "kept"
     agent.spec.instructions = "kept too"
-    read = Agent.FromString(renamed(agent.SerializeToString(), "load-7"))
-    assert (read.metadata.name, read.metadata.org, read.spec.instructions) == ("load-7", "kept", "kept too")
-    with pytest.raises(ValueError, match="too long"):
-        renamed(b"", "x" * 126)
+    for name in ("load-7", "x" * 200):
+        read = Agent.FromString(renamed(agent.SerializeToString(), name))
+        assert (read.metadata.name, read.metadata.org, read.spec.instructions) == (name, "kept", "kept too")
 
 
 def test_an_open_loop_keeps_its_rate_whatever_the_server_does(bare: str) -> None:

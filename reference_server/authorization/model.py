@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import TypeAdapter, ValidationError
+
 
 class Ref(NamedTuple):
     """A principal or a resource of a policy. A relation makes a principal a set: everybody who holds it."""
@@ -60,14 +62,21 @@ class Term:
 
 
 Model = Mapping[str, Mapping[str, tuple[Term, ...]]]
+"""By kind, by permission: all the ways to hold it."""
+_TABLES = TypeAdapter(dict[str, dict[str, list[str]]])
 
 
 def parse_model(text: str) -> Model:
     """Read a model from TOML. Raises ValueError that names the kind and permission of a wrong term."""
-    parsed: dict[str, dict[str, tuple[Term, ...]]] = {}
-    for kind, permissions in tomllib.loads(text).items():
-        parsed[kind] = {name: tuple(_term(kind, name, term) for term in terms) for name, terms in permissions.items()}
-    return parsed
+    try:
+        tables = _TABLES.validate_python(tomllib.loads(text))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(f"permission model: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return {
+        kind: {name: tuple(_term(kind, name, term) for term in terms) for name, terms in permissions.items()}
+        for kind, permissions in tables.items()
+    }
 
 
 def _term(kind: str, permission: str, text: str) -> Term:

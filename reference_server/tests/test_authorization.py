@@ -68,6 +68,8 @@ def test_links_in_a_circle_come_to_an_end() -> None:
 def test_a_wrong_model_names_the_term() -> None:
     with pytest.raises(ValueError, match=r"\[agent\] can_view: '->x'"):
         parse_model('[agent]\ncan_view = ["->x"]')
+    with pytest.raises(ValueError, match=r"agent\.can_view: .*list"):
+        parse_model('[agent]\ncan_view = "owner"')
 
 
 def test_every_command_requires_something_or_is_decided_elsewhere() -> None:

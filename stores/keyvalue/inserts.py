@@ -82,7 +82,7 @@ class Inserts:
                     conditions.append(operation)
             for condition in conditions:
                 self._check(condition)
-        except (KeyError, TypeError, InvalidOperation, UnicodeEncodeError) as error:
+        except (KeyError, TypeError, InvalidOperation, UnicodeEncodeError, layout.Damaged) as error:
             raise NotInsertOnly from error
         return self._position if self._position > before else 0
 
@@ -191,8 +191,11 @@ class Inserts:
             self._check_vacant(keys.indexes[condition.index], condition)
             return
         record = keys.record(condition.id)
-        if record not in self._rows and self._get(record) is None:
-            raise NotInsertOnly
+        if record not in self._rows:
+            stored = self._get(record)
+            if stored is None:
+                raise NotInsertOnly
+            layout.message_of(stored)  # one that is damaged is nobody's parent
 
     def _check_vacant(self, index: layout.IndexLayout, vacant: Vacant) -> None:
         check_key(vacant.index, vacant.key)

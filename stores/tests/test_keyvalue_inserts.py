@@ -13,9 +13,10 @@ from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from stores.codecs import codec_of
 from stores.contract import Batch, CorruptRecord, Delete, Durability, Present, Put, StoreError, Vacant
+from stores.keyvalue import layout
 from stores.keyvalue.engine import EngineCorrupt
 from stores.keyvalue.store import KeyValueStore
-from stores.schema import Index, Kind
+from stores.schema import KINDS, Index, Kind
 from stores.suite.dict_engine import DictEngine
 from stores.suite.samples import instance, put
 
@@ -104,6 +105,17 @@ def test_a_damaged_block_fails_its_own_batch_and_is_named() -> None:
         assert good == 2
         assert isinstance(bad, CorruptRecord)
         assert bad.id == "bad"
+
+
+def test_a_damaged_record_is_nobodys_parent() -> None:
+    engine = DictEngine(SortedDict())
+    with KeyValueStore(engine, codec_of("protobuf"), Durability.RELAXED) as store:
+        store.commit([put("parent")])
+        record = layout.KindLayout(KINDS["agent"]).record("parent")
+        assert record in engine.rows
+        engine.rows[record] = b"cut"
+        with pytest.raises(CorruptRecord, match="parent"):
+            store.commit([Put("agent_instance", "child", instance("child", "parent")), Present("agent", "parent")])
 
 
 def test_counters_are_right_after_a_read_that_failed() -> None:
