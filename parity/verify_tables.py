@@ -30,7 +30,7 @@ NAMED_MAX = 10
 
 
 def steps_table(proofs: Sequence[Proof]) -> Table:
-    """The twelve steps of create in rows; a column for each store, its profiles side by side."""
+    """The steps of create in rows; a column for each store, its profiles side by side."""
     stores = list(dict.fromkeys(proof.subject.store for proof in proofs))
     table = Table(title="Create, step by step", title_justify="left")
     table.add_column("step")

@@ -1,4 +1,4 @@
-"""The twelve steps of create, seen from outside the pipeline."""
+"""The steps of create, seen from outside the pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reference_server.pipelines import OPERATIONS
 from reference_server.profile import Profile
 from reference_server.tests.conftest import Bench, agent, policy
 
-TWELVE = (
+STEPS = (
     "ValidateFieldConstraints",
     "Authorize",
     "ResolveSlug",
@@ -34,8 +34,8 @@ CLOUD_ONLY = {"Authorize", "CreateIamPolicies", "Publish", "TransformResponse"}
 
 def test_the_steps_of_create_are_the_twelve_in_order() -> None:
     create = OPERATIONS["agent-create"]
-    assert tuple(step.name for step in create.for_profile(Profile.CLOUD).steps) == TWELVE
-    oss = tuple(name for name in TWELVE if name not in CLOUD_ONLY)
+    assert tuple(step.name for step in create.for_profile(Profile.CLOUD).steps) == STEPS
+    oss = tuple(name for name in STEPS if name not in CLOUD_ONLY)
     assert tuple(step.name for step in create.for_profile(Profile.OSS).steps) == oss
 
 

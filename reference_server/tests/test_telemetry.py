@@ -25,7 +25,7 @@ from reference_server.errors import InvalidArgument
 from reference_server.telemetry import log, redact_secrets
 from reference_server.tests.conftest import TOKENS, Bench, agent, exact_clock
 from reference_server.tests.running import running
-from reference_server.tests.test_create import TWELVE
+from reference_server.tests.test_create import STEPS
 from reference_server.tests.test_server import CREATE
 from stores.contract import Store
 from stores.registry import open_store
@@ -52,7 +52,7 @@ def test_one_span_per_step_below_the_operation(tmp_path: Path) -> None:
     spans = exporter.get_finished_spans()
     parent = next(span for span in spans if span.name == "agent-create")
     steps = [span.name for span in spans if span.parent and span.parent.span_id == parent.context.span_id]
-    assert tuple(steps) == TWELVE
+    assert tuple(steps) == STEPS
     nested = next(span for span in spans if span.name == "agent-instance-create")
     above = next(span for span in spans if nested.parent and span.context.span_id == nested.parent.span_id)
     assert above.name == "CreateDefaultInstance"
@@ -77,7 +77,7 @@ def test_a_request_in_a_group_keeps_its_own_spans(tmp_path: Path) -> None:
     for trace in traces:
         own = [span for span in exporter.get_finished_spans() if span.context.trace_id == trace]
         assert [span.name for span in own].count("agent-create") == 1
-        assert {*TWELVE} < {span.name for span in own}
+        assert {*STEPS} < {span.name for span in own}
 
 
 def test_an_early_answer_shows_the_steps_that_it_stands_for(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Row:
 
 
 def create_rows(run: Run) -> tuple[Row, ...]:
-    """Return the twelve create steps, in order, whatever was run."""
+    """Return the steps of create, in order, whatever was run."""
     columns = [_step_cells(one) for one in run.judged]
     return tuple(Row(step, tuple(column[step] for column in columns)) for step in CREATE_STEPS)
 

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from stores.codecs import ProtobufCodec
 from stores.contract import Durability, StoreUnavailable
 from stores.keyvalue.store import KeyValueStore
 from stores.suite.agreement import check_agreement
-from stores.suite.check import StoreCheck, StoreVerdict, run_check
+from stores.suite.check import Result, StoreCheck, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
 from stores.suite.samples import ids_of, put
 from stores.suite.subject import UrlSubject
@@ -73,6 +74,21 @@ def test_example_tells_a_full_disk(example: ModuleType, tmp_path: Path, monkeypa
         with pytest.raises(StoreUnavailable, match="No space left"):
             store.commit([put("a")])
     store.close()
+
+
+def test_the_guides_snippet_proves_the_store(example: ModuleType, tmp_path: Path) -> None:
+    """The test that the guide shows, as it stands there; one check stands for all, which are run above."""
+    guide = (EXAMPLE.parent / "write-a-store.md").read_text()
+    _, _, after = guide.partition("```python\n")
+    snippet, _, _ = after.partition("```")
+    names: dict[str, Any] = {}
+    exec(compile(snippet, "write-a-store.md", "exec"), names)  # noqa: S102 - our own document
+    names["CHECKS"] = [check for check in CHECKS if check.id == "resource-put-get"]
+    assert names["CHECKS"]
+    names["test_store"](tmp_path)
+    names["run_check"] = lambda check, *_: Result(check, StoreVerdict.FAIL)
+    with pytest.raises(AssertionError):
+        names["test_store"](tmp_path / "other")
 
 
 def test_example_is_short_and_the_guide_names_it() -> None:
