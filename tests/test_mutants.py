@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conformance.catalogue import catalogue
+from conformance.dictionary import DICTIONARY, dictionary, dictionary_bytes
 from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT
+from tests.mutants.dictionary import faults_of
 from tests.mutants.matrix import BOTH, cases, expected, faults, unkilled
 from tests.mutants.page import PAGE, page_of
 from tests.mutants.wrong_servers import ALONE, STORES, Outcome, has_fast_paths, has_own_store, judge, sins, store_of
@@ -43,6 +45,20 @@ def test_every_requirement_is_broken_by_somebody() -> None:
 
 def test_the_page_shows_the_stored_sets() -> None:
     assert PAGE.read_text(encoding="utf-8") == page_of(expected())
+
+
+def test_the_fault_dictionary_is_that_of_the_stored_sets() -> None:
+    assert DICTIONARY.read_bytes() == dictionary_bytes(faults_of(expected())), "python -m tests.mutants.dictionary"
+    assert {fault.id: list(fault.fails) for fault in dictionary()} == expected()
+    assert [fault.id for fault in dictionary() if not (fault.sentence and fault.where)] == []
+
+
+def test_a_fault_is_placed_where_its_wrong_server_was_changed() -> None:
+    places = {fault.id: fault.where for fault in dictionary()}
+    assert places["create-authorize-omitted"] == "agent-create: Authorize"
+    assert places["by-agent-total"] == "agent-instance-get-by-agent: LoadByAgent"
+    assert places["traced:parent-renamed"] == "agent-create"
+    assert places["second:slug_cut"] == "ResolveSlug"
 
 
 @pytest.mark.parametrize("name", FIVE)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from tests.mutants.dictionary import write_dictionary
 from tests.mutants.matrix import BOTH, cases, expected, faults, judge_all, store_sets, unkilled
 from tests.mutants.page import PAGE, page_of
 from tests.mutants.wrong_servers import STORES, Outcome, has_fast_paths, has_own_store, sins
@@ -28,6 +29,7 @@ def main() -> int:
     if arguments.update:
         store_sets(outcomes)
         PAGE.write_text(page_of(expected()), encoding="utf-8")
+        write_dictionary(expected())
     found = faults(outcomes, expected())
     if not arguments.only:
         found += [f"{requirement}: nothing breaks it" for requirement in unkilled(expected().values())]
