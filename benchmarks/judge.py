@@ -8,9 +8,10 @@ from itertools import chain
 from benchmarks.attribution import attribute
 from benchmarks.claims import Claim, judge_claims, load_claims
 from benchmarks.overhead import judge_overheads
-from benchmarks.results import Factor, Interval, Judgement, Raw, Summary
+from benchmarks.results import Factor, Histogram, Interval, Judgement, Raw, Summary
 from benchmarks.samples import Cell, Samples
-from benchmarks.statistics import TooFewBuilds, estimate, median, percentile
+from benchmarks.server.latency import PERCENTILES, merged, percentile_us
+from benchmarks.statistics import Nested, TooFewBuilds, estimate, median, percentile
 
 
 def judge(raw: Raw, claims: Iterable[Claim] | None = None) -> Judgement:
@@ -19,7 +20,7 @@ def judge(raw: Raw, claims: Iterable[Claim] | None = None) -> Judgement:
     samples = Samples(raw.samples)
     seed = raw.configuration.seed
     return Judgement(
-        summaries=tuple(_summary(samples, cell, seed) for cell in samples.cells),
+        summaries=(*(_summary(samples, cell, seed) for cell in samples.cells), *_latencies(raw)),
         factors=tuple(_factors(raw, samples, ledger)),
         verdicts=(*judge_claims(raw, ledger), *judge_overheads(raw)),
     )
@@ -49,6 +50,44 @@ def _summary(samples: Samples, cell: Cell, seed: int) -> Summary:
         p99=percentile(values, 0.99),
         largest=max(values),
     )
+
+
+def _latencies(raw: Raw) -> Iterator[Summary]:
+    """Yield a summary of each metric whose latencies were kept as histograms."""
+    cells: dict[Cell, list[Histogram]] = {}
+    for one in raw.histograms:
+        cells.setdefault((one.metric, one.subject, one.payload), []).append(one)
+    for (metric, subject, payload), group in cells.items():
+        builds: dict[int, list[str]] = {}
+        for one in group:
+            builds.setdefault(one.build, []).append(one.encoded)
+        medians = tuple((percentile_us(merged(texts), 50),) for texts in builds.values())
+        whole = merged([one.encoded for one in group])
+        at = {each: percentile_us(whole, each) for each in PERCENTILES}
+        yield Summary(
+            workload=group[0].workload,
+            metric=metric,
+            unit="us",
+            subject=subject,
+            payload=payload,
+            builds=len(builds),
+            count=int(whole.total_count),
+            median=at[50.0],
+            interval=_interval(medians, raw.configuration.seed),
+            p90=at[90.0],
+            p99=at[99.0],
+            largest=float(whole.get_max_value()),
+            p99_9=at[99.9],
+            p99_99=at[99.99],
+        )
+
+
+def _interval(medians: Nested, seed: int) -> Interval:
+    try:
+        return estimate(medians, seed=seed)[1]
+    except TooFewBuilds:
+        seen = [value for rounds in medians for value in rounds]
+        return Interval(min(seen), max(seen), 1.0)
 
 
 def _factors(raw: Raw, samples: Samples, ledger: tuple[Claim, ...]) -> Iterator[Factor]:

@@ -149,6 +149,23 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Histogram:
+    """All latencies, in us, of one metric from one round of one build: an HDR histogram (`benchmarks.server.latency`).
+
+    `rate` is how many calls a second were due; 0: a closed loop, in which a slow server is asked less.
+    """
+
+    workload: str
+    metric: str
+    subject: Subject
+    payload: str
+    build: int
+    round: int
+    encoded: str
+    rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Blank:
     """A number that is missing on purpose, and why."""
 
@@ -206,6 +223,9 @@ class Summary:
     p90: float
     p99: float
     largest: float
+    p99_9: float | None = None
+    p99_99: float | None = None
+    """Of latencies that were kept whole, as a histogram."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +287,7 @@ class Raw:
     durability: tuple[DurabilityProof, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    histograms: tuple[Histogram, ...] = ()
     format: int = FORMAT
 
 

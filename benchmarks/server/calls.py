@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from google.protobuf.message import DecodeError, Message
 
@@ -16,14 +16,6 @@ from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList,
 from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2 import agent as agent_kind
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceReference
-
-_AGENT = "/ai.stigmer.agentic.agent.v1"
-CREATE = f"{_AGENT}.AgentCommandController/create"
-GET = f"{_AGENT}.AgentQueryController/get"
-GET_BY_REFERENCE = f"{_AGENT}.AgentQueryController/getByReference"
-GET_BY_AGENT = "/ai.stigmer.agentic.agentinstance.v1.AgentInstanceQueryController/getByAgent"
-BARE_ECHO = "/parity.bench.Bare/echo"
-BARE_FIXED = "/parity.bench.Bare/fixed"
 
 _STATUS_NAMES = (
     "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
@@ -99,17 +91,19 @@ def has_bytes(count: int, spare: int = 64) -> Judge:
     return lambda data: count <= len(data) <= count + spare
 
 
-def require_right(report: LoadReport, judge: Judge, what: str) -> None:
-    """Check statuses and sampled bodies: an error of gRPC is a success of HTTP. Raises WrongAnswers."""
-    bad = {status: count for status, count in report.statuses.items() if status != 0}
-    if bad:
-        told = ", ".join(f"{_name(status)} {count} times" for status, count in sorted(bad.items()))
-        raise WrongAnswers(f"{what} was answered {told}")
-    if not report.completed or not report.samples:
+def require_right(report: LoadReport, judges: Mapping[str, Judge], what: str) -> None:
+    """Check statuses and sampled bodies by operation: an error of gRPC is a success of HTTP. Raises WrongAnswers."""
+    for operation, answers in report.operations.items():
+        named = what if len(report.operations) == 1 else f"{what}: {operation}"
+        bad_answers = {status: count for status, count in answers.statuses.items() if status != 0}
+        if bad_answers:
+            told = ", ".join(f"{_name(status)} {count} times" for status, count in sorted(bad_answers.items()))
+            raise WrongAnswers(f"{named} was answered {told}")
+        wrong = [one for one in answers.samples if not _accepts(judges[operation], base64.b64decode(one))]
+        if wrong:
+            raise WrongAnswers(f"{named}: {len(wrong)} of {len(answers.samples)} sampled answers are not right")
+    if not report.completed:
         raise WrongAnswers(f"{what} was not answered in time")
-    wrong = [sample for sample in report.samples if not _accepts(judge, base64.b64decode(sample))]
-    if wrong:
-        raise WrongAnswers(f"{what}: {len(wrong)} of {len(report.samples)} sampled answers are not right")
 
 
 def _accepts(judge: Judge, data: bytes) -> bool:

@@ -58,19 +58,18 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
 
 
-def header_block(path: str, authority: str, metadata: Mapping[str, str]) -> bytes:
+def header_block(path: str, authority: str, metadata: Mapping[str, str], scheme: str = "http") -> bytes:
     """Return the headers of every call of one method, in a form that leaves no state behind."""
-    headers = {":method": "POST", ":scheme": "http", ":path": path, ":authority": authority}
+    headers = {":method": "POST", ":scheme": scheme, ":path": path, ":authority": authority}
     headers |= {"te": "trailers", "content-type": "application/grpc", "user-agent": "parity-bench", **metadata}
     return bytes(Encoder().encode([NeverIndexedHeaderTuple(*pair) for pair in headers.items()], huffman=False))
 
 
 class Connection:
-    """One HTTP/2 connection that carries calls of one method."""
+    """One HTTP/2 connection that carries calls."""
 
-    def __init__(self, headers: bytes) -> None:
+    def __init__(self) -> None:
         """Prepare the connection; `outgoing` begins with the preface."""
-        self._headers = headers
         self._calls: dict[int, _Call] = {}
         self._waiting: deque[int] = deque()
         self._incoming = bytearray()
@@ -92,14 +91,17 @@ class Connection:
         """How many calls have no answer yet."""
         return len(self._calls)
 
-    def call(self, message: bytes) -> int:
-        """Begin a call with a serialized message and return its stream. Raises ProtocolError when streams run out."""
+    def call(self, headers: bytes, message: bytes) -> int:
+        """Begin a call with a header block and a serialized message; return its stream.
+
+        Raises ProtocolError when streams run out.
+        """
         stream = self._next_stream
         if stream > STREAM_ID_MAX:
             raise ProtocolError("a connection has no streams left; use shorter runs")
         self._next_stream += 2
         body = b"\0" + len(message).to_bytes(4, "big") + message
-        self._outgoing.append(frame(HEADERS, END_HEADERS, stream, self._headers))
+        self._outgoing.append(frame(HEADERS, END_HEADERS, stream, headers))
         self._calls[stream] = _Call(unsent=memoryview(body), window=self._initial_window)
         self._waiting.append(stream)
         self._send_waiting()

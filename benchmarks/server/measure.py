@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from pydantic import TypeAdapter
-
-from benchmarks.results import Blank, Sample, Subject
+from benchmarks.results import Blank, Histogram, Sample, Subject
 from benchmarks.server import calls, processes
 from benchmarks.server.calls import Judge, WrongAnswers, require_right
 from benchmarks.server.config import ServerConfig
 from benchmarks.server.goals import ECHO, FIXED, GROWING, PLAIN, RELAXED, Scenario, agents_label
-from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport
+from benchmarks.server.latency import encoded
+from benchmarks.server.launch import run_in_process, run_turns_in_processes
+from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, Traffic
 from benchmarks.server.processes import Credentials, Running
 from benchmarks.server.turns import TurnsPlan
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
@@ -26,39 +24,14 @@ from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 PAYLOAD = "medium"
 OPEN_LOOP_SHARE = 0.5
 """Of the rate that the closed loop reached: half full is where a server that is well kept runs."""
-LATENCIES_KEPT = 4_000
+HEADROOM_MIN = 2.0
+"""Below this the generator may be what was measured, so there is no number."""
 GROWTH_PAYLOAD = "small"
-_SPARE_S = 90.0
+_SEEDING_S = 90.0
 _SINGLE_CALLS_S = 10.0
 """So long a turn of single calls lasts at most."""
-_TAIL = 500
 
 Tell = Callable[[str], None]
-
-
-def run_in_process(plan: LoadPlan) -> LoadReport:
-    """Run one load in a fresh process. Raises LoadFailed."""
-    (report,) = run_turns_in_process(TurnsPlan((plan,)))
-    return report
-
-
-def run_turns_in_process(plan: TurnsPlan) -> list[LoadReport]:
-    """Run loads in a fresh process: the generator's own core and interpreter. Raises LoadFailed."""
-    command = [sys.executable, "-m", "benchmarks.children.load"]
-    try:
-        done = subprocess.run(
-            command,
-            input=TypeAdapter(TurnsPlan).dump_json(plan),
-            capture_output=True,
-            timeout=plan.seconds + _SPARE_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        where = ", ".join(load.address for load in plan.loads)
-        raise LoadFailed(f"{where}: a load of {plan.seconds} s did not end") from error
-    if done.returncode != 0:
-        raise LoadFailed(done.stderr.decode(errors="replace").strip()[-_TAIL:] or "the generator died")
-    return TypeAdapter(list[LoadReport]).validate_json(done.stdout)
 
 
 @dataclass(slots=True)
@@ -80,6 +53,11 @@ class Load:
     judge: Judge
     payload: str = PAYLOAD
 
+    def require_right(self, report: LoadReport, what: str) -> None:
+        """Raise WrongAnswers unless all was answered, and rightly."""
+        judges = {traffic.operation: self.judge for traffic in self.plan.traffic}
+        require_right(report, judges, f"{self.subject.label}: {what}")
+
 
 @dataclass(slots=True)
 class ServerBuild:
@@ -90,6 +68,7 @@ class ServerBuild:
     folder: Path
     tell: Tell
     samples: list[Sample]
+    histograms: list[Histogram]
     blanks: list[Blank]
     servers: list[Running] = field(default_factory=list)
     """All that run; a turn begins when they rest."""
@@ -160,18 +139,11 @@ class ServerBuild:
 
     def _create_some(self, target: Target, message: Agent, count: int) -> list[Agent]:
         prefix = self._prefix()
-        plan = LoadPlan(
-            target.running.address,
-            calls.CREATE,
-            calls.encoded([message]),
-            seconds=_SPARE_S,
-            calls=count,
-            unique=prefix,
-            metadata=target.metadata,
-        )
+        create = Traffic("create", calls.encoded([message]), unique=prefix)
+        plan = LoadPlan(target.running.address, (create,), seconds=_SEEDING_S, calls=count, metadata=target.metadata)
         report = run_in_process(plan)
-        require_right(report, calls.is_created(prefix), f"{target.subject.label}: create")
-        return [Agent.FromString(base64.b64decode(sample)) for sample in report.samples]
+        Load(plan, target.subject, calls.is_created(prefix)).require_right(report, "create")
+        return [Agent.FromString(base64.b64decode(sample)) for sample in report.operations["create"].samples]
 
     def _loads(
         self,
@@ -204,11 +176,12 @@ class ServerBuild:
         self, target: Target, others: Mapping[str, Target], echo: Running, message: Agent
     ) -> dict[str, Load]:
         create, prefix, size = calls.encoded([message]), self._prefix(), message.ByteSize()
-        bare = LoadPlan(echo.address, calls.BARE_ECHO, create, unique=prefix)
+        bare = LoadPlan(echo.address, (Traffic("echo", create, unique=prefix),))
         created = calls.is_created(prefix)
 
         def on(server: Target) -> Load:
-            return Load(LoadPlan(server.running.address, calls.CREATE, create, unique=prefix), server.subject, created)
+            plan = LoadPlan(server.running.address, (Traffic("create", create, unique=prefix),))
+            return Load(plan, server.subject, created)
 
         return {
             "": on(target),
@@ -219,13 +192,10 @@ class ServerBuild:
     def _get_loads(self, target: Target, others: Mapping[str, Target], echo: Running) -> dict[str, Load]:
         get, same, size = calls.gets(target.agents), calls.encoded(target.agents), target.agents[0].ByteSize()
         right = calls.is_one_of(target.agents)
-        on_echo, on_fixed = (
-            LoadPlan(echo.address, path, messages)
-            for path, messages in ((calls.BARE_ECHO, same), (calls.BARE_FIXED, get))
-        )
+        on_echo, on_fixed = (LoadPlan(echo.address, (Traffic(*each),)) for each in (("echo", same), ("fixed", get)))
 
         def on(server: Target) -> Load:
-            plan = LoadPlan(server.running.address, calls.GET, calls.gets(server.agents))
+            plan = LoadPlan(server.running.address, (Traffic("get", calls.gets(server.agents)),))
             return Load(plan, server.subject, calls.is_one_of(server.agents))
 
         return {
@@ -240,7 +210,7 @@ class ServerBuild:
         self.tell(f"{metric} {', '.join(load.subject.label for load in loads)}")
         resting = tuple(server.pid for server in self.servers)
         try:
-            reports = run_turns_in_process(
+            reports = run_turns_in_processes(
                 TurnsPlan(tuple(load.plan for load in loads), self.config.counts.turns, resting)
             )
         except LoadFailed as error:
@@ -248,8 +218,9 @@ class ServerBuild:
             return
         for load, report in zip(loads, reports, strict=True):
             try:
-                require_right(report, load.judge, f"{load.subject.label}: {metric}")
-            except WrongAnswers as error:
+                load.require_right(report, metric)
+                require_headroom(report)
+            except (WrongAnswers, GeneratorBound) as error:
                 self.blanks.append(Blank(metric, load.subject, load.payload, str(error)))
             else:
                 yield load, report
@@ -265,11 +236,11 @@ class ServerBuild:
     def _latencies(self, target: Target, message: Agent) -> None:
         """Take latencies at half the rate that the closed loops reached, open loop, from when calls were due."""
         prefix = self._prefix()
-        loads: dict[str, tuple[str, tuple[str, ...], Judge, str]] = {
-            "get": (calls.GET, calls.gets(target.agents), calls.is_one_of(target.agents), ""),
-            "create": (calls.CREATE, calls.encoded([message]), calls.is_created(prefix), prefix),
+        loads = {
+            "get": (Traffic("get", calls.gets(target.agents)), calls.is_one_of(target.agents)),
+            "create": (Traffic("create", calls.encoded([message]), unique=prefix), calls.is_created(prefix)),
         }
-        for metric, (path, messages, judge, unique) in loads.items():
+        for metric, (traffic, judge) in loads.items():
             self.tell(f"{metric} latency {target.subject.label}")
             costs = [
                 one.values[0]
@@ -280,20 +251,20 @@ class ServerBuild:
                 continue
             rate = OPEN_LOOP_SHARE * 1e6 / (sum(costs) / len(costs))
             seconds, warmup = self.config.counts.latency_ms / 1e3, self.config.counts.warmup_ms / 1e3
-            plan = LoadPlan(
-                target.running.address, path, tuple(messages), seconds, rate=rate, warmup_s=warmup, unique=unique
-            )
-            self._take_latency(f"{metric}_latency", plan, target.subject, judge)
+            plan = LoadPlan(target.running.address, (traffic,), seconds, rate=rate, warmup_s=warmup)
+            self._take_latency(f"{metric}_latency", Load(plan, target.subject, judge))
 
-    def _take_latency(self, metric: str, plan: LoadPlan, subject: Subject, judge: Judge) -> None:
+    def _take_latency(self, metric: str, load: Load) -> None:
+        subject = load.subject
         try:
-            report = run_in_process(plan)
-            require_right(report, judge, f"{subject.label}: {metric}")
+            report = run_in_process(load.plan)
+            load.require_right(report, metric)
         except (LoadFailed, WrongAnswers) as error:
             self.blanks.append(Blank(metric, subject, PAYLOAD, str(error)))
             return
-        self._add("service", "us", subject, 0, report.service_us[:LATENCIES_KEPT], metric)
-        self._add("response", "us", subject, 0, report.response_us[:LATENCIES_KEPT], metric)
+        for name, values in (("service", report.service_us), ("response", report.response_us)):
+            histogram = Histogram(metric, f"{metric}_{name}", subject, PAYLOAD, self.build, 0, encoded(values))
+            self.histograms.append(histogram)
         self._add("late", "calls", subject, 0, (float(report.late + report.dropped),), metric)
 
     # ---- growth
@@ -325,21 +296,33 @@ class ServerBuild:
 
     def _single_calls(self, operation: str, target: Target, payload: str, message: Agent) -> Load:
         prefix = self._prefix()
-        path, messages, judge, unique = {
-            "get": (calls.GET, calls.gets(target.agents), calls.is_one_of(target.agents), ""),
-            "get_by_reference": (
-                calls.GET_BY_REFERENCE, calls.gets_by_reference(target.agents), calls.is_one_of(target.agents), "",
-            ),
-            "get_by_agent": (
-                calls.GET_BY_AGENT, calls.gets_by_agent(target.agents), calls.has_default_instance(target.agents), "",
-            ),
-            "create": (calls.CREATE, calls.encoded([message]), calls.is_created(prefix), prefix),
-        }[operation]  # fmt: skip
+        right, messages = calls.is_one_of(target.agents), {
+            "get": calls.gets, "get_by_reference": calls.gets_by_reference, "get_by_agent": calls.gets_by_agent,
+        }  # fmt: skip
+        judges = {"get_by_agent": calls.has_default_instance(target.agents), "create": calls.is_created(prefix)}
+        traffic = (
+            Traffic("create", calls.encoded([message]), unique=prefix)
+            if operation == "create"
+            else Traffic(operation, messages[operation](target.agents))
+        )
         plan = LoadPlan(
-            target.running.address, path, messages, seconds=_SINGLE_CALLS_S, concurrency=1, connections=1,
-            calls=self.config.counts.growth_calls, unique=unique, metadata=target.metadata,
+            target.running.address, (traffic,), seconds=_SINGLE_CALLS_S, concurrency=1, connections=1,
+            calls=self.config.counts.growth_calls, metadata=target.metadata,
         )  # fmt: skip
-        return Load(plan, target.subject, judge, payload)
+        return Load(plan, target.subject, judges.get(operation, right), payload)
+
+
+class GeneratorBound(Exception):
+    """The generator was too busy to say anything of the server. The message says how busy."""
+
+
+def require_headroom(report: LoadReport) -> None:
+    """Raise GeneratorBound unless the generator could have made twice the load."""
+    if report.headroom < HEADROOM_MIN:
+        raise GeneratorBound(
+            f"generator-bound: it was at work, or waiting for a core, {100 / report.headroom:.0f} % of the time, so "
+            f"that its rate says nothing of the server; at most {100 / HEADROOM_MIN:.0f} % is allowed"
+        )
 
 
 def _bare(name: str, beside: Target) -> Subject:

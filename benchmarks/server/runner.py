@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.environment import capture
 from benchmarks.judge import judge
 from benchmarks.payloads.payload import Payloads
-from benchmarks.results import Blank, Configuration, Environment, Judgement, Raw, Results, Sample, Subject
+from benchmarks.results import Blank, Configuration, Environment, Histogram, Judgement, Raw, Results, Sample, Subject
 from benchmarks.runner import Progress, Report
 from benchmarks.server.calls import agent_to_create
 from benchmarks.server.config import ServerConfig
@@ -19,8 +19,6 @@ from benchmarks.server.goals import judge_goals
 from benchmarks.server.measure import PAYLOAD, ServerBuild, steps_of
 from benchmarks.statistics import median
 
-HEADROOM_MIN = 2.0
-"""Below this the generator may be what was measured."""
 AFTERMATH_TOLD = 5
 """Work that a load left to do is told from this share of its time on, in %."""
 
@@ -32,6 +30,7 @@ def run_server(config: ServerConfig, progress: Report | None = None) -> Results:
     report = progress or (lambda _: None)
     total = sum(1 for _ in steps_of(config))
     samples: list[Sample] = []
+    histograms: list[Histogram] = []
     blanks: list[Blank] = []
     done = 0
 
@@ -46,7 +45,7 @@ def run_server(config: ServerConfig, progress: Report | None = None) -> Results:
             for name in ("load", "growth"):
                 place = folder / f"{name}-{build}"
                 place.mkdir()
-                visit = ServerBuild(config, build, place, tell, samples, blanks)
+                visit = ServerBuild(config, build, place, tell, samples, histograms, blanks)
                 if name == "load":
                     visit.run()
                 elif config.growth_sizes:
@@ -58,6 +57,7 @@ def run_server(config: ServerConfig, progress: Report | None = None) -> Results:
         environment=environment,
         configuration=_configuration(config),
         samples=tuple(samples),
+        histograms=tuple(histograms),
         blanks=tuple(blanks),
         notes=tuple(_notes(environment, samples)),
         seconds=round(time.monotonic() - began, 1),
@@ -91,11 +91,6 @@ def _notes(environment: Environment, samples: Sequence[Sample]) -> list[str]:
     if headrooms:
         least = min(headrooms, key=lambda name: median(headrooms[name]))
         notes.append(f"Generator headroom: at least {median(headrooms[least]):.1f}x ({least}).")
-    bound = [name for name, values in headrooms.items() if median(values) < HEADROOM_MIN]
-    if bound:
-        notes.append(
-            f"Generator-bound (headroom under {HEADROOM_MIN:.0f}x), so its rate is a lower bound: {', '.join(bound)}."
-        )
     left = {name: sum(values) / len(values) for name, values in _by_load(samples, "aftermath").items()}
     told = [f"{name} {share:.0f} %" for name, share in left.items() if share >= AFTERMATH_TOLD]
     if told:

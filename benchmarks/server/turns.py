@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
-from benchmarks.server.load import Generator, LoadPlan, LoadReport
+from benchmarks.server.generator import Generator
+from benchmarks.server.load import LoadPlan, LoadReport
 
+READY, GO = b"ready\n", b"go\n"
 REST_AT_MOST_S = 5.0
 """So long a turn waits at most for what the turns before it left to do."""
 _GLANCE_S = 0.01
@@ -40,12 +42,15 @@ class TurnsPlan:
         return self.turns * sum(load.seconds + load.warmup_s for load in self.loads)
 
 
-def run_turns(plan: TurnsPlan) -> list[LoadReport]:
-    """Put the loads on their servers, in this process; return their reports in order. Raises LoadFailed."""
-    return uvloop.run(_run(plan))
+def run_turns(plan: TurnsPlan, gate: Callable[[], None] = lambda: None) -> list[LoadReport]:
+    """Put the loads on their servers, in this process; return their reports in order. Raises LoadFailed.
+
+    `gate` is called before each turn of each load, and returns when it may begin.
+    """
+    return uvloop.run(_run(plan, gate))
 
 
-async def _run(plan: TurnsPlan) -> list[LoadReport]:
+async def _run(plan: TurnsPlan, gate: Callable[[], None]) -> list[LoadReport]:
     generators = [Generator(load) for load in plan.loads]
     try:
         for generator in generators:
@@ -54,6 +59,7 @@ async def _run(plan: TurnsPlan) -> list[LoadReport]:
         for turn in range(plan.turns):
             # There and back again: what grows or shrinks evenly strikes all alike.
             for generator in generators if turn % 2 == 0 else reversed(generators):
+                gate()
                 await generator.turn()
                 generator.report.aftermath_seconds += await _rest(plan.resting)
     finally:

@@ -34,8 +34,9 @@ from benchmarks.server.calls import (
 )
 from benchmarks.server.config import ServerConfig
 from benchmarks.server.goals import GOALS, GROWING, SCENARIOS, Scenario, agents_label, judge_goals
-from benchmarks.server.load import LoadReport, renamed
+from benchmarks.server.load import LoadReport, OperationReport
 from benchmarks.server.measure import steps_of
+from benchmarks.server.operations import renamed
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
 
@@ -127,7 +128,8 @@ def test_wrong_answers_have_no_number() -> None:
 
 
 def report(body: bytes, statuses: dict[int, int]) -> LoadReport:
-    return LoadReport(1, 1.0, 0.1, statuses, samples=[base64.b64encode(body).decode()])
+    answers = OperationReport(1, statuses, samples=[base64.b64encode(body).decode()])
+    return LoadReport({"create": answers}, 1.0, 0.1)
 
 
 def created(name: str = "load-1-1") -> Agent:
@@ -140,9 +142,9 @@ def created(name: str = "load-1-1") -> Agent:
 
 def test_errors_of_grpc_are_no_answers() -> None:
     right = created().SerializeToString()
-    require_right(report(right, {0: 1}), is_created("load-1"), "create")
+    require_right(report(right, {0: 1}), {"create": is_created("load-1")}, "create")
     with pytest.raises(WrongAnswers, match="answered without status \\(-1\\) 1 times, ALREADY_EXISTS 2 times"):
-        require_right(report(right, {0: 1, 6: 2, -1: 1}), is_created("load-1"), "create")
+        require_right(report(right, {0: 1, 6: 2, -1: 1}), {"create": is_created("load-1")}, "create")
 
 
 @pytest.mark.parametrize(
@@ -151,12 +153,12 @@ def test_errors_of_grpc_are_no_answers() -> None:
 )
 def test_a_create_that_did_not_create_is_found_out(body: bytes) -> None:
     with pytest.raises(WrongAnswers, match="1 of 1 sampled answers are not right"):
-        require_right(report(body, {0: 1}), is_created("load-1"), "create")
+        require_right(report(body, {0: 1}), {"create": is_created("load-1")}, "create")
 
 
 def test_no_answer_at_all_is_said() -> None:
     with pytest.raises(WrongAnswers, match="not answered in time"):
-        require_right(LoadReport(), is_created("x"), "create")
+        require_right(LoadReport(), {"create": is_created("x")}, "create")
 
 
 def test_reads_must_give_exactly_what_was_stored() -> None:

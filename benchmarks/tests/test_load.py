@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from benchmarks.server import load
+from benchmarks.server import generator
 from benchmarks.server.http2 import (
     DATA,
     END_HEADERS,
@@ -30,12 +30,12 @@ from benchmarks.server.http2 import (
     frame,
     header_block,
 )
-from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, renamed
+from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, Traffic
+from benchmarks.server.operations import renamed
 from benchmarks.server.turns import TurnsPlan, run_turns
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
 FIXED = b"the fixed answer" * 500
-ECHO = "/parity.bench.Bare/echo"
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,10 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert process.wait(20) == 0
 
 
-def plan(address: str, message: bytes, **changes: object) -> LoadPlan:
-    settings: dict[str, object] = {"path": ECHO, "seconds": 0.8, "concurrency": 4, **changes}
-    return LoadPlan(address=address, messages=(base64.b64encode(message).decode(),), **settings)  # type: ignore[arg-type]
+def plan(address: str, message: bytes, operation: str = "echo", unique: str = "", **changes: object) -> LoadPlan:
+    traffic = Traffic(operation, (base64.b64encode(message).decode(),), unique=unique)
+    settings: dict[str, object] = {"seconds": 0.8, "concurrency": 4, **changes}
+    return LoadPlan(address, (traffic,), **settings)  # type: ignore[arg-type]
 
 
 def run_load(plan: LoadPlan) -> LoadReport:
@@ -77,14 +78,14 @@ def test_messages_larger_than_every_window_pass(bare: str) -> None:
 
 
 def test_errors_are_counted_as_what_they_are_not_as_answers(bare: str) -> None:
-    report = run_load(plan(bare, b"x", path="/parity.bench.Bare/nothing", calls=20))
+    report = run_load(plan(bare, b"x", operation="/parity.bench.Bare/nothing", calls=20))
     assert report.statuses == {grpc.StatusCode.UNIMPLEMENTED.value[0]: 20}
     assert report.completed == 0
     assert report.rate == 0
 
 
 def test_the_fixed_answer_is_the_file(bare: str) -> None:
-    report = run_load(plan(bare, b"x", path="/parity.bench.Bare/fixed", calls=3, seconds=10.0))
+    report = run_load(plan(bare, b"x", operation="fixed", calls=3, seconds=10.0))
     assert base64.b64decode(report.samples[0]) == FIXED
 
 
@@ -109,7 +110,7 @@ def test_a_stall_is_seen_by_the_open_loop_from_when_calls_were_due() -> None:
     # One thread serves; it stands still for 0.6 s out of 1.2 s. Half of the calls were due while it did, and wait
     # 0.3 s in the mean: a closed loop with one caller would have sent a single call in that time.
     with _stalling_server(stall_s=0.6) as address:
-        report = run_load(plan(address, b"x", path="/stall/stall", rate=100.0, seconds=1.2, connections=1))
+        report = run_load(plan(address, b"x", operation="/stall/stall", rate=100.0, seconds=1.2, connections=1))
     waits = sorted(report.response_us)
     assert waits[-1] > 500_000
     assert sum(wait > 100_000 for wait in waits) > 0.3 * len(waits)
@@ -124,7 +125,7 @@ def test_a_generator_that_is_slow_itself_shows_in_its_headroom(bare: str, monkey
             pass
         return message
 
-    monkeypatch.setattr(load, "renamed", slowly)
+    monkeypatch.setattr(generator, "renamed", slowly)
     slow = run_load(plan(bare, b"x", rate=200.0, seconds=0.6, unique="x"))
     assert slow.headroom < 2
 
@@ -155,8 +156,8 @@ def test_headers_leave_no_state_behind() -> None:
 
 
 def test_answers_come_whole_however_the_bytes_are_cut() -> None:
-    connection = Connection(BLOCK)
-    streams = [connection.call(b"one"), connection.call(b"two")]
+    connection = Connection()
+    streams = [connection.call(BLOCK, b"one"), connection.call(BLOCK, b"two")]
     stream = b"".join(
         frame(HEADERS, END_HEADERS, number, b"\x88")
         + frame(DATA, 0, number, b"\0\0\0\0\x03ab")
@@ -173,9 +174,9 @@ def test_answers_come_whole_however_the_bytes_are_cut() -> None:
 
 
 def test_nothing_is_sent_beyond_the_windows() -> None:
-    connection = Connection(BLOCK)
+    connection = Connection()
     connection.take_outgoing()
-    stream = connection.call(b"x" * 100_000)
+    stream = connection.call(BLOCK, b"x" * 100_000)
     sent = _data_bytes(connection.take_outgoing())
     assert sent == 65_535
     list(connection.feed(frame(WINDOW_UPDATE, 0, 0, (1_000).to_bytes(4, "big"))))
@@ -187,15 +188,15 @@ def test_nothing_is_sent_beyond_the_windows() -> None:
 
 
 def test_pings_and_settings_are_acknowledged() -> None:
-    connection = Connection(BLOCK)
+    connection = Connection()
     connection.take_outgoing()
     list(connection.feed(frame(PING, 0, 0, b"12345678") + frame(SETTINGS, 0, 0)))
     assert connection.take_outgoing() == frame(PING, 1, 0, b"12345678") + frame(SETTINGS, 1, 0)
 
 
 def test_a_reset_is_an_answer_without_status() -> None:
-    connection = Connection(BLOCK)
-    stream = connection.call(b"")
+    connection = Connection()
+    stream = connection.call(BLOCK, b"")
     (answer,) = connection.feed(frame(RST_STREAM, 0, stream, b"\0\0\0\2"))
     assert answer.status == -1
 
@@ -211,7 +212,7 @@ def test_a_reset_is_an_answer_without_status() -> None:
 )
 def test_what_it_does_not_understand_ends_the_load_with_a_reason(came: bytes, says: str) -> None:
     with pytest.raises(ProtocolError, match=says):
-        list(Connection(BLOCK).feed(came))
+        list(Connection().feed(came))
 
 
 def _data_bytes(data: bytes) -> int:

@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from benchmarks.server import turns
-from benchmarks.server.load import LoadFailed, LoadPlan
+from benchmarks.server.load import LoadFailed, LoadPlan, Traffic
 from benchmarks.server.turns import TurnsPlan, processor_ns, run_turns
 
 
@@ -44,7 +44,9 @@ def recorder() -> Iterator[Recorder]:
 
 def three_calls(recorder: Recorder, message: bytes) -> LoadPlan:
     messages = (base64.b64encode(message).decode(),)
-    return LoadPlan(recorder.address, "/record/it", messages, seconds=5.0, concurrency=1, connections=1, calls=3)
+    return LoadPlan(
+        recorder.address, (Traffic("/record/it", messages),), seconds=5.0, concurrency=1, connections=1, calls=3
+    )
 
 
 def test_loads_take_turns_there_and_back_and_each_report_is_of_all_its_turns(recorder: Recorder) -> None:
@@ -77,7 +79,7 @@ def test_a_server_that_never_rests_is_not_waited_for_for_ever(
 
 
 def test_a_lost_server_ends_the_turns_with_its_name(recorder: Recorder) -> None:
-    gone = LoadPlan("127.0.0.1:1", "/record/it", ("",))
+    gone = LoadPlan("127.0.0.1:1", (Traffic("/record/it", ("",)),))
     with pytest.raises(LoadFailed, match=r"127\.0\.0\.1:1"):
         run_turns(TurnsPlan((three_calls(recorder, b"a"), gone)))
 

@@ -1,0 +1,128 @@
+"""Loads of several sorts of calls, made by several processes; latencies as histograms."""
+
+from __future__ import annotations
+
+import base64
+import math
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.server.calls import agent_to_create, encoded
+from benchmarks.server.latency import encoded as encoded_latencies
+from benchmarks.server.latency import merged, percentile_us
+from benchmarks.server.launch import run_turns_in_processes
+from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, Traffic
+from benchmarks.server.processes import Credentials, Running, reference, started
+from benchmarks.server.turns import TurnsPlan, run_turns
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("bare")
+    (folder / "fixed").write_bytes(b"fixed")
+    with started([sys.executable, "-m", "benchmarks.children.bare", str(folder / "fixed")], folder / "log") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("server")
+    with reference("memory:", "oss", Credentials(Path(), {}), folder / "log") as running:
+        yield running
+
+
+def agent() -> Agent:
+    return agent_to_create(1, "small")
+
+
+def one_process(plan: LoadPlan) -> LoadReport:
+    (report,) = run_turns(TurnsPlan((plan,)))
+    return report
+
+
+def test_each_sort_of_call_has_its_share(bare: Running) -> None:
+    traffic = (Traffic("echo", (_text(b"x"),), share=3), Traffic("fixed", (_text(b"y"),), share=1))
+    report = one_process(LoadPlan(bare.address, traffic, seconds=20.0, calls=2_000))
+    counts = {name: part.statuses[0] for name, part in report.operations.items()}
+    assert sum(counts.values()) == 2_000
+    assert counts["echo"] == pytest.approx(1_500, abs=120)
+    assert {base64.b64decode(one) for one in report.operations["fixed"].samples} == {b"fixed"}
+
+
+def test_a_life_follows_the_agent_that_was_answered(server: Running) -> None:
+    create = Traffic("create", encoded([agent()]), unique="life", then=("get", "update", "delete"))
+    report = one_process(LoadPlan(server.address, (create,), seconds=20.0, calls=10, concurrency=4))
+    assert {name: part.statuses for name, part in report.operations.items()} == {
+        name: {0: 10} for name in ("create", "get", "update", "delete")
+    }
+    (changed,) = {
+        Agent.FromString(base64.b64decode(one)).spec.instructions[:7] for one in report.operations["delete"].samples
+    }
+    assert changed == "Changed"
+    gone = Agent.FromString(base64.b64decode(report.operations["delete"].samples[0])).metadata.id
+    after = one_process(
+        LoadPlan(server.address, (Traffic("get", encoded([AgentId(value=gone)])),), seconds=5.0, calls=1)
+    )
+    assert after.statuses == {5: 1}
+
+
+def test_what_does_not_answer_an_agent_has_no_life(bare: Running) -> None:
+    broken = Traffic("echo", (_text(b"\xff\xff"),), then=("get",))
+    with pytest.raises(LoadFailed, match="no agent"):
+        one_process(LoadPlan(bare.address, (broken,), seconds=5.0, calls=2))
+
+
+def test_two_processes_make_one_load_with_names_of_their_own(server: Running) -> None:
+    create = Traffic("create", encoded([agent()]), unique="shared")
+    plan = LoadPlan(server.address, (create,), seconds=20.0, calls=41, concurrency=6, samples_kept=100)
+    (report,) = run_turns_in_processes(TurnsPlan((plan,)), processes=2)
+    names = {Agent.FromString(base64.b64decode(one)).metadata.name for one in report.samples}
+    assert report.statuses == {0: 41}
+    assert len(names) == 41
+    assert {name.split("-")[1] for name in names} == {"0", "1"}
+
+
+def test_two_processes_keep_the_rate_of_one(bare: Running) -> None:
+    plan = LoadPlan(bare.address, (Traffic("echo", (_text(b"x"),)),), seconds=1.0, rate=200.0)
+    (report,) = run_turns_in_processes(TurnsPlan((plan,)), processes=2)
+    assert report.statuses[0] + report.dropped == pytest.approx(200, abs=4)
+
+
+def test_a_process_that_finds_no_server_says_so() -> None:
+    plan = LoadPlan("127.0.0.1:1", (Traffic("echo", (_text(b"x"),)),), seconds=0.2)
+    with pytest.raises(LoadFailed, match=r"127\.0\.0\.1:1"):
+        run_turns_in_processes(TurnsPlan((plan,)), processes=2)
+
+
+def test_answers_that_are_kept_are_from_the_whole_load(bare: Running) -> None:
+    messages = tuple(_text(b"%d" % number) for number in range(1_000))
+    report = one_process(LoadPlan(bare.address, (Traffic("echo", messages),), seconds=20.0, calls=1_000))
+    kept = [int(base64.b64decode(one)) for one in report.samples]
+    assert len(kept) == 64
+    assert max(kept) > 500
+
+
+def test_histograms_merge_without_loss_to_three_digits() -> None:
+    draw = random.Random(1)
+    values = [math.exp(draw.gauss(7, 1.5)) for _ in range(20_000)]
+    ordered = sorted(values)
+    whole = merged([encoded_latencies(values[place::3]) for place in range(3)])
+    assert whole.total_count == len(values)
+    for share in (50.0, 99.0, 99.9, 99.99):
+        found, rank = percentile_us(whole, share), round(share / 100 * len(ordered))
+        assert ordered[rank - 2] * 0.998 < found < ordered[rank] * 1.002
+    assert whole.get_max_value() == pytest.approx(max(values), rel=0.002)
+
+
+def test_a_latency_beyond_the_histogram_counts_as_its_end() -> None:
+    assert merged([encoded_latencies([1e12, 0.2])]).total_count == 2
+
+
+def _text(message: bytes) -> str:
+    return base64.b64encode(message).decode()
