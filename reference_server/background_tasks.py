@@ -14,6 +14,7 @@ from reference_server.config import ServerConfig
 from reference_server.events.relay import FileSink, Relay
 from reference_server.events.retention import clear_old_events
 from reference_server.profile import Profile
+from reference_server.store_health import StoreHealth
 from reference_server.telemetry import log
 from stores.contract import StoreError
 
@@ -27,6 +28,7 @@ class BackgroundTasks:
     """The background tasks of one server. They write through its queue, like requests."""
 
     def __init__(self, config: ServerConfig, application: Application) -> None:
+        """Find out how far the sink has got. Raises StoreError."""
         self._config = config
         self._application = application
         sink = FileSink(Path(config.event_log)) if config.event_log else None
@@ -57,16 +59,21 @@ class BackgroundTasks:
         application = self._application
         return await clear_old_events(application.store, application.queue, self._config.events_max, delivered) > 0
 
-    def of(self, profile: Profile) -> tuple[Task, ...]:
-        """Return the tasks that a profile has."""
-        return (self.follow_tokens, self.deliver_events, self.clear_events) if profile is Profile.CLOUD else ()
+    @property
+    def health(self) -> StoreHealth:
+        """What is known of the store."""
+        return self._application.health
+
+    def of_profile(self) -> tuple[Task, ...]:
+        """Return the tasks that the server's profile has."""
+        cloud = self._application.context.profile is Profile.CLOUD
+        return (self.follow_tokens, self.deliver_events, self.clear_events) if cloud else ()
 
 
 @asynccontextmanager
-async def background_tasks(config: ServerConfig, application: Application) -> AsyncIterator[None]:
+async def background_tasks(tasks: BackgroundTasks) -> AsyncIterator[None]:
     """Run each task every half second, and again at once while it has more, for as long as the block lasts."""
-    tasks = BackgroundTasks(config, application).of(application.context.profile)
-    running = [asyncio.create_task(_repeat(task)) for task in tasks]
+    running = [asyncio.create_task(_repeat(task, tasks.health)) for task in tasks.of_profile()]
     try:
         yield
     finally:
@@ -77,11 +84,16 @@ async def background_tasks(config: ServerConfig, application: Application) -> As
                 await each
 
 
-async def _repeat(task: Task) -> None:
+async def _repeat(task: Task, health: StoreHealth) -> None:
+    told = ""
     while True:
         more = False
         try:
             more = await task()
+            told = ""
         except StoreError as error:
-            log().error("a background task failed and is tried again", task=task.__name__, reason=str(error))
+            health.answer(error)
+            if str(error) != told:
+                told = str(error)
+                log().error("a background task failed and is tried again", task=task.__name__, reason=told)
         await asyncio.sleep(0 if more else TICK_SECONDS)

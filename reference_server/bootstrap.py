@@ -22,6 +22,7 @@ from reference_server.fast import with_fast_paths
 from reference_server.pipeline import Operation, ServerContext
 from reference_server.pipelines import OPERATIONS
 from reference_server.profile import Profile
+from reference_server.store_health import StoreHealth
 from reference_server.tracing import Tracing, start_tracing
 from reference_server.transport.servicers import CallerOf, caller_source
 from reference_server.unit_of_work import UnitOfWork
@@ -46,6 +47,11 @@ class Application:
     def queue(self) -> WriteQueue:
         """What everything that writes goes through."""
         return self.executor.queue
+
+    @property
+    def health(self) -> StoreHealth:
+        """What is known of the store."""
+        return self.executor.health
 
     @property
     def context(self) -> ServerContext:

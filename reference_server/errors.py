@@ -197,10 +197,20 @@ class Unavailable(ApiError):
 
 
 class DataLoss(ApiError):
-    """A stored record can't be read back. The operator finds kind and id in the log."""
+    """A stored record can't be read back. `?` stands for a kind or id that isn't known."""
 
     code = code_pb2.DATA_LOSS
     reason = "CORRUPT_RECORD"
+
+    def __init__(self, kind: str, resource_id: str) -> None:
+        """The reason may name files of the server, so it stays in the log."""
+        super().__init__(f"{kind} {resource_id!r} is damaged in the store; the operator finds the reason in the log")
+        self.kind = kind
+        self.id = resource_id
+
+    def info(self) -> dict[str, str]:
+        """Return which record it is."""
+        return {"kind": self.kind, "id": self.id}
 
 
 class Internal(ApiError):

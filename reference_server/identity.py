@@ -8,8 +8,8 @@ from typing import Any
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from reference_server.pipeline import State
 from reference_server.profile import Profile
-from reference_server.unit_of_work import UnitOfWork
-from stores.contract import Record
+from reference_server.unit_of_work import UnitOfWork, stored_message
+from stores.contract import IndexKey, Record
 from stores.schema import slug_key
 
 _BLANK = re.compile(r"\s")
@@ -50,11 +50,22 @@ def id_by_slug_key(state: State, work: UnitOfWork) -> str | None:
 
 def holder_of_slug(state: State, work: UnitOfWork, metadata: Any, slug: str) -> str | None:  # noqa: ANN401
     """Return the id under (kind, scope, slug) in the cloud profile, (kind, slug) in the oss profile, or None."""
-    kind = state.operation.kind.name
+    return work.find(state.operation.kind.name, *_slug_entry(state, metadata, slug))
+
+
+def record_by_slug_key(state: State, work: UnitOfWork) -> Record | None:
+    """Return the resource with the request's slug key, or None. Raises CorruptRecord if it is named, but gone."""
+    metadata = state.request.metadata
+    slug = requested_slug(metadata)
+    return work.record_under(state.operation.kind.name, *_slug_entry(state, metadata, slug)) if slug else None
+
+
+def _slug_entry(state: State, metadata: Any, slug: str) -> tuple[str, IndexKey]:  # noqa: ANN401
+    """Return the index in which a slug is looked up, and its key."""
     if state.context.profile is Profile.OSS:
-        return work.find(kind, "slug", (slug,))
+        return "slug", (slug,)
     org = metadata.org if metadata.owner_scope == organization else ""
-    return work.find(kind, "slug_key", (str(metadata.owner_scope), org, slug))
+    return "slug_key", (str(metadata.owner_scope), org, slug)
 
 
 def slug_key_text(resource: Any) -> str:  # noqa: ANN401 - any message with metadata
@@ -64,5 +75,5 @@ def slug_key_text(resource: Any) -> str:  # noqa: ANN401 - any message with meta
 
 
 def message_of(state: State, record: Record) -> Any:  # noqa: ANN401 - a message of the operation's kind
-    """Parse a record of the operation's kind into a message that the caller may change."""
-    return state.operation.kind.message_type.FromString(record.data)
+    """Parse a record of the operation's kind into a message that the caller may change. Raises CorruptRecord."""
+    return stored_message(state.operation.kind.name, record.id, record.data)

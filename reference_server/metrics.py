@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: requests by operation and code, their seconds, and what the store holds."""
+"""Metrics for Prometheus: requests by operation and code, their seconds, what the store holds and how it is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from protos.kinds import KINDS
+from reference_server.store_health import StoreHealth
 from stores.contract import Store, StoreError
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -18,7 +19,7 @@ _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5
 class Metrics:
     """The numbers of one server, in a registry of their own."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, health: StoreHealth) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "parity_requests", "Requests by operation and gRPC code.", ("operation", "code"), registry=self.registry
@@ -31,6 +32,14 @@ class Metrics:
         resources = Gauge("parity_resources", "Resources in the store, by kind.", ("kind",), registry=self.registry)
         for kind in (*KINDS, "event"):
             resources.labels(kind).set_function(partial(_count, store, kind))
+        self._damage = Counter(
+            "parity_store_damage", "Records and indexes that couldn't be read back.", ("kind",), registry=self.registry
+        )
+        healthy = Gauge(
+            "parity_store_healthy", "1 while no damage was met and writes are taken.", registry=self.registry
+        )
+        healthy.set_function(lambda: float(health.is_healthy))
+        health.on_damage.append(lambda kind: self._damage.labels(kind).inc())
         size = Gauge("parity_store_bytes", "Bytes that the store takes on disk.", registry=self.registry)
         size.set_function(partial(_size, store))
 

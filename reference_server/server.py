@@ -17,12 +17,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from reference_server.background_tasks import background_tasks
+from reference_server.background_tasks import BackgroundTasks, background_tasks
 from reference_server.bootstrap import Application, build
 from reference_server.config import ConfigError, ServerConfig
 from reference_server.metrics import Metrics
 from reference_server.profile import Profile
 from reference_server.steps.validate_field_constraints import warm_up
+from reference_server.store_health import STORE_HEALTH
 from reference_server.telemetry import log
 from reference_server.transport.servicers import EVENT_SERVICE, Answering, EventServicer, UnaryMethods
 from stores.contract import Store
@@ -46,6 +47,7 @@ class Server:
         self._config = config
         self._application = application
         self._health = HealthServicer()
+        self._telling: set[asyncio.Task[None]] = set()
         self._events = EventServicer(application.executor, application.caller_of, config.watch_send_seconds)
         self._server = grpc.aio.server(
             options=[
@@ -79,12 +81,24 @@ class Server:
         await self._server.start()
         for service in ("", *services):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._application.health.listeners.append(self._tell_store_health)
+        await self._set_store_health()
         return address
+
+    def _tell_store_health(self, is_healthy: bool) -> None:  # noqa: ARG002 - the signature of a listener
+        telling = asyncio.get_running_loop().create_task(self._set_store_health())
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+
+    async def _set_store_health(self) -> None:
+        healthy = self._application.health.is_healthy
+        status = health_pb2.HealthCheckResponse.SERVING if healthy else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(STORE_HEALTH, status)
 
     def _metrics(self) -> Metrics | None:
         if not self._config.metrics:
             return None
-        metrics = Metrics(self._application.store)
+        metrics = Metrics(self._application.store, self._application.health)
         try:
             metrics.serve(self._config.metrics)
         except OSError as error:
@@ -147,6 +161,7 @@ async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[st
     """Serve an open store until SIGTERM or SIGINT."""
     application = build(config, store)
     server = Server(config, application)
+    tasks = BackgroundTasks(config, application)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -156,7 +171,7 @@ async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[st
     sys.setswitchinterval(_SWITCH_SECONDS)
     log().info("serving", address=address, profile=config.profile, store=config.store)
     on_ready(address)
-    async with background_tasks(config, application):
+    async with background_tasks(tasks):
         await stopping.wait()
         log().info("stopping", grace_seconds=config.grace_seconds)
     await server.stop()

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from reference_server.audit import Instant
 from reference_server.clock import Clock
-from stores.contract import BatchOperation, Delete, IndexKey, Keys, Present, Put, Record, Store, Vacant
+from stores.contract import BatchOperation, CorruptRecord, Delete, IndexKey, Keys, Present, Put, Record, Store, Vacant
 from stores.schema import KINDS
 
 _STAGED_REVISION = -1
@@ -93,7 +93,19 @@ class UnitOfWork:
         for staged in self._staged_under(kind, index, key):
             yield staged_message(staged)
         for record in self.scan(kind, index, key):
-            yield KINDS[kind].message_type.FromString(record.data)
+            yield stored_message(kind, record.id, record.data)
+
+    def record_under(self, kind: str, index: str, key: IndexKey) -> Record | None:
+        """Return the first resource under an index key, or None. Raises CorruptRecord if it is named, but gone."""
+        found = self.find(kind, index, key)
+        record = None if found is None else self.record(kind, found)
+        # A removal takes both away at once, so who still stands in the index now was not just removed.
+        if found is None or record is not None or self.find(kind, index, key) != found:
+            return record
+        record = self.record(kind, found)
+        if record is None:
+            raise CorruptRecord(kind, found, f"the index {index!r} names it, but it is gone")
+        return record
 
     def create(self, kind: str, id: str, message: Message) -> None:  # noqa: A002
         """Stage a resource that must not exist yet. It may be changed until the commit."""
@@ -155,6 +167,15 @@ class UnitOfWork:
             return ()
         known, wanted = KINDS[kind], (index, key)
         return (put for put in candidates if wanted in (known.entries(put.message) if put.keys is None else put.keys))
+
+
+def stored_message(kind: str, id: str, data: bytes) -> Any:  # noqa: ANN401, A002 - a message of the kind
+    """Parse the wire bytes of a stored resource into a message that the caller may change. Raises CorruptRecord."""
+    message_type = KINDS[kind].message_type
+    try:
+        return message_type.FromString(data)
+    except DecodeError as error:
+        raise CorruptRecord(kind, id, f"its bytes are no {message_type.DESCRIPTOR.full_name}") from error
 
 
 def staged_message(put: Put) -> Any:  # noqa: ANN401 - a message of the put's kind

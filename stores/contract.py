@@ -173,6 +173,15 @@ class StoreUnavailable(StoreError):
     """The store can't be opened or written: driver missing, path not writable, disk full, I/O error."""
 
 
+class StoreDamaged(StoreUnavailable):
+    """Files of the database are missing, cut short or changed, so that not all that was stored can be read.
+
+    Nothing was changed. Whether one record or the whole database is concerned, the message says.
+    """
+
+    hint = "save what can be read with `parity stores salvage URL --to NEW-URL`, or restore a backup"
+
+
 class StoreLocked(StoreUnavailable):
     """Another process has the database open."""
 
@@ -190,6 +199,13 @@ class CorruptRecord(StoreError):
         super().__init__(f"{kind} {record_id!r} is corrupt: {reason}", hint=hint)
         self.kind = kind
         self.id = record_id
+
+
+class CorruptIndex(CorruptRecord):
+    """What leads to records of a kind can't be read back, so their ids aren't known."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(kind, "?", reason, "see what is damaged with `parity stores verify URL`")
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from stores.contract import Batch, Capabilities, Durability, Store, StoreClosed, StoreError
+from stores.contract import Batch, Capabilities, Durability, Store, StoreClosed, StoreDamaged, StoreError
 from stores.prepared_write import PreparedWrite, PreparesWrites
 
 GROUP_MAX = 128
@@ -32,6 +32,8 @@ class GroupCommitter:
         self._waiting: deque[_Waiting] = deque()
         self._thread = _thread_for(store.capabilities)
         self._is_writing = False
+        self._alone = 0
+        """So many of those that wait, from the front, are written one by one."""
         self._closed = False
         self._watching: set[asyncio.Future[None]] = set()
         self.version = 0
@@ -58,7 +60,9 @@ class GroupCommitter:
         """Begin to write what waits, unless a write is under way: then it is written next."""
         while self._waiting and not self._is_writing:
             group: list[_Waiting] = []
-            while self._waiting and len(group) < self._group_max:
+            most = 1 if self._alone else self._group_max
+            self._alone = max(self._alone - 1, 0)
+            while self._waiting and len(group) < most:
                 batch, future = self._waiting.popleft()
                 if not future.done():
                     group.append((batch, future))
@@ -102,7 +106,7 @@ class GroupCommitter:
                 return
             write, abandon = self._planned(batches)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is each caller's to handle
-            self._tell(group, error)
+            self._failed(group, error)
             return
         self._is_writing = True
         try:
@@ -121,17 +125,28 @@ class GroupCommitter:
         prepared = self._store.prepare_write(batches)
         return lambda: _written_out(prepared), prepared.abandon
 
+    def _failed(self, group: list[_Waiting], error: BaseException) -> None:
+        """Tell all callers; but damage that only one batch meets isn't the others', so each is written alone."""
+        if isinstance(error, StoreDamaged) and len(group) > 1:
+            self._waiting.extendleft(reversed(group))
+            self._alone = len(group)
+        else:
+            self._tell(group, error)
+
     def _written(self, group: list[_Waiting], done: asyncio.Future[Outcomes]) -> None:
         """Begin the next write, then tell the callers: the disk works while they do."""
         self._is_writing = False
+        failure = done.exception()
+        if failure is not None:
+            self._failed(group, failure)
         if self._closed:
             for _, future in self._waiting:
                 _resolve(future, _closed())
             self._waiting.clear()
         else:
             self.flush()
-        failure = done.exception()
-        self._tell(group, done.result() if failure is None else failure)
+        if failure is None:
+            self._tell(group, done.result())
 
     def _tell(self, group: list[_Waiting], outcomes: Outcomes | BaseException) -> None:
         """Give each caller the outcome of its batch; one error that is everybody's means that nothing was written."""

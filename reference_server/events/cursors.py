@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from protos.parity.v1.event_pb2 import Cursor
+from reference_server.unit_of_work import stored_message
 from stores.contract import Put, Store
 
 KIND = "cursor"
@@ -11,9 +12,9 @@ CLEARED = "cleared"
 
 
 def read_cursor(store: Store, name: str) -> int:
-    """Return the position of a cursor, 0 if it was never written."""
+    """Return the position of a cursor, 0 if it was never written. Raises StoreError."""
     data = store.get_bytes(KIND, name)
-    return Cursor.FromString(data).position if data is not None else 0
+    return int(stored_message(KIND, name, data).position) if data is not None else 0
 
 
 def cursor_at(name: str, position: int) -> Put:

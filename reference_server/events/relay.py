@@ -17,6 +17,7 @@ from protos.parity.v1.event_pb2 import CloudEvent
 from reference_server.events.cursors import cursor_at, read_cursor
 from reference_server.events.outbox import KIND
 from reference_server.execution.write_queue import WriteQueue
+from reference_server.unit_of_work import stored_message
 from stores.contract import Record, Store
 
 _CHUNK = 256
@@ -88,5 +89,5 @@ class Relay:
         """Hand the next events to the sink, which may take its time."""
         records = list(self._store.scan(KIND, after=self.position, limit=_CHUNK))
         if records:
-            self._sink.deliver([CloudEvent.FromString(record.data) for record in records])
+            self._sink.deliver([stored_message(KIND, record.id, record.data) for record in records])
         return records

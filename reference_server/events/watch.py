@@ -14,7 +14,7 @@ from reference_server.authorization.policies import StoredPolicies
 from reference_server.errors import OutOfRange
 from reference_server.events.cursors import CLEARED, read_cursor
 from reference_server.events.outbox import KIND
-from reference_server.unit_of_work import UnitOfWork
+from reference_server.unit_of_work import UnitOfWork, stored_message
 from stores.contract import Store
 from stores.group_commit import GroupCommitter
 
@@ -45,7 +45,7 @@ class Watcher:
             chunk = list(self._store.scan(KIND, after=position, limit=_CHUNK))
             for record in chunk:
                 position = record.position
-                event = CloudEvent.FromString(record.data)
+                event = stored_message(KIND, record.id, record.data)
                 if request.subject in {"", event.subject} and self._may_see(event):
                     yield WatchResponse(position=position, event=event)
             if len(chunk) < _CHUNK:

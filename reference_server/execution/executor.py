@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reference_server.audit import Instant
 from reference_server.authorization.model import Caller
-from reference_server.errors import Aborted, ApiError, DataLoss, Internal, Unavailable
+from reference_server.errors import Aborted
 from reference_server.execution.request_run import RequestRun
 from reference_server.execution.write_queue import WriteQueue
 from reference_server.pipeline import Operation, ServerContext
-from stores.contract import Conflict, CorruptRecord, Store, StoreError, StoreUnavailable
+from reference_server.store_health import StoreHealth
+from stores.contract import Conflict, Store, StoreError
 
 RUNS_MAX = 8
 """So often a request is run when others keep changing what it read; each time one of the others has succeeded."""
@@ -24,6 +25,7 @@ class Executor:
     store: Store
     context: ServerContext
     queue: WriteQueue
+    health: StoreHealth = field(default_factory=StoreHealth)
 
     async def execute(
         self,
@@ -47,13 +49,5 @@ class Executor:
                 except Conflict:
                     continue
         except StoreError as error:
-            raise _translated(error) from error
+            raise self.health.answer(error) from error
         raise Aborted(f"{operation.name}: others kept changing the same resource; send the request again")
-
-
-def _translated(error: StoreError) -> ApiError:
-    if isinstance(error, CorruptRecord):
-        return DataLoss(f"{error}; {error.hint}" if error.hint else str(error))
-    if isinstance(error, StoreUnavailable):
-        return Unavailable("the store can't serve now; the operator finds the reason in the log. Try again later")
-    return Internal("the store refused the request; the operator finds the reason in the log")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceId
 from protos.buf.validate import validate_pb2
@@ -127,6 +127,7 @@ def early_get(operation: Operation, context: ServerContext, store: Store, cache:
     open_to_all = context.profile is Profile.OSS
     may_get = (lambda _caller, _id: True) if open_to_all else _may_get(operation, context, UnitOfWork(store))
     find, kind, known, learn = store.get_bytes, operation.kind.name, cache.find, cache.learn
+    parse = operation.response_type.FromString
 
     def look(data: bytes, caller: Caller) -> bytes | None:
         id_ = _only_id(data)
@@ -135,6 +136,7 @@ def early_get(operation: Operation, context: ServerContext, store: Store, cache:
             return None
         if not open_to_all and may_hold_secrets(found):
             return None
+        parse(found)  # what is kept for callers is what they will understand
         learn(kind, data, caller.id, found)
         return found
 
@@ -143,7 +145,7 @@ def early_get(operation: Operation, context: ServerContext, store: Store, cache:
             return None
         try:
             return known(kind, data, caller.id) or look(data, caller)
-        except StoreError:
+        except (StoreError, DecodeError):
             return None
 
     return get if context.tracer is None else _traced(get, operation, context)

@@ -14,7 +14,7 @@ from reference_server.authorization.policies import StoredPolicies
 from reference_server.errors import FieldViolation, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from reference_server.identity import id_by_slug_key
 from reference_server.pipeline import State, StepFunction
-from reference_server.unit_of_work import UnitOfWork
+from reference_server.unit_of_work import UnitOfWork, stored_message
 
 Demand = tuple[str, Ref | None]
 Target = Callable[[State, UnitOfWork], Demand | None]
@@ -68,7 +68,7 @@ def by_stored_policy(state: State, work: UnitOfWork) -> Demand | None:
     data = work.data("iam_policy", state.request.value)
     if data is None:
         return permission, None
-    resource = state.operation.kind.message_type.FromString(data).spec.resource  # type: ignore[attr-defined]
+    resource = stored_message("iam_policy", state.request.value, data).spec.resource
     return permission, Ref(resource.kind, resource.id)
 
 

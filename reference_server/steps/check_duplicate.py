@@ -7,7 +7,7 @@ answer its place in the order of steps.
 from __future__ import annotations
 
 from reference_server.errors import AlreadyExists
-from reference_server.identity import holder_of_slug, slug_key_text
+from reference_server.identity import holder_of_slug, record_by_slug_key, slug_key_text
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 
@@ -18,6 +18,7 @@ def check_duplicate(state: State, work: UnitOfWork) -> State:
     metadata = state.resource.metadata
     holder = holder_of_slug(state, work, metadata, metadata.slug)
     if holder is not None:
+        record_by_slug_key(state, work)  # a holder that is gone is damage, not a duplicate
         raise AlreadyExists(kind, slug_key_text(state.resource), holder, "slug")
     if not metadata.id:
         return state

@@ -31,8 +31,7 @@ def load_by_reference(state: State, work: UnitOfWork) -> State:
 def _matching(state: State, work: UnitOfWork) -> Iterable[Record]:
     reference, kind = state.request, state.operation.kind.name
     if reference.org and reference.scope == organization:
-        found = work.find(kind, "slug_key", (str(organization), reference.org, reference.slug))
-        record = work.record(kind, found) if found else None
+        record = work.record_under(kind, "slug_key", (str(organization), reference.org, reference.slug))
         if record is not None:
             yield record
         return

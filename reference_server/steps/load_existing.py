@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reference_server.errors import FieldViolation, InvalidArgument, NotFound
-from reference_server.identity import id_by_slug_key
+from reference_server.identity import record_by_slug_key
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
 
@@ -16,8 +16,7 @@ def load_existing(state: State, work: UnitOfWork) -> State:
         raise InvalidArgument(
             [FieldViolation("metadata", f"names no {kind}; send metadata.id, metadata.slug or metadata.name")]
         )
-    wanted = metadata.id or id_by_slug_key(state, work)
-    record = work.record(kind, wanted) if wanted else None
+    record = work.record(kind, metadata.id) if metadata.id else record_by_slug_key(state, work)
     if record is None:
         raise NotFound(kind, metadata.id or metadata.slug)
     return state._replace(existing=record)
@@ -25,6 +24,6 @@ def load_existing(state: State, work: UnitOfWork) -> State:
 
 def load_for_apply(state: State, work: UnitOfWork) -> State:
     """For an apply: by id, else by slug; nothing found is no error but a create."""
-    kind = state.operation.kind.name
-    wanted = state.request.metadata.id or id_by_slug_key(state, work)
-    return state._replace(existing=work.record(kind, wanted) if wanted else None)
+    wanted = state.request.metadata.id
+    existing = work.record(state.operation.kind.name, wanted) if wanted else record_by_slug_key(state, work)
+    return state._replace(existing=existing)

@@ -47,9 +47,9 @@ def build_policy(state: State, work: UnitOfWork) -> State:
 
 def ensure_policy(state: State, work: UnitOfWork) -> State:
     """Stage the policy unless the relation tuple is stored; bootstrapping twice answers the same policy."""
-    held = work.find(KIND, "tuple", tuple_key(tuple_of(state.request)))
+    held = work.record_under(KIND, "tuple", tuple_key(tuple_of(state.request)))
     if held is not None:
-        return state._replace(existing=work.record(KIND, held))
+        return state._replace(existing=held)
     policy = new_policy(work, state.context.clock, state.actor, tuple_of(state.request))
     work.create(KIND, policy.metadata.id, policy)
     return state.with_resource(policy)
@@ -57,8 +57,7 @@ def ensure_policy(state: State, work: UnitOfWork) -> State:
 
 def load_policy(state: State, work: UnitOfWork) -> State:
     """Load the policy of the relation tuple. Raises NotFound."""
-    held = work.find(KIND, "tuple", tuple_key(tuple_of(state.request)))
-    record = work.record(KIND, held) if held else None
+    record = work.record_under(KIND, "tuple", tuple_key(tuple_of(state.request)))
     if record is None:
         raise NotFound(KIND, _text(state.request))
     return state._replace(existing=record)

@@ -20,7 +20,6 @@ from reference_server.errors import AlreadyExists, DeadlineExceeded
 from reference_server.execution import write_queue
 from reference_server.execution.request_run import RequestRun
 from reference_server.execution.write_queue import GROUP_MAX, QUIET_TURNS, WriteQueue
-from reference_server.profile import Profile
 from reference_server.tests.conftest import TOKENS, Bench, agent
 from stores.contract import Batch, StoreError
 from stores.engines.leveldb import LevelDbEngine
@@ -231,7 +230,7 @@ def test_no_turn_of_the_loop_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: 
 
         async def busy(number: int) -> None:
             tasks = BackgroundTasks(config, application)
-            writers = [task() for task in tasks.of(Profile.CLOUD)]
+            writers = [task() for task in tasks.of_profile()]
             await asyncio.gather(creates([f"{number} {each}" for each in range(3)]), *writers)
             tokens.write_text(TOKENS + f'[[callers]]\nid = "n{number}"\ntoken = "n{number}"\noperator = true\n')
             await asyncio.gather(tasks.follow_tokens(), tasks.clear_events(), creates([f"{number} more"]))

@@ -31,6 +31,7 @@ from reference_server.pipeline import Operation
 from reference_server.profile import Profile
 from reference_server.telemetry import log
 from reference_server.tracing import caller_trace
+from stores.contract import StoreError
 
 EVENT_SERVICE = EVENT_FILE.services_by_name["EventService"].full_name
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -188,6 +189,8 @@ class EventServicer:
                     limit.reschedule(None)
         except ApiError as error:
             await _abort(context, error, "watch")
+        except StoreError as error:
+            await _abort(context, self._executor.health.answer(error), "watch")
         except TimeoutError:
             slow = ResourceExhausted("the watcher reads too slowly; watch again after the last position that it saw")
             await _abort(context, slow, "watch")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
-from stores.contract import SizeOnDisk, StoreUnavailable
+from stores.contract import SizeOnDisk, StoreDamaged
 
 
-class EngineCorrupt(StoreUnavailable):
+class EngineCorrupt(StoreDamaged):
     """The engine can't read a block back (its own checksum failed). The store says of which record."""
 
 

@@ -139,8 +139,11 @@ pack_position = _U64.pack
 
 
 def unpack_position(packed: bytes) -> int:
-    """Return the position that `pack_position` packed."""
-    (position,) = _U64.unpack(packed)
+    """Return the position that `pack_position` packed. Raises Damaged."""
+    try:
+        (position,) = _U64.unpack(packed)
+    except struct.error as error:
+        raise Damaged(f"a position can't be read: {error}") from error
     return int(position)
 
 
@@ -206,8 +209,11 @@ def pack_unique(position: bytes, id: bytes) -> bytes:  # noqa: A002
 
 
 def unpack_unique(value: bytes) -> tuple[int, str]:
-    """Return position and id of a unique row."""
-    return _U64.unpack_from(value)[0], value[8:].decode()
+    """Return position and id of a unique row. Raises Damaged."""
+    try:
+        return _U64.unpack_from(value)[0], value[8:].decode()
+    except (struct.error, UnicodeDecodeError) as error:
+        raise Damaged(f"a row of a unique index can't be read: {error}") from error
 
 
 def span_of(entry: tuple[int, bytes]) -> int:
@@ -245,8 +251,11 @@ def pack_single(position: bytes, id: bytes) -> bytes:  # noqa: A002
 
 
 def unpack_count(value: bytes | None) -> int:
-    """Return the number of a counter; a missing one says 0."""
-    return 0 if value is None else int(_U64.unpack_from(value)[0])
+    """Return the number of a counter; a missing one says 0. Raises Damaged."""
+    try:
+        return 0 if value is None else int(_U64.unpack_from(value)[0])
+    except struct.error as error:
+        raise Damaged(f"the counter of an index key can't be read: {error}") from error
 
 
 def single_of(value: bytes | None) -> tuple[bytes, bytes] | None:

@@ -9,7 +9,7 @@ from itertools import islice
 from google.protobuf.message import Message
 
 from stores.codecs import Codec, Undecodable
-from stores.contract import CorruptRecord, IndexKey, InvalidOperation, Record
+from stores.contract import CorruptIndex, CorruptRecord, IndexKey, InvalidOperation, Record
 from stores.gate import Gate
 from stores.keyvalue import layout
 from stores.keyvalue.engine import Engine, EngineCorrupt
@@ -19,6 +19,8 @@ from stores.schema import Schema, kind_of
 
 _READ_ERRORS = (EngineCorrupt, layout.Damaged, Undecodable, KeyError, UnicodeEncodeError)
 """What can come up on the way of a read; `_read_error` says what each means."""
+_INDEX_ERRORS = (EngineCorrupt, layout.Damaged, UnicodeDecodeError)
+"""What can come up on the way from an index key to ids."""
 
 
 class KeyValueReads:
@@ -49,13 +51,20 @@ class KeyValueReads:
 
     def holder(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Holdings`."""
-        value = self._engine.get(self._layouts[kind].unique(index, layout.pack_key(key)))
-        return None if value is None else layout.unpack_unique(value)[1]
+        try:
+            value = self._engine.get(self._layouts[kind].unique(index, layout.pack_key(key)))
+            return None if value is None else layout.unpack_unique(value)[1]
+        except _INDEX_ERRORS as error:
+            raise CorruptIndex(kind, str(error)) from error
 
     def entries(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
         """See `Holdings`."""
-        keys = self._layouts[kind]
-        packed = layout.pack_key(key)
+        try:
+            yield from self._entries(self._layouts[kind], index, layout.pack_key(key))
+        except _INDEX_ERRORS as error:
+            raise CorruptIndex(kind, str(error)) from error
+
+    def _entries(self, keys: layout.KindLayout, index: str, packed: bytes) -> Iterator[tuple[int, str]]:
         if keys.indexes[index].unique:
             value = self._engine.get(keys.unique(index, packed))
             if value is not None:
@@ -165,6 +174,8 @@ class KeyValueReads:
             if counter is None:
                 return sum(1 for _ in self.entries(kind, index, key))
             return layout.unpack_count(self._engine.get(counter))
+        except _INDEX_ERRORS as error:
+            raise CorruptIndex(kind, str(error)) from error
         finally:
             self._gate.leave()
 
@@ -193,6 +204,9 @@ class KeyValueReads:
                 ids = islice(ids, max(limit, 0))
             scan = KeyValueScan(self._record_of, kind, keys, snapshot, ids, self._gate)
             self._scans.add(scan)
+        except _INDEX_ERRORS as error:
+            raise CorruptIndex(kind, str(error)) from error
+        else:
             return scan
         finally:
             self._gate.leave()

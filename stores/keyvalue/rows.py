@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from stores.contract import CorruptRecord, Keys
 from stores.keyvalue import layout
+from stores.keyvalue.engine import EngineCorrupt
 from stores.planning import Change
 
 RowChanges = list[tuple[bytes, bytes | None]]
@@ -71,7 +72,7 @@ class Rows:
             self._additions.append((keys.record(change.id), record))
 
     def finish(self, state: layout.State) -> RowChanges:
-        """Return all changes, with the counters and the state row."""
+        """Return all changes, with the counters and the state row. Raises EngineCorrupt for a counter."""
         for counter, change in self._recounts.items():
             self._recount(counter, change)
         for row, ids in self._orders.items():
@@ -86,7 +87,7 @@ class Rows:
         if held is None:
             try:
                 held = self._orders[row] = dict(layout.unpack_ordered(row, self._get(row) or b""))
-            except layout.Damaged as damage:
+            except (EngineCorrupt, layout.Damaged) as damage:
                 raise CorruptRecord(change.kind.name, change.id, str(damage), _ORDER_HINT) from damage
         return held
 
@@ -117,7 +118,10 @@ class Rows:
     def _recount(self, counter: bytes, change: Recount) -> None:
         """Enter a counter and its index rows. The only entry of a key stands in the counter, without a row."""
         before, entries = self._get(counter), change.gained
-        count = layout.unpack_count(before) - len(change.lost) + len(change.gained)
+        try:
+            count = layout.unpack_count(before) - len(change.lost) + len(change.gained)
+        except layout.Damaged as damage:
+            raise EngineCorrupt(str(damage)) from damage
         single = layout.single_of(before)
         if single is None:
             self._removals += ((change.row + position, None) for position in change.lost)

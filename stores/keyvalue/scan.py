@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Self
 
-from stores.contract import CorruptRecord, Record
+from stores.contract import CorruptIndex, CorruptRecord, Record
 from stores.gate import Gate
 from stores.keyvalue import layout
 from stores.keyvalue.engine import EngineCorrupt, Snapshot
@@ -78,8 +78,8 @@ class KeyValueScan:
                 self.close()
                 raise StopIteration
             return self._read(id_)
-        except layout.Damaged as damage:
-            raise CorruptRecord(self._kind, "?", str(damage)) from damage
+        except (EngineCorrupt, layout.Damaged, UnicodeDecodeError) as damage:
+            raise CorruptIndex(self._kind, str(damage)) from damage
         finally:
             self._gate.leave()
 

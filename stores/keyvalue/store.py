@@ -187,7 +187,7 @@ class KeyValueStore(KeyValueReads):
         try:
             outcomes: list[int | StoreError] = [inserts.add(batch) for batch in batches]
             rows, state = inserts.finish()
-        except (NotInsertOnly, EngineCorrupt):  # the general planner says of which resource
+        except (NotInsertOnly, EngineCorrupt, layout.Damaged):  # the general planner says of which resource
             return None
         return _Planned(outcomes, rows if any(outcomes) else [], state, counters, tails, inserts.greatest)
 

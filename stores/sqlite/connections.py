@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import sqlite_utils
 
-from stores.contract import Durability, FormatMismatch, StoreUnavailable
+from stores.contract import Durability, FormatMismatch, StoreDamaged, StoreUnavailable
 from stores.format import PRODUCT, check_format
 
 FORMAT_VERSION = 3
@@ -95,9 +95,10 @@ def translation(error: sqlite3.Error, path: Path) -> StoreUnavailable:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         return FormatMismatch(f"{path} is no SQLite database", hint="choose another path")
+    if code == sqlite3.SQLITE_CORRUPT:
+        return StoreDamaged(f"SQLite {path}: {error}")
     hint = {
         sqlite3.SQLITE_FULL: "free space on the disk, then try again",
-        sqlite3.SQLITE_CORRUPT: "restore the database from a backup",
         sqlite3.SQLITE_BUSY: "another program holds a lock on the database; close it",
         sqlite3.SQLITE_CANTOPEN: "is the path right and writable?",
         sqlite3.SQLITE_READONLY: "is the path writable?",

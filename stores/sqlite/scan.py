@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from stores.contract import CorruptRecord, Record
+from stores.contract import CorruptIndex, Record
 from stores.gate import Gate
 from stores.sqlite.connections import Connections, is_corruption, translation
 
@@ -58,7 +58,7 @@ class SqliteScan:
             row: tuple[Any, ...] | None = self._rows.fetchone()
         except sqlite3.Error as error:
             if is_corruption(error):
-                raise CorruptRecord(self._kind, "?", f"a page of the listing can't be read: {error}") from error
+                raise CorruptIndex(self._kind, f"a page of the listing can't be read: {error}") from error
             raise translation(error, self._path) from error
         return row
 

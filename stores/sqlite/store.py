@@ -25,6 +25,7 @@ from stores.codecs import Codec, Undecodable
 from stores.contract import (
     Batch,
     Capabilities,
+    CorruptIndex,
     CorruptRecord,
     Durability,
     IndexKey,
@@ -60,9 +61,10 @@ _SCAN = (
     "SELECT id, position, revision, checksum, data FROM resources WHERE kind = ? AND position > ? "
     "ORDER BY position LIMIT ?"
 )
-# CROSS JOIN keeps SQLite from turning the order of the tables round: the entries are few, the resources many.
+# The left side of a LEFT JOIN is read first, and few of its rows are many resources' entries; an entry whose resource
+# is gone shows as one without a revision.
 _SCAN_INDEX = (
-    "SELECT r.id, r.position, r.revision, r.checksum, r.data FROM {} AS e CROSS JOIN resources AS r USING (position) "
+    "SELECT e.id, e.position, r.revision, r.checksum, r.data FROM {} AS e LEFT JOIN resources AS r USING (position) "
     "WHERE e.kind = ? AND e.index_name = ? AND e.key = ? AND e.position > ? ORDER BY e.position LIMIT ?"
 )
 
@@ -259,14 +261,22 @@ class SqliteStore:
     def _record_of(self, kind: str, row: tuple[Any, ...]) -> Record:
         """Make a Record of a row (id, position, revision, checksum, data). Raises CorruptRecord."""
         id_ = row[0].decode()
+        if row[2] is None:
+            raise CorruptRecord(kind, id_, "an index names it, but it is gone")
         self.check(kind, id_, row[3], row[4])
         return Record(kind, id_, row[1], row[2], self.wire(kind, id_, row[4]))
+
+    def _index_row(self, kind: str, statement: str, index: str, text: str) -> tuple[Any, ...] | None:
+        """Return the first row of a statement about an index key. Raises CorruptIndex."""
+        try:
+            return self._row(statement, (kind, index, text))
+        except sqlite3.Error as error:
+            raise CorruptIndex(kind, str(error)) from error
 
     def find(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Store`."""
         self._check_index(kind, index, key)
-        with translated(self.path):
-            row = self._row(_ENTRIES.format(self._table(kind, index)) + " LIMIT 1", (kind, index, key_text(key)))
+        row = self._index_row(kind, _ENTRIES.format(self._table(kind, index)) + " LIMIT 1", index, key_text(key))
         return None if row is None else str(row[1].decode())
 
     def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
@@ -274,9 +284,8 @@ class SqliteStore:
         self._check_scan(kind, index, key)
         if index is not None and key is not None and index in self._schema[kind].unique:
             return int(self.find(kind, index, key) is not None)
-        name = (kind, index or "", key_text(key) if key is not None else "")
-        with translated(self.path):
-            row = self._row(_COUNT if index is None or index in self._schema[kind].counted else _COUNT_ENTRIES, name)
+        statement = _COUNT if index is None or index in self._schema[kind].counted else _COUNT_ENTRIES
+        row = self._index_row(kind, statement, index or "", key_text(key) if key is not None else "")
         return 0 if row is None else int(row[0])
 
     def scan(
