@@ -75,8 +75,9 @@ Tell = Callable[[str], None]
 """Hears each step as it is done."""
 
 
-def measure_build(plan: BuildPlan, tell: Tell, opener: Opener = open_store) -> BuildOutcome:
+def measure_build(plan: BuildPlan, tell: Tell, opener: Opener | None = None) -> BuildOutcome:
     """Make the databases of a build, measure them, and remove them. Raises PayloadError."""
+    opener = opener or partial(open_store, create=True)
     agents = agents_of(plan)
     folder = plan.directory / f"{plan.payload}-{plan.build}"
     databases = [

@@ -95,7 +95,8 @@ class RawEngine:
 
     def __init__(self, folder: Path, *, durable: bool, engine: str) -> None:
         """Open a new database. Raises StoreUnavailable where the driver is missing."""
-        self._store = open_store(f"{engine}:{folder / 'raw'}?durability={'durable' if durable else 'relaxed'}")
+        mode = "durable" if durable else "relaxed"
+        self._store = open_store(f"{engine}:{folder / 'raw'}?durability={mode}", create=True)
         if not isinstance(self._store, KeyValueStore):
             raise TypeError(f"{engine} is no key-value engine")
         self._engine, _, self._sync = self._store.parts

@@ -142,7 +142,7 @@ def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
 
 async def serve(config: ServerConfig, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises ServerError, ConfigError, TokenFileError, StoreError."""
-    with open_store(config.store) as store:
+    with open_store(config.store, create=True) as store:
         await serve_store(config, store, on_ready)
 
 

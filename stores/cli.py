@@ -113,7 +113,11 @@ def measure(
 def export(url: Url, file: Annotated[Path, typer.Argument(help="The file to write (JSON lines).")]) -> None:
     """Write all resources of a store to a file: a backup that people and sqlite-utils can read."""
     console = Console()
-    with _told_errors(), open_store(url) as store, Progress(console=console, transient=True) as progress:
+    with (
+        _told_errors(),
+        open_store(url, read_only=True) as store,
+        Progress(console=console, transient=True) as progress,
+    ):
         task = progress.add_task("exporting", total=None)
         done = export_store(store, file, lambda number: progress.update(task, completed=number))
     console.print(f"{done} resources written to {escape(str(file))}")
@@ -123,7 +127,11 @@ def export(url: Url, file: Annotated[Path, typer.Argument(help="The file to writ
 def import_(file: Annotated[Path, typer.Argument(help="A file that `export` wrote.")], url: Url) -> None:
     """Create all resources of a file in a store. One that is there already stops the import."""
     console = Console()
-    with _told_errors(), open_store(url) as store, Progress(console=console, transient=True) as progress:
+    with (
+        _told_errors(),
+        open_store(url, create=True) as store,
+        Progress(console=console, transient=True) as progress,
+    ):
         task = progress.add_task("importing", total=None)
         done = import_store(store, file, lambda number: progress.update(task, completed=number))
     console.print(f"{done} resources created in {escape(url)}")
@@ -133,7 +141,7 @@ def import_(file: Annotated[Path, typer.Argument(help="A file that `export` wrot
 def copy(source: Url, target: Url) -> None:
     """Create all resources of one store in another, then compare every message."""
     console = Console()
-    with _told_errors(), open_store(source) as old, open_store(target) as new:
+    with _told_errors(), open_store(source, read_only=True) as old, open_store(target, create=True) as new:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("copying", total=None)
             done = copy_store(old, new, lambda number: progress.update(task, completed=number))

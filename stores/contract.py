@@ -37,6 +37,17 @@ class Durability(StrEnum):
     RELAXED = "relaxed"
 
 
+class Access(StrEnum):
+    """What a store is opened for."""
+
+    READ = "read"
+    """Nothing is made, locked for good, or changed: not a byte of a file."""
+    WRITE = "write"
+    """A database that is there is read and written."""
+    CREATE = "create"
+    """As WRITE, and a new database is made where there is none."""
+
+
 class Put(NamedTuple):
     """Write a resource whole.
 
@@ -161,6 +172,13 @@ class InvalidOperation(StoreError):
     """The batch itself is wrong (unknown kind or index, empty id, a message of another type). Fix the caller."""
 
 
+class StoreReadOnly(InvalidOperation):
+    """The store was opened for reading."""
+
+    def __init__(self) -> None:
+        super().__init__("the store was opened for reading only", hint="open it without read_only")
+
+
 class InvalidStoreUrl(StoreError):
     """A store URL that names no store: unknown scheme, unknown option, a value that the option doesn't have."""
 
@@ -171,6 +189,12 @@ class StoreClosed(StoreError):
 
 class StoreUnavailable(StoreError):
     """The store can't be opened or written: driver missing, path not writable, disk full, I/O error."""
+
+
+class StoreNotFound(StoreUnavailable):
+    """There is no database where the URL says, and the store wasn't opened to make one. Nothing was made."""
+
+    hint = "check the path; new databases are made by `parity serve` and `parity stores import`"
 
 
 class StoreDamaged(StoreUnavailable):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from stores.contract import SizeOnDisk, StoreLocked, StoreUnavailable
 
@@ -24,16 +24,24 @@ def make_folder(path: Path) -> None:
 class FileLock:
     """Holds a lock file until `release`; the kernel gives it up when the process dies, however it dies."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock. Raises StoreLocked if another process, or this one, has it; StoreUnavailable."""
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
+        """Take the lock. Raises StoreLocked if another process, or this one, has it; StoreUnavailable.
+
+        A shared lock keeps writers out, not other readers. It never makes the file: where there is none, nobody writes.
+        """
+        self._file = -1
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = os.open(path, os.O_CLOEXEC | (os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT), 0o644)
         except OSError as error:
-            raise StoreUnavailable(f"the lock file {path} can't be opened: {error}") from error
+            if shared and isinstance(error, FileNotFoundError):
+                return
+            raise StoreUnavailable(
+                f"the lock file {path} can't be opened: {error.strerror}", hint="correct its permissions"
+            ) from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(self._file)
+            self.release()
             raise StoreLocked(
                 f"the database is in use: {path} is locked", hint="close the other program, or choose another path"
             ) from error
@@ -49,6 +57,56 @@ class FileLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+class DriverLock:
+    """Keeps writers out of a folder whose driver locks the file `LOCK` in it by fcntl (LevelDB, RocksDB).
+
+    Such a lock belongs to the process, which loses it when it closes any descriptor of the file: so folders that this
+    process has open for writing are remembered, and their `LOCK` isn't touched.
+    """
+
+    _written: ClassVar[set[Path]] = set()
+
+    def __init__(self, folder: Path, *, shared: bool) -> None:
+        """Prepare for the driver's lock, or take a shared one. Raises StoreLocked, StoreUnavailable."""
+        self._folder = folder.resolve()
+        self._file = -1
+        others = self._folder in self._written
+        self._noted = not shared and not others
+        if self._noted:
+            self._written.add(self._folder)
+        if not shared:
+            return  # the driver takes the lock, and refuses the second of two
+        if others:
+            raise self._locked()
+        try:
+            self._file = os.open(folder / "LOCK", os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.lockf(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return
+        except BlockingIOError as error:
+            self.release()
+            raise self._locked() from error
+        except OSError as error:
+            self.release()
+            raise StoreUnavailable(
+                f"the lock file {folder / 'LOCK'} can't be opened: {error.strerror}", hint="correct its permissions"
+            ) from error
+
+    def _locked(self) -> StoreLocked:
+        return StoreLocked(
+            f"the database {self._folder} is in use", hint="close the other program, or choose another path"
+        )
+
+    def release(self) -> None:
+        """Give the lock up, or forget that the driver has it. Twice is no error."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        if self._noted:
+            self._noted = False
+            self._written.discard(self._folder)
 
 
 def size_of(*paths: Path) -> SizeOnDisk:

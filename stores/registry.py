@@ -15,14 +15,22 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from stores.codecs import CODECS, codec_of
-from stores.contract import Durability, InvalidStoreUrl, Store, StoreUnavailable
+from stores.contract import (
+    Access,
+    Durability,
+    InvalidOperation,
+    InvalidStoreUrl,
+    Store,
+    StoreNotFound,
+    StoreUnavailable,
+)
 from stores.schema import KINDS, Schema
 
 ENTRY_POINT_GROUP = "parity.stores"
 
 Options = Mapping[str, str]
-Opener = Callable[[str, Options, Schema], Store]
-"""Gets path, checked options and schema."""
+Opener = Callable[[str, Options, Schema, Access], Store]
+"""Gets path, checked options, schema, and what the store is opened for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +90,27 @@ def parse_url(url: str) -> StoreUrl:
     return StoreUrl(scheme, path, options)
 
 
-def open_store(url: str, schema: Schema = KINDS) -> Store:
-    """Open the store that a URL names, and make it if it isn't there.
+def open_store(url: str, schema: Schema = KINDS, *, create: bool = False, read_only: bool = False) -> Store:
+    """Open the store that a URL names.
 
-    Raises InvalidStoreUrl, StoreUnavailable (driver missing, path unusable), StoreLocked, FormatMismatch.
+    Args:
+        url: `scheme:path?option=value&…`.
+        schema: The kinds and their indexes.
+        create: Make a new database where there is none. Without it nothing is made, not even a folder.
+        read_only: Change nothing at all: no file is made, written or removed, and no lock outlives the store.
+            Commits are refused with StoreReadOnly.
+
+    Raises:
+        InvalidStoreUrl: The URL names no store.
+        StoreNotFound: There is no database, and `create` wasn't asked for.
+        StoreDamaged: Files of the database are missing, cut short or changed.
+        StoreLocked: Another process has the database open for writing.
+        FormatMismatch: A newer format, another codec, or somebody else's files.
+        StoreUnavailable: Root of the four above; the driver is missing, the path can't be used.
     """
+    if create and read_only:
+        raise InvalidOperation("a store that is opened for reading only can't be made", hint="leave one of the two out")
+    access = Access.READ if read_only else Access.CREATE if create else Access.WRITE
     parsed = parse_url(url)
     scheme = scheme_of(parsed.scheme)
     if scheme.needs_path and not parsed.path:
@@ -97,7 +121,7 @@ def open_store(url: str, schema: Schema = KINDS) -> Store:
     reason = unavailable(scheme)
     if reason:
         raise StoreUnavailable(f"{scheme.name}: {reason}", hint=scheme.install)
-    return scheme.open(parsed.path, options, schema)
+    return scheme.open(parsed.path, options, schema, access)
 
 
 def unavailable(scheme: Scheme) -> str | None:
@@ -146,22 +170,25 @@ def _checked(scheme: Scheme, given: Options) -> Options:
 # ---- the stores of this package
 
 
-def _open_memory(path: str, options: Options, schema: Schema) -> Store:  # noqa: ARG001 - it has neither
+def _open_memory(path: str, options: Options, schema: Schema, access: Access) -> Store:  # noqa: ARG001 - it has neither path nor options
     from stores.memory import MemoryStore  # noqa: PLC0415 - imported when opened, like all stores
+
+    if access is Access.READ:
+        raise StoreNotFound("memory: is empty whenever it is opened, so there is nothing to read")
 
     return MemoryStore(schema)
 
 
-def _open_sqlite(path: str, options: Options, schema: Schema) -> Store:
+def _open_sqlite(path: str, options: Options, schema: Schema, access: Access) -> Store:
     from stores.sqlite.store import SqliteStore  # noqa: PLC0415
 
-    return SqliteStore(Path(path), codec_of(options["codec"]), Durability(options["durability"]), schema)
+    return SqliteStore(Path(path), codec_of(options["codec"]), Durability(options["durability"]), schema, access)
 
 
-def _open_badger(path: str, options: Options, schema: Schema) -> Store:
+def _open_badger(path: str, options: Options, schema: Schema, access: Access) -> Store:
     from stores.engines.badger.engine import open_badger  # noqa: PLC0415
 
-    return open_badger(path, options, schema)
+    return open_badger(path, options, schema, access)
 
 
 def _badger_missing() -> str | None:
@@ -170,23 +197,24 @@ def _badger_missing() -> str | None:
     return missing()
 
 
-def _open_lmdb(path: str, options: Options, schema: Schema) -> Store:
+def _open_lmdb(path: str, options: Options, schema: Schema, access: Access) -> Store:
     from stores.engines.lmdb import LmdbEngine  # noqa: PLC0415
     from stores.keyvalue.store import KeyValueStore  # noqa: PLC0415
 
     durability = Durability(options["durability"])
-    engine = LmdbEngine(Path(path), durable=durability is Durability.DURABLE)
-    return KeyValueStore(engine, codec_of(options["codec"]), durability, schema)
+    engine = LmdbEngine(Path(path), access, durable=durability is Durability.DURABLE)
+    return KeyValueStore(engine, codec_of(options["codec"]), durability, schema, access)
 
 
 def _key_value(module: str, engine: str) -> Opener:
     """Return an opener of an engine class over a path."""
 
-    def opener(path: str, options: Options, schema: Schema) -> Store:
+    def opener(path: str, options: Options, schema: Schema, access: Access) -> Store:
         from stores.keyvalue.store import KeyValueStore  # noqa: PLC0415
 
         make = getattr(import_module(module), engine)
-        return KeyValueStore(make(Path(path)), codec_of(options["codec"]), Durability(options["durability"]), schema)
+        durability = Durability(options["durability"])
+        return KeyValueStore(make(Path(path), access), codec_of(options["codec"]), durability, schema, access)
 
     return opener
 

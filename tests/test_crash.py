@@ -70,6 +70,6 @@ def test_acknowledged_agents_survive_sigkill_whole(tmp_path: Path, engine: str, 
         assert asyncio.run(read_back(second, acknowledged)) == acknowledged
     finally:
         assert second.stop() == 0
-    with open_store(url) as store:
+    with open_store(url, create=True) as store:
         assert violations(store, cloud=True) == []
         assert store.count("agent") >= len(acknowledged)

@@ -55,7 +55,7 @@ DAMAGES: dict[Callable[[Store, Agent], None], str] = {
 def test_damage_is_seen(tmp_path: Path, damage: Callable[[Store, Agent], None]) -> None:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(TOKENS, encoding="utf-8")
-    with open_store("memory:") as store:
+    with open_store("memory:", create=True) as store:
         bench = Bench(build(ServerConfig(profile="cloud", tokens=str(tokens)), store))
         asyncio.run(bench.application.refresh_callers())
         made = bench.call("agent-create", agent("Whole"), "max")

@@ -96,5 +96,5 @@ def test_junk(tmp_path: Path, count: int) -> None:
     assert len(codes) >= 6, f"too uniform to show anything: {codes}"
     assert sum(codes.values()) == count
     assert "Traceback" not in (tmp_path / "server.log").read_text(encoding="utf-8")
-    with open_store(url) as store:
+    with open_store(url, create=True) as store:
         assert violations(store, cloud=True) == []

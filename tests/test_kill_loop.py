@@ -79,7 +79,7 @@ def test_kill_loop(tmp_path: Path, engine: str, rounds: int) -> None:
         created, deleted = asyncio.run(load_until_killed(serving, f"R{number}", rng.random() * 0.5))
         kept.update(created)
         gone.update(deleted)
-        with open_store(url) as store:
+        with open_store(url, create=True) as store:
             # Half a state stays half in later rounds; looking at all of it costs more the longer the loop runs.
             if number % ROUNDS_PER_LOOK == ROUNDS_PER_LOOK - 1 or number == rounds - 1:
                 assert violations(store, cloud=True) == [], f"round {number}"

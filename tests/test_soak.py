@@ -179,5 +179,5 @@ def test_soak(tmp_path: Path, seconds: int) -> None:
     log = (tmp_path / "server.log").read_text(encoding="utf-8")
     assert '"level": "error"' not in log, log[-2000:]
     assert "Traceback" not in log, log[-2000:]
-    with open_store(url) as store:
+    with open_store(url, create=True) as store:
         assert violations(store, cloud=True) == []

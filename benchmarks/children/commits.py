@@ -36,7 +36,7 @@ def agent_of(number: int) -> Agent:
 def main(url: str, commits: int) -> None:
     """Commit and mark."""
     agents = [agent_of(number) for number in range(commits)]
-    with open_store(url) as store:
+    with open_store(url, create=True) as store:
         mark(BEGIN_FD)
         for agent in agents:
             store.commit([Put("agent", agent.metadata.id, agent, precondition="absent")])

@@ -77,7 +77,7 @@ class FailsToWrite(Wrong):
 
 def only_for(subject: Subject, wrong: type[Wrong]) -> Opener:
     def opener(url: str) -> Any:
-        store = open_store(url)
+        store = open_store(url, create=True)
         return wrong(store) if url.startswith(subject.engine) else store
 
     return opener

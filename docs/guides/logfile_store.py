@@ -10,7 +10,7 @@ import orjson
 from sortedcontainers import SortedDict
 
 from stores.codecs import codec_of
-from stores.contract import Durability, SizeOnDisk, Store, StoreUnavailable
+from stores.contract import Access, Durability, SizeOnDisk, Store, StoreNotFound, StoreUnavailable
 from stores.files import FileLock, make_folder, size_of
 from stores.keyvalue.store import KeyValueStore
 from stores.registry import Option, Options, Scheme
@@ -24,16 +24,22 @@ class LogFileEngine:
     name = "logfile"
     has_checksums = True
 
-    def __init__(self, folder: Path) -> None:
-        """Open or make the log. Raises StoreLocked, StoreUnavailable."""
+    def __init__(self, folder: Path, access: Access = Access.CREATE) -> None:
+        """Open the log, and make it if that is asked for. Raises StoreNotFound, StoreLocked, StoreUnavailable."""
         self.tunables: Mapping[str, str] = {}
         self._folder = folder
         self._rows: SortedDict[bytes, bytes] = SortedDict()
         self._changing = threading.Lock()
-        make_folder(folder)
-        self._lock = FileLock(folder / "lock")
-        self._replay(folder / "log")
-        self._file = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        if access is Access.CREATE:
+            make_folder(folder)
+        elif not (folder / "log").exists():
+            raise StoreNotFound(f"there is no log in {folder}")
+        reading = access is Access.READ
+        self._lock = FileLock(folder / "lock", shared=reading)
+        whole = self._replay(folder / "log")
+        self._file = os.open(folder / "log", os.O_RDONLY if reading else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        if not reading:
+            os.truncate(self._file, whole)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key."""
@@ -74,7 +80,7 @@ class LogFileEngine:
         os.close(self._file)
         self._lock.release()
 
-    def _replay(self, log: Path) -> None:
+    def _replay(self, log: Path) -> int:
         whole = 0
         raw = log.read_bytes() if log.exists() else b""
         for line in raw.splitlines(keepends=True):
@@ -83,8 +89,7 @@ class LogFileEngine:
                 break  # the process was killed while it wrote this line: it was never acknowledged
             self._apply(orjson.loads(body))
             whole += len(line)
-        if whole < len(raw):
-            os.truncate(log, whole)
+        return whole
 
     def _apply(self, rows: list[tuple[str, str | None]]) -> None:
         with self._changing:
@@ -105,9 +110,9 @@ def _append(file: int, line: bytes) -> None:
         line = line[os.write(file, line) :]
 
 
-def _open(path: str, options: Options, schema: Schema) -> Store:
-    engine = LogFileEngine(Path(path))
-    return KeyValueStore(engine, codec_of(options["codec"]), Durability(options["durability"]), schema)
+def _open(path: str, options: Options, schema: Schema, access: Access) -> Store:
+    engine = LogFileEngine(Path(path), access)
+    return KeyValueStore(engine, codec_of(options["codec"]), Durability(options["durability"]), schema, access)
 
 
 OPTIONS = (Option("codec", ("protobuf", "json"), "protobuf"), Option("durability", ("durable", "relaxed"), "durable"))

@@ -83,7 +83,7 @@ def test_a_missing_driver_leaves_its_stores_out_by_name(monkeypatch: pytest.Monk
 
 def test_store_urls_are_ones_that_the_registry_opens(tmp_path: Path) -> None:
     for subject in make_plan(plan.FULL_STORES).subjects:
-        with registry.open_store(subject.url(tmp_path)) as store:
+        with registry.open_store(subject.url(tmp_path), create=True) as store:
             assert store.capabilities.engine == subject.scheme
             assert subject.codec in {"", store.capabilities.codec}
 

@@ -98,7 +98,7 @@ def exact_clock() -> Clock:
 
 @pytest.fixture
 def oss() -> Iterator[Bench]:
-    with open_store("memory:") as store:
+    with open_store("memory:", create=True) as store:
         application = build(ServerConfig(profile="oss"), store, clock=exact_clock())
         yield Bench(application)
         application.close()
@@ -108,7 +108,7 @@ def oss() -> Iterator[Bench]:
 def cloud(tmp_path: Path) -> Iterator[Bench]:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(TOKENS, encoding="utf-8")
-    with open_store("memory:") as store:
+    with open_store("memory:", create=True) as store:
         application = build(ServerConfig(profile="cloud", tokens=str(tokens)), store, clock=exact_clock())
         asyncio.run(application.refresh_callers())
         yield Bench(application)

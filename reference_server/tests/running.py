@@ -51,7 +51,7 @@ def running(
     shared: dict[str, Any] = {}
 
     async def main() -> None:
-        with open_store(store_url) as store:
+        with open_store(store_url, create=True) as store:
             server = Server(config, build(config, store, operations=operations))
             shared["store"] = store
             shared["stop"] = asyncio.Event()

@@ -155,7 +155,7 @@ def test_a_watch_of_one_resource_has_its_events_only(cloud: Bench) -> None:
 def test_a_create_whose_caller_leaves_while_it_is_written_wakes_the_watchers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_store(f"sqlite:{tmp_path / 'db'}?durability=durable") as store:
+    with open_store(f"sqlite:{tmp_path / 'db'}?durability=durable", create=True) as store:
         application = build(ServerConfig(profile="cloud"), store)
         create = application.context.operations["agent-create"]
         member = RelationTuple(Ref("identity_account", "max"), "member", Ref("organization", "acme"))

@@ -30,7 +30,7 @@ POLICY = IamPolicy(
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    with open_store("memory:") as opened:
+    with open_store("memory:", create=True) as opened:
         yield opened
 
 

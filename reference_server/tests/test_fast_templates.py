@@ -82,7 +82,7 @@ def test_bytes_say_what_the_plain_steps_say(cloud: Bench, tmp_path: Path) -> Non
         tokens = tmp_path / "tokens.toml"
         tokens.write_text(TOKENS, encoding="utf-8")
         config = ServerConfig(profile="cloud", tokens=str(tokens), fast_paths=fast_paths)
-        with open_store("memory:") as store:
+        with open_store("memory:", create=True) as store:
             application = build(config, store, clock=exact_clock())
             asyncio.run(application.refresh_callers())
             bench = Bench(application)

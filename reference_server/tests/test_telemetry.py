@@ -46,7 +46,7 @@ def traced(store: Store, tokens: Path) -> tuple[Bench, InMemorySpanExporter]:
 
 
 def test_one_span_per_step_below_the_operation(tmp_path: Path) -> None:
-    with open_store("memory:") as store:
+    with open_store("memory:", create=True) as store:
         bench, exporter = traced(store, tmp_path / "tokens.toml")
         bench.call("agent-create", agent(), "max")
     spans = exporter.get_finished_spans()
@@ -61,7 +61,7 @@ def test_one_span_per_step_below_the_operation(tmp_path: Path) -> None:
 def test_a_request_in_a_group_keeps_its_own_spans(tmp_path: Path) -> None:
     """With spans on, requests take the same path: they are gathered, and each one's spans hang below its caller's."""
     tracer = TracerProvider().get_tracer("callers")
-    with open_store("memory:") as store:
+    with open_store("memory:", create=True) as store:
         bench, exporter = traced(store, tmp_path / "tokens.toml")
         create = bench.application.context.operations["agent-create"]
 
@@ -81,7 +81,7 @@ def test_a_request_in_a_group_keeps_its_own_spans(tmp_path: Path) -> None:
 
 
 def test_an_early_answer_shows_the_steps_that_it_stands_for(tmp_path: Path) -> None:
-    with open_store("memory:") as store:
+    with open_store("memory:", create=True) as store:
         bench, exporter = traced(store, tmp_path / "tokens.toml")
         made = bench.call("agent-create", agent(), "max")
         exporter.clear()
@@ -95,7 +95,7 @@ def test_an_early_answer_shows_the_steps_that_it_stands_for(tmp_path: Path) -> N
 
 
 def test_a_refused_request_shows_the_step_that_refused(tmp_path: Path) -> None:
-    with open_store("memory:") as store:
+    with open_store("memory:", create=True) as store:
         bench, exporter = traced(store, tmp_path / "tokens.toml")
         with pytest.raises(InvalidArgument):
             bench.call("agent-create", Agent(), "max")

@@ -220,7 +220,7 @@ def test_no_turn_of_the_loop_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: 
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(TOKENS, encoding="utf-8")
     config = ServerConfig(profile="cloud", tokens=str(tokens), events_max=1, event_log=str(tmp_path / "events"))
-    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+    with open_store(f"leveldb:{tmp_path / 'db'}", create=True) as store:
         application = build(config, store)
         create, caller = application.context.operations["agent-create"], Caller("root")
 

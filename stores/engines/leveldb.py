@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 import plyvel
 
-from stores.contract import SizeOnDisk, StoreLocked, StoreUnavailable
-from stores.files import make_folder, size_of
+from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
+from stores.engines.folders import LEVELDB, check_folder, enter_folder
+from stores.files import size_of
 from stores.keyvalue.engine import EngineCorrupt
 
 MIB = 1024 * 1024
@@ -24,14 +25,20 @@ BLOOM_BITS = 10
 """One false positive in a hundred: an absent id or free slug costs no disk read."""
 
 
+_NEVER_REWRITTEN = r"\d+\.(ldb|sst)"
+
+
 class LevelDbEngine:
     """One LevelDB folder. LevelDB itself locks it, checks its blocks, and replays its log after a crash."""
 
     name = "leveldb"
     has_checksums = True
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the database. Raises StoreLocked, StoreUnavailable."""
+    def __init__(self, path: Path, access: Access = Access.CREATE) -> None:
+        """Open the database; LevelDB can't but write when it opens, so what only reads gets a shadow of it.
+
+        Raises StoreNotFound, StoreDamaged, StoreLocked, FormatMismatch, StoreUnavailable.
+        """
         self._path = path
         self.tunables: Mapping[str, str] = {
             "write_buffer_bytes": str(WRITE_BUFFER_BYTES),
@@ -39,22 +46,18 @@ class LevelDbEngine:
             "bloom_bits": str(BLOOM_BITS),
             "compression": "snappy",
         }
-        make_folder(path)
-        try:
+        check_folder(path, LEVELDB, access)
+        with ExitStack() as opened:
+            folder = enter_folder(opened, path, access, _NEVER_REWRITTEN)
             with _translated(path):
                 self._db = plyvel.DB(
-                    str(path),
-                    create_if_missing=True,
+                    str(folder),
+                    create_if_missing=access is Access.CREATE,
                     write_buffer_size=WRITE_BUFFER_BYTES,
                     lru_cache_size=CACHE_BYTES,
                     bloom_filter_bits=BLOOM_BITS,
                 )
-        except StoreUnavailable as error:
-            if "LOCK" in str(error):
-                raise StoreLocked(
-                    f"the database {path} is in use", hint="close the other program, or choose another path"
-                ) from error
-            raise
+            self._opened = opened.pop_all()
 
     def get(self, key: bytes) -> bytes | None:
         """See `Engine`."""
@@ -110,6 +113,7 @@ class LevelDbEngine:
     def close(self) -> None:
         """See `Engine`."""
         self._db.close()
+        self._opened.close()
 
 
 class LevelDbSnapshot:
@@ -145,6 +149,8 @@ def _translated(path: Path) -> Iterator[None]:
 
 def _translation(error: plyvel.Error, path: Path) -> StoreUnavailable:
     reason = str(error)
+    if "/LOCK: " in reason and "Permission denied" not in reason:
+        return StoreLocked(f"the database {path} is in use", hint="close the other program, or choose another path")
     if isinstance(error, plyvel.CorruptionError):
         return EngineCorrupt(f"LevelDB {path}: {reason}", hint="restore the database from a backup")
     return StoreUnavailable(f"LevelDB {path}: {reason}", hint="is the disk full, or the path not writable?")

@@ -9,8 +9,9 @@ from typing import Any
 
 import lmdb
 
-from stores.contract import SizeOnDisk, StoreUnavailable
-from stores.files import FileLock, make_folder, size_of
+from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
+from stores.engines.folders import LMDB, check_folder
+from stores.files import FileLock, size_of
 from stores.keyvalue.engine import EngineCorrupt
 
 MAP_BYTES = 1 << 38
@@ -27,8 +28,8 @@ class LmdbEngine:
     name = "lmdb"
     has_checksums = False
 
-    def __init__(self, path: Path, *, durable: bool) -> None:
-        """Open or make the database. Raises StoreLocked, StoreUnavailable.
+    def __init__(self, path: Path, access: Access = Access.CREATE, *, durable: bool) -> None:
+        """Open the database. Raises StoreNotFound, StoreDamaged, StoreLocked, FormatMismatch, StoreUnavailable.
 
         Whether commits are synced is set for the environment: writing the root page before the data is on disk,
         as LMDB does without sync, can't be made good by a later sync if the power fails in between.
@@ -40,8 +41,9 @@ class LmdbEngine:
             "readers_max": str(READERS_MAX),
             "lmdb_version": ".".join(map(str, lmdb.version())),
         }
-        make_folder(path)
-        self._lock = FileLock(path / "parity.lock")
+        check_folder(path, LMDB, access)
+        reading = access is Access.READ
+        self._lock = FileLock(path / "parity.lock", shared=reading)
         try:
             with _translated(path):
                 self._environment = lmdb.open(
@@ -49,6 +51,9 @@ class LmdbEngine:
                     map_size=MAP_BYTES,
                     sync=durable,
                     metasync=durable,
+                    readonly=reading,
+                    create=access is Access.CREATE,
+                    lock=not reading,
                     max_readers=READERS_MAX,
                     max_spare_txns=SPARE_READERS,
                 )
@@ -138,6 +143,8 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _translation(error: lmdb.Error, path: Path) -> StoreUnavailable:
+    if "already open in this process" in str(error):
+        return StoreLocked(f"the database {path} is in use by this process", hint="close it first")
     corrupt = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.PanicError)
     if isinstance(error, corrupt):
         return EngineCorrupt(f"LMDB {path}: {error}", hint="restore the database from a backup")

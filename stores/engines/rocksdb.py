@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rocksdict import (
@@ -17,8 +17,9 @@ from rocksdict import (
     WriteOptions,
 )
 
-from stores.contract import SizeOnDisk, StoreLocked, StoreUnavailable
-from stores.files import make_folder, size_of
+from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
+from stores.engines.folders import ROCKSDB, check_folder, enter_folder
+from stores.files import size_of
 from stores.keyvalue.engine import EngineCorrupt
 
 MIB = 1024 * 1024
@@ -33,14 +34,20 @@ _LAST_KEY = b"\xff" * 8
 """Behind every key of the layout; rocksdict compacts nothing when both ends are None."""
 
 
+_NEVER_REWRITTEN = r"\d+\.(sst|ldb|blob)"
+
+
 class RocksDbEngine:
     """One RocksDB folder. RocksDB itself locks it, checks its blocks, and replays its log after a crash."""
 
     name = "rocksdb"
     has_checksums = True
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the database. Raises StoreLocked, StoreUnavailable."""
+    def __init__(self, path: Path, access: Access = Access.CREATE) -> None:
+        """Open the database; what only reads gets a shadow of it, for RocksDB writes its log file even then.
+
+        Raises StoreNotFound, StoreDamaged, StoreLocked, FormatMismatch, StoreUnavailable.
+        """
         self._path = path
         self.tunables: Mapping[str, str] = {
             "write_buffer_bytes": str(WRITE_BUFFER_BYTES),
@@ -48,9 +55,12 @@ class RocksDbEngine:
             "bloom_bits": str(BLOOM_BITS),
             "compression": "snappy",
         }
-        make_folder(path)
-        with _translated(path):
-            self._db = Rdict(str(path), _options())
+        check_folder(path, ROCKSDB, access)
+        with ExitStack() as opened:
+            folder = enter_folder(opened, path, access, _NEVER_REWRITTEN)
+            with _translated(path):
+                self._db = Rdict(str(folder), _options(access))
+            self._opened = opened.pop_all()
         self._write_options = {sync: _write_options(sync=sync) for sync in (True, False)}
 
     def get(self, key: bytes) -> bytes | None:
@@ -102,6 +112,7 @@ class RocksDbEngine:
         """See `Engine`. Raises StoreUnavailable if what the driver still held can't be written."""
         with _translated(self._path):
             self._db.close()
+        self._opened.close()
 
 
 class RocksDbSnapshot:
@@ -158,8 +169,9 @@ class RocksDbSnapshot:
         self._rows = None
 
 
-def _options() -> Options:
+def _options(access: Access) -> Options:
     options = Options(raw_mode=True)
+    options.create_if_missing(access is Access.CREATE)
     options.set_write_buffer_size(WRITE_BUFFER_BYTES)
     options.set_compression_type(DBCompressionType.snappy())
     options.set_keep_log_file_num(1)

@@ -27,6 +27,7 @@ from typing import NamedTuple, Self
 
 from stores.codecs import Codec
 from stores.contract import (
+    Access,
     Batch,
     Capabilities,
     CorruptRecord,
@@ -36,6 +37,8 @@ from stores.contract import (
     Put,
     SizeOnDisk,
     StoreError,
+    StoreNotFound,
+    StoreReadOnly,
     StoreUnavailable,
 )
 from stores.keyvalue import layout
@@ -65,9 +68,17 @@ class _Planned(NamedTuple):
 class KeyValueStore(KeyValueReads):
     """The Store contract over an `Engine` and a `Codec`."""
 
-    def __init__(self, engine: Engine, codec: Codec, durability: Durability, schema: Schema = KINDS) -> None:
-        """Take over the engine, also its closing. Raises FormatMismatch."""
+    def __init__(
+        self,
+        engine: Engine,
+        codec: Codec,
+        durability: Durability,
+        schema: Schema = KINDS,
+        access: Access = Access.CREATE,
+    ) -> None:
+        """Take over the engine, also its closing. Raises FormatMismatch, and StoreNotFound for an empty database."""
         super().__init__(engine, codec, schema)
+        self._access = access
         self._sync = durability is Durability.DURABLE
         self._checksum = not engine.has_checksums
         self._prepare = engine.prepare if isinstance(engine, PreparesBatches) else None
@@ -101,6 +112,8 @@ class KeyValueStore(KeyValueReads):
                 layout.check_empty(snapshot.range(b"", b"\xff"))
             finally:
                 snapshot.close()
+            if self._access is not Access.CREATE:
+                raise StoreNotFound(f"the {self._engine.name} database is empty: no store was ever made in it")
             self._engine.write([(layout.META_KEY, layout.meta_value(self._codec.name))], sync=self._sync)
             return layout.State()
         layout.check_meta(meta, self._codec.name)
@@ -166,6 +179,8 @@ class KeyValueStore(KeyValueReads):
             self._gate.leave()
 
     def _check_writable(self) -> None:
+        if self._access is Access.READ:
+            raise StoreReadOnly
         if self._failure:
             raise StoreUnavailable(
                 f"an earlier write failed ({self._failure}), so what is on disk is unknown",
@@ -256,6 +271,8 @@ class KeyValueStore(KeyValueReads):
         """See `Store`."""
         self._gate.enter()
         try:
+            if self._access is Access.READ:
+                raise StoreReadOnly
             if isinstance(self._engine, Compacts):
                 self._engine.compact()
         finally:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import sqlite_utils
 
-from stores.contract import Durability, FormatMismatch, StoreDamaged, StoreUnavailable
+from stores.contract import Durability, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
 from stores.format import PRODUCT, check_format
 
 FORMAT_VERSION = 3
@@ -27,8 +27,10 @@ _SYNCHRONOUS = {Durability.DURABLE: "FULL", Durability.RELAXED: "NORMAL"}
 class Connections:
     """Makes the writing connection, and keeps reading ones for reuse, as many as threads read at once."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, immutable: bool = False) -> None:
+        """Take the database's path. With `immutable` SQLite only reads the file, and makes none beside it."""
         self._path = path
+        self._immutable = immutable
         self._idle: deque[sqlite3.Connection] = deque()
         self._writer: sqlite3.Connection | None = None
 
@@ -36,6 +38,8 @@ class Connections:
         """Open the connection that writes, with this durability. Raises StoreUnavailable, FormatMismatch."""
         with translated(self._path):
             self._writer = self._connect("rwc")
+            if self._immutable:
+                return self._writer
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
             return self._writer
@@ -68,8 +72,9 @@ class Connections:
         }
 
     def _connect(self, mode: str) -> sqlite3.Connection:
+        how = "mode=ro&immutable=1" if self._immutable else f"mode={mode}"
         connection = sqlite3.connect(
-            f"file:{quote(str(self._path.absolute()))}?mode={mode}",
+            f"file:{quote(str(self._path.absolute()))}?{how}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -114,15 +119,15 @@ def is_corruption(error: sqlite3.Error) -> bool:
 # ---- schema
 
 
-def open_database(writer: sqlite3.Connection, codec: str, *, is_text: bool) -> tuple[int, int]:
+def open_database(writer: sqlite3.Connection, codec: str, *, is_text: bool, create: bool = True) -> tuple[int, int]:
     """Make the tables in an empty database, or check an existing one; return last position and revision.
 
-    Raises FormatMismatch.
+    Raises FormatMismatch, and StoreNotFound for an empty database in which none are to be made.
     """
-    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("BEGIN IMMEDIATE" if create else "BEGIN")
     try:
         if writer.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            _check_empty(writer)
+            _check_empty(writer, create=create)
             _make_tables(writer, codec, is_text=is_text)
         numbers = _check(writer, codec)
         writer.execute("COMMIT")
@@ -132,9 +137,11 @@ def open_database(writer: sqlite3.Connection, codec: str, *, is_text: bool) -> t
     return numbers
 
 
-def _check_empty(writer: sqlite3.Connection) -> None:
+def _check_empty(writer: sqlite3.Connection, *, create: bool) -> None:
     if writer.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise FormatMismatch("the SQLite file holds tables that aren't ours", hint="choose another path")
+    if not create:
+        raise StoreNotFound("the SQLite file is empty: no store was ever made in it")
 
 
 def _make_tables(writer: sqlite3.Connection, codec: str, *, is_text: bool) -> None:

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +23,7 @@ from google.protobuf.message import Message
 
 from stores.codecs import Codec, Undecodable
 from stores.contract import (
+    Access,
     Batch,
     Capabilities,
     CorruptIndex,
@@ -33,9 +34,10 @@ from stores.contract import (
     Record,
     SizeOnDisk,
     StoreError,
+    StoreReadOnly,
     StoreUnavailable,
 )
-from stores.files import FileLock, make_folder, size_of
+from stores.files import FileLock, size_of
 from stores.format import checksum_of
 from stores.gate import Gate
 from stores.planning import Holdings, Plan, attempt
@@ -49,6 +51,7 @@ from stores.sqlite.connections import (
     translated,
     translation,
 )
+from stores.sqlite.files import LOCK, SHARED_MEMORY, WAL, beside, check_file, readable
 from stores.sqlite.optimistic_insert import AssumedAbsent, Conflicts, only_creates
 from stores.sqlite.rows import SqliteRows, key_text, read_key_list
 from stores.sqlite.scan import SqliteScan
@@ -72,8 +75,15 @@ _SCAN_INDEX = (
 class SqliteStore:
     """The contract over one SQLite file in WAL mode: one writing connection, and a pool of reading ones."""
 
-    def __init__(self, path: Path, codec: Codec, durability: Durability, schema: Schema = KINDS) -> None:
-        """Open or make the database. Raises StoreLocked, FormatMismatch, StoreUnavailable."""
+    def __init__(
+        self,
+        path: Path,
+        codec: Codec,
+        durability: Durability,
+        schema: Schema = KINDS,
+        access: Access = Access.CREATE,
+    ) -> None:
+        """Open the database. Raises StoreNotFound, StoreDamaged, StoreLocked, FormatMismatch, StoreUnavailable."""
         self.path = path
         self._codec = codec
         self._schema = schema
@@ -81,16 +91,19 @@ class SqliteStore:
         self._gate = Gate(f"the SQLite store {path}")
         self._scans: weakref.WeakSet[SqliteScan] = weakref.WeakSet()
         self._failure: str | None = None
-        self._connections = Connections(path)
-        make_folder(path.parent)
-        self._file_lock = FileLock(path.with_name(path.name + ".lock"))
-        try:
+        self._access = access
+        check_file(path, access)
+        with ExitStack() as opened:
+            opened.enter_context(FileLock(beside(path, LOCK), shared=access is Access.READ))
+            file, immutable = (path, False) if access is not Access.READ else readable(opened, path)
+            self._connections = Connections(file, immutable=immutable)
+            opened.callback(self._connections.close)
             self._writer = self._connections.open_writer(durability)
             with translated(path):
-                self._position, self._revision = open_database(self._writer, codec.name, is_text=codec.is_text)
-        except BaseException:
-            self._close_files()
-            raise
+                self._position, self._revision = open_database(
+                    self._writer, codec.name, is_text=codec.is_text, create=access is Access.CREATE
+                )
+            self._opened = opened.pop_all()
         self.capabilities = Capabilities(
             engine="sqlite",
             codec=codec.name,
@@ -140,6 +153,8 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._access is Access.READ:
+            raise StoreReadOnly
         if self._failure:
             raise StoreUnavailable(
                 f"an earlier write failed ({self._failure}), so what is on disk is unknown",
@@ -336,7 +351,7 @@ class SqliteStore:
         """See `Store`: the file and its write-ahead log."""
         self._gate.enter()
         try:
-            return size_of(*(self.path.with_name(self.path.name + end) for end in ("", "-wal", "-shm")))
+            return size_of(self.path, *(beside(self.path, end) for end in (WAL, SHARED_MEMORY)))
         finally:
             self._gate.leave()
 
@@ -344,6 +359,8 @@ class SqliteStore:
         """See `Store`: rewrite the file, and empty the write-ahead log."""
         self._gate.enter()
         try:
+            if self._access is Access.READ:
+                raise StoreReadOnly
             with self._lock, translated(self.path):
                 self._writer.execute("VACUUM")
                 # The log can't be cut under a listing that still reads it: then it shrinks another time.
@@ -358,11 +375,7 @@ class SqliteStore:
         if self._gate.close():
             for scan in list(self._scans):
                 scan.close()
-            self._close_files()
-
-    def _close_files(self) -> None:
-        self._connections.close()
-        self._file_lock.release()
+            self._opened.close()
 
     def __enter__(self) -> Self:
         return self

@@ -70,7 +70,7 @@ def main(url: str, seed: int, first: int, last: int, mutant: str = "") -> int:
 
 def _open(url: str, mutant: str) -> Store:
     if not mutant:
-        return open_store(url)
+        return open_store(url, create=True)
     from stores.suite.crash_mutants import CRASH_MUTANTS  # noqa: PLC0415 - needs a driver
 
     engine = CRASH_MUTANTS[mutant](Path(parse_url(url).path))

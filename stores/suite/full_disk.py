@@ -75,7 +75,7 @@ def main(engine: str, folder: Path, small_mib: int) -> Filled:
 
 
 def _write_until_refused(url: str) -> tuple[int, str, str]:
-    store = open_store(url)
+    store = open_store(url, create=True)
     try:
         for number in range(BATCHES_MAX):
             outcome = _refused(store, _id(number))

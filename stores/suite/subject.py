@@ -15,7 +15,7 @@ import sys
 from stores.contract import StoreError
 from stores.registry import open_store
 try:
-    open_store(sys.argv[1]).close()
+    open_store(sys.argv[1], create=True).close()
 except StoreError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
@@ -40,7 +40,7 @@ class UrlSubject:
 
     def open(self, name: str) -> Store:
         """See `StoreUnderTest`."""
-        return open_store(self.url_of(name))
+        return open_store(self.url_of(name), create=True)
 
     def open_command(self, name: str) -> list[str] | None:
         """See `StoreUnderTest`."""

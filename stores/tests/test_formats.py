@@ -72,7 +72,7 @@ def test_unknown_codec() -> None:
 
 def test_golden_rows(tmp_path: Path) -> None:
     """Every row that one create leaves in a key-value engine."""
-    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+    with open_store(f"leveldb:{tmp_path / 'db'}", create=True) as store:
         store.commit([Put("agent", "agt-1", Agent(metadata={"slug": "s", "org": "o", "owner_scope": 2}))])
     database = plyvel.DB(str(tmp_path / "db"))
     rows = dict(database)
@@ -102,7 +102,7 @@ def test_golden_rows_of_an_index_key(tmp_path: Path) -> None:
     count, row = b'c\x05agent\x03org["o"]', b'i\x05agent\x03org["o"]'
 
     def rows_after(*batch: Put | Delete) -> dict[bytes, bytes]:
-        with open_store(f"leveldb:{path}") as store:
+        with open_store(f"leveldb:{path}", create=True) as store:
             store.commit(batch)
             ids = [record.id for record in store.scan("agent", index="org", key=("o",))]
             assert store.count("agent", index="org", key=("o",)) == len(ids)
@@ -126,7 +126,7 @@ def test_golden_order_rows(tmp_path: Path) -> None:
     path = tmp_path / "db"
 
     def rows_after(*batches: list[Put | Delete]) -> dict[bytes, bytes]:
-        with open_store(f"leveldb:{path}") as store:
+        with open_store(f"leveldb:{path}", create=True) as store:
             for batch in batches:
                 store.commit(batch)
             found = [(record.position, record.id) for record in store.scan("agent")]
@@ -151,7 +151,7 @@ def test_golden_order_rows(tmp_path: Path) -> None:
 
 def test_a_cut_order_row_is_corruption_not_the_end(tmp_path: Path) -> None:
     url = f"leveldb:{tmp_path / 'db'}"
-    with open_store(url) as store:
+    with open_store(url, create=True) as store:
         store.commit([Put("agent", "a", Agent()), Put("agent", "b", Agent())])
         engine = store.parts[0]  # type: ignore[attr-defined] # a key-value store
         row = b"o\x05agent" + bytes(8)
@@ -164,7 +164,7 @@ def test_a_cut_order_row_is_corruption_not_the_end(tmp_path: Path) -> None:
 
 
 def test_a_damaged_order_row_fails_only_who_needs_it(tmp_path: Path) -> None:
-    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+    with open_store(f"leveldb:{tmp_path / 'db'}", create=True) as store:
         numbers = range(layout.ORDER_SPAN + 2)
         store.commit([Put("agent", f"a{number}", Agent()) for number in numbers])
         engine = store.parts[0]  # type: ignore[attr-defined] # a key-value store
@@ -213,7 +213,7 @@ def test_keys_fit_every_engine() -> None:
 
 
 def test_sqlite_is_readable_by_any_tool(tmp_path: Path) -> None:
-    with open_store(f"sqlite:{tmp_path / 'db'}") as store:
+    with open_store(f"sqlite:{tmp_path / 'db'}", create=True) as store:
         store.commit([put("agt-1", "one")])
         # while the store is open, as a person would look at it
         tool = sqlite3.connect(tmp_path / "db")
@@ -247,19 +247,19 @@ def test_another_format_is_refused(
     scheme: str, stamp: Callable[[Path, int], None], version: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "db"
-    open_store(f"{scheme}:{path}").close()
+    open_store(f"{scheme}:{path}", create=True).close()
     stamp(path, version)
     with pytest.raises(FormatMismatch, match=f"has format {version}; this program reads format 3") as refusal:
-        open_store(f"{scheme}:{path}")
+        open_store(f"{scheme}:{path}", create=True)
     assert "export" in refusal.value.hint
 
 
 @pytest.mark.parametrize("scheme", ["leveldb", "sqlite", "lmdb", "rocksdb"])
 def test_other_codec_is_refused(scheme: str, tmp_path: Path) -> None:
-    open_store(f"{scheme}:{tmp_path / 'db'}?codec=json").close()
+    open_store(f"{scheme}:{tmp_path / 'db'}?codec=json", create=True).close()
     with pytest.raises(FormatMismatch, match="codec 'json', not 'protobuf'"):
-        open_store(f"{scheme}:{tmp_path / 'db'}?codec=protobuf")
-    open_store(f"{scheme}:{tmp_path / 'db'}?codec=json").close()
+        open_store(f"{scheme}:{tmp_path / 'db'}?codec=protobuf", create=True)
+    open_store(f"{scheme}:{tmp_path / 'db'}?codec=json", create=True).close()
 
 
 def test_strangers_databases_are_refused(tmp_path: Path) -> None:
@@ -267,15 +267,15 @@ def test_strangers_databases_are_refused(tmp_path: Path) -> None:
     database.put(b"hello", b"world")
     database.close()
     with pytest.raises(FormatMismatch, match="isn't ours"):
-        open_store(f"leveldb:{tmp_path / 'level'}")
+        open_store(f"leveldb:{tmp_path / 'level'}", create=True)
     tables = sqlite3.connect(tmp_path / "tables.db")
     tables.execute("CREATE TABLE t (x)")
     tables.close()
     with pytest.raises(FormatMismatch, match="aren't ours"):
-        open_store(f"sqlite:{tmp_path / 'tables.db'}")
+        open_store(f"sqlite:{tmp_path / 'tables.db'}", create=True)
     (tmp_path / "text.db").write_text("This is no database, but it is long enough to be looked at. " * 20)
     with pytest.raises(FormatMismatch, match="no SQLite database"):
-        open_store(f"sqlite:{tmp_path / 'text.db'}")
+        open_store(f"sqlite:{tmp_path / 'text.db'}", create=True)
 
 
 # ---- damage
@@ -307,10 +307,10 @@ def _check_damage(store: Store) -> None:
 @pytest.mark.parametrize("url", ["sqlite:{}", "sqlite:{}?codec=protobuf", "lmdb:{}", "lmdb:{}?codec=json"])
 def test_damage_is_named(url: str, tmp_path: Path) -> None:
     path = tmp_path / "db"
-    with open_store(url.format(path)) as store:
+    with open_store(url.format(path), create=True) as store:
         store.commit([put("a"), Put("agent", "b", agent("b", text="DAMAGE HERE please"))])
     _flip(path, b"DAMAGE HERE")
-    with open_store(url.format(path)) as store:
+    with open_store(url.format(path), create=True) as store:
         _check_damage(store)
 
 
@@ -318,25 +318,28 @@ def test_damage_is_named(url: str, tmp_path: Path) -> None:
 def test_damage_of_a_table_file(scheme: str, tmp_path: Path) -> None:
     """Log-structured engines check whole blocks: what shares the block is lost with it, and is named."""
     path = tmp_path / "db"
-    with open_store(f"{scheme}:{path}") as store:
+    with open_store(f"{scheme}:{path}", create=True) as store:
         noise = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(10_000))
         last = "".join(map(chr, range(33, 1500)))
         store.commit([put("a"), Put("agent", "aa", agent("aa", text=noise)), Put("agent", "b", agent("b", text=last))])
         store.compact()
     text = "".join(map(chr, range(900, 920))).encode()
     _flip(path, text)
-    with open_store(f"{scheme}:{path}") as store, pytest.raises(CorruptRecord, match="agent 'b' is corrupt"):
+    with (
+        open_store(f"{scheme}:{path}", create=True) as store,
+        pytest.raises(CorruptRecord, match="agent 'b' is corrupt"),
+    ):
         store.get("agent", "b")
 
 
 def test_a_row_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
-    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+    with open_store(f"leveldb:{tmp_path / 'db'}", create=True) as store:
         store.commit([put("a"), put("b"), put("c")])
     database = plyvel.DB(str(tmp_path / "db"))
     database.put(b"r\x05agentb", layout.pack_record(2, 2, b"[]", b"\xff\xff", checksum=False))
     database.delete(b"r\x05agentc")
     database.close()
-    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+    with open_store(f"leveldb:{tmp_path / 'db'}", create=True) as store:
         with pytest.raises(CorruptRecord, match="agent 'b' is corrupt"):
             store.get("agent", "b")
         assert store.get("agent", "a") == agent("a")
@@ -347,7 +350,7 @@ def test_a_row_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 
 def test_a_write_that_failed_ends_the_commits(tmp_path: Path) -> None:
     """After a failed write nobody knows what is on disk, so nothing is acknowledged before the store was reopened."""
-    store = open_store(f"leveldb:{tmp_path / 'db'}")
+    store = open_store(f"leveldb:{tmp_path / 'db'}", create=True)
     store.commit([put("a")])
     engine = store._engine  # type: ignore[attr-defined] # the engine is what fails here
     write = engine.write
@@ -364,5 +367,5 @@ def test_a_write_that_failed_ends_the_commits(tmp_path: Path) -> None:
     assert ids_of(store.scan("agent")) == ["a"]
     assert store.last_position() == 1
     store.close()
-    with open_store(f"leveldb:{tmp_path / 'db'}") as again:
+    with open_store(f"leveldb:{tmp_path / 'db'}", create=True) as again:
         assert again.commit([put("b")]) == 2

@@ -51,14 +51,14 @@ def test_example_agrees(example: ModuleType, tmp_path: Path) -> None:
 
 def test_example_survives_every_torn_line(example: ModuleType, tmp_path: Path) -> None:
     """The last write cut at any byte: the state before it or, whole, after it."""
-    with registry.open_store(f"logfile:{tmp_path / 'db'}") as store:
+    with registry.open_store(f"logfile:{tmp_path / 'db'}", create=True) as store:
         store.commit([put("a")])
         before = (tmp_path / "db" / "log").stat().st_size
         store.commit([put("b")])
     log = (tmp_path / "db" / "log").read_bytes()
     for cut in [*range(before, len(log), 97), len(log) - 1, len(log)]:
         (tmp_path / "db" / "log").write_bytes(log[:cut])
-        with registry.open_store(f"logfile:{tmp_path / 'db'}") as store:
+        with registry.open_store(f"logfile:{tmp_path / 'db'}", create=True) as store:
             assert ids_of(store.scan("agent")) == (["a", "b"] if cut == len(log) else ["a"])
 
 

@@ -39,7 +39,7 @@ GROUPS: dict[str, list[Batch]] = {
 
 @pytest.mark.parametrize("name", GROUPS)
 def test_all_comes_to_what_it_comes_to_in_memory(name: str, tmp_path: Path) -> None:
-    with open_store(f"sqlite:{tmp_path / 'db'}") as sqlite, open_store("memory:") as memory:
+    with open_store(f"sqlite:{tmp_path / 'db'}", create=True) as sqlite, open_store("memory:", create=True) as memory:
         found = []
         for store in (sqlite, memory):
             store.commit([put("a", slug="a")])
@@ -48,7 +48,7 @@ def test_all_comes_to_what_it_comes_to_in_memory(name: str, tmp_path: Path) -> N
 
 
 def test_creations_are_inserted_optimistically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open_store(f"sqlite:{tmp_path / 'db'}") as store:
+    with open_store(f"sqlite:{tmp_path / 'db'}", create=True) as store:
         assert isinstance(store, SqliteStore)
         with monkeypatch.context() as patched:
             patched.setattr(store, "held", lambda *_: pytest.fail("it was read for"))

@@ -160,11 +160,11 @@ def test_a_group_is_planned_on_the_loop_and_written_in_the_thread() -> None:
 @pytest.mark.parametrize("engine", ["leveldb", "lmdb", "rocksdb"])
 def test_engines_prepare_writes(engine: str, tmp_path: Path) -> None:
     url = f"{engine}:{tmp_path / 'db'}"
-    with open_store(url) as store:
+    with open_store(url, create=True) as store:
         assert isinstance(store, PreparesWrites)
         prepared = store.prepare_write([[put("a")], [put("b")]])
         with ThreadPoolExecutor(1) as other:
             other.submit(prepared.write).result(WAIT_SECONDS)
-    reopened: Store = open_store(url)
+    reopened: Store = open_store(url, create=True)
     with reopened:
         assert ids_of(reopened.scan("agent")) == ["a", "b"]

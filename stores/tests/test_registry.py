@@ -53,14 +53,14 @@ def test_parse(url: str, scheme: str, path: str, options: dict[str, str]) -> Non
 )
 def test_refused(url: str, says: str) -> None:
     with pytest.raises(InvalidStoreUrl, match=says) as refusal:
-        open_store(url)
+        open_store(url, create=True)
     assert refusal.value.hint or "twice" in says
 
 
 def test_defaults(tmp_path: Path) -> None:
-    with open_store(f"leveldb:{tmp_path / 'a'}") as store:
+    with open_store(f"leveldb:{tmp_path / 'a'}", create=True) as store:
         assert (store.capabilities.codec, store.capabilities.durability) == ("protobuf", Durability.DURABLE)
-    with open_store(f"sqlite:{tmp_path / 'b.db'}") as store:
+    with open_store(f"sqlite:{tmp_path / 'b.db'}", create=True) as store:
         assert (store.capabilities.codec, store.capabilities.durability) == ("json-orjson", Durability.DURABLE)
 
 
@@ -68,7 +68,7 @@ def test_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tm
     rows = tuple(replace(row, driver="no_such_driver") if row.name == "leveldb" else row for row in registry.SCHEMES)
     monkeypatch.setattr(registry, "SCHEMES", rows)
     with pytest.raises(StoreUnavailable, match="no_such_driver") as refusal:
-        open_store(f"leveldb:{tmp_path}")
+        open_store(f"leveldb:{tmp_path}", create=True)
     assert "pip install" in refusal.value.hint
 
 
@@ -79,7 +79,7 @@ def test_entry_points_add_stores(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "parity.stores" else [])
     monkeypatch.setattr(EntryPoint, "load", lambda point: THIRD)
-    assert isinstance(open_store("third:"), MemoryStore)
+    assert isinstance(open_store("third:", create=True), MemoryStore)
     assert schemes()["memory"].summary != THIRD.summary, "nobody replaces a store of this package"
 
 
@@ -93,7 +93,7 @@ def test_entry_point_of_another_type_is_refused(monkeypatch: pytest.MonkeyPatch)
 def test_unusable_path(scheme: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreUnavailable):
-        open_store(f"{scheme}:{tmp_path / 'file' / 'below'}")
+        open_store(f"{scheme}:{tmp_path / 'file' / 'below'}", create=True)
 
 
-THIRD = Scheme("third", "somebody else's", lambda path, options, schema: MemoryStore(schema), needs_path=False)
+THIRD = Scheme("third", "somebody else's", lambda path, options, schema, access: MemoryStore(schema), needs_path=False)

@@ -36,11 +36,14 @@ def _furnish(store: Store) -> None:
 
 def test_backup_and_restore_over_three_engines(tmp_path: Path) -> None:
     """LevelDB to a file, to SQLite as JSON, to RocksDB: the same bytes in the same order."""
-    with open_store(f"leveldb:{tmp_path / 'level'}") as first, open_store(f"sqlite:{tmp_path / 's.db'}") as second:
+    with (
+        open_store(f"leveldb:{tmp_path / 'level'}", create=True) as first,
+        open_store(f"sqlite:{tmp_path / 's.db'}", create=True) as second,
+    ):
         _furnish(first)
         assert export_store(first, tmp_path / "backup.jsonl") == 6
         assert import_store(second, tmp_path / "backup.jsonl") == 6
-        with open_store(f"rocksdb:{tmp_path / 'rocks'}") as third:
+        with open_store(f"rocksdb:{tmp_path / 'rocks'}", create=True) as third:
             assert copy_store(second, third) == 6
             assert [(r.kind, r.id, _canonical(r.data)) for r in records(first) if r.kind == "agent"] == [
                 (r.kind, r.id, r.data) for r in records(third) if r.kind == "agent"
@@ -81,7 +84,7 @@ def test_lost_fields_are_reported(tmp_path: Path) -> None:
     newer = Agent.FromString(agent("a").SerializeToString() + b"\xfa\x3f\x03new")
     first = MemoryStore()
     first.commit([Put("agent", "a", newer), put("b")])
-    with open_store(f"sqlite:{tmp_path / 's.db'}") as second:
+    with open_store(f"sqlite:{tmp_path / 's.db'}", create=True) as second:
         copy_store(first, second)
         (difference,) = differences(first, second)
         second.commit([Delete("agent", "b")])
@@ -136,7 +139,7 @@ def test_list() -> None:
 
 def test_export_import_copy(tmp_path: Path) -> None:
     level, sqlite, lmdb = (f"{name}:{tmp_path / name}" for name in ("leveldb", "sqlite", "lmdb"))
-    with open_store(level) as store:
+    with open_store(level, create=True) as store:
         _furnish(store)
     assert "6 resources written" in _run("export", level, str(tmp_path / "b.jsonl"))
     assert "6 resources created" in _run("import", str(tmp_path / "b.jsonl"), sqlite)

@@ -105,7 +105,7 @@ def test_a_write_that_fails_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("name", [name for name in ENGINES if name != "sqlite"])
 def test_every_engine_knows_its_last_key(name: str, tmp_path: Path) -> None:
-    with open_store(f"{name}:{tmp_path / 'db'}") as store:
+    with open_store(f"{name}:{tmp_path / 'db'}", create=True) as store:
         assert isinstance(store, KeyValueStore)
         engine, _, sync = store.parts
         last_key = engine.last_key  # type: ignore[attr-defined]  # not every engine has it; these do
@@ -122,10 +122,10 @@ def test_every_engine_knows_its_last_key(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ENGINES)
 def test_an_open_store_has_no_id_twice_after_it_was_closed(name: str, tmp_path: Path) -> None:
     url = f"{name}:{tmp_path / 'db'}"
-    with open_store(url) as store:
+    with open_store(url, create=True) as store:
         store.commit([put("m", when="absent")])
         store.commit([put("z", slug="z", when="absent")])
-    with open_store(url) as store:
+    with open_store(url, create=True) as store:
         for id_ in ("z", "m"):
             with pytest.raises(Conflict):
                 store.commit([Put("agent", id_, put(id_, slug=f"again-{id_}").message, "absent")])

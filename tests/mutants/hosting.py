@@ -62,7 +62,10 @@ def reference(
         tracer: makes the spans of operations and steps.
         settings: fields of `ServerConfig` that differ.
     """
-    with TemporaryDirectory(prefix="reference-") as folder, open_store(store.format(folder=folder)) as opened:
+    with (
+        TemporaryDirectory(prefix="reference-") as folder,
+        open_store(store.format(folder=folder), create=True) as opened,
+    ):
         tokens = Path(folder) / "tokens.toml"
         tokens.write_text(token_file(), encoding="utf-8")
         config = ServerConfig(

@@ -23,7 +23,7 @@ def import_legacy_command(
     """Import a BadgerDB database with keys `Kind/id` into a store. The old one is only read."""
     source = LegacyDatabase(folder, recover=recover)
     try:
-        with open_store(url) as target:
+        with open_store(url, create=True) as target:
             imported = import_legacy(source, target, skip_unknown=skip_unknown)
     finally:
         source.close()

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stores.codecs import codec_of
-from stores.contract import Durability, FormatMismatch, SizeOnDisk, Store
+from stores.contract import Access, Durability, SizeOnDisk, Store
 from stores.engines.badger.build import BADGER_VERSION
 from stores.engines.badger.library import Library, load
-from stores.engines.badger.rooms import Code, error_of
-from stores.files import make_folder, size_of
+from stores.engines.badger.rooms import Code, NeedsWriting, error_of
+from stores.engines.folders import BADGER, check_folder
+from stores.files import FileLock, size_of
 from stores.keyvalue.store import KeyValueStore
 from stores.schema import KINDS, Schema
+from stores.shadow import Shadow
 
 _ROW = struct.Struct("<II")
 _CLOSED = -1
@@ -24,8 +27,6 @@ _PAGE_HEADER_BYTES = 16
 _FIRST_PAGE_ROWS = 16
 """A lookup reads one row, so the first page is small; each next one is four times as long."""
 _PAGE_ROWS_MAX = 4096
-_FIRST_FILES = {"LOCK", "MANIFEST-REWRITE"}
-"""What a process killed in its very first open leaves behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,12 @@ class BadgerEngine:
     name = "badger"
     has_checksums = True
 
-    def __init__(self, path: Path, settings: Settings) -> None:
-        """Open or make the database. Raises StoreLocked, FormatMismatch, EngineCorrupt, StoreUnavailable."""
+    def __init__(self, path: Path, settings: Settings, access: Access = Access.CREATE) -> None:
+        """Open the database.
+
+        Raises StoreNotFound, StoreLocked, FormatMismatch, EngineCorrupt, StoreUnavailable, and NeedsWriting for
+        a database to be read that wasn't closed.
+        """
         self._library = load()
         self._library.check_process()
         self._path = path
@@ -69,9 +74,7 @@ class BadgerEngine:
             "badger": BADGER_VERSION,
             **{name: str(value).lower() for name, value in asdict(settings).items()},
         }
-        if not settings.read_only:
-            make_folder(path)
-        _check_folder(path)
+        check_folder(path, BADGER, Access.READ if settings.read_only else access)
         text, name, room = json.dumps(asdict(settings)).encode(), str(path).encode(), self._library.rooms.room
         handle = self._library.open(name, len(name), text, len(text), room.address, room.size)
         if handle < 0:
@@ -157,6 +160,33 @@ class BadgerEngine:
             raise room.error(result, str(self._path))
 
 
+class BadgerReader(BadgerEngine):
+    """A Badger folder that isn't changed: opened for reading only, or a shadow of one that wasn't closed.
+
+    All files of a shadow are copies: Badger cuts a table to nothing before it removes it.
+    """
+
+    def __init__(self, path: Path, settings: Settings, access: Access = Access.READ) -> None:
+        """Open the database. Raises what BadgerEngine raises but NeedsWriting."""
+        check_folder(path, BADGER, access)
+        with ExitStack() as opened:
+            opened.enter_context(FileLock(path, shared=True))
+            try:
+                super().__init__(path, replace(settings, read_only=True), access)
+            except NeedsWriting:
+                shadow = Shadow(file for file in path.iterdir() if file.name != "LOCK")
+                opened.callback(shadow.remove)
+                super().__init__(shadow.path, settings, Access.WRITE)
+            self._opened = opened.pop_all()
+
+    def close(self) -> None:
+        """See `Engine`."""
+        try:
+            super().close()
+        finally:
+            self._opened.close()
+
+
 class BadgerSnapshot:
     """One state of the database. A range under way keeps it until it is exhausted or closed."""
 
@@ -228,20 +258,10 @@ def _rows(page: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield page[key:value], page[value:place]
 
 
-def _check_folder(path: Path) -> None:
-    """Refuse a folder that holds something else: Badger would put its files among them."""
-    if not path.is_dir() or (path / "MANIFEST").exists():
-        return
-    strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in _FIRST_FILES)
-    if strangers:
-        raise FormatMismatch(
-            f"{path} holds {strangers[0]!r} but no Badger database", hint="choose an empty folder, or the right one"
-        )
-
-
-def open_badger(path: str, options: Mapping[str, str], schema: Schema = KINDS) -> Store:
+def open_badger(path: str, options: Mapping[str, str], schema: Schema = KINDS, access: Access = Access.CREATE) -> Store:
     """Open a store over Badger. Raises what BadgerEngine and KeyValueStore raise."""
     durability = Durability(options["durability"])
     settings = Settings(sync_writes=durability is Durability.DURABLE, verify_on_open=options["verify"] == "open")
-    engine = BadgerEngine(Path(path), settings)
-    return KeyValueStore(engine, codec_of(options["codec"]), durability, schema)
+    open_engine = BadgerReader if access is Access.READ else BadgerEngine
+    engine = open_engine(Path(path), settings, access)
+    return KeyValueStore(engine, codec_of(options["codec"]), durability, schema, access)

@@ -50,9 +50,9 @@ def test_signatures_are_the_same_on_both_sides() -> None:
 def test_without_the_library_the_store_names_the_command(empty_cache: Path, tmp_path: Path) -> None:
     assert BUILD_COMMAND in (unavailable(scheme_of("badger")) or "")
     with pytest.raises(StoreUnavailable, match=re.escape(BUILD_COMMAND)):
-        open_store(f"badger:{tmp_path / 'db'}")
+        open_store(f"badger:{tmp_path / 'db'}", create=True)
     assert not (tmp_path / "db").exists()
-    open_store("memory:").close()
+    open_store("memory:", create=True).close()
 
 
 def test_without_go_the_builder_says_how_to_get_it(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -330,7 +330,7 @@ except StoreError as error:
 
 
 def test_a_batch_that_is_too_big_leaves_the_store_usable(tmp_path: Path) -> None:
-    with open_store(f"badger:{tmp_path / 'db'}?durability=relaxed") as store:
+    with open_store(f"badger:{tmp_path / 'db'}?durability=relaxed", create=True) as store:
         store.commit([Put("agent", "a", Agent(api_version="v1"))])
         huge = Agent()
         huge.spec.instructions = "x" * (257 * 1024 * 1024)

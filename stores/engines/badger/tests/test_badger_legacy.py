@@ -72,7 +72,7 @@ def test_messages_come_over_in_order_of_creation(tmp_path: Path, scheme: str) ->
     folder = old_database(tmp_path / "old", rows)
     before = contents(folder)
     source = LegacyDatabase(folder)
-    with open_store(f"{scheme}:{tmp_path / 'new'}?codec=protobuf") as target:
+    with open_store(f"{scheme}:{tmp_path / 'new'}?codec=protobuf", create=True) as target:
         imported = import_legacy(source, target)
         assert imported.written == {"agent": 259, "agent_instance": 1}
         records = list(target.scan("agent"))

@@ -1,0 +1,135 @@
+"""What the folder of each engine holds: whether there is a database, none, a damaged one, or somebody else's.
+
+Asked before a driver is: LevelDB and RocksDB take a folder without `CURRENT` for a new one, make a database in it and
+delete the tables that nothing names any more.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
+from stores.files import DriverLock, make_folder
+from stores.shadow import Shadow
+
+OWN_FILES = r"parity\..*"
+"""Files of this project beside an engine's."""
+
+_NOT_SHADOWED = r"LOCK|LOG(\..*)?"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFormat:
+    """The names of an engine's files.
+
+    `head` is the file without which there is no database. Files that match `data` hold what was stored, so that they
+    are never there without the head. `other` files may be there without it: a process that is killed in its very first
+    open leaves them. `foreign` files belong to another engine with files of the same names. A database has
+    at least one file that matches `mark`.
+    """
+
+    engine: str
+    head: str
+    data: str
+    other: str
+    foreign: str = r"(?!)"
+    mark: str = r".*"
+
+
+LEVELDB = FolderFormat(
+    "LevelDB",
+    "CURRENT",
+    r"\d+\.(ldb|sst|log)|MANIFEST-(?!000001$)\d+",
+    r"LOCK|LOG(\.old)?|MANIFEST-000001|\d+\.dbtmp",
+    foreign=r"IDENTITY|OPTIONS-\d+|MANIFEST|KEYREGISTRY|data\.mdb",
+)
+ROCKSDB = FolderFormat(
+    "RocksDB",
+    "CURRENT",
+    r"\d+\.(sst|ldb|log|blob)|MANIFEST-(?!000001$)\d+",
+    r"LOCK|LOG(\..*)?|IDENTITY|OPTIONS-\d+(\.dbtmp)?|MANIFEST-000001|\d+\.dbtmp|archive|lost",
+    foreign=r"MANIFEST|KEYREGISTRY|data\.mdb",
+    mark=r"IDENTITY|OPTIONS-\d+",
+)
+"""RocksDB opens a database of LevelDB's, and makes its own of it."""
+LMDB = FolderFormat("LMDB", "data.mdb", r"(?!)", r"lock\.mdb")
+BADGER = FolderFormat(
+    "Badger",
+    "MANIFEST",
+    r"\d+\.(sst|vlog|mem)|KEYREGISTRY|DISCARD",
+    r"LOCK|MANIFEST-REWRITE",
+    foreign=r"CURRENT|data\.mdb",
+)
+
+
+def check_folder(path: Path, layout: FolderFormat, access: Access) -> None:
+    """Make sure that an engine may open a folder; make the folder when a new database is wanted.
+
+    Raises StoreNotFound, StoreDamaged (files of a database without its head), FormatMismatch (somebody else's files),
+    StoreUnavailable (not a folder, not readable).
+    """
+    if not path.exists() and not path.is_symlink():
+        if access is not Access.CREATE:
+            raise StoreNotFound(f"there is no {layout.engine} database {path}")
+        make_folder(path)
+        return
+    try:
+        names = sorted(entry.name for entry in path.iterdir())
+    except NotADirectoryError as error:
+        raise FormatMismatch(f"{path} is a file, and no {layout.engine} database", hint="choose a folder") from error
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the folder {path} can't be read: {error.strerror}", hint="correct its permissions"
+        ) from error
+    _check_names(path, layout, names, access)
+
+
+def _check_names(path: Path, layout: FolderFormat, names: list[str], access: Access) -> None:
+    data = _matching(names, layout.data)
+    foreign = _matching(names, layout.foreign)
+    if layout.head in names and not foreign and not _matching(names, layout.mark):
+        foreign = [layout.head]
+    if foreign:
+        raise FormatMismatch(
+            f"{path} holds {foreign[0]!r}: it belongs to another engine than {layout.engine}",
+            hint="choose another path, or the scheme of the engine that made it",
+        )
+    if layout.head in names:
+        if not (path / layout.head).is_file():
+            raise StoreDamaged(f"the {layout.engine} database {path} is damaged: {layout.head} is no file")
+        return
+    if data:
+        raise StoreDamaged(
+            f"the {layout.engine} database {path} is damaged: {layout.head} is missing, but files such as {data[0]} "
+            "are there"
+        )
+    strangers = [name for name in names if not re.fullmatch(f"{layout.other}|{OWN_FILES}", name)]
+    if strangers:
+        raise FormatMismatch(
+            f"{path} holds {strangers[0]!r} but no {layout.engine} database",
+            hint="choose an empty folder, or the right one",
+        )
+    if access is not Access.CREATE:
+        raise StoreNotFound(f"there is no {layout.engine} database in the folder {path}")
+
+
+def _matching(names: list[str], pattern: str) -> list[str]:
+    return [name for name in names if re.fullmatch(pattern, name)]
+
+
+def enter_folder(opened: ExitStack, path: Path, access: Access, never_rewritten: str) -> Path:
+    """Return the folder to give to a driver that writes when it opens, and lock its `LOCK`.
+
+    For reading that is a shadow: files whose names match `never_rewritten` are linked. `opened` gives all back.
+    Raises StoreLocked, StoreUnavailable.
+    """
+    lock = DriverLock(path, shared=access is Access.READ)
+    opened.callback(lock.release)
+    if access is not Access.READ:
+        return path
+    shadow = Shadow((file for file in path.iterdir() if not re.fullmatch(_NOT_SHADOWED, file.name)), never_rewritten)
+    opened.callback(shadow.remove)
+    return shadow.path

@@ -1,0 +1,74 @@
+"""A shadow of a database: a temporary folder that stands for it, so that a driver which writes when it opens can read.
+
+LevelDB and RocksDB replay their logs into new tables and start a new MANIFEST whenever they open; SQLite writes beside
+a file that wasn't closed, and Badger completes what a killed process left. Over a shadow they may: files that the
+driver never rewrites are linked, all others are copied.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from stores.contract import StoreUnavailable
+
+_BLOCK_BYTES = 1024 * 1024
+
+
+class Shadow:
+    """A temporary folder with a database's files; `remove` it when the driver has let go of it."""
+
+    def __init__(self, files: Iterable[Path], linked: str = r"(?!)") -> None:
+        """Link the files whose names match `linked`, and copy the others. Raises StoreUnavailable.
+
+        Link only what the driver opens for reading and removes by unlink: the link goes, not the file.
+        """
+        self._folder = TemporaryDirectory(prefix="parity-shadow-")
+        self.path = Path(self._folder.name)
+        try:
+            for file in files:
+                if re.fullmatch(linked, file.name):
+                    (self.path / file.name).symlink_to(file.absolute())
+                elif file.is_file():
+                    copy_sparse(file, self.path / file.name)
+        except OSError as error:
+            self.remove()
+            raise StoreUnavailable(
+                f"{error.filename or self.path} can't be copied for reading: {error.strerror}",
+                hint=f"correct the file's permissions, or give TMPDIR a folder with room; it is {self.path.parent} now",
+            ) from error
+
+    def remove(self) -> None:
+        """Remove the folder. Twice is no error."""
+        self._folder.cleanup()
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """Copy a file's contents and leave its holes: Badger's logs are 128 MiB long and nearly empty. Raises OSError."""
+    with source.open("rb") as old, target.open("xb") as new:
+        for at, block in data_of(old.fileno()):
+            os.pwrite(new.fileno(), block, at)
+        new.truncate(os.fstat(old.fileno()).st_size)
+
+
+def data_of(file: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the blocks of an open file with their places, and no holes. Raises OSError."""
+    end = 0
+    while True:
+        try:
+            start = os.lseek(file, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # only a hole is left, or nothing
+                return
+            raise
+        end = os.lseek(file, start, os.SEEK_HOLE)
+        while start < end:
+            block = os.pread(file, min(end - start, _BLOCK_BYTES), start)
+            if not block:
+                return
+            yield start, block
+            start += len(block)

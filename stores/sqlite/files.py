@@ -1,0 +1,62 @@
+"""The files of an SQLite store: whether there is a database, and one that can be read without changing anything."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
+from stores.files import make_folder
+from stores.shadow import Shadow
+
+WAL = "-wal"
+SHARED_MEMORY = "-shm"
+JOURNAL = "-journal"
+LOCK = ".lock"
+
+
+def beside(path: Path, end: str) -> Path:
+    """Return the path of a file that belongs to a database's."""
+    return path.with_name(path.name + end)
+
+
+def check_file(path: Path, access: Access) -> None:
+    """Make sure that SQLite may open a file; make its folder when a new database is wanted.
+
+    Raises StoreNotFound, FormatMismatch, StoreUnavailable, and StoreDamaged where a write-ahead log has lost its
+    database: SQLite would remove the log.
+    """
+    try:
+        if path.is_dir():
+            raise FormatMismatch(f"{path} is a folder, and no SQLite database", hint="give the path of a file")
+        size = path.stat().st_size if path.exists() else -1
+        waiting = _waiting(path)
+    except OSError as error:
+        raise StoreUnavailable(f"{path} can't be read: {error.strerror}", hint="correct its permissions") from error
+    if size <= 0 and waiting:
+        what = "is missing" if size < 0 else "is empty"
+        raise StoreDamaged(f"the SQLite database {path} {what}, but {waiting[0].name} is there")
+    if size <= 0 and access is not Access.CREATE:
+        raise StoreNotFound(f"there is no SQLite database {path}" + (": the file is empty" if size == 0 else ""))
+    if size < 0:
+        make_folder(path.parent)
+
+
+def readable(opened: ExitStack, path: Path) -> tuple[Path, bool]:
+    """Return a path to read a database at, and whether nothing can change the file there.
+
+    A database that was closed is read where it is. One that wasn't has a log to be replayed, which SQLite does in
+    place: so its files are copied, and `opened` removes them. Raises StoreUnavailable.
+    """
+    waiting = _waiting(path)
+    if not waiting:
+        return path, True
+    shadow = Shadow((path, *waiting))
+    opened.callback(shadow.remove)
+    return shadow.path / path.name, False
+
+
+def _waiting(path: Path) -> list[Path]:
+    """Return the logs that hold something which the database's file doesn't have yet."""
+    logs = (beside(path, end) for end in (WAL, JOURNAL))
+    return [log for log in logs if log.is_file() and log.stat().st_size]
