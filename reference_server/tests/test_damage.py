@@ -50,7 +50,7 @@ Plant = Callable[[Path], None]
 
 def filled(url: str) -> None:
     """Make a database of the agents a and b, with noise between and behind them; b holds the mark."""
-    with open_store(url) as store:
+    with open_store(url, create=True) as store:
         text = "".join(map(chr, range(33, 1500))) * 4
         store.commit([put("a"), Put("agent", "an", stored_agent("an", text=NOISE))])
         store.commit([Put("agent", "b", stored_agent("b", text=text))])
