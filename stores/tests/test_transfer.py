@@ -162,7 +162,8 @@ def test_check_says_what_it_found(tmp_path: Path) -> None:
         (["check", "nope:/x"], 2, "unknown store"),
         (["export", "leveldb:/x?codec=yaml", "f"], 2, "codec can't be 'yaml'"),
         (["import", "/no/such/file", "memory:"], 2, "/no/such/file"),
-        (["export", "sqlite:/proc/none/x.db", "f"], 3, "can't be made"),
+        (["export", "sqlite:/proc/none/x.db", "f"], 3, "there is no SQLite database"),
+        (["import", "/dev/null", "sqlite:/proc/none/x.db"], 3, "can't be made"),
     ],
 )
 def test_errors_are_sentences(arguments: list[str], exit_code: int, says: str) -> None:
