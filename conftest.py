@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 # How long an example takes depends on what else the machine does; a slow one is no failure. Nothing hangs all the
 # same: each test has a timeout.
 settings.register_profile("parity", deadline=None)
 settings.load_profile("parity")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let tests of agents that are made up be run over real ones too."""
+    parser.addoption("--corpus", metavar="FILE", help="a corpus of agents (JSON lines) instead of generated ones")

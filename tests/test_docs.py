@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import typer
-import yaml
+from ruamel.yaml import YAML
 from typer.core import TyperCommand, TyperGroup
 
 from conformance import verdict
@@ -187,12 +187,12 @@ def test_the_walk_through_a_server_works_as_it_stands(tmp_path: Path) -> None:
         server.wait(20)
         if server.stdout is not None:
             server.stdout.close()
-    assert yaml.safe_load((tmp_path / "agent.yaml").read_text())["metadata"]["slug"] == "test-agent"
+    assert YAML(typ="safe", pure=True).load((tmp_path / "agent.yaml").read_text())["metadata"]["slug"] == "test-agent"
 
 
 def test_the_action_runs_what_a_person_can_run(tmp_path: Path) -> None:
     """The action's own step: its script, with its inputs as the runner hands them over."""
-    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    action = YAML(typ="safe", pure=True).load((ROOT / "action.yml").read_text(encoding="utf-8"))
     step = next(step for step in action["runs"]["steps"] if "run" in step)
     summary = tmp_path / "summary.md"
     environment = {

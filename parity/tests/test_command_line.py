@@ -13,7 +13,7 @@ from parity.commands import COMMANDS, CommandRow
 from parity.problems import Problem
 from stores.contract import CorruptRecord
 
-HEAVY = ("grpc", "google.protobuf", "protovalidate", "hypothesis", "plyvel", "sqlite_utils", "yaml")
+HEAVY = ("grpc", "google.protobuf", "protovalidate", "hypothesis", "plyvel", "sqlite_utils", "ruamel.yaml")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from parity.main import run
 from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2 import ApiResourceKind
@@ -94,7 +94,7 @@ def test_yaml_goes_round(shell: Shell, tmp_path: Path) -> None:
     text = "First line.\n\n  Indented: 'quoted', \"doubly\": 日本語 🎯\n# not a comment\n"
     shell("agent", "create", "round", "--instructions", text)
     document = shell("agent", "get", "round", "-o", "yaml")
-    assert yaml.safe_load(document)["spec"]["instructions"] == text
+    assert YAML(typ="safe", pure=True).load(document)["spec"]["instructions"] == text
     assert "日本語 🎯" in document
     file = tmp_path / "round.yaml"
     file.write_text(document, encoding="utf-8")
@@ -235,7 +235,7 @@ def test_a_server_that_never_answers_costs_the_timeout(shell: Shell) -> None:
         ("- a\n- b\n", "a resource is a mapping"),
         ("metadata: [unclosed", "neither YAML nor JSON"),
         ("kind: Environment\n", "use `parity environment`"),
-        ("spec: {instrutcions: typo}\n", "spec: "),
+        ("spec: {instrutcions: typo}\n", "spec.instrutcions: there is no such field"),
         ("metadata: {name: 7}\n", "metadata.name: "),
         ("metadata: {owner_scope: everybody}\n", "owner_scope"),
         ("spec: just text\n", "spec"),
