@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -35,7 +36,8 @@ class CatalogueInvalid(Exception):
 class Requirement:
     """One sentence of the contract that a server keeps or doesn't.
 
-    `excluded`, where not empty, says why no check can be made from outside.
+    `excluded`, where not empty, says why no check can be made from outside. `needs` names the requirements without
+    which this one can't be asked: where one of them fails in the same way, this one is blocked by it.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Requirement:
     source: str
     since: str = CONTRACT_REVISION
     excluded: str = ""
+    needs: tuple[str, ...] = ()
 
 
 @cache
@@ -85,19 +88,39 @@ def _written() -> Iterable[Requirement]:
                 yield _requirement(file.name, document, row)
 
 
+_HEAD = ("operation", "step", "source", "profiles", "level", "needs")
 _ROW = TypeAdapter(with_config(ConfigDict(extra="forbid"))(Requirement))
 
 
 def _requirement(file: str, document: dict[str, Any], row: dict[str, Any]) -> Requirement:
-    """A row takes from its file's head what it doesn't say itself."""
-    head: dict[str, Any] = {
-        name: document[name] for name in ("operation", "step", "source", "profiles", "level") if name in document
-    }
+    """A row takes from its file's head what it doesn't say itself.
+
+    Needs in a head are in order: a row that is named among them needs only those before it.
+    """
+    head: dict[str, Any] = {name: document[name] for name in _HEAD if name in document}
+    head["needs"] = list(takewhile(lambda name: name != row.get("id"), head.get("needs", ())))
     merged: dict[str, Any] = {"step": "", "profiles": list(PROFILES), "level": "MUST", **head, **row}
     try:
         return _ROW.validate_python(merged)
     except ValidationError as error:
         raise CatalogueInvalid(f"{file}: {row.get('id')}: {first_problem(error)}") from error
+
+
+_NEEDS = {
+    "agent.create": ("PERSIST-ALL",),
+    "instance.create": ("INS-CREATE",),
+    "environment.create": ("ENV-CREATE",),
+    "agent.get": ("GET-UNKNOWN",),
+    "agent.by_reference": ("REF-UNKNOWN",),
+    "instance.by_agent": ("BYA-AGENT",),
+    "list.agents": ("LST-ORG",),
+    "policy.create": ("IAM-CREATE",),
+    "policy.check": ("IAM-CHECK",),
+    "policy.get": ("IAM-CREATE",),
+}
+"""What the generated requirements of a method need."""
+_SWEEP_NEEDS = ("GET-UNKNOWN", "REF-FOUND", "REF-UNKNOWN", "BYA-AGENT", "LST-ORG", "IAM-CHECK")
+"""What it takes to look for traces."""
 
 
 def _generated() -> Iterable[Requirement]:
@@ -114,6 +137,7 @@ def _generated() -> Iterable[Requirement]:
             " the same request without that fault is accepted.",
             source=f"wire contract, constraint of {rule.field_name}",
             excluded=rule.unreachable if case is None else "",
+            needs=_NEEDS.get(case.method, ()) if case else (),
         )
         if case is not None and case.leaves_trace:
             yield _no_trace(case)
@@ -129,6 +153,7 @@ def _no_trace(case: RuleCase) -> Requirement:
         sentence=f"A request that was refused because its {case.rule.field_name} breaks {case.rule.text}"
         " leaves no trace.",
         source="behaviour contract, ORD-ATOM",
+        needs=(*_NEEDS.get(case.method, ()), *_SWEEP_NEEDS),
     )
 
 

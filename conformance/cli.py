@@ -17,6 +17,7 @@ from rich.table import Table
 from conformance.catalogue import catalogue
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
 from conformance.evidence import EvidenceUnreadable, hold_against
+from conformance.failure_text import diagnosis_lines, failure_lines, red_results, width_of
 from conformance.features import NOTHING_DECLARED, Declaration, DeclarationInvalid, read_declaration
 from conformance.known_failing import (
     Known,
@@ -205,16 +206,16 @@ def print_report(console: Console, report: Report, out: Path | None, *, verbose:
     if report.run.complete:
         console.print(f"target: {escape(report.run.target)}", soft_wrap=True)
         console.print(steps_table(report))
-    for result in report.results:
-        if result.verdict in {Verdict.FAIL, Verdict.UNTESTABLE, Verdict.HARNESS_ERROR}:
-            console.print(
-                f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}", soft_wrap=True
-            )
-            for line in [problem.text for problem in result.problems] or [result.reason]:
-                console.print(f"    {escape(line)}", soft_wrap=True)
+    for result, blocked in red_results(report):
+        head = f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}"
+        console.print(head, soft_wrap=True)
+        for line in failure_lines(result, blocked, width_of(console) - 4):
+            console.print(f"    {escape(line)}", soft_wrap=True, highlight=False)
     if verbose:
         for card in failure_cards(report, out):
             console.print(escape(card), soft_wrap=True, highlight=False)
+    for line in diagnosis_lines(report, width_of(console)) if report.exit_code else ():
+        console.print(escape(line), soft_wrap=True, highlight=False)
     for line in (*report.known_failing_errors, *(f"left behind: {leak}" for leak in report.leaks)):
         console.print(f"[red]{escape(line)}[/red]", soft_wrap=True)
     console.print(summary_line(report), soft_wrap=True)
@@ -224,14 +225,19 @@ def print_report(console: Console, report: Report, out: Path | None, *, verbose:
         console.print(f"evidence and verdicts: {escape(str(out))}", soft_wrap=True)
 
 
+_STEP_HEADINGS = ("step", "verdict", "passed")
+
+
 def steps_table(report: Report) -> Table:
     """The twelve create steps, each with its verdict."""
     table = Table(title=f"create, profile {report.run.profile}")
-    for heading in ("step", "verdict", "passed"):
+    headings = ("step", "verdict", "passed", "blocked") if any(row.blocked for row in report.steps) else _STEP_HEADINGS
+    for heading in headings:
         table.add_column(heading)
     for row in report.steps:
         colour = _COLOURS[row.verdict]
-        table.add_row(row.step, f"[{colour}]{row.verdict}[/{colour}]", f"{row.passed}/{row.total}")
+        cells = (row.step, f"[{colour}]{row.verdict}[/{colour}]", f"{row.passed}/{row.total}", str(len(row.blocked)))
+        table.add_row(*cells[: len(headings)])
     return table
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from conformance.catalogue import Requirement, catalogue, catalogue_hash
 from conformance.checks import check_of
+from conformance.diagnosis import diagnose
 from conformance.evidence import (
     Ending,
     Evidence,
@@ -56,7 +58,7 @@ def judge_run(stored: StoredRun) -> Report:
     """Give a verdict on every selected requirement, and hold the whole against what was known to fail."""
     wanted = set(stored.run.selection)
     results = [_judge(row, stored) for row in catalogue().values() if row.id in wanted]
-    report = Report(stored.run, tuple(results), leaks=stored.leaks)
+    report = _explained(Report(stored.run, tuple(results), leaks=stored.leaks), stored)
     if not stored.judged_on:
         return report
     try:
@@ -64,6 +66,14 @@ def judge_run(stored: StoredRun) -> Report:
     except (KeyError, TypeError, ValueError) as error:
         raise EvidenceUnreadable(f"the footer's known failures can't be read ({error}); run again") from error
     return apply_known_failing(report, entries, today)
+
+
+def _explained(report: Report, stored: StoredRun) -> Report:
+    """Add what the failures are explained by, and mark those that are blocked by others."""
+    exchanges = {row.seq: row for evidence in stored.evidence.values() for row in evidence.exchanges}
+    found = diagnose(report.results, exchanges, stored.run.profile)
+    marked = tuple(replace(row, blocked_by=found.blocked_by.get(row.id, ())) for row in report.results)
+    return replace(report, results=marked, diagnosis=found.diagnosis)
 
 
 def _judge(requirement: Requirement, stored: StoredRun) -> Result:

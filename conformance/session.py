@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from zlib import crc32
 
 import grpc
 import protovalidate
@@ -28,6 +29,8 @@ _SHOWS = (
     | {"policy.create"}
     | {f"{kind}.{operation}" for kind in KINDS for operation in ("update", "get", "by_reference")}
 )
+CHECK_CHARACTERS_MAX = 20
+"""Of a check's id in a name: with run and number, and `-default` behind it, a name stays under 63 characters."""
 GONE = frozenset({"OK", "NOT_FOUND"})
 _OPEN = frozenset({"DEADLINE_EXCEEDED", "CANCELLED", "UNAVAILABLE", "UNKNOWN"})
 """After these a server may still be doing what it was asked."""
@@ -43,6 +46,12 @@ class NotAsked(Exception):
 
 class HarnessFault(Exception):
     """The suite made a request that isn't what it meant: nobody else is to blame."""
+
+
+def _short(check: str) -> str:
+    """Return a check's id for a name; a long one is cut and stays unique by its checksum."""
+    name = check.lower()
+    return name if len(name) <= CHECK_CHARACTERS_MAX else f"{name[:10].rstrip('-')}-{crc32(name.encode()):08x}"
 
 
 def _without_id_is_a_fault(answer: Response, method: Method) -> Response:
@@ -102,8 +111,11 @@ class Session:
         return max(2, round(ordinary * self.context.scale))
 
     def name(self) -> str:
-        """Return a name that no other check and no other run uses; it is its own slug."""
-        return f"c-{self.context.run_id}-{self.check.lower()}-{next(self._numbers)}"
+        """Return a name that no other check and no other run uses; it is its own slug.
+
+        It is short: only a check of lengths may fail on a server that cuts what is long.
+        """
+        return f"c-{self.context.run_id}-{_short(self.check)}-{next(self._numbers)}"
 
     def new_id(self, kind: str = "agent") -> str:
         """Return an unused id for a resource whose id the client chooses; it is deleted after the check."""

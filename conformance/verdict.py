@@ -21,6 +21,8 @@ from pathlib import Path
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from conformance.cause import NOTHING_FAILED, Diagnosis
+
 FORMAT = 1
 """Version of `verdicts.json`; a reader refuses others."""
 
@@ -98,6 +100,7 @@ class Result:
 
     `step` is a step of the create pipeline or empty; `operation` names what is asked of (create, get, rpc, ...).
     `evidence` holds the `seq` numbers of the check's exchanges. `reason` says why there is no PASS or FAIL.
+    `blocked_by` names failures that kept it from being asked: it failed only where, and as, they did.
     """
 
     id: str
@@ -114,6 +117,7 @@ class Result:
     evidence: tuple[int, ...] = ()
     reproduce: str = ""
     duration_ms: float = 0.0
+    blocked_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +157,17 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """One row of the table of create steps: the worst verdict of its requirements, and their counts."""
+    """One row of the table of create steps: the worst verdict of its requirements, and their counts.
+
+    What is blocked by a failure elsewhere is no fault of the step: it stands in `blocked`, not in `failing`.
+    """
 
     step: str
     verdict: Verdict
     passed: int
     total: int
     failing: tuple[str, ...]
+    blocked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +175,14 @@ class Report:
     """A whole run: what it was, and a result for each selected requirement, in catalogue order.
 
     `known_failing_errors` are faults of the known-failing file itself (stale, unmatched or expired entries).
-    `leaks` names resources of the run that could not be deleted afterwards.
+    `leaks` names resources of the run that could not be deleted afterwards. `diagnosis` explains what failed.
     """
 
     run: RunInfo
     results: tuple[Result, ...]
     known_failing_errors: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
+    diagnosis: Diagnosis = NOTHING_FAILED
 
     @property
     def summary(self) -> Summary:
@@ -229,24 +238,28 @@ _WORST_FIRST = (
 def step_table(results: Iterable[Result]) -> tuple[StepRow, ...]:
     """Fold the results into the twelve create steps.
 
-    A step takes the worst verdict of its MUST requirements. A step that nothing in the results speaks of is NOT_RUN:
-    an empty row never looks green.
+    A step takes the worst verdict of its MUST requirements that aren't blocked by a failure of another step; where all
+    are, it is UNTESTABLE. A step that nothing in the results speaks of is NOT_RUN: an empty row never looks green.
     """
     rows = tuple(results)
-    return tuple(_step_row(step, [row for row in rows if row.step == step]) for step in CREATE_STEPS)
+    step_of = {row.id: row.step for row in rows}
+    return tuple(_step_row(step, [row for row in rows if row.step == step], step_of) for step in CREATE_STEPS)
 
 
-def _step_row(step: str, rows: Sequence[Result]) -> StepRow:
+def _step_row(step: str, rows: Sequence[Result], step_of: Mapping[str, str]) -> StepRow:
     musts = [row for row in rows if row.level is Level.MUST]
     applicable = [row for row in musts if row.verdict is not Verdict.NOT_APPLICABLE]
-    verdicts = {row.verdict for row in musts}
+    blocked = {row.id for row in applicable if row.blocked_by and step not in map(step_of.get, row.blocked_by)}
+    judged = {row.verdict for row in musts if row.id not in blocked}
+    verdicts = judged if judged - {Verdict.NOT_APPLICABLE} or not blocked else {Verdict.UNTESTABLE}
     worst = next((verdict for verdict in _WORST_FIRST if verdict in verdicts), Verdict.NOT_RUN)
     return StepRow(
         step=step,
         verdict=worst,
         passed=sum(row.verdict is Verdict.PASS for row in applicable),
         total=len(applicable),
-        failing=tuple(row.id for row in applicable if row.verdict is not Verdict.PASS),
+        failing=tuple(row.id for row in applicable if row.verdict is not Verdict.PASS and row.id not in blocked),
+        blocked=tuple(row.id for row in applicable if row.id in blocked),
     )
 
 
@@ -273,6 +286,7 @@ def verdicts_bytes(report: Report) -> bytes:
         "results": [asdict(result) for result in report.results],
         "known_failing_errors": report.known_failing_errors,
         "leaks": report.leaks,
+        "diagnosis": asdict(report.diagnosis),
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
@@ -305,4 +319,4 @@ def read_verdicts(path: Path) -> Report:
 
 
 _REPORT = TypeAdapter(Report)
-_REPORT_FIELDS = frozenset({"run", "results", "known_failing_errors", "leaks"})
+_REPORT_FIELDS = frozenset({"run", "results", "known_failing_errors", "leaks", "diagnosis"})

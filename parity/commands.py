@@ -20,6 +20,7 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("serve", "reference_server.cli", "serve", "Run the reference server over a store."),
     CommandRow("conform", "parity.conform_cli", "conform", "Judge a server, or a store behind the reference server."),
     CommandRow("recheck", "conformance.cli", "recheck", "Judge the stored evidence of a run again, offline."),
+    CommandRow("diagnose", "conformance.diagnose_cli", "diagnose", "Name the probable causes of a run's failures."),
     CommandRow("requirements", "conformance.cli", "requirements", "Name every requirement that a server is judged on."),
     CommandRow("stores", "stores.cli", "app", "List and check stores; back up, restore, copy."),
     CommandRow("bench", "benchmarks.cli", "app", "Measure stores and servers; judge the claims."),

@@ -1,0 +1,30 @@
+"""`parity diagnose`: what is behind the failures of a kept run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from conformance.evidence import EvidenceUnreadable
+from conformance.failure_text import diagnosis_lines, width_of
+from conformance.rejudge import OtherCatalogue, recheck
+from conformance.verdict import EXIT_USAGE
+
+
+def diagnose(
+    run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="directory of a run, or its evidence file")],
+) -> None:
+    """Name the probable causes of a run's failures, those first that take most away; nothing is called or written."""
+    console = Console()
+    try:
+        report = recheck(run_directory)
+    except (EvidenceUnreadable, OtherCatalogue) as error:
+        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(EXIT_USAGE) from None
+    lines = list(diagnosis_lines(report, width_of(console), whole=True))
+    for line in lines or ["nothing failed, so there is nothing to explain"]:
+        console.print(escape(line), soft_wrap=True, highlight=False)

@@ -1,0 +1,124 @@
+"""Causes that are seen in the evidence itself, without a dictionary: one wrong status, a method that never works, ...
+
+Each function takes what isn't met and all exchanges of a run, and yields what could be behind several failures at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from conformance.cause import Cause
+from conformance.evidence import Exchange
+from conformance.points import UNREADABLE, Departure, Point, point_of
+from conformance.verdict import Problem
+
+FAILURES_MIN = 3
+"""Fewer failures have no shape."""
+CALLS_MIN = 3
+"""A method that was called less often says nothing of `never`."""
+_REFUSALS = (
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "FAILED_PRECONDITION",
+    "RESOURCE_EXHAUSTED",
+)
+_WRONG = (*_REFUSALS, "UNKNOWN", "INTERNAL", "ABORTED", "UNAVAILABLE", "OUT_OF_RANGE", "DATA_LOSS", "CANCELLED")
+
+Shape = Callable[[Sequence[Departure], Sequence[Exchange]], Iterator[Cause]]
+
+
+def shapes(departed: Sequence[Departure], exchanges: Iterable[Exchange]) -> Iterator[Cause]:
+    """Yield all causes that the evidence shows."""
+    called = tuple(exchanges)
+    for shape in SHAPES:
+        yield from shape(departed, called)
+
+
+def one_wrong_status(departed: Sequence[Departure], exchanges: Sequence[Exchange]) -> Iterator[Cause]:
+    """Yield refusals that are answered with one status where various others are asked for."""
+    found: dict[str, list[Departure]] = defaultdict(list)
+    asked: dict[str, set[str]] = defaultdict(set)
+    for one in departed:
+        pairs = [_statuses(problem) for problem in one.result.problems]
+        answers = {actual for _, actual in pairs}
+        if len(answers) == 1 and "" not in answers:
+            found[pairs[0][1]].append(one)
+            asked[pairs[0][1]] |= {expected for expected, _ in pairs}
+    refusals = [exchange.code for exchange in exchanges if exchange.code != "OK"]
+    for status, rows in found.items():
+        if len(rows) >= FAILURES_MIN:
+            yield _cause(
+                f"shape:status:{status}",
+                f"refusals are answered {status} instead of {_listed(sorted(asked[status]))}"
+                f" ({refusals.count(status)} of the {len(refusals)} refusals of this run)",
+                "",
+                rows,
+            )
+
+
+def _statuses(problem: Problem) -> tuple[str, str]:
+    """Return the refusal that was asked for and the one that came; empty unless both are refusals."""
+    expected, actual = problem.expected.partition(" or ")[0], problem.actual.partition(":")[0]
+    asked = expected if expected in _REFUSALS else "NOT_FOUND" if expected == "nothing" else ""
+    return (asked, actual) if asked and actual in _WRONG and actual != asked else ("", "")
+
+
+def never_works(departed: Sequence[Departure], exchanges: Sequence[Exchange]) -> Iterator[Cause]:
+    """Yield methods that ended in one and the same way other than OK whenever they were called."""
+    endings: dict[str, list[Point]] = defaultdict(list)
+    for exchange in exchanges:
+        endings[exchange.step].append(point_of(exchange))
+    for method, points in endings.items():
+        rows = [one for one in departed if one.whole and one.points == {points[0]}]
+        if set(points) == {points[0]} and points[0].ending != "OK" and len(points) >= CALLS_MIN and rows:
+            how = "can't be read" if points[0].ending == UNREADABLE else f"is {points[0].ending}"
+            yield _cause(
+                f"shape:never:{method}",
+                f"{method} never works: every answer to it {how} ({len(points)} calls)",
+                method,
+                rows,
+            )
+
+
+def always_empty(departed: Sequence[Departure], exchanges: Sequence[Exchange]) -> Iterator[Cause]:
+    """Yield listings that were answered OK, and never held anything."""
+    answers: dict[str, list[Exchange]] = defaultdict(list)
+    for exchange in exchanges:
+        if exchange.ok and (exchange.step == "instance.by_agent" or exchange.step.startswith("list.")):
+            answers[exchange.step].append(exchange)
+    for method, rows in answers.items():
+        explained = [one for one in departed if one.whole and one.points == {Point(method, "OK")}]
+        if len(rows) >= CALLS_MIN and explained and not any(row.value("items", []) for row in rows):
+            yield _cause(
+                f"shape:empty:{method}",
+                f"{method} lists nothing: each of {len(rows)} answers is empty",
+                method,
+                explained,
+            )
+
+
+def unreadable(departed: Sequence[Departure], exchanges: Sequence[Exchange]) -> Iterator[Cause]:
+    """Yield kinds of answers that can't be parsed as the contract's message."""
+    del exchanges
+    found: dict[str, list[Departure]] = defaultdict(list)
+    for one in departed:
+        for fault in {exchange.fault.partition(":")[0] for exchange in one.exchanges if exchange.fault}:
+            found[fault].append(one)
+    for fault, rows in found.items():
+        if len(rows) >= FAILURES_MIN:
+            yield _cause(f"shape:unreadable:{fault.rpartition(' ')[2]}", f"{fault}, in {len(rows)} checks", "", rows)
+
+
+SHAPES: tuple[Shape, ...] = (one_wrong_status, never_works, always_empty, unreadable)
+
+
+def _cause(name: str, sentence: str, where: str, rows: Iterable[Departure]) -> Cause:
+    return Cause(name, sentence, where, tuple(dict.fromkeys(one.id for one in rows)))
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -1,0 +1,244 @@
+"""Failures to causes: faults that are known, shapes in the evidence, what blocks what, and what nothing explains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from conformance.catalogue import catalogue
+from conformance.cause import MEND_FIRST, Cause, Diagnosis
+from conformance.diagnosis import Explained, diagnose
+from conformance.dictionary import Fault, dictionary
+from conformance.evidence import Exchange
+from conformance.failure_text import diagnosis_lines, failure_lines, printable, red_results
+from conformance.verdict import Problem, Report, Result, RunInfo, Verdict, read_verdicts, step_table, write_verdicts
+
+FAULTS = (
+    Fault("wide", "everything of references is wrong", "agent-get-by-reference", "cloud", ("REF-FOUND", "REF-ORG")),
+    Fault("narrow", "the organization is ignored", "agent-get-by-reference", "cloud", ("REF-ORG",)),
+    Fault("twin", "the organization is lost", "agent-get-by-reference", "cloud", ("REF-ORG",)),
+    Fault("local", "slugs are by organization", "agent-create", "oss", ("DUP-KIND",)),
+)
+
+
+def problem(seq: int, expected: str = "", actual: str = "", text: str = "wrong status") -> Problem:
+    return Problem(text, expected, actual, seq)
+
+
+def result(name: str, verdict: Verdict = Verdict.FAIL, *problems: Problem, evidence: tuple[int, ...] = ()) -> Result:
+    row = catalogue()[name]
+    head = (row.id, row.level, row.profiles, row.operation, row.step, row.sentence, row.source, row.id)
+    return Result(*head, verdict, problems, evidence=evidence)
+
+
+def exchange(seq: int, step: str, code: str = "OK", fault: str = "", items: int | None = None) -> Exchange:
+    responses: tuple[object, ...] = () if items is None else ({"items": [{}] * items},)
+    return Exchange(seq, "c", "l", step, "", "/x", {}, code, responses=responses, fault=fault)
+
+
+def explained(
+    results: Iterable[Result],
+    exchanges: Iterable[Exchange] = (),
+    faults: Iterable[Fault] = FAULTS,
+    profile: str = "cloud",
+) -> Explained:
+    return diagnose(tuple(results), {one.seq: one for one in exchanges}, profile, faults)
+
+
+def found(*results: Result, exchanges: Iterable[Exchange] = (), profile: str = "cloud") -> list[str]:
+    return [cause.id for cause in explained(results, exchanges, profile=profile).diagnosis.causes]
+
+
+def test_a_run_without_failures_has_no_causes() -> None:
+    assert explained([result("REF-ORG", Verdict.PASS)]) == Explained(Diagnosis(), {})
+
+
+def test_the_fault_that_breaks_all_that_failed_is_named_and_one_of_which_half_passed_is_not() -> None:
+    assert found(result("REF-FOUND"), result("REF-ORG")) == ["wide"]
+    assert found(result("REF-FOUND", Verdict.PASS), result("REF-ORG")) == ["narrow"]
+
+
+def test_faults_that_look_the_same_are_told_together() -> None:
+    (cause,) = explained([result("REF-FOUND", Verdict.PASS), result("REF-ORG")]).diagnosis.causes
+    assert (cause.sentence, cause.also) == ("the organization is ignored", ("the organization is lost",))
+
+
+def test_what_was_not_measured_speaks_neither_for_a_fault_nor_against_it() -> None:
+    (cause,) = explained([result("REF-FOUND", Verdict.NOT_APPLICABLE), result("REF-ORG")]).diagnosis.causes
+    assert cause.passed == ()
+
+
+def test_a_fault_of_the_oss_profile_is_not_looked_for_in_the_other() -> None:
+    assert found(result("DUP-KIND"), profile="oss") == ["local"]
+    assert found(result("DUP-KIND"), profile="cloud") == []
+
+
+def test_what_nothing_explains_is_said_to_be_unexplained() -> None:
+    diagnosis = explained([result("REF-ORG"), result("SLUG-LENGTH")]).diagnosis
+    assert diagnosis.unexplained == ("SLUG-LENGTH",)
+    assert diagnosis.headline == "1 probable cause explains 1 of 2 failures"
+
+
+def test_it_is_said_what_a_cause_explains_alone_and_what_speaks_against_it() -> None:
+    faults = (
+        Fault("one", "one", "", "cloud", ("REF-FOUND", "REF-ORG", "REF-KIND")),
+        Fault("two", "two", "", "cloud", ("REF-ORG", "GET-KIND", "GET-FOUND")),
+    )
+    rows = [result(name) for name in ("GET-FOUND", "GET-KIND", "REF-FOUND", "REF-ORG")]
+    causes = explained([*rows, result("REF-KIND", Verdict.PASS)], faults=faults).diagnosis.causes
+    assert [cause.id for cause in causes] == ["two", "one"]
+    assert causes[0].alone == ("GET-FOUND", "GET-KIND")
+    assert causes[1].passed == ("REF-KIND",)
+    assert causes[1].sure == "1 explained by nothing else, 1 by another cause too; 1 of 3 that it breaks passed"
+
+
+LISTS_NOTHING = [exchange(seq, "instance.by_agent", items=0) for seq in (1, 2, 3)]
+
+
+def test_a_listing_that_never_holds_anything_is_one_cause_of_all_that_looks_through_it() -> None:
+    rows = [result("BYA-AGENT", Verdict.FAIL, problem(1)), result("INST-ONE", Verdict.FAIL, problem(2))]
+    diagnosis = explained(rows, LISTS_NOTHING).diagnosis
+    assert [cause.id for cause in diagnosis.causes] == ["shape:empty:instance.by_agent"]
+    assert "each of 3 answers is empty" in diagnosis.causes[0].sentence
+    some = [*LISTS_NOTHING, exchange(4, "instance.by_agent", items=1)]
+    assert "shape:empty:instance.by_agent" not in found(*rows, exchanges=some)
+
+
+def test_a_method_that_always_ends_in_one_way_never_works() -> None:
+    calls = [exchange(seq, "instance.by_agent", "INTERNAL") for seq in (1, 2, 3)]
+    rows = [result("BYA-AGENT", Verdict.FAIL, problem(1)), result("BYA-PAGES", Verdict.FAIL, problem(2))]
+    assert found(*rows, exchanges=calls) == ["shape:never:instance.by_agent"]
+    assert "shape:never:instance.by_agent" not in found(*rows, exchanges=[*calls, exchange(4, "instance.by_agent")])
+
+
+def test_one_status_in_the_place_of_several_is_one_cause() -> None:
+    rows = [
+        result("GET-UNKNOWN", Verdict.FAIL, problem(1, "NOT_FOUND", "UNKNOWN: no rows")),
+        result("DUP-SLUG", Verdict.FAIL, problem(2, "ALREADY_EXISTS", "UNKNOWN: taken")),
+        result("UPD-INVALID", Verdict.FAIL, problem(3, "INVALID_ARGUMENT", "UNKNOWN")),
+        result("APL-INVALID", Verdict.FAIL, problem(4, "INVALID_ARGUMENT", "OK")),
+    ]
+    calls = [exchange(seq, f"m{seq}", "UNKNOWN") for seq in (1, 2, 3)]
+    diagnosis = explained(rows, [*calls, exchange(4, "m4")]).diagnosis
+    (cause,) = diagnosis.causes
+    assert cause.id == "shape:status:UNKNOWN"
+    assert cause.explains == ("GET-UNKNOWN", "DUP-SLUG", "UPD-INVALID")
+    assert "(3 of the 3 refusals of this run)" in cause.sentence
+    assert diagnosis.unexplained == ("APL-INVALID",)
+
+
+def test_answers_that_can_t_be_parsed_are_one_cause() -> None:
+    fault = "the answer is no ai.stigmer.Agent: wrong wire type (begins 0a)"
+    calls = [exchange(seq, f"m{seq}", fault=fault) for seq in (1, 2, 3)]
+    rows = [result(name, Verdict.FAIL, problem(n)) for n, name in enumerate(("GET-FOUND", "REF-FOUND", "SEND-GET"), 1)]
+    assert found(*rows, exchanges=calls) == ["shape:unreadable:ai.stigmer.Agent"]
+
+
+def test_what_fails_where_and_as_its_prerequisite_does_is_blocked_by_it() -> None:
+    calls = [exchange(1, "instance.by_agent", "INTERNAL"), exchange(2, "instance.by_agent", "INTERNAL")]
+    whole = explained(
+        [result("BYA-AGENT", Verdict.FAIL, problem(1)), result("INST-ONE", Verdict.FAIL, problem(2))], calls
+    )
+    assert whole.blocked_by == {"INST-ONE": ("BYA-AGENT",)}
+    (cause,) = whole.diagnosis.causes
+    assert (cause.id, cause.blocked) == ("requirement:BYA-AGENT", ("INST-ONE",))
+    assert cause.sentence == f"not met: {catalogue()['BYA-AGENT'].sentence}"
+
+
+def test_a_failure_of_another_sort_is_not_blocked() -> None:
+    calls = [exchange(1, "instance.by_agent", "INTERNAL"), exchange(2, "instance.by_agent", "NOT_FOUND")]
+    by = result("BYA-AGENT", Verdict.FAIL, problem(1))
+    assert explained([by, result("INST-ONE", Verdict.FAIL, problem(2))], calls).blocked_by == {}
+    created = [exchange(1, "agent.create"), exchange(2, "agent.create")]
+    rows = [result("PERSIST-GET", Verdict.FAIL, problem(1)), result("SLUG-LENGTH", Verdict.FAIL, problem(2))]
+    assert explained(rows, created).blocked_by == {}, "an answer that came and is wrong is a failure of its own"
+
+
+def test_an_untestable_requirement_is_explained_by_what_refused_its_precondition() -> None:
+    calls = [exchange(1, "agent.create", "INTERNAL"), exchange(2, "agent.create", "INTERNAL")]
+    rows = [
+        result("PERSIST-GET", Verdict.FAIL, problem(1)),
+        result("UPD-SPEC", Verdict.UNTESTABLE, evidence=(2,)),
+        result("GET-AUTH", Verdict.UNTESTABLE),
+    ]
+    whole = explained(rows, calls)
+    assert whole.blocked_by == {"UPD-SPEC": ("PERSIST-GET",)}
+    assert whole.diagnosis.unexplained == ()
+    assert whole.diagnosis.failures == 2, "want of credentials is nobody's fault"
+
+
+def test_a_step_is_not_blamed_for_what_is_blocked_elsewhere() -> None:
+    one = result("INST-ONE")
+    blocked = Result(**{name: getattr(one, name) for name in one.__slots__} | {"blocked_by": ("BYA-AGENT",)})
+    rows = {row.step: row for row in step_table([blocked, result("INST-NAME", Verdict.PASS), result("BYA-AGENT")])}
+    row = rows["CreateDefaultInstance"]
+    assert (row.verdict, row.passed, row.total, row.blocked) == (Verdict.PASS, 1, 2, ("INST-ONE",))
+    alone = {row.step: row for row in step_table([blocked, result("BYA-AGENT")])}["CreateDefaultInstance"]
+    assert alone.verdict is Verdict.UNTESTABLE, "nothing is left that speaks for the step"
+
+
+def report(*results: Result, diagnosis: Diagnosis) -> Report:
+    run = RunInfo("r", "t", "cloud", 0, "x", "y", {}, {}, tuple(row.id for row in results), "2026-06-01T00:00:00Z")
+    return Report(run, results, diagnosis=diagnosis)
+
+
+def test_a_blocked_failure_stands_under_the_one_that_blocks_it() -> None:
+    rows = [result("BYA-AGENT"), result("INST-ONE"), result("REF-ORG")]
+    one = rows[1]
+    rows[1] = Result(**{name: getattr(one, name) for name in one.__slots__} | {"blocked_by": ("BYA-AGENT",)})
+    shown = red_results(report(*rows, diagnosis=Diagnosis()))
+    assert [(row.id, blocked) for row, blocked in shown] == [("BYA-AGENT", ("INST-ONE",)), ("REF-ORG", ())]
+
+
+def test_a_failure_s_line_shows_what_was_expected_and_what_came_in_the_width_there_is() -> None:
+    row = result("REF-ORG", Verdict.FAIL, problem(1, "NOT_FOUND", "OK: \x1b[2Jgone"))
+    assert list(failure_lines(row, ("A", "B"), 200)) == [
+        "wrong status: expected NOT_FOUND, got OK: \\x1b[2Jgone",
+        "blocks 2 more: A, B",
+    ]
+    assert list(failure_lines(row, (), 20)) == ["wrong status: expec…"]
+    assert printable("a\x07\nb\u202e") == "a\\x07\\nb\\u202e"
+
+
+def test_the_summary_names_few_causes_and_says_how_many_more_there_are() -> None:
+    rows = [result(name) for name in ("REF-ORG", "REF-FOUND", "GET-FOUND", "GET-KIND", "DUP-ORG", "DUP-SLUG", "DUP-ID")]
+    causes = tuple(Cause(row.id, f"cause of {row.id}", "", (row.id,), telling=row.id) for row in rows[:-1])
+    told = list(diagnosis_lines(report(*rows, diagnosis=Diagnosis(causes, ("DUP-ID",))), 90))
+    assert told[0] == "Mend first: 6 probable causes explain 6 of 7 failures"
+    assert [line for line in told if line.startswith(f" {MEND_FIRST}. ")]
+    assert not [line for line in told if line.startswith(f" {MEND_FIRST + 1}. ")]
+    assert told[-2:] == ["… and 1 more: parity diagnose RUN", "Nothing known explains 1: DUP-ID"]
+    whole = list(diagnosis_lines(report(*rows, diagnosis=Diagnosis(causes, ())), 90, whole=True))
+    assert [line for line in whole if line.startswith(f" {MEND_FIRST + 1}. ")]
+
+
+def test_verdicts_keep_the_diagnosis(tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("run") / "verdicts.json"
+    whole = explained([result("REF-FOUND"), result("REF-ORG")]).diagnosis
+    write_verdicts(file, report(result("REF-FOUND"), result("REF-ORG"), diagnosis=whole))
+    assert read_verdicts(file).diagnosis == whole
+
+
+def test_needs_name_requirements_and_never_lead_back() -> None:
+    def reached(name: str, path: tuple[str, ...] = ()) -> None:
+        assert name not in path, path
+        for need in catalogue()[name].needs:
+            reached(need, (*path, name))
+
+    for row in catalogue().values():
+        reached(row.id)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in dictionary() if fault.profile == "cloud"], ids=lambda row: row.id)
+def test_a_fault_of_the_dictionary_is_found_by_its_signature(fault: Fault) -> None:
+    """It or one that breaks exactly the same is the one cause that is named."""
+    rows = [
+        result(row.id, Verdict.FAIL if row.id in fault.fails else Verdict.PASS)
+        for row in catalogue().values()
+        if not row.excluded
+    ]
+    diagnosis = diagnose(rows, {}, "cloud").diagnosis
+    same = {one.id for one in dictionary() if set(one.fails) == set(fault.fails)}
+    assert [cause.id in same for cause in diagnosis.causes] == [True]
+    assert diagnosis.unexplained == ()
