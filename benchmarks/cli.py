@@ -25,9 +25,7 @@ from benchmarks.config import (
 )
 from benchmarks.payloads.payload import PayloadError
 from benchmarks.results import Results, ResultsError, write_results
-from benchmarks.server import runner as server_runner
 from benchmarks.server.calls import WrongAnswers
-from benchmarks.server.config import ServerConfig
 from benchmarks.server.load import LoadFailed
 from benchmarks.server.processes import ServerFailed
 from benchmarks.tables import render_verdicts, show
@@ -68,11 +66,11 @@ def stores(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also print every median and factor.")] = False,
 ) -> None:
     """Judge each claim about stores by measuring all combinations of engine, codec and durability."""
-    console = _console()
-    with _told_plainly(console):
+    console = wide_console()
+    with told_plainly(console):
         config = StoresConfig(
             directory=out,
-            speed=_speed(quick=quick, full=full),
+            speed=speed_of(quick=quick, full=full),
             seed=seed,
             corpus=corpus,
             engines=tuple(engine or ENGINES),
@@ -85,19 +83,20 @@ def stores(
         )
         words = [word for name in workload or () for word in ("--workload", name)]
         console.print(f"seed {seed}; repeat with: {' '.join([config.command, *words])}")
-        with _bar() as report:
+        with progress_bar() as report:
             results = runner.run_stores(config, report)
-        _deliver(results, out, console, verbose=verbose)
+        deliver(results, out, console, verbose=verbose)
 
 
-def _console() -> Console:
+def wide_console() -> Console:
     """Return the terminal; where the output is a file, one that is wide enough for the tables."""
     console = Console()
     return console if console.is_terminal else Console(width=160)
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[[runner.Progress], None]]:
+def progress_bar() -> Iterator[Callable[[runner.Progress], None]]:
+    """Show a bar while a block lasts; yield what moves it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -114,45 +113,15 @@ def _bar() -> Iterator[Callable[[runner.Progress], None]]:
         yield report
 
 
-@app.command()
-def server(
-    quick: Annotated[bool, typer.Option("--quick", help="About two minutes: short loads, wider intervals.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Half an hour: up to 100,000 agents.")] = False,
-    out: Annotated[Path, typer.Option(help="Directory for the result and, meanwhile, the databases.")] = Path(
-        "out/bench-server"
-    ),
-    seed: Annotated[int, typer.Option(help="Same seed, same messages and order.")] = 1,
-    engine: Annotated[str, typer.Option(help="Engine of the server's store.")] = "leveldb",
-    codec: Annotated[str, typer.Option(help="Codec of the server's store.")] = "protobuf",
-    agents: Annotated[
-        list[int] | None, typer.Option(help="Agents in the store when growth is measured; repeat, growing.")
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also print every median.")] = False,
-) -> None:
-    """Measure the reference server against a bare echo of the same messages, and judge its goals."""
-    console = _console()
-    with _told_plainly(console):
-        config = ServerConfig(
-            directory=out,
-            speed=_speed(quick=quick, full=full),
-            seed=seed,
-            engine=engine,
-            codec=codec,
-            growth=tuple(agents) if agents else None,
-        )
-        console.print(f"seed {seed}; repeat with: {config.command}")
-        with _bar() as report:
-            results = server_runner.run_server(config, report)
-        _deliver(results, out, console, verbose=verbose)
-
-
-def _speed(*, quick: bool, full: bool) -> Speed:
+def speed_of(*, quick: bool, full: bool) -> Speed:
+    """Return the speed that two flags mean. Raises ConfigError."""
     if quick and full:
         raise ConfigError("--quick and --full exclude each other; choose one")
     return Speed.QUICK if quick else Speed.FULL if full else Speed.DEFAULT
 
 
-def _deliver(results: Results, out: Path, console: Console, *, verbose: bool) -> None:
+def deliver(results: Results, out: Path, console: Console, *, verbose: bool) -> None:
+    """Write a run's files and print its verdicts; `verbose`: everything. Raises ResultsError."""
     write_results(results, out)
     if verbose:
         show(results, console)
@@ -162,7 +131,7 @@ def _deliver(results: Results, out: Path, console: Console, *, verbose: bool) ->
 
 
 @contextlib.contextmanager
-def _told_plainly(console: Console) -> Iterator[None]:
+def told_plainly(console: Console) -> Iterator[None]:
     """Turn errors of the vocabulary into one line and an exit code; anything else is a bug and may show itself."""
     try:
         yield

@@ -66,7 +66,7 @@ class Subject:
     @property
     def label(self) -> str:
         """The whole subject in one word, for example `leveldb+protobuf/durable`."""
-        return f"{self.name}/{self.durability}"
+        return f"{self.name}/{self.durability}" if self.durability else self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ def prove_corpus(
             continue
         begun = time.monotonic()
         found: list[str] = []
-        with _reference(subject, scratch, logs).running() as address:
-            for done, problem in enumerate(send_all(address, payloads.agents), start=1):
+        with _reference(subject, scratch, logs).started() as server:
+            for done, problem in enumerate(send_all(server.address, payloads.agents), start=1):
                 found += [problem] if problem else []
                 advance(subject.store, done, len(payloads.agents))
         equal = len(payloads.agents) - len(found)

@@ -1,6 +1,6 @@
 """The reference server as a child process over a store, with credentials made for one run.
 
-Two ways to use it: as a `cmd:` target, which the conformance suite starts, restarts and ends itself; or `running`,
+Two ways to use it: as a `cmd:` target, which the conformance suite starts, restarts and ends itself; or `started`,
 which keeps one up for as long as a block lasts.
 """
 
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.server.processes import ServerFailed, started
+from benchmarks.server.processes import Running, ServerFailed, started
 from parity.problems import Problem
 from stores.registry import parse_url
 
@@ -85,11 +85,11 @@ class Reference:
         return f"cmd:{shlex.join(self.command('127.0.0.1:{port}'))}"
 
     @contextmanager
-    def running(self) -> Iterator[str]:
-        """Start the server, yield its address, end it. Raises Problem when it doesn't come up in time."""
+    def started(self) -> Iterator[Running]:
+        """Start the server, yield it, end it. Raises Problem when it doesn't come up in time."""
         try:
             with started(self.command("127.0.0.1:0"), self.log) as server:
-                yield server.address
+                yield server
         except ServerFailed as error:
             raise Problem(
                 f"the reference server over {self.store_url} did not start: {error}",

@@ -28,11 +28,11 @@ class WrongAnswers(Exception):
     """A server answered what it mustn't: no number. The message says what."""
 
 
-def agent_to_create(seed: int, size_class: str) -> Agent:
-    """Return a valid agent of the run's organization, of the middle of a size class."""
+def agent_to_create(seed: int, size_class: str, organization_of: str = ORGANIZATION) -> Agent:
+    """Return a valid agent of an organization, of the middle of a size class."""
     pool = sorted(generate(15, seed, size_class=size_class).agents, key=lambda agent: agent.ByteSize())
     chosen = pool[len(pool) // 2]
-    chosen.metadata.org = ORGANIZATION
+    chosen.metadata.org = organization_of
     return chosen
 
 
@@ -46,10 +46,10 @@ def gets(agents: Sequence[Agent]) -> tuple[str, ...]:
     return encoded(AgentId(value=agent.metadata.id) for agent in agents)
 
 
-def gets_by_reference(agents: Sequence[Agent]) -> tuple[str, ...]:
-    """Return a getByReference of each agent."""
+def gets_by_reference(agents: Sequence[Agent], organization_of: str = ORGANIZATION) -> tuple[str, ...]:
+    """Return a getByReference of each agent, all of one organization."""
     return encoded(
-        ApiResourceReference(scope=organization, org=ORGANIZATION, kind=agent_kind, slug=agent.metadata.slug)
+        ApiResourceReference(scope=organization, org=organization_of, kind=agent_kind, slug=agent.metadata.slug)
         for agent in agents
     )
 

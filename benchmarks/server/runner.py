@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.environment import capture
@@ -19,6 +19,8 @@ from benchmarks.server.goals import judge_goals
 from benchmarks.server.measure import PAYLOAD, ServerBuild, steps_of
 from benchmarks.statistics import median
 
+HEADROOM_MIN = 2.0
+"""Below this the generator may be what was measured, so there is no number."""
 AFTERMATH_TOLD = 5
 """Work that a load left to do is told from this share of its time on, in %."""
 
@@ -53,17 +55,33 @@ def run_server(config: ServerConfig, progress: Report | None = None) -> Results:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report(Progress(total, total, "done"))
+    bound = list(generator_bound(samples))
     raw = Raw(
         environment=environment,
         configuration=_configuration(config),
         samples=tuple(samples),
         histograms=tuple(histograms),
-        blanks=tuple(blanks),
+        blanks=(*blanks, *bound),
         notes=tuple(_notes(environment, samples)),
         seconds=round(time.monotonic() - began, 1),
     )
     summaries = judge(raw, claims=()).summaries
     return Results(raw, Judgement(summaries, (), judge_goals(raw, config.engine, config.codec, config.growth_sizes)))
+
+
+def generator_bound(samples: Sequence[Sample]) -> Iterator[Blank]:
+    """Yield a blank for each load whose generator couldn't have made twice as much, in the median of its rounds."""
+    found: dict[tuple[str, Subject, str], list[float]] = {}
+    for one in samples:
+        if one.metric == f"{one.workload}_headroom":
+            found.setdefault((one.workload, one.subject, one.payload), []).extend(one.values)
+    for load, headrooms in found.items():
+        if (middle := median(headrooms)) < HEADROOM_MIN:
+            yield Blank(
+                *load,
+                f"generator-bound: the generator was at work, or waiting for a core, {100 / middle:.0f} % of the time, "
+                f"so that its rate says nothing of the server; {100 / HEADROOM_MIN:.0f} % is the most that does",
+            )
 
 
 def _configuration(config: ServerConfig) -> Configuration:

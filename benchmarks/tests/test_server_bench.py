@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from benchmarks.cli import app
 from benchmarks.config import Speed
-from benchmarks.results import Conclusion, read_results
+from benchmarks.results import Conclusion, Sample, Subject, read_results
 from benchmarks.server import processes
 from benchmarks.server import runner as server_runner
 from benchmarks.server.config import ServerConfig, ServerSizes
@@ -47,7 +47,8 @@ ONE_SCENARIO: tuple[Scenario, ...] = tuple(
 )
 
 
-def test_one_build_is_measured_and_said_to_be_too_few(tmp_path: Path) -> None:
+def test_one_build_is_measured_and_said_to_be_too_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_runner, "HEADROOM_MIN", 0.0)  # the machine may be busy
     config = ServerConfig(tmp_path, Speed.QUICK, sizes=replace(TINY, builds=1), growth=(), scenarios=ONE_SCENARIO)
     results = server_runner.run_server(config)
     assert list(tmp_path.iterdir()) == []
@@ -60,8 +61,24 @@ def test_one_build_is_measured_and_said_to_be_too_few(tmp_path: Path) -> None:
     assert "no get samples" in reasons["get-cloud"]
 
 
+def test_a_generator_without_headroom_makes_a_blank_not_a_number() -> None:
+    subject = Subject("leveldb", "protobuf", "durable", "oss")
+
+    def headrooms(*values: float) -> list[Sample]:
+        return [
+            Sample("create", "create_headroom", "times", subject, "medium", 0, place, (value,))
+            for place, value in enumerate(values)
+        ]
+
+    assert list(server_runner.generator_bound(headrooms(9.0, 1.5, 3.0))) == []
+    (blank,) = server_runner.generator_bound(headrooms(1.2, 1.25, 3.0))
+    assert (blank.workload, blank.subject, blank.payload) == ("create", subject, "medium")
+    assert "80 % of the time" in blank.reason
+
+
 @pytest.mark.full
 def test_goals_and_growth_are_judged_on_the_reference_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_runner, "HEADROOM_MIN", 0.0)
     config = ServerConfig(tmp_path, Speed.QUICK, sizes=TINY, growth=(3, 6), scenarios=ONE_SCENARIO)
     results = server_runner.run_server(config)
     assert results.raw.blanks == ()

@@ -117,7 +117,7 @@ def test_a_server_that_does_not_start_is_explained(tmp_path: Path) -> None:
     broken = Reference(f"sqlite:{tmp_path / 'no' / 'such' / 'folder' / 'x.db'}", "oss", tmp_path / "s", tmp_path / "l")
     (tmp_path / "no").write_text("a file where a folder is needed")
     broken.prepare()
-    with pytest.raises(Problem, match="did not start") as refused, broken.running():
+    with pytest.raises(Problem, match="did not start") as refused, broken.started():
         pass
     assert str(broken.log) in refused.value.hint
 

@@ -1,0 +1,1 @@
+"""Benchmarks of any server of the API, side by side: the same loads, in turns, in one run."""
