@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benchmarks.children.run import ChildFailed
-from benchmarks.native.build import program_path
+from benchmarks.native.build import program
 from benchmarks.results import Subject
 
 DEADLINE_S = 300.0
@@ -34,7 +34,7 @@ class Answer(BaseModel):
 
 def command_of(what: str, subject: Subject, folder: Path, *rest: str) -> list[str]:
     """Return the command line of one run of the program over a subject's store in a folder."""
-    return [str(program_path()), what, subject.engine, subject.codec, subject.durability, str(folder), *rest]
+    return [str(program().path()), what, subject.engine, subject.codec, subject.durability, str(folder), *rest]
 
 
 def run_once(command: list[str], standard_input: str = "") -> str:

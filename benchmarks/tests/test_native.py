@@ -23,7 +23,7 @@ from benchmarks.results import Conclusion, Subject
 from benchmarks.runner import run_stores
 from benchmarks.workloads.workload import Sizes, WrongAnswer
 from stores.codecs import codec_of
-from stores.engines.badger.build import find_go, go_environment
+from stores.go_build import find_go, go_environment
 
 TINY = Sizes(builds=2, agents=12, writes=6, reads=4, listed=6, visits=2, starts=1)
 WORKLOADS = ("write", "read", "list", "size", "startup", "memory")
@@ -48,7 +48,7 @@ def test_go_has_pythons_bytes_and_documents(tmp_path: Path) -> None:
     documents = [json.loads(codec_of("json").encode(agent, None)) for agent in agents]
     (tmp_path / "documents.json").write_text(json.dumps(documents), encoding="utf-8")
     source = tmp_path / "source"
-    shutil.copytree(native.source_path(), source)
+    shutil.copytree(native.program().source_path(), source)
     shutil.copy(native.SOURCES / "native_test.go", source)
     environment = {**go_environment(), "PARITY_NATIVE_FIXTURE": str(tmp_path)}
     done = subprocess.run(

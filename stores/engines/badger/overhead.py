@@ -34,6 +34,7 @@ from pathlib import Path
 from stores.contract import StoreUnavailable
 from stores.engines.badger import build
 from stores.engines.badger.engine import BadgerEngine, Settings
+from stores.go_build import find_go, go_environment
 
 GOAL_US = 3.0
 KEYS = 10_000
@@ -118,7 +119,7 @@ class Overhead:
 
 def measure(rounds: int, calls: int, value_bytes: int, operations: Sequence[str]) -> list[Overhead]:
     """Measure the operations in alternating rounds. Raises StoreUnavailable when Go or the library is missing."""
-    go = build.find_go()
+    go = find_go()
     if go is None:
         raise StoreUnavailable(
             "Go was not found; the Go side can't be measured", hint=f"{build.BUILD_COMMAND} --install-go"
@@ -205,7 +206,7 @@ def _compiled(go: str, target: Path) -> Path:
     finished = subprocess.run(
         command,
         cwd=build.SOURCES,
-        env=build.go_environment(),
+        env=go_environment(),
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_SECONDS,

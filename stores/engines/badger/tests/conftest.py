@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stores.engines.badger.build import build, find_go, missing
+from stores.engines.badger.build import build, missing
+from stores.go_build import find_go
 
 BUILD_TIMEOUT_SECONDS = 900
 

@@ -13,9 +13,10 @@ import pytest
 
 from stores.contract import StoreUnavailable
 from stores.engines.badger import build
-from stores.engines.badger.build import BADGER_VERSION, BUILD_COMMAND, SOURCES, BuildFailed
+from stores.engines.badger.build import BADGER_VERSION, BUILD_COMMAND, SOURCES
 from stores.engines.badger.library import _SIGNATURES, Library, load
 from stores.engines.badger.rooms import Code
+from stores.go_build import BuildFailed, find_go, go_environment
 from stores.registry import open_store, scheme_of, unavailable
 
 
@@ -119,13 +120,13 @@ def test_the_command_builds_and_prints_the_path(library: None) -> None:
 
 @pytest.mark.full
 def test_the_go_tests_pass(library: None) -> None:
-    go = build.find_go()
+    go = find_go()
     if go is None:
         pytest.skip("Go isn't on this machine, and the bridge's own tests need it")
     finished = subprocess.run(
         [go, "test", "-count=1", "."],
         cwd=SOURCES,
-        env=build.go_environment(),
+        env=go_environment(),
         capture_output=True,
         text=True,
         timeout=600,
