@@ -8,9 +8,10 @@ stands here.
 from __future__ import annotations
 
 import hashlib
+import sys
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from itertools import takewhile
@@ -38,6 +39,9 @@ class Requirement:
 
     `excluded`, where not empty, says why no check can be made from outside. `needs` names the requirements without
     which this one can't be asked: where one of them fails in the same way, this one is blocked by it.
+    `excluded`, where not empty, says why no check can be made from outside. `choice`, where not empty, says that the
+    contract marks what it asks for here as a choice of its own, and what others do: another choice is a deviation.
+    `contract_defect`, where not empty, says what is wrong with the contract itself where it asks for this.
     """
 
     id: str
@@ -50,6 +54,17 @@ class Requirement:
     since: str = CONTRACT_REVISION
     excluded: str = ""
     needs: tuple[str, ...] = ()
+    choice: str = ""
+    contract_defect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractDefect:
+    """What is wrong with the contract itself, and the requirements that it makes everybody meet."""
+
+    id: str
+    text: str
+    requirements: tuple[str, ...]
 
 
 @cache
@@ -61,13 +76,21 @@ def catalogue() -> dict[str, Requirement]:
         if row.id in found:
             raise CatalogueInvalid(f"requirement {row.id} stands twice")
         found[row.id] = row
+    for defect in contract_defects():
+        for name in defect.requirements:
+            if name not in found:
+                raise CatalogueInvalid(f"contract_defects.toml: {defect.id}: no requirement {name}")
+            found[name] = replace(found[name], contract_defect=defect.text)
     return found
 
 
 def catalogue_hash() -> str:
     """Return the hash of everything that makes up the requirements of this revision."""
     rows = [
-        (row.id, row.level, row.profiles, row.operation, row.step, row.sentence, row.since, bool(row.excluded))
+        (
+            *(row.id, row.level, row.profiles, row.operation, row.step, row.sentence, row.since),
+            *(bool(row.excluded), bool(row.choice)),
+        )
         for row in sorted(catalogue().values(), key=lambda row: row.id)
     ]
     return hashlib.sha256(orjson.dumps(rows)).hexdigest()[:16]
@@ -75,20 +98,41 @@ def catalogue_hash() -> str:
 
 def locked_hash() -> str:
     """Return the hash that this revision was frozen with."""
-    document = tomllib.loads((files("conformance") / "requirements" / "lock.toml").read_text(encoding="utf-8"))
-    return str(document["revisions"][CONTRACT_REVISION])
+    return str(_document("lock.toml")["revisions"][CONTRACT_REVISION])
+
+
+def contract_defects() -> tuple[ContractDefect, ...]:
+    """Return what is known to be wrong with the contract itself. Raises CatalogueInvalid."""
+    try:
+        return _DEFECTS.validate_python(_document("contract_defects.toml")["contract_defect"])
+    except (KeyError, ValidationError) as error:
+        raise CatalogueInvalid(f"contract_defects.toml: {error}") from error
+
+
+_OTHER_FILES = frozenset({"lock.toml", "contract_defects.toml"})
+
+
+def _document(name: str) -> dict[str, Any]:
+    """Read a file of the folder of requirements. Raises CatalogueInvalid."""
+    try:
+        return tomllib.loads((files("conformance") / "requirements" / name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CatalogueInvalid(f"conformance/requirements/{name}: {error}") from error
 
 
 def _written() -> Iterable[Requirement]:
-    folder = files("conformance") / "requirements"
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if file.name.endswith(".toml") and file.name != "lock.toml":
-            document = tomllib.loads(file.read_text(encoding="utf-8"))
-            for row in document["requirement"]:
+    for file in sorted((files("conformance") / "requirements").iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith(".toml") and file.name not in _OTHER_FILES:
+            document = _document(file.name)
+            rows = document.get("requirement")
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise CatalogueInvalid(f"conformance/requirements/{file.name}: has no [[requirement]] tables")
+            for row in rows:
                 yield _requirement(file.name, document, row)
 
 
 _HEAD = ("operation", "step", "source", "profiles", "level", "needs")
+_DEFECTS = TypeAdapter(tuple[ContractDefect, ...], config=ConfigDict(extra="forbid"))
 _ROW = TypeAdapter(with_config(ConfigDict(extra="forbid"))(Requirement))
 
 
@@ -103,7 +147,8 @@ def _requirement(file: str, document: dict[str, Any], row: dict[str, Any]) -> Re
     try:
         return _ROW.validate_python(merged)
     except ValidationError as error:
-        raise CatalogueInvalid(f"{file}: {row.get('id')}: {first_problem(error)}") from error
+        place = f"conformance/requirements/{file}: {row.get('id', 'a requirement without id')}"
+        raise CatalogueInvalid(f"{place}: {first_problem(error)}") from error
 
 
 _NEEDS = {
@@ -165,5 +210,15 @@ def _step(case: RuleCase | None) -> str:
     return "ValidateFieldConstraints" if case is not None and case.method == "agent.create" else ""
 
 
+def main() -> int:
+    """Print the line for the lock file. Returns 1, with a sentence, where the catalogue is malformed."""
+    try:
+        print(f'"{CONTRACT_REVISION}" = "{catalogue_hash()}"')  # noqa: T201 - asked for on the command line
+    except CatalogueInvalid as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command line prints
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    print(f'"{CONTRACT_REVISION}" = "{catalogue_hash()}"')  # noqa: T201 - asked for on the command line
+    sys.exit(main())

@@ -14,10 +14,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from conformance.catalogue import catalogue
+from conformance.catalogue import catalogue, contract_defects
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
 from conformance.evidence import EvidenceUnreadable, hold_against
-from conformance.failure_text import diagnosis_lines, failure_lines, red_results, width_of
+from conformance.failure_text import diagnosis_lines, failure_lines, problem_line, red_results, width_of
 from conformance.features import NOTHING_DECLARED, Declaration, DeclarationInvalid, read_declaration
 from conformance.known_failing import (
     Known,
@@ -44,6 +44,7 @@ _COLOURS = {
     Verdict.NOT_RUN: "red",
     Verdict.HARNESS_ERROR: "red",
     Verdict.KNOWN_FAILING: "yellow",
+    Verdict.DEVIATION: "yellow",
     Verdict.NOT_APPLICABLE: "dim",
 }
 
@@ -79,6 +80,7 @@ def conform(
     otlp_listen: Annotated[str, typer.Option(help="host:port where the target's spans arrive; judges them too")] = "",
     name: Annotated[str, typer.Option(help="what the report calls the target; its own text by default")] = "",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="checks at a time")] = 1,
+    strict: Annotated[bool, typer.Option("--strict", help="deviations are failures")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="smaller sizes of concurrent and random work")] = False,
     deadline: Annotated[
         float, typer.Option(min=0.1, help="seconds for one call; long for a debugger")
@@ -93,7 +95,14 @@ def conform(
     try:
         options = _options(profile, only or [], seed, credentials, declare, jobs, quick=quick, deadline=deadline)
         known = _known(known_failing, update=update_known_failing)
-        options = replace(options, otlp_listen=otlp_listen, name=name, known_failing=known, start_seconds=start_timeout)
+        options = replace(
+            options,
+            otlp_listen=otlp_listen,
+            name=name,
+            known_failing=known,
+            start_seconds=start_timeout,
+            strict=strict,
+        )
         report = _with_progress(target, options, out)
         if known_failing is not None and update_known_failing:
             report = _updated(report, known_failing, out)
@@ -127,8 +136,12 @@ def requirements() -> None:
     console = Console()
     for row in catalogue().values():
         excluded = f" [dim](excluded: {escape(row.excluded)})[/dim]" if row.excluded else ""
-        head = f"[bold]{row.id}[/bold] {row.level} [{','.join(row.profiles)}]"
-        console.print(f"{head} {escape(row.sentence)}{excluded}", soft_wrap=True)
+        head = f"[bold]{row.id}[/bold] {row.level} \\[{','.join(row.profiles)}]"
+        choice = f" [dim](a choice of the contract; {escape(row.choice)})[/dim]" if row.choice else ""
+        console.print(f"{head} {escape(row.sentence)}{choice}{excluded}", soft_wrap=True)
+    for defect in contract_defects():
+        listed = ", ".join(defect.requirements)
+        console.print(f"[yellow]contract defect[/yellow] {escape(defect.text)} (asked for by {listed})", soft_wrap=True)
 
 
 def _known(path: Path | None, *, update: bool) -> tuple[Known, ...] | None:
@@ -211,6 +224,7 @@ def print_report(console: Console, report: Report, out: Path | None, *, verbose:
         console.print(head, soft_wrap=True)
         for line in failure_lines(result, blocked, width_of(console) - 4):
             console.print(f"    {escape(line)}", soft_wrap=True, highlight=False)
+    _print_deviations(console, report)
     if verbose:
         for card in failure_cards(report, out):
             console.print(escape(card), soft_wrap=True, highlight=False)
@@ -223,6 +237,21 @@ def print_report(console: Console, report: Report, out: Path | None, *, verbose:
         console.print(f"[red]the run is incomplete:[/red] {escape(report.run.reason)}", soft_wrap=True)
     if out is not None:
         console.print(f"evidence and verdicts: {escape(str(out))}", soft_wrap=True)
+
+
+def _print_deviations(console: Console, report: Report) -> None:
+    """Print what is told and isn't red: other choices, and what is wrong with the contract itself."""
+    for result in report.results:
+        if result.verdict is Verdict.DEVIATION:
+            console.print(
+                f"[yellow]{result.verdict}[/yellow] [bold]{result.id}[/bold] {escape(result.sentence)}", soft_wrap=True
+            )
+            text = f"{problem_line(result.problems[0])}. {result.reason}"
+            console.print(f"    {escape(text)}", soft_wrap=True, highlight=False)
+    if report.contract_defects:
+        ids = ", ".join(ids[0] for ids in report.contract_defects.values())
+        told = f"defects of the contract itself, asked for all the same: {ids} (`parity requirements` tells them)"
+        console.print(f"[dim]{told}[/dim]", soft_wrap=True)
 
 
 _STEP_HEADINGS = ("step", "verdict", "passed")
@@ -245,5 +274,4 @@ def summary_line(report: Report) -> str:
     """Counts of all verdicts in one line; it begins with how much was measured."""
     summary = report.summary
     counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items() if count)
-    conformant = "conformant" if report.exit_code == 0 else "not shown to be conformant"
-    return f"{summary.measured} measured of {summary.total} requirements: {counts or 'nothing'}: {conformant}"
+    return f"{summary.measured} measured of {summary.total} requirements: {counts or 'nothing'}: {report.conclusion}"

@@ -47,6 +47,10 @@ class EvidenceUnreadable(Exception):
     """An evidence file is truncated, damaged, or was written in another format."""
 
 
+class NotAsked(Exception):
+    """An exercise has nothing to ask this target, or a judge finds that it wasn't asked; the reason is the message."""
+
+
 class MissingEvidence(Exception):
     """A judge asked for an exchange that the exercise never made: a fault of the suite."""
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
-from conformance.evidence import Evidence, Exchange, Json, value_at
+from conformance.evidence import Evidence, Exchange, Json, NotAsked, value_at
 from conformance.verdict import Problem
+
+NO_LIST = "the target offers no list"
+"""Why what is asked of lists isn't applicable to a server without any."""
 
 Judge = Callable[[Evidence], list[Problem]]
 
@@ -29,6 +33,36 @@ def answered(exchange: Exchange, *codes: str) -> list[Problem]:
         return []
     actual = f"{exchange.code}: {exchange.message}" if exchange.message else exchange.code
     return [problem(f"{exchange.label}: wrong status", exchange, expected=" or ".join(codes), actual=actual)]
+
+
+def choice(judge: Judge, *codes: str) -> Judge:
+    """Judge: as another; what it finds in exchanges that ended with one of these codes is another choice, no fault.
+
+    For requirements that the contract marks as a choice (`choice` in the catalogue). Name the codes that a server that
+    chose otherwise may answer: to crash is no choice.
+    """
+
+    def judged(evidence: Evidence) -> list[Problem]:
+        chosen = {row.seq for row in evidence.exchanges if row.code in codes and not row.fault}
+        return [replace(found, choice=True) if found.exchange in chosen else found for found in judge(evidence)]
+
+    return judged
+
+
+def asked_if(condition: Callable[[Evidence], bool], reason: str, judge: Judge) -> Judge:
+    """Judge: as another where a condition holds; where it doesn't, the requirement isn't applicable for a reason."""
+
+    def judged(evidence: Evidence) -> list[Problem]:
+        if not condition(evidence):
+            raise NotAsked(reason)
+        return judge(evidence)
+
+    return judged
+
+
+def was_refused(label: str) -> Callable[[Evidence], bool]:
+    """For `asked_if`: the exchange with this label didn't succeed."""
+    return lambda evidence: not evidence[label].ok
 
 
 def code(label: str, *codes: str) -> Judge:

@@ -15,6 +15,7 @@ from conformance.evidence import (
     Evidence,
     EvidenceUnreadable,
     MissingEvidence,
+    NotAsked,
     Outcome,
     StoredRun,
     read_evidence,
@@ -80,7 +81,7 @@ def _judge(requirement: Requirement, stored: StoredRun) -> Result:
     check = check_of()[requirement.id]
     outcome = stored.outcomes.get(check.id, Outcome(check.id, Ending.NOT_RUN, stored.run.reason))
     evidence = stored.evidence.get(check.id, Evidence(check.id))
-    verdict, problems, reason = _verdict(requirement, outcome, evidence, stored.run.profile)
+    verdict, problems, reason = _verdict(requirement, outcome, evidence, stored.run)
     return Result(
         id=requirement.id,
         level=requirement.level,
@@ -96,25 +97,39 @@ def _judge(requirement: Requirement, stored: StoredRun) -> Result:
         evidence=tuple(exchange.seq for exchange in evidence.exchanges),
         reproduce=reproduce_command(stored.run, requirement.id),
         duration_ms=outcome.duration_ms,
+        contract_defect=requirement.contract_defect,
     )
 
 
 def _verdict(
-    requirement: Requirement, outcome: Outcome, evidence: Evidence, profile: str
+    requirement: Requirement, outcome: Outcome, evidence: Evidence, run: RunInfo
 ) -> tuple[Verdict, tuple[Problem, ...], str]:
-    if profile not in requirement.profiles:
-        return Verdict.NOT_APPLICABLE, (), f"not asked of the {profile} profile"
+    if run.profile not in requirement.profiles:
+        return Verdict.NOT_APPLICABLE, (), f"not asked of the {run.profile} profile"
     if outcome.ending is not Ending.EXERCISED:
         return _VERDICT_OF[outcome.ending], (), outcome.reason
     judge = check_of()[requirement.id].judges[requirement.id]
     try:
         problems = [*judge(evidence), *_faults(evidence)]
+    except NotAsked as error:
+        return Verdict.NOT_APPLICABLE, (), str(error)
     except MissingEvidence as error:
         return _cut_short(evidence, str(error))
     # A judge that stumbles over an answer says nothing about the server, and must not take the other verdicts along.
     except Exception as error:  # noqa: BLE001
         return Verdict.HARNESS_ERROR, (), f"the judge failed: {type(error).__name__}: {error}"
-    return (Verdict.FAIL if problems else Verdict.PASS), tuple(dict.fromkeys(problems)), ""
+    return _weighed(requirement, tuple(dict.fromkeys(problems)), run)
+
+
+def _weighed(
+    requirement: Requirement, problems: tuple[Problem, ...], run: RunInfo
+) -> tuple[Verdict, tuple[Problem, ...], str]:
+    """Only where all that was found is another choice, and the catalogue says that there is one, is it a deviation."""
+    if not problems:
+        return Verdict.PASS, (), ""
+    if requirement.choice and all(one.choice for one in problems) and not run.strict:
+        return Verdict.DEVIATION, problems, requirement.choice
+    return Verdict.FAIL, problems, ""
 
 
 def _cut_short(evidence: Evidence, missing: str) -> tuple[Verdict, tuple[Problem, ...], str]:
@@ -139,5 +154,6 @@ _MAKES_ITS_OWN = "store:"
 def reproduce_command(run: RunInfo, requirement: str) -> str:
     """Return the command line that judges one requirement again."""
     words = ["parity", "conform", run.target, "--profile", run.profile, "--only", requirement, "--seed", str(run.seed)]
+    words += ["--strict"] if run.strict else []
     needs_credentials = run.profile == "cloud" and not run.target.startswith(_MAKES_ITS_OWN)
     return shlex.join(words) + (" --credentials FILE" if needs_credentials else "")

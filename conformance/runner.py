@@ -20,13 +20,13 @@ from conformance.catalogue import CONTRACT_REVISION, catalogue, catalogue_hash
 from conformance.check import Check
 from conformance.checks import all_checks, check_of
 from conformance.credentials import Credentials
-from conformance.evidence import LEAVING, SETUP, Ending, Evidence, EvidenceWriter, Outcome, read_evidence
+from conformance.evidence import LEAVING, SETUP, Ending, Evidence, EvidenceWriter, NotAsked, Outcome, read_evidence
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.founding import found_context, leave_context
 from conformance.known_failing import Known, as_rows
 from conformance.rejudge import judge_run
 from conformance.run_context import Profile, RunContext
-from conformance.session import HarnessFault, NotAsked, Session, SetupRefused
+from conformance.session import HarnessFault, Session, SetupRefused
 from conformance.target import START_SECONDS, Running, TargetUnreachable, open_target
 from conformance.target_client import TargetClient, TargetLost
 from conformance.traces import SpanLog, receiving
@@ -63,6 +63,8 @@ class Options:
     start_seconds: float = START_SECONDS
     """How long a `cmd:` target may take until it listens."""
     progress: Progress | None = None
+    strict: bool = False
+    """Whether another choice, where the contract marks its own as one, is a failure."""
 
     def with_progress(self, progress: Progress) -> Options:
         """Return the same options with somebody to tell how far the run is."""
@@ -121,6 +123,7 @@ def _run_info(target: str, options: Options, selection: tuple[str, ...]) -> RunI
         features={},
         selection=selection,
         started_at=_now(),
+        strict=options.strict,
     )
 
 

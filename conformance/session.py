@@ -40,10 +40,6 @@ class SetupRefused(Exception):
     """A precondition of the check could not be brought about, so the requirement can't be tested."""
 
 
-class NotAsked(Exception):
-    """The check has nothing to ask this target; the reason is the message."""
-
-
 class HarnessFault(Exception):
     """The suite made a request that isn't what it meant: nobody else is to blame."""
 

@@ -9,6 +9,8 @@ reports. The words are used one way only:
 - NOT_RUN: it was selected and the run ended before it.
 - HARNESS_ERROR: the suite itself is at fault.
 - KNOWN_FAILING: it fails as the known-failing file says it does.
+- DEVIATION: where the contract marks a choice of its own, the target made another. It is told and explained, not red;
+  a strict run says FAIL instead.
 """
 
 from __future__ import annotations
@@ -68,6 +70,7 @@ class Verdict(StrEnum):
     NOT_RUN = "NOT_RUN"
     HARNESS_ERROR = "HARNESS_ERROR"
     KNOWN_FAILING = "KNOWN_FAILING"
+    DEVIATION = "DEVIATION"
 
 
 class Level(StrEnum):
@@ -81,17 +84,38 @@ RED = frozenset({Verdict.FAIL, Verdict.UNTESTABLE, Verdict.NOT_RUN, Verdict.HARN
 """Verdicts that keep a MUST, and so the run, from being green."""
 
 
+HELD = frozenset({Verdict.PASS, Verdict.DEVIATION})
+"""Verdicts of a target that does what it may be asked for."""
+
+MEASURED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.KNOWN_FAILING, Verdict.DEVIATION})
+"""Verdicts that say what the target does."""
+
+WORST_FIRST = (
+    Verdict.HARNESS_ERROR,
+    Verdict.FAIL,
+    Verdict.UNTESTABLE,
+    Verdict.NOT_RUN,
+    Verdict.KNOWN_FAILING,
+    Verdict.DEVIATION,
+    Verdict.PASS,
+    Verdict.NOT_APPLICABLE,
+)
+"""The order in which one verdict stands for many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One way in which the evidence departs from the requirement.
 
     `exchange` is the number (`seq`) of the exchange in the evidence file that shows it, None where none does.
+    `choice` says that it is no fault but another choice, where the contract marks its own as one.
     """
 
     text: str
     expected: str = ""
     actual: str = ""
     exchange: int | None = None
+    choice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +125,7 @@ class Result:
     `step` is a step of the create pipeline or empty; `operation` names what is asked of (create, get, rpc, ...).
     `evidence` holds the `seq` numbers of the check's exchanges. `reason` says why there is no PASS or FAIL.
     `blocked_by` names failures that kept it from being asked: it failed only where, and as, they did.
+    `contract_defect` says what is wrong with the contract itself where it asks for this; empty where nothing is.
     """
 
     id: str
@@ -118,11 +143,15 @@ class Result:
     reproduce: str = ""
     duration_ms: float = 0.0
     blocked_by: tuple[str, ...] = ()
+    contract_defect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What was judged, with what, and whether the run came to its end. Times are RFC 3339 in UTC."""
+    """What was judged, with what, and whether the run came to its end. Times are RFC 3339 in UTC.
+
+    `strict` says that deviations are failures.
+    """
 
     id: str
     target: str
@@ -137,11 +166,15 @@ class RunInfo:
     finished_at: str = ""
     complete: bool = True
     reason: str = ""
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counts over all results. `measured` counts requirements that the target was really judged on."""
+    """Counts over all results. `measured` counts requirements that the target was really judged on.
+
+    `must_red` and `should_failed` count those that make a MUST, and those that keep a SHOULD, from being green.
+    """
 
     total: int
     counts: Mapping[Verdict, int]
@@ -199,6 +232,20 @@ class Report:
         """The exit code of the command line for this report."""
         return exit_code(self)
 
+    @property
+    def conclusion(self) -> str:
+        """What came out, in a few words: never `conformant` where failures are known."""
+        return conclusion(self)
+
+    @property
+    def contract_defects(self) -> dict[str, tuple[str, ...]]:
+        """What is wrong with the contract itself, and the ids of the judged requirements that ask for it."""
+        rows = [row for row in self.results if row.contract_defect and row.verdict in MEASURED]
+        return {
+            text: tuple(row.id for row in rows if row.contract_defect == text)
+            for text in dict.fromkeys(row.contract_defect for row in rows)
+        }
+
     def of(self, requirement: str) -> Result:
         """Return the result of one requirement. Raises KeyError."""
         for result in self.results:
@@ -218,21 +265,10 @@ def summarize(results: Iterable[Result]) -> Summary:
     return Summary(
         total=len(rows),
         counts=counts,
-        measured=counts[Verdict.PASS] + counts[Verdict.FAIL] + counts[Verdict.KNOWN_FAILING],
+        measured=sum(counts[verdict] for verdict in MEASURED),
         must_red=sum(row.level is Level.MUST and row.verdict in RED for row in rows),
         should_failed=sum(row.level is Level.SHOULD and row.verdict is Verdict.FAIL for row in rows),
     )
-
-
-_WORST_FIRST = (
-    Verdict.HARNESS_ERROR,
-    Verdict.FAIL,
-    Verdict.UNTESTABLE,
-    Verdict.NOT_RUN,
-    Verdict.KNOWN_FAILING,
-    Verdict.PASS,
-    Verdict.NOT_APPLICABLE,
-)
 
 
 def step_table(results: Iterable[Result]) -> tuple[StepRow, ...]:
@@ -252,13 +288,13 @@ def _step_row(step: str, rows: Sequence[Result], step_of: Mapping[str, str]) -> 
     blocked = {row.id for row in applicable if row.blocked_by and step not in map(step_of.get, row.blocked_by)}
     judged = {row.verdict for row in musts if row.id not in blocked}
     verdicts = judged if judged - {Verdict.NOT_APPLICABLE} or not blocked else {Verdict.UNTESTABLE}
-    worst = next((verdict for verdict in _WORST_FIRST if verdict in verdicts), Verdict.NOT_RUN)
+    worst = next((verdict for verdict in WORST_FIRST if verdict in verdicts), Verdict.NOT_RUN)
     return StepRow(
         step=step,
         verdict=worst,
-        passed=sum(row.verdict is Verdict.PASS for row in applicable),
+        passed=sum(row.verdict in HELD for row in applicable),
         total=len(applicable),
-        failing=tuple(row.id for row in applicable if row.verdict is not Verdict.PASS and row.id not in blocked),
+        failing=tuple(row.id for row in applicable if row.verdict not in HELD and row.id not in blocked),
         blocked=tuple(row.id for row in applicable if row.id in blocked),
     )
 
@@ -276,6 +312,21 @@ def exit_code(report: Report) -> int:
         return EXIT_NOT_CONFORMANT
     # Everything not applicable is a selection that the profile or the declaration leaves empty.
     return EXIT_CONFORMANT if summary.measured else EXIT_USAGE
+
+
+def conclusion(report: Report) -> str:
+    """Return a run's outcome in a few words."""
+    summary = report.summary
+    known, deviations = summary.counts[Verdict.KNOWN_FAILING], summary.counts[Verdict.DEVIATION]
+    if known:
+        said = f"{known} known failure{'s' * (known != 1)}, {summary.must_red} new"
+    else:
+        said = "conformant" if report.exit_code == EXIT_CONFORMANT else "not shown to be conformant"
+    if deviations:
+        said += f", with {deviations} deviation{'s' * (deviations != 1)}"
+    if summary.should_failed:
+        said += f" ({summary.should_failed} SHOULD not met)"
+    return said
 
 
 def verdicts_bytes(report: Report) -> bytes:

@@ -29,6 +29,7 @@ KNOWN: tuple[tuple[str, str, int], ...] = (
     ("conformance.credentials", "CredentialsInvalid", EXIT_USAGE),
     ("conformance.verdict", "VerdictsUnreadable", EXIT_USAGE),
     ("conformance.evidence", "EvidenceUnreadable", EXIT_USAGE),
+    ("conformance.catalogue", "CatalogueInvalid", EXIT_FAULT),
     ("benchmarks.results", "ResultsError", EXIT_USAGE),
     ("benchmarks.payloads.payload", "PayloadError", EXIT_USAGE),
     ("reports.errors", "RunUnreadable", EXIT_USAGE),

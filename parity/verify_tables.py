@@ -21,6 +21,7 @@ WORDS: dict[Verdict, tuple[str, str]] = {
     Verdict.NOT_RUN: ("NOT RUN", "red"),
     Verdict.HARNESS_ERROR: ("ERROR", "bold magenta"),
     Verdict.KNOWN_FAILING: ("known", "yellow"),
+    Verdict.DEVIATION: ("other", "yellow"),
     Verdict.NOT_APPLICABLE: ("n/a", "dim"),
 }
 """How a verdict is written in the table: a word, so that it reads without colours."""

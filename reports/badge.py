@@ -9,6 +9,7 @@ from reports.views.outcome import Standing, outcome
 
 COLOURS = {
     Standing.GREEN: "#0d6b39",
+    Standing.KNOWN: "#7f5200",
     Standing.RED: "#b3201c",
     Standing.INCOMPLETE: "#7f5200",
     Standing.FAULT: "#7a2fb0",

@@ -21,7 +21,12 @@ OUTPUT_LIMIT = 8000
 
 ERRORS = frozenset({Verdict.HARNESS_ERROR, Verdict.NOT_RUN})
 """Red at any level: they say that the run itself didn't come to its end."""
-REASONS = {Verdict.UNTESTABLE: "untestable", Verdict.NOT_APPLICABLE: "not applicable", Verdict.FAIL: "SHOULD not met"}
+REASONS = {
+    Verdict.UNTESTABLE: "untestable",
+    Verdict.NOT_APPLICABLE: "not applicable",
+    Verdict.FAIL: "SHOULD not met",
+    Verdict.DEVIATION: "a deviation, no failure",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ def _case(judged: Judged, result: Result) -> _Case:
         ending=ending,
         message=message,
         body=_story(judged, result) if ending in {"failure", "error"} else "",
-        output=_story(judged, result) if ending == "skipped" and result.problems else "",
+        output=_story(judged, result) if ending == "skipped" and result.problems else result.contract_defect,
         seconds=result.duration_ms / 1000,
     )
 
@@ -129,6 +134,7 @@ def _ending(result: Result) -> tuple[str, str]:
 
 def _story(judged: Judged, result: Result) -> str:
     lines = [result.sentence, f"level {result.level}, contract {result.source}" if result.source else ""]
+    lines += [f"contract defect: {result.contract_defect}"] if result.contract_defect else []
     for problem in result.problems:
         lines += [f"- {problem.text}"]
         lines += [f"  expected: {problem.expected}"] if problem.expected else []

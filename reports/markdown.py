@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from conformance.verdict import Verdict
 from reports.models import Run
 from reports.numbers import counted, quantity
 from reports.text import cut, one_line
 from reports.views.blanks import gaps
 from reports.views.claims import claim_groups
-from reports.views.failures import Failure, failures
+from reports.views.failures import Failure, contract_defects, deviations, failures
 from reports.views.matrix import Cell, Row, create_rows, operation_rows
 from reports.views.outcome import outcome
-from reports.views.words import CLAIMS, STANDINGS, VERDICTS, sign_of
+from reports.views.words import CLAIMS, DEVIATIONS_ARE, STANDINGS, VERDICTS, sign_of
 
 FAILURES_SHOWN = 20
 LENGTH_LIMIT = 900_000
@@ -61,7 +62,9 @@ def _lines(run: Run) -> Iterator[str]:
     if run.judged:
         yield from _matrix("Create, step by step", "Step", run, create_rows(run))
         yield from _matrix("All other operations", "Operation", run, operation_rows(run))
-        yield from _failures(failures(run))
+        yield from _cards("Failures", failures(run))
+        yield from _cards("Deviations", deviations(run), DEVIATIONS_ARE)
+        yield from _contract_defects(contract_defects(run))
     yield from _claims(run)
     yield from _gaps(run)
 
@@ -87,16 +90,24 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
     yield from (f"| {' | '.join(row)} |" for row in rows)
 
 
-def _failures(found: Sequence[Failure]) -> Iterator[str]:
+def _contract_defects(found: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    if found:
+        yield from ("", f"## Findings about the contract ({len(found)})", "")
+        yield from (f"- {plain(text)} Asked for by {', '.join(map(code, ids))}." for text, ids in found.items())
+
+
+def _cards(title: str, found: Sequence[Failure], explained: str = "") -> Iterator[str]:
     if not found:
         return
-    yield from ("", f"## Failures ({len(found)})")
+    yield from ("", f"## {title} ({len(found)})", *(("", explained) if explained else ()))
     for failure in found[:FAILURES_SHOWN]:
         sign = VERDICTS[failure.verdict]
         yield from ("", f"### {sign.symbol} {sign.word} {code(failure.id)}, {failure.level}")
         yield from ("", plain(cut(failure.sentence, 500)), "")
         yield f"On: {', '.join(code(one.judged.name) for one in failure.occurrences)}"
         first = failure.occurrences[0].result
+        if first.verdict is Verdict.DEVIATION:
+            yield from ("", plain(cut(first.reason, 500)), "")
         for problem in first.problems[:5]:
             against = f" Expected {code(cut(problem.expected, 200))}," if problem.expected else ""
             actual = f" actual {code(cut(problem.actual, 200))}." if problem.actual else ""

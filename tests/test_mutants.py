@@ -6,7 +6,7 @@ import pytest
 
 from conformance.catalogue import catalogue
 from conformance.dictionary import DICTIONARY, dictionary, dictionary_bytes
-from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT
+from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT, Level
 from tests.mutants.dictionary import faults_of
 from tests.mutants.matrix import BOTH, cases, expected, faults, unkilled
 from tests.mutants.page import PAGE, page_of
@@ -41,6 +41,19 @@ def test_none_survives_and_stored_sets_name_requirements_that_stand() -> None:
 
 def test_every_requirement_is_broken_by_somebody() -> None:
     assert unkilled(expected().values()) == []
+
+
+def test_what_a_should_names_no_must_condemns() -> None:
+    """Levels are consistent: for each SHOULD there is a server that fails it and no MUST."""
+    lenient = [failing for failing in expected().values() if all(_is_should(name) for name in failing)]
+    named = {name for failing in lenient for name in failing}
+    assert [name for name, row in catalogue().items() if _is_should(name) and not row.excluded] == [
+        name for name in catalogue() if name in named
+    ]
+
+
+def _is_should(name: str) -> bool:
+    return catalogue()[name].level is Level.SHOULD
 
 
 def test_the_page_shows_the_stored_sets() -> None:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from conformance.catalogue import catalogue
+from conformance.checks import all_checks
 from conformance.evidence import LEAVING, SETUP, read_evidence, value_at
 from conformance.rejudge import recheck
 from conformance.run_context import PROFILES, Profile
 from conformance.runner import Options, run
-from conformance.verdict import EXIT_CONFORMANT, Verdict
+from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT, Report, Verdict
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
 from tests.mutants.matrix import expected
 from tests.mutants.wrong_servers import judge, judge_second, judge_traced
-from tests.second_server import DEFECTS, start
+from tests.second_server import CHOICES, DEFECTS, start
 
 TELLING_MAX = 6
 """So many of the requirements that a defect breaks are asked here; `make mutants` asks all of them."""
@@ -47,6 +49,47 @@ def test_each_planted_defect_is_found(defect: str) -> None:
     assert judge(f"second:{defect}", telling).failing == tuple(sorted(telling, key=list(_order()).index))
 
 
+def _choosing_otherwise(*only: str, strict: bool = False) -> Report:
+    server = start("cloud", TOKENS, identity("operator"), defects=frozenset(CHOICES))
+    try:
+        options = Options(profile="cloud", credentials=CREDENTIALS, jobs=4, quick=True, only=only, strict=strict)
+        return run(f"grpc://{server.address}", options)
+    finally:
+        server.stop()
+
+
+_CHOICES = [row.id for row in catalogue().values() if row.choice]
+
+
+def _deviating(report: Report) -> list[str]:
+    return [row.id for row in report.results if row.verdict is Verdict.DEVIATION]
+
+
+def test_another_choice_is_a_deviation_and_no_failure() -> None:
+    beside = [name for row in all_checks() if set(row.judges) & set(_CHOICES) for name in row.judges]
+    report = _choosing_otherwise(*beside)
+    assert report.failing() == ()
+    assert _deviating(report) == _CHOICES
+    assert [row.reason for row in report.results if row.id == "INS-PARENT"] == [catalogue()["INS-PARENT"].choice]
+    assert report.of("ATOM-INS-PARENT").verdict is Verdict.NOT_APPLICABLE
+    assert report.exit_code == EXIT_CONFORMANT
+    assert report.conclusion == f"conformant, with {len(_CHOICES)} deviations"
+
+
+def test_a_strict_run_calls_another_choice_a_failure() -> None:
+    report = _choosing_otherwise("INS-PARENT", "BYA-SIZE", strict=True)
+    assert report.failing() == ("INS-PARENT", "BYA-SIZE")
+    assert report.exit_code == EXIT_NOT_CONFORMANT
+
+
+@pytest.mark.full
+def test_nothing_else_is_said_of_a_server_that_chooses_otherwise() -> None:
+    report = _choosing_otherwise()
+    assert report.failing() == ()
+    assert _deviating(report) == _CHOICES
+    assert report.leaks == ()
+
+
 def test_evidence_shows_the_set_up_and_no_token(tmp_path: Path) -> None:
     server = start("cloud", TOKENS, identity("operator"))
     try:
@@ -69,8 +112,6 @@ def test_evidence_shows_the_set_up_and_no_token(tmp_path: Path) -> None:
 
 
 def _order() -> dict[str, None]:
-    from conformance.catalogue import catalogue
-
     return dict.fromkeys(catalogue())
 
 

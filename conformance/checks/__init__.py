@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 
+from conformance.catalogue import CatalogueInvalid, catalogue
 from conformance.check import Check
 from conformance.checks import (
     apply,
@@ -74,5 +76,19 @@ def all_checks() -> tuple[Check, ...]:
 
 @cache
 def check_of() -> dict[str, Check]:
-    """Requirement id to the check that serves it."""
-    return {requirement: row for row in all_checks() for requirement in row.judges}
+    """Requirement id to the check that serves it. Raises CatalogueInvalid where catalogue and checks don't agree."""
+    found: dict[str, Check] = {}
+    for row in all_checks():
+        for requirement in row.judges:
+            if requirement not in catalogue():
+                near = get_close_matches(requirement, catalogue(), 1)
+                meant = f"; is {near[0]} meant?" if near else "; add it to a file of conformance/requirements"
+                raise CatalogueInvalid(f"check {row.id}: no requirement {requirement}{meant}")
+            if requirement in found:
+                raise CatalogueInvalid(f"requirement {requirement} is served by {found[requirement].id} and {row.id}")
+            found[requirement] = row
+    without = [row.id for row in catalogue().values() if not row.excluded and row.id not in found]
+    if without:
+        listed = ", ".join(without)
+        raise CatalogueInvalid(f"no check serves {listed}: add one, or say in the catalogue why it is excluded")
+    return found

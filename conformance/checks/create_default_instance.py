@@ -24,7 +24,9 @@ def _create(session: Session) -> None:
         found = session.call("instances", "instance.by_agent", request)
         items = found.message.items if found.ok else ()
         session.read("get", "instance", items[0].metadata.id if items else "ain-missing")
-        session.find("find", "instance", f"{made.message.metadata.slug}-default")
+        # What its slug must be is asked elsewhere (INST-SLUG); here it is found by the one that it has.
+        slug = items[0].metadata.slug if items else f"{made.message.metadata.slug}-default"
+        session.find("find", "instance", slug)
 
 
 def _platform(session: Session) -> None:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, value_at
-from conformance.judging import absent, accepted, answered, both, code, equal, field_is, not_found, problem, same_answer
+from conformance.judging import (
+    absent,
+    accepted,
+    answered,
+    both,
+    choice,
+    code,
+    equal,
+    field_is,
+    not_found,
+    problem,
+    same_answer,
+)
 from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.sweeps import LIST_PAGE, page
@@ -132,7 +144,7 @@ CHECKS: tuple[Check, ...] = (
     check(
         "DEL-AGAIN-OWNER",
         _again_by_owner,
-        both(accepted("delete"), code("again", "PERMISSION_DENIED")),
+        both(accepted("delete"), choice(code("again", "PERMISSION_DENIED"), "NOT_FOUND")),
         roles=("org_member",),
     ),
     check("DEL-UNKNOWN", _unknown, both(code("refused", "NOT_FOUND"), accepted("twin")), roles=("caller", "operator")),
@@ -146,7 +158,10 @@ CHECKS: tuple[Check, ...] = (
         "DEL-INSTANCES",
         _with_instances,
         both(
-            accepted("delete"), code("default", "NOT_FOUND"), code("second", "NOT_FOUND"), absent("slug"), _no_instances
+            accepted("delete"),
+            choice(
+                both(code("default", "NOT_FOUND"), code("second", "NOT_FOUND"), absent("slug"), _no_instances), "OK"
+            ),
         ),
         roles=("caller", "operator"),
     ),
@@ -155,7 +170,10 @@ CHECKS: tuple[Check, ...] = (
         _policies,
         both(
             field_is("before", "is_authorized", True),  # noqa: FBT003 - a value to compare with
-            *(field_is(label, "is_authorized", False) for label in ("owner", "parent", "instance")),  # noqa: FBT003
+            *(
+                choice(field_is(label, "is_authorized", False), "OK")  # noqa: FBT003
+                for label in ("owner", "parent", "instance")
+            ),
         ),
         roles=("caller", "org_member"),
     ),

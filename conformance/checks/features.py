@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from conformance.check import Check, Exercise, check
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, NotAsked
 from conformance.judging import Judge, problem
-from conformance.session import NotAsked, Session
+from conformance.session import Session
 from conformance.verdict import Problem
 
 PROBED = ("list", "watch", "health", "reflection")

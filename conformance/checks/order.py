@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from conformance.check import Check, check
-from conformance.judging import code
+from conformance.evidence import Evidence
+from conformance.judging import Judge, answered, asked_if, code, was_refused
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
+from conformance.verdict import Problem
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
 
@@ -25,6 +27,8 @@ class Fault:
     status: str
     spoil: Callable[[Agent, Agent], None] | None = None
     role: str | None = None
+    others: tuple[str, ...] = ()
+    """Where the contract marks the status as a choice: with what another server may refuse. It may accept it too."""
 
 
 def _invalid(request: Agent, first: Agent) -> None:
@@ -48,7 +52,9 @@ def _taken_id(request: Agent, first: Agent) -> None:
 INVALID = Fault("INVALID", "ValidateFieldConstraints", "INVALID_ARGUMENT", _invalid)
 ANONYMOUS = Fault("ANONYMOUS", "Authorize", "UNAUTHENTICATED", role="anonymous")
 DENIED = Fault("DENIED", "Authorize", "PERMISSION_DENIED", role="nobody")
-NAMELESS = Fault("NAMELESS", "ResolveSlug", "INVALID_ARGUMENT", _nameless)
+NAMELESS = Fault(
+    "NAMELESS", "ResolveSlug", "INVALID_ARGUMENT", _nameless, others=("FAILED_PRECONDITION", "OUT_OF_RANGE")
+)
 TAKEN_SLUG = Fault("TAKEN-SLUG", "CheckDuplicate", "ALREADY_EXISTS", _taken_slug)
 TAKEN_ID = Fault("TAKEN-ID", "CheckDuplicate", "ALREADY_EXISTS", _taken_id)
 
@@ -71,6 +77,10 @@ PAIRS: tuple[tuple[Fault, Fault], ...] = (
 def _exercise(earlier: Fault, later: Fault) -> Callable[[Session], None]:
     def exercise(session: Session) -> None:
         first = session.created_agent("first")
+        if earlier.others and earlier.spoil is not None:
+            single = session.agent()
+            earlier.spoil(single, first)
+            session.call("single", "agent.create", single)
         request = session.agent(resource_id=session.new_id())
         own_id = request.metadata.id
         for fault in (later, earlier):
@@ -86,12 +96,24 @@ def _exercise(earlier: Fault, later: Fault) -> Callable[[Session], None]:
     return exercise
 
 
+def _answered_as(earlier: Fault) -> Judge:
+    """The double fault is answered as the earlier fault alone is."""
+    if not earlier.others:
+        return code("double", earlier.status)
+
+    def as_alone(evidence: Evidence) -> list[Problem]:
+        alone = evidence["single"].code
+        return answered(evidence["double"], alone if alone in earlier.others else earlier.status)
+
+    return asked_if(was_refused("single"), f"the target has no fault {earlier.name}: it accepts it", as_alone)
+
+
 def _pair(earlier: Fault, later: Fault) -> Check:
     name = f"ORD-{earlier.name}-{later.name}"
     return check(
         name,
         _exercise(earlier, later),
-        code("double", earlier.status),
+        _answered_as(earlier),
         also={f"ATOM-{name}": no_trace()},
         roles=("caller", "nobody") if DENIED in {earlier, later} else ("caller",),
     )

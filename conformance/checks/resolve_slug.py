@@ -5,7 +5,19 @@ from __future__ import annotations
 from conformance import samples
 from conformance.check import Check, Exercise, check
 from conformance.evidence import Evidence
-from conformance.judging import Judge, accepted, answered, both, code, equal, fact, field_is
+from conformance.judging import (
+    Judge,
+    accepted,
+    answered,
+    asked_if,
+    both,
+    choice,
+    code,
+    equal,
+    fact,
+    field_is,
+    was_refused,
+)
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
 from conformance.verdict import Problem
@@ -85,7 +97,10 @@ def _nothing(name: str) -> Exercise:
     return exercise
 
 
-_REFUSED: Judge = both(code("refused", "INVALID_ARGUMENT"), accepted("twin"))
+_REFUSED: Judge = both(
+    choice(code("refused", "INVALID_ARGUMENT"), "OK", "FAILED_PRECONDITION", "OUT_OF_RANGE"), accepted("twin")
+)
+_NO_TRACE = asked_if(was_refused("refused"), "the create was accepted, so nothing was refused", no_trace())
 
 CHECKS: tuple[Check, ...] = (
     check("SLUG-DERIVE", _derived("My Cool Agent {1}", "my-cool-agent-{0}"), _SLUG),
@@ -94,6 +109,6 @@ CHECKS: tuple[Check, ...] = (
     check("SLUG-LENGTH", _long, _SLUG),
     check("SLUG-GIVEN", _kept, both(_SLUG, field_is("find", "metadata.slug", fact("slug")))),
     check("SLUG-SCRIPTS", _scripts, _judge_scripts),
-    check("SLUG-EMPTY", _nothing(""), _REFUSED, also={"ATOM-SLUG-EMPTY": no_trace()}),
-    check("SLUG-NOTHING", _nothing("!?… 代理 --"), _REFUSED, also={"ATOM-SLUG-NOTHING": no_trace()}),
+    check("SLUG-EMPTY", _nothing(""), _REFUSED, also={"ATOM-SLUG-EMPTY": _NO_TRACE}),
+    check("SLUG-NOTHING", _nothing("!?… 代理 --"), _REFUSED, also={"ATOM-SLUG-NOTHING": _NO_TRACE}),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence, value_at
-from conformance.judging import answered, differences, problem, same_answer
+from conformance.evidence import Evidence, NotAsked, value_at
+from conformance.judging import NO_LIST, answered, differences, problem, same_answer
 from conformance.session import Session
 from conformance.sweeps import LIST_PAGE, page
 from conformance.verdict import Problem
@@ -22,8 +22,10 @@ def _create(session: Session) -> None:
 
 def _same_in_list(evidence: Evidence) -> list[Problem]:
     created = evidence["create"]
-    if "list" not in evidence:
+    if not created.ok:
         return answered(created, "OK")
+    if "list" not in evidence:
+        raise NotAsked(NO_LIST)
     exchange = evidence["list"]
     made = created.value("metadata.id")
     rows = [row for row in exchange.value("items", []) if value_at(row, "metadata.id") == made]

@@ -6,9 +6,9 @@ import time
 from itertools import pairwise
 
 from conformance.check import Check, check
-from conformance.evidence import Evidence, Exchange, Json
+from conformance.evidence import Evidence, Exchange, Json, NotAsked
 from conformance.judging import equal, problem
-from conformance.session import NotAsked, Session
+from conformance.session import Session
 from conformance.verdict import CLOUD_ONLY_STEPS, CREATE_STEPS, Problem
 
 PARENT = "agent-create"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
-from conformance.judging import Judge, answered, equal, problem
+from conformance.judging import NO_LIST, Judge, answered, asked_if, both, choice, equal, problem
 from conformance.session import Session
 from conformance.sweeps import LIST_PAGE, page
 from conformance.verdict import Problem
@@ -32,14 +32,20 @@ def _everywhere(session: Session) -> None:
     session.delete("delete", "agent", metadata.id)
 
 
+def _was_listed(evidence: Evidence) -> bool:
+    return "list" in evidence or not evidence["create"].ok
+
+
 def _redacted(label: str) -> Judge:
-    def judge(evidence: Evidence) -> list[Problem]:
+    def hidden(evidence: Evidence) -> list[Problem]:
         if label not in evidence:
             return answered(evidence["create"], "OK")
-        exchange = evidence[label]
-        return answered(exchange, "OK") or _hidden(exchange, evidence) + _shown_as_stars(exchange)
+        return answered(evidence[label], "OK") or _hidden(evidence[label], evidence)
 
-    return judge
+    def stars(evidence: Evidence) -> list[Problem]:
+        return _shown_as_stars(evidence[label]) if label in evidence and evidence[label].ok else []
+
+    return both(hidden, choice(stars, "OK"))
 
 
 def _hidden(exchange: Exchange, evidence: Evidence) -> list[Problem]:
@@ -75,7 +81,7 @@ CHECKS: tuple[Check, ...] = (
         also={
             "RED-GET": _redacted("get"),
             "RED-REFERENCE": _redacted("find"),
-            "RED-LIST": _redacted("list"),
+            "RED-LIST": asked_if(_was_listed, NO_LIST, _redacted("list")),
             "RED-UPDATE": _redacted("update"),
             "RED-APPLY": _redacted("apply"),
             "RED-DELETE": _redacted("delete"),

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import protovalidate
 import pytest
 
-from conformance.catalogue import CONTRACT_REVISION, catalogue, catalogue_hash, locked_hash
+from conformance.catalogue import (
+    CONTRACT_REVISION,
+    CatalogueInvalid,
+    _written,
+    catalogue,
+    catalogue_hash,
+    contract_defects,
+    locked_hash,
+)
+from conformance.check import check as check_named
 from conformance.checks import all_checks, check_of
 from conformance.constraints import ROOTS, RULES, cases
 from conformance.credentials import ROLES
@@ -56,6 +66,58 @@ def test_the_set_of_this_revision_is_frozen() -> None:
         f"the requirements of revision {CONTRACT_REVISION} changed; if that is meant, put"
         f' "{CONTRACT_REVISION}" = "{catalogue_hash()}" into conformance/requirements/lock.toml'
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('[[requirement]]\nid = "A-1"\nsentence = "S."\nsource = "s"', "A-1: operation"),
+        ('operation = "x"\n[[requirement]]\nsentence = "S."\nsource = "s"', "without id: id"),
+        ('operation = "x"\n[[requirement]]\nid = "A-1"\nlevel = "MAY"\nsentence = "S."\nsource = "s"', "A-1: level"),
+        ('operation = "x"', r"no \[\[requirement\]\] tables"),
+        ("requirement = [3]", r"no \[\[requirement\]\] tables"),
+        ("[", "other.toml"),
+    ],
+)
+def test_a_malformed_file_of_requirements_is_named(
+    content: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "other.toml").write_text(content)
+    monkeypatch.setattr("conformance.catalogue.files", lambda package: tmp_path)
+    with pytest.raises(CatalogueInvalid, match=said):
+        list(_written())
+
+
+def test_a_check_of_an_unknown_requirement_is_named_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = check_named("SLUG-LENGHT", lambda session: None, lambda evidence: [])
+    monkeypatch.setattr("conformance.checks.all_checks", lambda: (*all_checks(), wrong))
+    with pytest.raises(CatalogueInvalid, match="check SLUG-LENGHT: no requirement SLUG-LENGHT; is SLUG-LENGTH meant"):
+        check_of.__wrapped__()
+
+
+def test_a_requirement_without_a_check_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.checks.all_checks", lambda: all_checks()[1:])
+    with pytest.raises(CatalogueInvalid, match=f"no check serves .*{all_checks()[0].id}"):
+        check_of.__wrapped__()
+
+
+def test_what_must_be_met_needs_nothing_that_only_should() -> None:
+    """Levels are consistent: a MUST that can't be asked where a SHOULD fails would make a MUST of that."""
+    rows = catalogue()
+    strong = [
+        (row.id, name)
+        for row in rows.values()
+        for name in row.needs
+        if row.level is Level.MUST and rows[name].level is Level.SHOULD
+    ]
+    assert strong == []
+
+
+def test_contract_defects_are_said_of_the_requirements_that_ask_for_them() -> None:
+    told = {name: row.contract_defect for name, row in catalogue().items() if row.contract_defect}
+    assert "kind 52" in told["VAL-AGENTINSTANCESPEC-ENVIRONMENT-REFS-CEL"]
+    assert sorted(told) == sorted(name for defect in contract_defects() for name in defect.requirements)
 
 
 def test_every_sample_request_is_valid() -> None:

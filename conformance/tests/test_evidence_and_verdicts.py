@@ -165,6 +165,7 @@ def test_damaged_verdicts_are_refused(tmp_path: Path, content: bytes) -> None:
         ((), EXIT_USAGE),
         ((Verdict.PASS,), EXIT_CONFORMANT),
         ((Verdict.PASS, Verdict.KNOWN_FAILING), EXIT_CONFORMANT),
+        ((Verdict.PASS, Verdict.DEVIATION), EXIT_CONFORMANT),
         ((Verdict.NOT_APPLICABLE,), EXIT_USAGE),
         ((Verdict.PASS, Verdict.FAIL), EXIT_NOT_CONFORMANT),
         ((Verdict.PASS, Verdict.UNTESTABLE), EXIT_NOT_CONFORMANT),
@@ -180,6 +181,27 @@ def test_a_failed_should_is_shown_and_does_not_decide() -> None:
     both = report(result(Verdict.PASS), result(Verdict.FAIL, level=Level.SHOULD))
     assert both.exit_code == EXIT_CONFORMANT
     assert both.summary.should_failed == 1
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ((Verdict.PASS,), "conformant"),
+        ((Verdict.PASS, Verdict.DEVIATION), "conformant, with 1 deviation"),
+        ((Verdict.PASS, *[Verdict.KNOWN_FAILING] * 2), "2 known failures, 0 new"),
+        ((Verdict.KNOWN_FAILING, Verdict.FAIL), "1 known failure, 1 new"),
+        ((Verdict.FAIL,), "not shown to be conformant"),
+    ],
+)
+def test_the_conclusion_is_conformant_only_where_nothing_is_known_to_fail(
+    verdicts: tuple[Verdict, ...], said: str
+) -> None:
+    assert report(*(result(verdict) for verdict in verdicts)).conclusion == said
+
+
+def test_the_conclusion_names_what_a_should_asks_for() -> None:
+    both = report(result(Verdict.PASS), result(Verdict.FAIL, level=Level.SHOULD))
+    assert both.conclusion == "conformant (1 SHOULD not met)"
 
 
 def test_a_step_takes_its_worst_verdict_and_an_empty_step_is_not_green() -> None:

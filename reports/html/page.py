@@ -24,7 +24,7 @@ from reports.views import words
 from reports.views.attribution import PARTS, WHOLE, attribution
 from reports.views.blanks import gaps
 from reports.views.claims import ClaimRow, claim_groups
-from reports.views.failures import failures
+from reports.views.failures import contract_defects, deviations, failures
 from reports.views.matrix import create_rows, operation_rows
 from reports.views.outcome import outcome
 
@@ -44,6 +44,8 @@ def render_page(run: Run) -> str:
             tables=_tables(run),
             stores=_stores(run),
             failures=failures(run),
+            deviations=deviations(run),
+            contract_defects=contract_defects(run),
             requirements=_requirements(run),
             claims=claim_groups(run),
             attribution=attribution(run),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.results import ClaimVerdict, Conclusion, Interval, Placement, Ratio, Results, Subject
-from conformance.verdict import CREATE_STEPS, Level, Report, Result, Verdict
+from conformance.verdict import CREATE_STEPS, Level, Problem, Report, Result, Verdict
 from reports import numbers
+from reports.html import render_page
+from reports.junit import render_junit
+from reports.markdown import render_markdown
 from reports.models import Broken, Judged, Run
 from reports.read import read_run
 from reports.tests import sample
@@ -17,7 +21,7 @@ from reports.text import anchor, pretty, visible
 from reports.views.attribution import AttributionRow, attribution
 from reports.views.blanks import gaps
 from reports.views.claims import claim_groups, claim_row
-from reports.views.failures import failures
+from reports.views.failures import contract_defects, deviations, failures
 from reports.views.matrix import WHOLE_CREATE, create_rows, operation_rows
 from reports.views.outcome import Standing, outcome
 
@@ -57,6 +61,13 @@ def test_operations_come_as_the_catalogue_has_them_after_create_as_a_whole(red_r
 
 FAIL = sample.result("A-1", verdict=Verdict.FAIL)
 PASS = sample.result("A-2")
+KNOWN = sample.result("A-3", verdict=Verdict.KNOWN_FAILING)
+DEVIATION = replace(
+    sample.result("A-4", verdict=Verdict.DEVIATION),
+    problems=(Problem("refused: wrong status", "NOT_FOUND", "OK", choice=True),),
+    reason="Others accept it.",
+)
+DEFECTIVE = replace(PASS, contract_defect="The rule asks for kind 52.")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +76,9 @@ PASS = sample.result("A-2")
         (run_of(), Standing.NONE, "Nothing was judged"),
         (run_of(judged()), Standing.NONE, "Nothing was judged"),
         (run_of(judged(PASS)), Standing.GREEN, "The server is conformant"),
+        (run_of(judged(PASS, DEVIATION)), Standing.GREEN, "conformant, with 1 deviation"),
+        (run_of(judged(PASS, KNOWN)), Standing.KNOWN, "1 known failure, 0 new"),
+        (run_of(judged(PASS, KNOWN, FAIL)), Standing.RED, "1 MUST failed"),
         (run_of(judged(PASS), judged(PASS)), Standing.GREEN, "All 2 servers are conformant"),
         (run_of(judged(FAIL, PASS), judged(PASS)), Standing.RED, "1 of 2 servers is not conformant: 1 MUST"),
         (run_of(judged(PASS, leaks=("agent z",))), Standing.RED, "left over"),
@@ -84,6 +98,32 @@ def test_the_same_fault_on_two_servers_is_one_card() -> None:
     should = replace(FAIL, id="S-1", level=Level.SHOULD)
     found = failures(run_of(judged(should, FAIL), judged(FAIL)))
     assert [(one.id, len(one.occurrences)) for one in found] == [("A-1", 2), ("S-1", 1)]
+
+
+def test_a_deviation_is_no_failure_and_a_contract_defect_no_fault_of_a_server() -> None:
+    run = run_of(judged(PASS, DEVIATION, DEFECTIVE), judged(DEFECTIVE))
+    assert failures(run) == ()
+    assert [(one.id, one.verdict) for one in deviations(run)] == [("A-4", Verdict.DEVIATION)]
+    assert contract_defects(run) == {"The rule asks for kind 52.": ("A-2",)}
+    untold = judged(replace(DEFECTIVE, verdict=Verdict.NOT_APPLICABLE))
+    assert contract_defects(run_of(untold)) == {}
+
+
+@pytest.mark.parametrize("render", [render_markdown, render_page, render_junit])
+def test_every_report_tells_deviations_and_contract_defects(render: Callable[[Run], str]) -> None:
+    text = render(run_of(judged(PASS, DEVIATION, DEFECTIVE)))
+    assert "eviation" in text
+    assert "Others accept it." in text
+    assert "The rule asks for kind 52." in text
+    quiet = render(run_of(judged(PASS)))
+    assert "eviation" not in quiet
+    assert "kind 52" not in quiet
+
+
+def test_a_step_that_deviates_counts_as_held() -> None:
+    deviating = replace(DEVIATION, step="Persist")
+    cell = create_rows(run_of(judged(deviating, sample.result("A-5", step="Persist"))))[5].cells[0]
+    assert (cell.verdict, cell.passed, cell.total, cell.red) == (Verdict.DEVIATION, 2, 2, ())
 
 
 def test_a_card_shows_the_exchanges_of_its_problems(red_run: Path) -> None:

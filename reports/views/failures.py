@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conformance.evidence import Exchange
-from conformance.verdict import Level, Result, Verdict
+from conformance.verdict import WORST_FIRST, Level, Result, Verdict
 from reports.models import Judged, Run
-from reports.views.matrix import WORST_FIRST
 
 SHOWN = frozenset({Verdict.FAIL, Verdict.HARNESS_ERROR, Verdict.KNOWN_FAILING})
 """Verdicts that have a card. What could not be judged stands among the things that were not measured."""
@@ -45,10 +44,28 @@ class Failure:
 
 def failures(run: Run) -> tuple[Failure, ...]:
     """Return all failures: faults of the suite and broken MUSTs first, then in catalogue order."""
+    return _with(run, SHOWN)
+
+
+def deviations(run: Run) -> tuple[Failure, ...]:
+    """Return where servers made another choice than the contract, which marks its own as one."""
+    return _with(run, frozenset({Verdict.DEVIATION}))
+
+
+def contract_defects(run: Run) -> dict[str, tuple[str, ...]]:
+    """Return what is wrong with the contract itself, and the ids of the judged requirements that ask for it."""
+    found: dict[str, dict[str, None]] = {}
+    for judged in run.judged:
+        for text, ids in judged.report.contract_defects.items():
+            found.setdefault(text, {}).update(dict.fromkeys(ids))
+    return {text: tuple(ids) for text, ids in found.items()}
+
+
+def _with(run: Run, verdicts: frozenset[Verdict]) -> tuple[Failure, ...]:
     found: dict[str, list[Occurrence]] = {}
     for judged in run.judged:
         for result in judged.report.results:
-            if result.verdict in SHOWN:
+            if result.verdict in verdicts:
                 found.setdefault(result.id, []).append(_occurrence(judged, result))
     return tuple(sorted((_failure(rows) for rows in found.values()), key=_weight))
 

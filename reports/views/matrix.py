@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance.verdict import CLOUD_ONLY_STEPS, CREATE_STEPS, Level, Report, Result, Verdict, step_table
+from conformance.verdict import (
+    CLOUD_ONLY_STEPS,
+    CREATE_STEPS,
+    HELD,
+    WORST_FIRST,
+    Level,
+    Report,
+    Result,
+    Verdict,
+    step_table,
+)
 from reports.models import Judged, Run
 
 CREATE = "create"
 WHOLE_CREATE = "create, as a whole"
 """Requirements on create that belong to no single step: order, atomicity, races."""
-
-WORST_FIRST = (
-    Verdict.HARNESS_ERROR,
-    Verdict.FAIL,
-    Verdict.UNTESTABLE,
-    Verdict.NOT_RUN,
-    Verdict.KNOWN_FAILING,
-    Verdict.PASS,
-    Verdict.NOT_APPLICABLE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ def _cell(rows: Sequence[Result], verdict: Verdict) -> Cell:
     counted = musts or applicable
     return Cell(
         verdict=verdict,
-        passed=sum(row.verdict is Verdict.PASS for row in counted),
+        passed=sum(row.verdict in HELD for row in counted),
         total=len(counted),
         should_failed=sum(row.level is Level.SHOULD and row.verdict is Verdict.FAIL for row in applicable),
-        red=tuple(row.id for row in applicable if row.verdict is not Verdict.PASS),
+        red=tuple(row.id for row in applicable if row.verdict not in HELD),
     )

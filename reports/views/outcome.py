@@ -11,7 +11,9 @@ from conformance.verdict import (
     EXIT_HARNESS,
     EXIT_NOT_CONFORMANT,
     EXIT_USAGE,
+    Report,
     Summary,
+    Verdict,
     summarize,
 )
 from reports.models import Run
@@ -22,6 +24,7 @@ class Standing(StrEnum):
     """What the whole run came to, for colour and badge."""
 
     GREEN = "conformant"
+    KNOWN = "known failures"
     RED = "not conformant"
     INCOMPLETE = "incomplete"
     FAULT = "fault of the suite"
@@ -46,16 +49,20 @@ def outcome(run: Run) -> Outcome:
     codes = [one.report.exit_code for one in run.judged]
     summary = summarize(result for one in run.judged for result in one.report.results)
     claims = _claims(run)
-    standing = _standing(codes, broken=bool(run.broken))
+    standing = _standing(codes, broken=bool(run.broken), known=summary.counts[Verdict.KNOWN_FAILING] > 0)
     return Outcome(
         standing=standing,
         sentence=_sentence(run, standing, codes, summary),
         claims_sentence=_claims_sentence(claims),
         servers=len(run.judged) + len(run.broken),
-        conformant=codes.count(EXIT_CONFORMANT),
+        conformant=sum(_is_conformant(one.report) for one in run.judged),
         summary=summary,
         claims=claims,
     )
+
+
+def _is_conformant(report: Report) -> bool:
+    return report.exit_code == EXIT_CONFORMANT and not report.summary.counts[Verdict.KNOWN_FAILING]
 
 
 def _claims(run: Run) -> dict[ClaimOutcome, int]:
@@ -63,7 +70,7 @@ def _claims(run: Run) -> dict[ClaimOutcome, int]:
     return {outcome: sum(one.verdict is outcome for one in verdicts) for outcome in ClaimOutcome}
 
 
-def _standing(codes: list[int], *, broken: bool) -> Standing:
+def _standing(codes: list[int], *, broken: bool, known: bool) -> Standing:
     """The worst of all servers; a server that was judged and failed outweighs one that could not be judged."""
     if EXIT_HARNESS in codes:
         return Standing.FAULT
@@ -72,7 +79,9 @@ def _standing(codes: list[int], *, broken: bool) -> Standing:
     if not broken and all(code == EXIT_USAGE for code in codes):
         return Standing.NONE
     # A server of which nothing was measured keeps the others from being called all.
-    return Standing.INCOMPLETE if broken or set(codes) != {EXIT_CONFORMANT} else Standing.GREEN
+    if broken or set(codes) != {EXIT_CONFORMANT}:
+        return Standing.INCOMPLETE
+    return Standing.KNOWN if known else Standing.GREEN
 
 
 def _sentence(run: Run, standing: Standing, codes: list[int], summary: Summary) -> str:
@@ -82,7 +91,11 @@ def _sentence(run: Run, standing: Standing, codes: list[int], summary: Summary) 
         return "Nothing was judged: this run measured no requirement of any server."
     if standing is Standing.GREEN:
         who = "The server is" if servers == 1 else f"All {servers} servers are"
-        return f"{who} conformant: every MUST that applies was tested and holds ({judged})."
+        deviations = summary.counts[Verdict.DEVIATION]
+        but = f", with {counted(deviations, 'deviation')}" if deviations else ""
+        return f"{who} conformant{but}: every MUST that applies was tested and holds ({judged})."
+    if standing is Standing.KNOWN:
+        return f"{counted(summary.counts[Verdict.KNOWN_FAILING], 'known failure')}, 0 new ({judged})."
     if standing is Standing.RED:
         wrong = codes.count(EXIT_NOT_CONFORMANT)
         who = "The server is" if servers == 1 else f"{wrong} of {servers} servers {'is' if wrong == 1 else 'are'}"

@@ -26,7 +26,11 @@ VERDICTS: dict[Verdict, Sign] = {
     Verdict.NOT_APPLICABLE: Sign("idle", "—", "n.a."),
     Verdict.HARNESS_ERROR: Sign("fault", "!", "HARNESS ERROR"),
     Verdict.KNOWN_FAILING: Sign("warn", "≈", "KNOWN FAILING"),
+    Verdict.DEVIATION: Sign("idle", "†", "DEVIATION"),
 }
+DEVIATIONS_ARE = (
+    "Here the contract marks what it asks for as a choice of its own, and the server made another: no fault."
+)
 NOTHING = Sign("idle", "·", "no check ran")
 
 CLAIMS: dict[Conclusion, Sign] = {
@@ -38,6 +42,7 @@ CLAIMS: dict[Conclusion, Sign] = {
 
 STANDINGS: dict[Standing, Sign] = {
     Standing.GREEN: Sign("good", "✓", "Conformant"),
+    Standing.KNOWN: Sign("warn", "≈", "Known failures"),
     Standing.RED: Sign("bad", "✕", "Not conformant"),
     Standing.INCOMPLETE: Sign("warn", "?", "Incomplete"),
     Standing.FAULT: Sign("fault", "!", "Fault of the suite"),

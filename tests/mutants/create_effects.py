@@ -225,6 +225,14 @@ def no_default_slug(state: State, work: UnitOfWork) -> None:
         state.request.metadata.slug = ""
 
 
+def other_default_slug(state: State, work: UnitOfWork) -> None:
+    """For the default instance: another slug, as unique as the agent's."""
+    del work
+    metadata = state.request.metadata
+    if metadata.slug.endswith("-default"):
+        metadata.slug = f"{metadata.slug.removesuffix('-default')}-main"
+
+
 def reader_of(kind: str) -> Callable[[State, UnitOfWork], None]:
     def effect(state: State, work: UnitOfWork) -> None:
         for key in [key for key in work._puts if key[0] == kind]:

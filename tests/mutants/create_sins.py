@@ -181,6 +181,11 @@ CREATE_SINS: tuple[Mutant, ...] = (
         first(INSTANCE, SLUG, on.no_default_slug),
     ),
     Mutant(
+        "default-instance-slug-other",
+        "its slug is the agent's with another ending",
+        first(INSTANCE, SLUG, on.other_default_slug),
+    ),
+    Mutant(
         "default-instance-partial-failure",
         "the agent is committed before its instance is made",
         wrap(CREATE, DEFAULT, leaking(commit_now)),

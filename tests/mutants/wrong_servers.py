@@ -67,6 +67,8 @@ def _options(profile: str, only: tuple[str, ...]) -> Options:
         jobs=JOBS,
         quick=True,
         event_seconds=EVENT_SECONDS,
+        # The sets hold all that is done otherwise than the contract says, its choices too.
+        strict=True,
     )
 
 

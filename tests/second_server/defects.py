@@ -38,3 +38,14 @@ DEFECTS: dict[str, str] = {
     "late_half": "a create whose deadline has passed keeps the agent and drops its default instance",
 }
 """What can be planted, by name."""
+
+CHOICES: dict[str, str] = {
+    "slug_invented": "a name with nothing to make a slug of gets one that nobody else has",
+    "orphans_accepted": "an instance of an agent that doesn't exist is created",
+    "instances_stay": "of an agent's instances, only the default one goes with it",
+    "policies_stay": "the policies of a resource outlive it",
+    "pages_of_ten": "a page of getByAgent has 10 instances by default, and up to 1000",
+    "events_of_its_own": "events have types of other names",
+    "hidden_word": "the word hidden stands in the place of a secret",
+}
+"""What the contract leaves to the server (it marks its own choice as one), and another may do. No defects."""

@@ -64,7 +64,7 @@ class Resources:
         """The resource as callers see it."""
         if not self.state.cloud or self.state.has("secret_in_response"):
             return resource
-        return redacted(resource)
+        return redacted(resource, self.state.stars)
 
     # create
 
@@ -79,7 +79,7 @@ class Resources:
         if not planted("no_validation"):
             validate(request)
         self.authorize_create(kind, request, caller)
-        if kind == "agent_instance":
+        if kind == "agent_instance" and not planted("orphans_accepted"):
             self.load("agent", request.spec.agent_id)
         return self.create_authorized(kind, request, caller)
 
@@ -93,6 +93,8 @@ class Resources:
 
     def create_authorized(self, kind: str, request: Any, caller: str) -> Any:
         """From ResolveSlug to SendResponse."""
+        if self.state.has("slug_invented") and not request.metadata.slug and not slug_of(request.metadata.name):
+            request.metadata.slug = new_id(kind)
         self.resolve_slug(request)
         existing = self.check_duplicate(kind, request)
         if existing is not None:
@@ -201,7 +203,7 @@ class Resources:
             request.metadata.slug = kept.slug
         request.metadata.org = kept.org
         request.metadata.owner_scope = kept.owner_scope
-        restore_secrets(request, stored)
+        restore_secrets(request, stored, self.state.stars)
         request.ClearField("status")
         if not planted("update_loses_status"):
             request.status.CopyFrom(stored.status)
@@ -228,7 +230,8 @@ class Resources:
         resource = self.load(kind, resource_id)
         if kind == "agent" and not self.state.has("delete_leaves_instances"):
             for instance_id in [i for i, r in self.state.resources["agent_instance"].items() if belongs(r, resource)]:
-                self.remove("agent_instance", instance_id)
+                if instance_id == resource.status.default_instance_id or not self.state.has("instances_stay"):
+                    self.remove("agent_instance", instance_id)
         self.remove(kind, resource_id)
         return self.shown(resource)
 
@@ -236,7 +239,7 @@ class Resources:
         """Remove one resource and its policies, and announce it."""
         resource = self.state.resources[kind].pop(resource_id)
         self.state.announce(kind, resource, "deleted")
-        if not self.state.has("delete_leaves_policies"):
+        if not self.state.has("delete_leaves_policies") and not self.state.has("policies_stay"):
             self.state.policies = {p: made for p, made in self.state.policies.items() if p[3:] != (kind, resource_id)}
 
 

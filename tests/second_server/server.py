@@ -33,7 +33,7 @@ from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import CheckAuthorizationResult
 from protos.parity.v1.event_pb2 import WatchResponse
 from protos.parity.v1.list_pb2 import ListAgentInstancesResponse, ListAgentsResponse, ListEnvironmentsResponse
 from tests.second_server.access import OPERATOR_LINK, Access
-from tests.second_server.defects import DEFECTS
+from tests.second_server.defects import CHOICES, DEFECTS
 from tests.second_server.resources import Resources
 from tests.second_server.state import Refused, State, validate
 
@@ -132,7 +132,8 @@ class Service:
         """One page of an agent's instances."""
         validate(request)
         rows = [row for row in self._visible("agent_instance", caller) if row.spec.agent_id == request.agent_id]
-        size = min(request.page_info.size or PAGE_DEFAULT, PAGE_MAX)
+        default, most = (10, 1000) if self.state.has("pages_of_ten") else (PAGE_DEFAULT, PAGE_MAX)
+        size = min(request.page_info.size or default, most)
         start = (max(request.page_info.num, 1) - 1) * size
         page = rows[start : start + size]
         total = len(page) if self.state.has("total_is_page") else len(rows)
@@ -310,11 +311,11 @@ class RunningServer:
 def start(
     profile: str, tokens: Mapping[str, str], operator: str = "", *, defects: frozenset[str] = frozenset(), port: int = 0
 ) -> RunningServer:
-    """Start on a loopback port (0: any free one). `tokens` maps a token to an identity. Raises KeyError for a defect
-    that doesn't exist.
+    """Start on a loopback port (0: any free one). `tokens` maps a token to an identity. Raises ValueError for a defect
+    or a choice that doesn't exist.
     """
-    for defect in defects:
-        DEFECTS[defect]  # an unknown name is a mistake of the test
+    if unknown := defects - DEFECTS.keys() - CHOICES.keys():
+        raise ValueError(f"neither defects nor choices: {', '.join(sorted(unknown))}")
     state = State(profile, defects)
     access = Access(state, tokens)
     service = Service(state, access)
@@ -365,7 +366,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--profile", choices=("cloud", "oss"), default="oss")
     parser.add_argument("--journal", default="", help="a file that keeps agents, and nothing else, over a restart")
-    parser.add_argument("--defect", action="append", default=[], choices=sorted(DEFECTS))
+    parser.add_argument("--defect", action="append", default=[], choices=sorted(DEFECTS | CHOICES))
     arguments = parser.parse_args()
     tokens = {f"token-{role}": role for role in ("operator", "admin", "member", "outsider", "nobody")}
     running = start(arguments.profile, tokens, "operator", defects=frozenset(arguments.defect), port=arguments.port)

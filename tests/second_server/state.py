@@ -69,8 +69,13 @@ class State:
         """Whether callers, policies, events and redaction exist."""
         return self.profile == "cloud"
 
+    @property
+    def stars(self) -> str:
+        """What stands in the place of a secret."""
+        return "hidden" if self.has("hidden_word") else REDACTED
+
     def has(self, defect: str) -> bool:
-        """Whether this defect was planted."""
+        """Whether this defect was planted, or this choice made."""
         return defect in self.defects
 
     @contextmanager
@@ -121,12 +126,12 @@ class State:
             id=ulid_now().lower(),
             source="second-server",
             spec_version="1.0",
-            type=f"{PACKAGES[kind]}.{change}",
+            type=f"com.example.{kind}.{change}" if self.has("events_of_its_own") else f"{PACKAGES[kind]}.{change}",
             subject=resource.metadata.id,
             time=now(),
             data_content_type="application/protobuf",
         )
-        event.data.Pack(resource if self.has("secret_in_event") else redacted(resource))
+        event.data.Pack(resource if self.has("secret_in_event") else redacted(resource, self.stars))
         self.events.append(event)
 
 
@@ -185,21 +190,21 @@ def validate(request: Message) -> None:
         raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "invalid request", details) from None
 
 
-def redacted(resource: Any) -> Any:
-    """Return a copy in which secret values are stars."""
+def redacted(resource: Any, stars: str) -> Any:
+    """Return a copy in which stars stand for secret values."""
     copy = type(resource)()
     copy.CopyFrom(resource)
     for value in _env_values(copy):
         if value.is_secret and value.value:
-            value.value = REDACTED
+            value.value = stars
     return copy
 
 
-def restore_secrets(resource: Any, stored: Any) -> None:
+def restore_secrets(resource: Any, stored: Any, stars: str) -> None:
     """Put the stored value back wherever the client sent stars for a secret."""
     before = _env_data(stored)
     for name, value in _env_data(resource).items():
-        if value.is_secret and value.value == REDACTED and name in before:
+        if value.is_secret and value.value == stars and name in before:
             value.value = before[name].value
 
 
