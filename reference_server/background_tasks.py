@@ -1,4 +1,7 @@
-"""Background tasks: what a server does beside answering. Follow the token file, deliver events, clear old ones."""
+"""Background tasks: what a server does beside answering.
+
+Take writes again after a full disk, follow the token file, deliver events, clear old ones.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from reference_server.events.retention import clear_old_events
 from reference_server.profile import Profile
 from reference_server.store_health import StoreHealth
 from reference_server.telemetry import log
-from stores.contract import StoreError
+from stores.contract import Recovers, StoreError
 
 TICK_SECONDS = 0.5
 
@@ -32,6 +35,8 @@ class BackgroundTasks:
         self._config = config
         self._application = application
         sink = FileSink(Path(config.event_log)) if config.event_log else None
+        self._version = 0
+        """The version of the store's contents when it was last looked whether writes are refused."""
         self._relay = Relay(application.store, application.queue, sink) if sink is not None else None
 
     async def follow_tokens(self) -> bool:
@@ -64,10 +69,33 @@ class BackgroundTasks:
         """What is known of the store."""
         return self._application.health
 
+    async def recover_store(self) -> bool:
+        """Once the store has refused a write: find out whether it takes them again, and open it again if need be."""
+        store, version = self._application.store, self._application.queue.committer.version
+        if self.health.refuses_writes:
+            if isinstance(store, Recovers):
+                await self._recover(store)
+                self.health.set_refuses_writes(None)
+            elif version > self._version:
+                self.health.set_refuses_writes(None)
+        self._version = version
+        return False
+
+    async def _recover(self, store: Recovers) -> None:
+        observers = self._application.context.observers
+        for each in observers:
+            each.reopening()
+        try:
+            await asyncio.to_thread(store.recover)
+        finally:
+            for each in observers:
+                each.reopened()
+
     def of_profile(self) -> tuple[Task, ...]:
         """Return the tasks that the server's profile has."""
-        cloud = self._application.context.profile is Profile.CLOUD
-        return (self.follow_tokens, self.deliver_events, self.clear_events) if cloud else ()
+        if self._application.context.profile is Profile.OSS:
+            return (self.recover_store,)
+        return (self.recover_store, self.follow_tokens, self.deliver_events, self.clear_events)
 
 
 @asynccontextmanager

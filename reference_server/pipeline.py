@@ -123,6 +123,14 @@ class WriteObserver(Protocol):
         """Hear that it has, or has failed. Called once for each `writing`."""
         ...
 
+    def reopening(self) -> None:
+        """Hear that the store may be opened again, and then hold what failed writes left behind."""
+        ...
+
+    def reopened(self) -> None:
+        """Hear that this is over. Called once for each `reopening`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:

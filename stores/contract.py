@@ -233,6 +233,20 @@ class CorruptIndex(CorruptRecord):
 
 
 @runtime_checkable
+class Recovers(Protocol):
+    """The ability of a store to take writes again, after one has failed, without being closed and opened."""
+
+    def recover(self) -> None:
+        """Make sure that writes are taken: at once if they are, else by opening the database again behind the store.
+
+        What was acknowledged is there afterwards; of batches that ended with StoreUnavailable, all or nothing. Listings
+        that are under way while it is opened again end with StoreUnavailable, and so does whatever is asked meanwhile.
+        Raises StoreUnavailable while the medium refuses writes, StoreClosed.
+        """
+        ...
+
+
+@runtime_checkable
 class Store(Protocol):
     """The contract. Safe to use from many threads; see the module's words for position, revision, durability.
 
@@ -252,7 +266,7 @@ class Store(Protocol):
         are checked against the state after the whole batch. An empty batch does nothing. Returns the position of the
         last resource that was created, or 0. Raises `Conflict`, `RevisionConflict`, `InvalidOperation`: then nothing
         was written. After `StoreUnavailable` the outcome is unknown until the store was opened again, and a store may
-        refuse further commits until then.
+        refuse further commits until then, or until it has recovered (see `Recovers`).
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import ClassVar, Self
 
 from stores.contract import SizeOnDisk, StoreLocked, StoreUnavailable
@@ -19,6 +20,18 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"the folder {path} can't be made: {error}", hint="choose another path") from error
+
+
+def check_space(folder: Path, size: int) -> None:
+    """Raise StoreUnavailable unless a file of so many bytes can be written to a folder; nothing of it stays."""
+    try:
+        with TemporaryFile(dir=folder) as probe:
+            os.posix_fallocate(probe.fileno(), 0, size)
+            probe.write(b"probe")
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        raise StoreUnavailable(f"{folder} takes no {size} bytes: {error}", hint="free space on the disk") from error
 
 
 class FileLock:

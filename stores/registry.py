@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -199,22 +200,25 @@ def _badger_missing() -> str | None:
 
 def _open_lmdb(path: str, options: Options, schema: Schema, access: Access) -> Store:
     from stores.engines.lmdb import LmdbEngine  # noqa: PLC0415
+    from stores.keyvalue.reopening import Reopening  # noqa: PLC0415
     from stores.keyvalue.store import KeyValueStore  # noqa: PLC0415
 
     durability = Durability(options["durability"])
-    engine = LmdbEngine(Path(path), access, durable=durability is Durability.DURABLE)
-    return KeyValueStore(engine, codec_of(options["codec"]), durability, schema, access)
+    is_durable = durability is Durability.DURABLE
+    reopening = Reopening(Path(path), lambda access: LmdbEngine(Path(path), access, durable=is_durable))
+    return KeyValueStore(reopening.open(access), codec_of(options["codec"]), durability, schema, access, reopening)
 
 
 def _key_value(module: str, engine: str) -> Opener:
     """Return an opener of an engine class over a path."""
 
     def opener(path: str, options: Options, schema: Schema, access: Access) -> Store:
+        from stores.keyvalue.reopening import Reopening  # noqa: PLC0415
         from stores.keyvalue.store import KeyValueStore  # noqa: PLC0415
 
         make = getattr(import_module(module), engine)
-        durability = Durability(options["durability"])
-        return KeyValueStore(make(Path(path), access), codec_of(options["codec"]), durability, schema, access)
+        reopening, durability = Reopening(Path(path), partial(make, Path(path))), Durability(options["durability"])
+        return KeyValueStore(reopening.open(access), codec_of(options["codec"]), durability, schema, access, reopening)
 
     return opener
 

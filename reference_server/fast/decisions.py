@@ -54,6 +54,13 @@ class CachingAuthorizer(Authorizer):
         if any(isinstance(each, Delete) and each.kind == KIND for each in batch):
             self._allowed.clear()
 
+    def reopening(self) -> None:
+        """See `WriteObserver`."""
+
+    def reopened(self) -> None:
+        """See `WriteObserver`."""
+        self._allowed.clear()
+
 
 def install(context: ServerContext, store: Store) -> ServerContext:  # noqa: ARG001 - the signature of a layer
     """Return the context with an authorizer that remembers, unless it has one that isn't the plain one."""

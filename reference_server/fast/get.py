@@ -52,7 +52,8 @@ class ResponseCache:
     """Responses by kind and request, at most so many bytes of them, each with the callers who may have it.
 
     A response is forgotten when a write of its resource begins, and not learned again before that write has ended, so
-    nobody is told an older state after somebody was told a newer one. When a policy is removed, all are forgotten.
+    nobody is told an older state after somebody was told a newer one. When a policy is removed, or the store is opened
+    again, all are forgotten.
     A `WriteObserver`.
     """
 
@@ -62,8 +63,8 @@ class ResponseCache:
         self._known: dict[Key, tuple[bytes, set[str]]] = {}
         self._writing: Counter[Key] = Counter()
         """What is being written, by how many writes."""
-        self._revoking = 0
-        """How many writes under way remove a policy."""
+        self._barred = 0
+        """For how many reasons nothing is learned: writes under way that remove a policy, the store opened again."""
 
     def find(self, kind: str, request: bytes, caller_id: str) -> bytes | None:
         """Return the response if it is known and this caller may have it. What isn't found is to be learned."""
@@ -73,7 +74,7 @@ class ResponseCache:
     def learn(self, kind: str, request: bytes, caller_id: str, response: bytes) -> None:
         """Remember what a caller was rightly answered just now. Nobody else is ever answered something else."""
         key = (kind, request)
-        if self._revoking or key in self._writing or len(response) > RESPONSE_BYTES_MAX:
+        if self._barred or key in self._writing or len(response) > RESPONSE_BYTES_MAX:
             return
         known = self._known.get(key)
         if known is None:
@@ -92,9 +93,7 @@ class ResponseCache:
         for key in keys:
             self._forget(key)
         if _revokes(batch):
-            self._revoking += 1
-            self._known.clear()
-            self._bytes = 0
+            self._forget_all()
 
     def written(self, batch: Batch) -> None:
         """See `WriteObserver`."""
@@ -103,7 +102,21 @@ class ResponseCache:
         for key in keys:
             if not self._writing[key]:
                 del self._writing[key]
-        self._revoking -= _revokes(batch)
+        self._barred -= _revokes(batch)
+
+    def reopening(self) -> None:
+        """See `WriteObserver`."""
+        self._forget_all()
+
+    def reopened(self) -> None:
+        """See `WriteObserver`."""
+        self._barred -= 1
+
+    def _forget_all(self) -> None:
+        """Forget everything, and learn nothing for now."""
+        self._barred += 1
+        self._known.clear()
+        self._bytes = 0
 
     def _forget(self, key: Key) -> None:
         known = self._known.pop(key, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Self
 
-from stores.contract import CorruptIndex, CorruptRecord, Record
+from stores.contract import CorruptIndex, CorruptRecord, Record, StoreUnavailable
 from stores.gate import Gate
 from stores.keyvalue import layout
 from stores.keyvalue.engine import EngineCorrupt, Snapshot
@@ -66,6 +66,7 @@ class KeyValueScan:
         self._snapshot = snapshot
         self._ids = ids
         self._gate = gate
+        self._is_cut_off = self._has_ended = False
 
     def __iter__(self) -> Self:
         return self
@@ -73,6 +74,8 @@ class KeyValueScan:
     def __next__(self) -> Record:
         self._gate.enter()
         try:
+            if self._is_cut_off:
+                raise StoreUnavailable("the listing was cut off: the database was opened again", hint="begin it anew")
             id_ = next(self._ids, None)
             if id_ is None:
                 self.close()
@@ -92,8 +95,14 @@ class KeyValueScan:
             raise CorruptRecord(self._kind, id_, "an index names it, but it is gone")
         return self._record_of(self._kind, id_, value)
 
+    def cut_off(self) -> None:
+        """Give the snapshot back before the listing's end, if it isn't reached yet: whoever goes on is told."""
+        self._is_cut_off = not self._has_ended
+        self.close()
+
     def close(self) -> None:
         """Give the snapshot back."""
+        self._has_ended = True
         self._ids = iter(())
         self._snapshot.close()
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -36,6 +37,7 @@ from stores.contract import (
     InvalidOperation,
     Put,
     SizeOnDisk,
+    StoreDamaged,
     StoreError,
     StoreNotFound,
     StoreReadOnly,
@@ -45,6 +47,7 @@ from stores.keyvalue import layout
 from stores.keyvalue.engine import Compacts, Engine, EngineCorrupt, PreparesBatches
 from stores.keyvalue.inserts import Inserts, NotInsertOnly, Tails
 from stores.keyvalue.reads import KeyValueReads
+from stores.keyvalue.reopening import Reopening
 from stores.keyvalue.rows import RowChanges, Rows
 from stores.keyvalue.upper_bounds import UpperBounds
 from stores.planning import Plan, attempt
@@ -75,20 +78,24 @@ class KeyValueStore(KeyValueReads):
         durability: Durability,
         schema: Schema = KINDS,
         access: Access = Access.CREATE,
+        reopening: Reopening | None = None,
     ) -> None:
-        """Take over the engine, also its closing. Raises FormatMismatch, and StoreNotFound for an empty database."""
+        """Take over the engine, also its closing. With `reopening` the store can recover.
+
+        Raises FormatMismatch, and StoreNotFound for an empty database.
+        """
         super().__init__(engine, codec, schema)
         self._access = access
         self._sync = durability is Durability.DURABLE
         self._checksum = not engine.has_checksums
-        self._prepare = engine.prepare if isinstance(engine, PreparesBatches) else None
         self._lock = threading.Lock()
+        self._reopening = reopening
+        self._has_engine = True
         self._failure: str | None = None
         self._counters: dict[bytes, bytes | None] = {}
         """Index counters as the engine has them, those that the last creations read: most come again."""
         self._tails: Tails = {}
         """Each kind's last order row as the engine has it, once something was created: the next creation adds to it."""
-        self._upper_bounds = UpperBounds(engine, self._layouts)
         self.capabilities = Capabilities(
             engine=engine.name,
             codec=codec.name,
@@ -97,6 +104,14 @@ class KeyValueStore(KeyValueReads):
             compactable=isinstance(engine, Compacts),
             tunables=dict(engine.tunables),
         )
+        self._take(engine)
+
+    def _take(self, engine: Engine) -> None:
+        """Work over an engine just opened. Raises FormatMismatch, and closes the engine then."""
+        self._engine = engine
+        self._prepare = engine.prepare if isinstance(engine, PreparesBatches) else None
+        self._upper_bounds = UpperBounds(engine, self._layouts)
+        self._counters, self._tails = {}, {}
         try:
             self._state = self._open()
         except BaseException:
@@ -257,6 +272,49 @@ class KeyValueStore(KeyValueReads):
         self._state, self._counters, self._tails = planned.state, planned.counters, planned.tails
         self._upper_bounds.raise_to(planned.greatest)
 
+    # ---- after a write that failed
+
+    def recover(self) -> None:
+        """See `Recovers`. Without `reopening` the store has to be opened again by its user."""
+        if self._reopening is None:
+            self._check_writable()
+            return
+        self._reopening.check_space()
+        if self._failure is None:
+            return
+        self._gate.pause("is being opened again, as a write has failed")
+        with self._lock:
+            if not self._gate.closed:
+                self._reopen(self._reopening)
+        self._gate.resume()
+
+    def _reopen(self, reopening: Reopening) -> None:
+        """Open the engine again, and prove by a write that it takes them. Raises StoreUnavailable.
+
+        If it can't be opened, the gate stays paused and the next `recover` tries again.
+        """
+        for scan in list(self._scans):
+            scan.cut_off()
+        acknowledged = self._state
+        if self._has_engine:
+            self._has_engine = False
+            with suppress(
+                StoreUnavailable
+            ):  # what it can't write any more stands in its log, or was never acknowledged
+                self._engine.close()
+        self._access = Access.WRITE  # a database that is gone isn't made anew
+        self._take(reopening.open(self._access))
+        self._has_engine = True
+        if self._state.position < acknowledged.position or self._state.revision < acknowledged.revision:
+            self._state = acknowledged
+            raise StoreDamaged(f"{reopening.folder}: what was acknowledged isn't there when it is opened again")
+        try:
+            self._engine.write([(layout.META_KEY, layout.meta_value(self._codec.name))], sync=self._sync)
+        except StoreUnavailable:
+            self._gate.resume()  # it can be read
+            raise
+        self._failure = None
+
     # ---- the whole database
 
     def size_on_disk(self) -> SizeOnDisk:
@@ -283,7 +341,9 @@ class KeyValueStore(KeyValueReads):
         if self._gate.close():
             for scan in list(self._scans):
                 scan.close()
-            self._engine.close()
+            with self._lock:
+                if self._has_engine:
+                    self._engine.close()
 
     def __enter__(self) -> Self:
         return self

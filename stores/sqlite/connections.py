@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +20,10 @@ FORMAT_VERSION = 3
 APPLICATION_ID = 0x50415254
 """Written into the file's header ("PART"), so that tools can tell what the file is."""
 CACHE_KIB = 64 * 1024
+LOG_BYTES_MAX = 16 * 1024 * 1024
+"""Four times what SQLite lets the write-ahead log grow to (1000 pages) while no listing reads from it."""
+LOG_RETRY_SECONDS = 1.0
+"""So long a log that a listing keeps long is left alone."""
 BUSY_TIMEOUT_MS = 10_000
 """Waits for a tool that holds a lock for a moment."""
 _SYNCHRONOUS = {Durability.DURABLE: "FULL", Durability.RELAXED: "NORMAL"}
@@ -33,6 +38,8 @@ class Connections:
         self._immutable = immutable
         self._idle: deque[sqlite3.Connection] = deque()
         self._writer: sqlite3.Connection | None = None
+        self._log = path.with_name(path.name + "-wal")
+        self._log_is_kept_until = 0.0
 
     def open_writer(self, durability: Durability) -> sqlite3.Connection:
         """Open the connection that writes, with this durability. Raises StoreUnavailable, FormatMismatch."""
@@ -42,7 +49,20 @@ class Connections:
                 return self._writer
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
+            self._writer.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}").fetchall()
             return self._writer
+
+    def keep_log_short(self) -> None:
+        """After a commit: empty the write-ahead log if a listing, now over, has made it long.
+
+        SQLite's own checkpoints don't give the space back, and say to nobody that they couldn't end.
+        """
+        now = time.monotonic()
+        if self._writer is None or now < self._log_is_kept_until or _size(self._log) <= LOG_BYTES_MAX:
+            return
+        with suppress(sqlite3.Error):  # the commit stands; what is wrong with the medium the next one says
+            if not empty_log(self._writer):
+                self._log_is_kept_until = now + LOG_RETRY_SECONDS
 
     def borrow(self) -> sqlite3.Connection:
         """Return a connection for reading; give it back."""
@@ -68,6 +88,7 @@ class Connections:
             "journal_mode": "wal",
             "synchronous": _SYNCHRONOUS[durability].lower(),
             "cache_kib": str(CACHE_KIB),
+            "log_bytes_max": str(LOG_BYTES_MAX),
             "sqlite_version": sqlite3.sqlite_version,
         }
 
@@ -84,6 +105,23 @@ class Connections:
         connection.text_factory = bytes
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         return connection
+
+
+def empty_log(writer: sqlite3.Connection) -> bool:
+    """Move all of the write-ahead log into the database and give its space back; False if a listing still reads it."""
+    writer.execute("PRAGMA busy_timeout = 0")
+    try:
+        ((is_busy, _, _),) = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    return not is_busy
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 @contextmanager

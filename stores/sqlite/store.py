@@ -37,15 +37,15 @@ from stores.contract import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from stores.files import FileLock, size_of
+from stores.files import FileLock, check_space, size_of
 from stores.format import checksum_of
 from stores.gate import Gate
 from stores.planning import Holdings, Plan, attempt
 from stores.rules import Held, check_id, check_key
 from stores.schema import KINDS, Schema, kind_of
 from stores.sqlite.connections import (
-    BUSY_TIMEOUT_MS,
     Connections,
+    empty_log,
     is_corruption,
     open_database,
     translated,
@@ -56,6 +56,8 @@ from stores.sqlite.optimistic_insert import AssumedAbsent, Conflicts, only_creat
 from stores.sqlite.rows import SqliteRows, key_text, read_key_list
 from stores.sqlite.scan import SqliteScan
 
+SPARE_BYTES = 4 * 1024 * 1024
+"""So much room there must be before writes are tried again after a full disk."""
 _ENTRIES = "SELECT position, id FROM {} WHERE kind = ? AND index_name = ? AND key = ? ORDER BY position"
 _RESOURCE = "SELECT position, revision, checksum, data FROM resources WHERE kind = ? AND id = ?"
 _COUNT = "SELECT count FROM counts WHERE kind = ? AND index_name = ? AND key = ?"
@@ -92,17 +94,14 @@ class SqliteStore:
         self._scans: weakref.WeakSet[SqliteScan] = weakref.WeakSet()
         self._failure: str | None = None
         self._access = access
+        self._durability = durability
         check_file(path, access)
         with ExitStack() as opened:
             opened.enter_context(FileLock(beside(path, LOCK), shared=access is Access.READ))
             file, immutable = (path, False) if access is not Access.READ else readable(opened, path)
             self._connections = Connections(file, immutable=immutable)
             opened.callback(self._connections.close)
-            self._writer = self._connections.open_writer(durability)
-            with translated(path):
-                self._position, self._revision = open_database(
-                    self._writer, codec.name, is_text=codec.is_text, create=access is Access.CREATE
-                )
+            self._open_writer(create=access is Access.CREATE)
             self._opened = opened.pop_all()
         self.capabilities = Capabilities(
             engine="sqlite",
@@ -111,6 +110,14 @@ class SqliteStore:
             keeps_unknown_fields=codec.keeps_unknown_fields,
             tunables=self._connections.tunables(durability),
         )
+
+    def _open_writer(self, *, create: bool) -> None:
+        codec = self._codec
+        self._writer = self._connections.open_writer(self._durability)
+        with translated(self.path):
+            self._position, self._revision = open_database(
+                self._writer, codec.name, is_text=codec.is_text, create=create
+            )
 
     # ---- commits
 
@@ -149,6 +156,7 @@ class SqliteStore:
                     raise Conflicts from error
                 raise
         self._position, self._revision = plan.position, plan.revision
+        self._connections.keep_log_short()
         return outcomes
 
     @contextmanager
@@ -178,6 +186,23 @@ class SqliteStore:
                 self._writer.execute("ROLLBACK")
         except sqlite3.Error as second:
             self._failure = f"{error}; {second}"
+
+    def recover(self) -> None:
+        """See `Recovers`. SQLite goes on by itself after a full disk; an I/O error asks for a new connection."""
+        self._gate.enter()
+        try:
+            check_space(self.path.parent, SPARE_BYTES)
+            with self._lock, translated(self.path):
+                if self._failure is not None:
+                    self._writer.close()
+                    check_file(self.path, Access.WRITE)
+                    self._open_writer(create=False)
+                    self._failure = None
+                with self._transaction():
+                    self._writer.execute("UPDATE state SET revision = revision + 1")
+                self._revision += 1
+        finally:
+            self._gate.leave()
 
     def _write(self, plan: Plan) -> None:
         rows = SqliteRows(is_text=self._codec.is_text)
@@ -363,10 +388,7 @@ class SqliteStore:
                 raise StoreReadOnly
             with self._lock, translated(self.path):
                 self._writer.execute("VACUUM")
-                # The log can't be cut under a listing that still reads it: then it shrinks another time.
-                self._writer.execute("PRAGMA busy_timeout = 0")
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                self._writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+                empty_log(self._writer)
         finally:
             self._gate.leave()
 

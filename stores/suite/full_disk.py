@@ -1,7 +1,8 @@
 """A disk that is really full: a small file system of the process's own, written to until nothing goes in any more.
 
 `fill` runs this module in a mount namespace, where it mounts a tmpfs; nobody else sees it, and it is gone with the
-process. When the store has refused a batch the file system is made larger, the store opened again, and looked through.
+process. When the store has refused a batch the file system is made larger; the store has to recover by itself, and is
+looked through, then opened again and looked through once more.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from stores.contract import Put, Store, StoreError, StoreUnavailable
+from stores.contract import Put, Recovers, Store, StoreError
 from stores.registry import open_store
 from stores.suite.samples import agent
 
@@ -25,16 +26,24 @@ GROWS_TO_TIMES = 8
 TEXT_BYTES = 20_000
 BATCHES_MAX = 20_000
 TIMEOUT_SECONDS = 120
-_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What came of it. `lost` are acknowledged batches that weren't there as written; `count` is after reopening."""
+    """What came of it.
+
+    `lost` are acknowledged batches that weren't there as written: after the store had recovered, or was opened again;
+    `count` is after opening it again.
+    """
 
     acknowledged: int
     refused_with: str
     refused_again_with: str
+    not_recovered_with: str
+    """While the disk was still full."""
+    recovered_with: str
+    """Once there was room; empty: the store took a write again."""
     lost: list[str]
     count: int
     goes_on: bool
@@ -45,13 +54,13 @@ def namespaces_work(folder: Path) -> bool:
     if sys.platform != "linux" or shutil.which("unshare") is None:
         return False
     mount = ("mount", "-t", "tmpfs", "none", str(folder))
-    probe = subprocess.run([*_NAMESPACE, *mount], check=False, capture_output=True, timeout=TIMEOUT_SECONDS)
+    probe = subprocess.run([*NAMESPACE, *mount], check=False, capture_output=True, timeout=TIMEOUT_SECONDS)
     return probe.returncode == 0
 
 
 def fill(engine: str, folder: Path, small_mib: int = SMALL_MIB) -> Filled:
     """Fill a disk with an engine's database. Raises RuntimeError with what the process said if it died."""
-    command = [*_NAMESPACE, sys.executable, "-m", "stores.suite.full_disk", engine, str(folder), str(small_mib)]
+    command = [*NAMESPACE, sys.executable, "-m", "stores.suite.full_disk", engine, str(folder), str(small_mib)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     if done.returncode != 0:
         raise RuntimeError(f"exit code {done.returncode}: {done.stderr[-2000:]}")
@@ -59,35 +68,50 @@ def fill(engine: str, folder: Path, small_mib: int = SMALL_MIB) -> Filled:
 
 
 def main(engine: str, folder: Path, small_mib: int) -> Filled:
-    """Mount, fill, make room, look. To be run in a mount namespace only."""
-    _mount(folder, f"size={small_mib}m")
+    """Mount, fill, make room, recover, look; open again, look. To be run in a mount namespace only."""
+    mount(folder, f"size={small_mib}m")
     url = f"{engine}:{folder / 'db'}"
-    acknowledged, first, again = _write_until_refused(url)
-    _mount(folder, f"remount,size={small_mib * GROWS_TO_TIMES}m")
-    with open_store(url) as store:
-        lost = [id_ for id_ in map(_id, range(acknowledged)) if store.get("agent", id_) != _agent(id_)]
-        count = store.count("agent")
-        listed = sum(1 for _ in store.scan("agent"))
-        if listed != count:
-            lost.append(f"{listed} are listed, {count} counted")
-        goes_on = isinstance(_refused(store, "after"), int)
-    return Filled(acknowledged, first, again, lost, count, goes_on)
-
-
-def _write_until_refused(url: str) -> tuple[int, str, str]:
     store = open_store(url, create=True)
-    try:
-        for number in range(BATCHES_MAX):
-            outcome = _refused(store, _id(number))
-            if not isinstance(outcome, int):
-                again = _refused(store, "again")
-                return number, _named(outcome), "" if isinstance(again, int) else _named(again)
-    finally:
-        try:
-            store.close()
-        except StoreUnavailable as error:
-            sys.stderr.write(f"closing: {error}\n")
+    number, first = _write_until_refused(store)
+    again = _named(_refused(store, "again"))
+    full = _recovered(store)
+    listing = store.scan("agent")
+    mount(folder, f"remount,size={small_mib * GROWS_TO_TIMES}m")
+    recovered = _recovered(store) or _named(_refused(store, "recovered"))
+    lost = _lost(store, number)
+    listing.close()  # type: ignore[attr-defined] # a listing that is left in the middle can be closed
+    store.close()
+    with open_store(url) as reopened:
+        lost += _lost(reopened, number)
+        if reopened.get("agent", "recovered") is None:
+            lost.append("recovered")
+        goes_on = not _named(_refused(reopened, "after"))
+        return Filled(number, first, again, full, recovered, lost, reopened.count("agent"), goes_on)
+
+
+def _write_until_refused(store: Store) -> tuple[int, str]:
+    for number in range(BATCHES_MAX):
+        refusal = _named(_refused(store, _id(number)))
+        if refusal:
+            return number, refusal
     raise RuntimeError(f"{BATCHES_MAX} batches went in")
+
+
+def _recovered(store: Store) -> str:
+    """Let a store recover; return what it says if it doesn't."""
+    if not isinstance(store, Recovers):
+        return "it can't recover"
+    try:
+        store.recover()
+    except StoreError as error:
+        return _named(error)
+    return ""
+
+
+def _lost(store: Store, acknowledged: int) -> list[str]:
+    lost = [id_ for id_ in map(_id, range(acknowledged)) if store.get("agent", id_) != _agent(id_)]
+    listed, count = sum(1 for _ in store.scan("agent")), store.count("agent")
+    return lost if listed == count else [*lost, f"{listed} are listed, {count} counted"]
 
 
 def _refused(store: Store, id_: str) -> int | StoreError:
@@ -97,8 +121,8 @@ def _refused(store: Store, id_: str) -> int | StoreError:
         return error
 
 
-def _named(error: object) -> str:
-    return f"{type(error).__name__}: {error}"
+def _named(outcome: int | StoreError) -> str:
+    return "" if isinstance(outcome, int) else f"{type(outcome).__name__}: {outcome}"
 
 
 def _id(number: int) -> str:
@@ -110,7 +134,8 @@ def _agent(id_: str) -> Agent:
     return agent(id_, text=Random(id_).randbytes(TEXT_BYTES // 2).hex())  # noqa: S311 - repeatable, not secret
 
 
-def _mount(folder: Path, options: str) -> None:
+def mount(folder: Path, options: str) -> None:
+    """Mount a tmpfs, or mount it again with other options; in a mount namespace only."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], check=True, timeout=TIMEOUT_SECONDS)
 
 

@@ -16,6 +16,7 @@ from stores.engines.badger.library import Library, load
 from stores.engines.badger.rooms import Code, NeedsWriting, error_of
 from stores.engines.folders import BADGER, check_folder
 from stores.files import FileLock, size_of
+from stores.keyvalue.reopening import Reopening
 from stores.keyvalue.store import KeyValueStore
 from stores.schema import KINDS, Schema
 from stores.shadow import Shadow
@@ -263,5 +264,5 @@ def open_badger(path: str, options: Mapping[str, str], schema: Schema = KINDS, a
     durability = Durability(options["durability"])
     settings = Settings(sync_writes=durability is Durability.DURABLE, verify_on_open=options["verify"] == "open")
     open_engine = BadgerReader if access is Access.READ else BadgerEngine
-    engine = open_engine(Path(path), settings, access)
-    return KeyValueStore(engine, codec_of(options["codec"]), durability, schema, access)
+    reopening = Reopening(Path(path), lambda access: open_engine(Path(path), settings, access))
+    return KeyValueStore(reopening.open(access), codec_of(options["codec"]), durability, schema, access, reopening)
