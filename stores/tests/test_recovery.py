@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from stores.codecs import codec_of
-from stores.contract import Access, Durability, Put, Recovers, Store, StoreClosed, StoreDamaged, StoreNotFound, StoreUnavailable
+from stores.contract import (
+    Access,
+    Durability,
+    Put,
+    Recovers,
+    Store,
+    StoreClosed,
+    StoreDamaged,
+    StoreNotFound,
+    StoreUnavailable,
+)
 from stores.engines.leveldb import LevelDbEngine
 from stores.keyvalue.engine import Engine
 from stores.keyvalue.reopening import Reopening
@@ -84,7 +94,9 @@ def opener(tmp_path: Path) -> Opener:
 
 def store_over(opener: Opener) -> KeyValueStore:
     reopening = Reopening(opener.path, opener)
-    return KeyValueStore(opener(Access.CREATE), codec_of("protobuf"), Durability.DURABLE, KINDS, Access.CREATE, reopening)
+    return KeyValueStore(
+        opener(Access.CREATE), codec_of("protobuf"), Durability.DURABLE, KINDS, Access.CREATE, reopening
+    )
 
 
 def test_a_database_that_cannot_be_opened_is_tried_again(opener: Opener) -> None:
