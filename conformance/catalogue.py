@@ -38,10 +38,10 @@ class Requirement:
     """One sentence of the contract that a server keeps or doesn't.
 
     `excluded`, where not empty, says why no check can be made from outside. `needs` names the requirements without
-    which this one can't be asked: where one of them fails in the same way, this one is blocked by it.
-    `excluded`, where not empty, says why no check can be made from outside. `choice`, where not empty, says that the
-    contract marks what it asks for here as a choice of its own, and what others do: another choice is a deviation.
-    `contract_defect`, where not empty, says what is wrong with the contract itself where it asks for this.
+    which this one can't be asked: where one of them fails in the same way, this one is blocked by it. `choice`, where
+    not empty, says that the contract marks what it asks for here as a choice of its own, and what others do: another
+    choice is a deviation. `contract_defect`, where not empty, says what is wrong with the contract itself where it asks
+    for this.
     """
 
     id: str

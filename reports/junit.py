@@ -6,12 +6,12 @@ are skipped where nothing was measured; what a claim turned out to be is in thei
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from benchmarks.results import ClaimVerdict, Conclusion
-from conformance.verdict import EXIT_USAGE, Level, Result, Verdict
+from conformance.verdict import EXIT_USAGE, Level, Report, Result, Verdict
 from reports.models import Broken, Judged, Run
 from reports.text import cut, one_line, visible
 from reports.views.claims import claim_row
@@ -45,22 +45,34 @@ class _Case:
 def render_junit(run: Run) -> str:
     """Return the XML document."""
     suites = [
-        *((one.name, one.report.run.started_at, list(_server_cases(one))) for one in run.judged),
-        *((one.name, run.started_at, [_broken_case(one)]) for one in run.broken),
+        *(
+            _suite(one.name, one.report.run.started_at, list(_server_cases(one)), _causes(one.report))
+            for one in run.judged
+        ),
+        *(_suite(one.name, run.started_at, [_broken_case(one)]) for one in run.broken),
     ]
     if run.benchmarks:
-        judged = run.benchmarks.judgement.verdicts
-        suites.append(("claims", run.benchmarks.raw.environment.captured_at, [_claim_case(one) for one in judged]))
+        cases = [_claim_case(one) for one in run.benchmarks.judgement.verdicts]
+        suites.append(_suite("claims", run.benchmarks.raw.environment.captured_at, cases))
     root = ET.Element("testsuites", {"name": "parity"})
-    for name, started, cases in suites:
-        root.append(_suite(name, started, cases))
+    root.extend(suites)
     for total in ("tests", "failures", "errors", "skipped"):
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(name: str, started: str, cases: list[_Case]) -> ET.Element:
+def _causes(report: Report) -> dict[str, str]:
+    """What to mend first, and what nothing explains, as properties of a suite."""
+    found = report.diagnosis
+    named = {
+        f"mend-first.{number}": f"{cause.sentence} ({cause.id}): {', '.join(cause.explains)}"
+        for number, cause in enumerate(found.mend_first, start=1)
+    }
+    return named | ({"unexplained": ", ".join(found.unexplained)} if found.unexplained else {})
+
+
+def _suite(name: str, started: str, cases: list[_Case], properties: Mapping[str, str] | None = None) -> ET.Element:
     counts = {ending: sum(case.ending == ending for case in cases) for ending in ("failure", "error", "skipped")}
     suite = ET.Element(
         "testsuite",
@@ -75,6 +87,10 @@ def _suite(name: str, started: str, cases: list[_Case]) -> ET.Element:
             **({"timestamp": visible(started[:19])} if started else {}),
         },
     )
+    if properties:
+        held = ET.SubElement(suite, "properties")
+        for key, value in properties.items():
+            ET.SubElement(held, "property", {"name": key, "value": cut(one_line(value), OUTPUT_LIMIT)})
     suite.extend(_element(case) for case in cases)
     return suite
 
@@ -139,6 +155,7 @@ def _story(judged: Judged, result: Result) -> str:
         lines += [f"- {problem.text}"]
         lines += [f"  expected: {problem.expected}"] if problem.expected else []
         lines += [f"  actual: {problem.actual}"] if problem.actual else []
+    lines += [f"blocked by: {', '.join(result.blocked_by)}"] if result.blocked_by else []
     lines += [f"reproduce: {result.reproduce or judged.command}"]
     return "\n".join(line for line in lines if line)
 

@@ -13,6 +13,7 @@ from reports.views.blanks import gaps
 from reports.views.claims import claim_groups
 from reports.views.failures import Failure, contract_defects, deviations, failures
 from reports.views.matrix import Cell, Row, create_rows, operation_rows
+from reports.views.mending import Mending, mending
 from reports.views.outcome import outcome
 from reports.views.words import CLAIMS, DEVIATIONS_ARE, STANDINGS, VERDICTS, sign_of
 
@@ -62,6 +63,7 @@ def _lines(run: Run) -> Iterator[str]:
     if run.judged:
         yield from _matrix("Create, step by step", "Step", run, create_rows(run))
         yield from _matrix("All other operations", "Operation", run, operation_rows(run))
+        yield from _mending(mending(run))
         yield from _cards("Failures", failures(run))
         yield from _cards("Deviations", deviations(run), DEVIATIONS_ARE)
         yield from _contract_defects(contract_defects(run))
@@ -90,6 +92,23 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
     yield from (f"| {' | '.join(row)} |" for row in rows)
 
 
+def _mending(found: Mending) -> Iterator[str]:
+    if not found.exists:
+        return
+    yield from ("", "## Mend first", "", f"{plain(found.headline)}.", "")
+    for number, row in enumerate(found.rows, start=1):
+        cause = row.cause
+        where = f" ({plain(cause.where)})" if cause.where else ""
+        yield f"{number}. **{plain(cut(cause.sentence, 500))}**{where}: {counted(len(cause.explains), 'failure')}"
+        yield from (f"   - or: {plain(cut(sentence, 500))}" for sentence in cause.also)
+        yield f"   - {plain(cause.sure)}"
+        yield f"   - shows in {code(cause.telling)}: {plain(cut(row.shown, 300))}"
+    if found.more:
+        yield from ("", f"{counted(found.more, 'more cause')}: `parity diagnose RUN`")
+    if found.unexplained:
+        yield from ("", f"Nothing known explains {', '.join(code(name) for name in found.unexplained)}.")
+
+
 def _contract_defects(found: Mapping[str, Sequence[str]]) -> Iterator[str]:
     if found:
         yield from ("", f"## Findings about the contract ({len(found)})", "")
@@ -100,7 +119,8 @@ def _cards(title: str, found: Sequence[Failure], explained: str = "") -> Iterato
     if not found:
         return
     yield from ("", f"## {title} ({len(found)})", *(("", explained) if explained else ()))
-    for failure in found[:FAILURES_SHOWN]:
+    own = [failure for failure in found if not failure.blocked_by]
+    for failure in own[:FAILURES_SHOWN]:
         sign = VERDICTS[failure.verdict]
         yield from ("", f"### {sign.symbol} {sign.word} {code(failure.id)}, {failure.level}")
         yield from ("", plain(cut(failure.sentence, 500)), "")
@@ -112,9 +132,11 @@ def _cards(title: str, found: Sequence[Failure], explained: str = "") -> Iterato
             against = f" Expected {code(cut(problem.expected, 200))}," if problem.expected else ""
             actual = f" actual {code(cut(problem.actual, 200))}." if problem.actual else ""
             yield f"- {plain(cut(problem.text, 400))}{against}{actual}"
+        if failure.blocks:
+            yield from ("", f"Keeps from being asked: {', '.join(code(name) for name in failure.blocks)}")
         yield from ("", f"Reproduce: {code(first.reproduce or failure.occurrences[0].judged.command)}")
-    if len(found) > FAILURES_SHOWN:
-        yield from ("", f"{len(found) - FAILURES_SHOWN} more are on the page.")
+    if len(own) > FAILURES_SHOWN:
+        yield from ("", f"{len(own) - FAILURES_SHOWN} more are on the page.")
 
 
 def _claims(run: Run) -> Iterator[str]:

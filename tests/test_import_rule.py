@@ -20,7 +20,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "reference_server.client": ("protos",),
     "conformance": ("protos",),
     "benchmarks": ("stores", "protos"),
-    "reports": ("conformance.evidence", "conformance.verdict", "benchmarks.results"),
+    "reports": ("conformance.cause", "conformance.evidence", "conformance.verdict", "benchmarks.results"),
     "parity": ("protos", "stores", "reference_server", "conformance", "benchmarks", "reports"),
 }
 """What a package may import besides itself. The row with the longest name that fits a module holds for it."""

@@ -26,6 +26,7 @@ from reports.views.blanks import gaps
 from reports.views.claims import ClaimRow, claim_groups
 from reports.views.failures import contract_defects, deviations, failures
 from reports.views.matrix import create_rows, operation_rows
+from reports.views.mending import mending
 from reports.views.outcome import outcome
 
 
@@ -52,6 +53,7 @@ def render_page(run: Run) -> str:
             parts=(*PARTS, WHOLE),
             charts=_charts(run),
             gaps=gaps(run),
+            mending=mending(run),
         )
     )
 

@@ -23,6 +23,7 @@ from benchmarks.results import (
     Subject,
     write_results,
 )
+from conformance.cause import Cause, Diagnosis
 from conformance.evidence import Ending, Evidence, EvidenceWriter, Exchange, Outcome
 from conformance.verdict import (
     CLOUD_ONLY_STEPS,
@@ -109,9 +110,27 @@ def run_info(name: str, profile: str) -> RunInfo:
 
 
 def report(name: str, profile: str, changes: dict[str, Result] | None = None) -> Report:
-    """A green report; `changes` replaces results by id."""
+    """A green report; `changes` replaces results by id, and the first failure among them is explained."""
     rows = [(changes or {}).get(row.id, row) for row in catalogue(profile)]
-    return Report(run_info(name, profile), tuple(rows))
+    failed = [row for row in (changes or {}).values() if row.verdict is Verdict.FAIL]
+    diagnosis = explained(failed[0], *failed[1:]) if failed else Diagnosis()
+    return Report(run_info(name, profile), tuple(rows), diagnosis=diagnosis)
+
+
+def explained(first: Result, *others: Result) -> Diagnosis:
+    """A diagnosis in which one cause explains the first failure, in its requirement's words, and none the others."""
+    seq = first.problems[0].exchange
+    cause = Cause(
+        id=f"fault-{first.id}",
+        sentence=f"it is the opposite of: {first.sentence}",
+        where=f"agent-create: {first.step}",
+        explains=(first.id,),
+        alone=(first.id,),
+        also=(f"or as if: {first.sentence}",),
+        telling=first.id,
+        exchange=seq,
+    )
+    return Diagnosis((cause,), tuple(row.id for row in others))
 
 
 def exchanges() -> tuple[Exchange, ...]:

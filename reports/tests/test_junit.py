@@ -20,6 +20,8 @@ COUNTS = {"tests", "failures", "errors", "skipped"}
 ATTRIBUTES = {
     "testsuites": ({"name", *COUNTS}, set()),
     "testsuite": ({"name", "time", *COUNTS}, {"timestamp"}),
+    "properties": (set(), set()),
+    "property": ({"name", "value"}, set()),
     "testcase": ({"classname", "name", "time"}, set()),
     "failure": ({"message", "type"}, set()),
     "error": ({"message", "type"}, set()),
@@ -29,7 +31,8 @@ ATTRIBUTES = {
 """Per element: attributes that must be there, and those that may."""
 CHILDREN = {
     "testsuites": r"(testsuite )*",
-    "testsuite": r"(testcase )*",
+    "testsuite": r"(properties )?(testcase )*",
+    "properties": r"(property )+",
     "testcase": r"((failure|error|skipped) )?(system-out )?",
 }
 PATTERNS = {
@@ -49,6 +52,14 @@ def check_schema(element: ET.Element) -> None:
     assert re.fullmatch(CHILDREN.get(element.tag, ""), names), (element.tag, names)
     for child in element:
         check_schema(child)
+
+
+def test_a_suite_s_properties_say_what_to_mend_first(red_run: Path) -> None:
+    root = ET.fromstring(render_junit(read_run(red_run)))  # noqa: S314 - our own
+    told = {row.get("name"): row.get("value", "") for row in root.iter("property")}
+    assert list(told) == ["mend-first.1", "unexplained"]
+    assert told["mend-first.1"].endswith("(fault-CHECKDUP-1): CHECKDUP-1")
+    assert told["unexplained"] == "VALIDATE-3"
 
 
 def count(suite: ET.Element) -> dict[str, int]:

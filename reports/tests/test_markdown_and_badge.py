@@ -31,6 +31,26 @@ def test_the_summary_says_what_the_page_says(red_run: Path) -> None:
     assert re.search(r"\| Writes \| small \| durable \| ✕ contradicted \| 10x to 50x \|", text)
 
 
+def test_it_says_what_to_mend_first_and_what_nothing_explains(red_run: Path) -> None:
+    text = render_markdown(read_run(red_run))
+    mending = text[text.index("## Mend first") : text.index("## Failures")]
+    assert "1 probable cause explains 1 of 2 failures." in mending
+    assert "1. **it is the opposite of: A create whose slug is taken" in mending
+    assert "shows in `CHECKDUP-1`: the second create was accepted: expected ALREADY\\_EXISTS, got OK" in mending
+    assert "Nothing known explains `VALIDATE-3`." in mending
+    assert "1 explained by nothing else" in mending
+
+
+def test_what_is_blocked_stands_under_what_blocks_it() -> None:
+    blocker, blocked = sample.result("A-1", verdict=Verdict.FAIL), sample.result("B-1", verdict=Verdict.FAIL)
+    rows = (blocker, replace(blocked, blocked_by=("A-1",)))
+    report = replace(sample.report("x", "cloud"), results=rows)
+    text = render_markdown(Run("run", judged=(Judged("x", "x", report, {}, "parity conform x"),)))
+    assert "### ✕ FAIL `A-1`" in text
+    assert "Keeps from being asked: `B-1`" in text
+    assert "### ✕ FAIL `B-1`" not in text
+
+
 def test_all_rows_of_a_table_are_as_wide_as_its_head(hostile_run: Path) -> None:
     widths: list[int] = []
     for line in render_markdown(read_run(hostile_run)).splitlines():

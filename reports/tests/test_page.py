@@ -41,7 +41,22 @@ ALLOWED = {
     "dt",
 }
 ALLOWED |= {"figcaption", "figure", "footer", "h1", "h2", "h3", "h4", "head", "header", "html", "input", "label", "li"}
-ALLOWED |= {"line", "main", "meta", "nav", "p", "pre", "q", "rect", "script", "section", "span", "style", "summary"}
+ALLOWED |= {
+    "line",
+    "main",
+    "meta",
+    "nav",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "rect",
+    "script",
+    "section",
+    "span",
+    "style",
+    "summary",
+}
 ALLOWED |= {"svg", "table", "tbody", "td", "text", "th", "thead", "title", "tr", "ul", "wbr", "br"}
 
 
@@ -93,6 +108,13 @@ def test_the_page_is_well_formed_and_its_links_lead_somewhere(page: Page) -> Non
     assert all(link.startswith("#") for link in page.values("href"))
     assert inside <= set(ids)
     assert {one for value in page.values("aria-labelledby") for one in value.split()} <= set(ids)
+
+
+def test_the_page_says_what_to_mend_first_before_it_shows_what_failed(source: str) -> None:
+    mending = source[source.index('<section id="mending"') : source.index('<section id="create"')]
+    assert "it is the opposite of: A create whose slug is taken" in mending
+    assert '<a href="#failure-CHECKDUP-1"><code>CHECKDUP-1</code></a>: the second create was accepted' in mending
+    assert "Nothing known explains <code>VALIDATE-3</code>." in mending
 
 
 def test_the_page_holds_nothing_from_elsewhere(page: Page) -> None:

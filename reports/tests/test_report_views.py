@@ -23,6 +23,7 @@ from reports.views.blanks import gaps
 from reports.views.claims import claim_groups, claim_row
 from reports.views.failures import contract_defects, deviations, failures
 from reports.views.matrix import WHOLE_CREATE, create_rows, operation_rows
+from reports.views.mending import mending
 from reports.views.outcome import Standing, outcome
 
 
@@ -57,6 +58,33 @@ def test_operations_come_as_the_catalogue_has_them_after_create_as_a_whole(red_r
     rows = operation_rows(read_run(red_run))
     assert [row.name for row in rows] == [WHOLE_CREATE, *sample.OPERATIONS]
     assert rows[7].cells[6].verdict is Verdict.KNOWN_FAILING
+
+
+def test_what_is_blocked_follows_what_blocks_it_wherever_the_catalogue_has_it() -> None:
+    names = {"A-1": ("C-1",), "B-1": (), "C-1": (), "D-1": ("A-1", "C-1"), "E-1": ("gone",)}
+    rows = [replace(sample.result(name, verdict=Verdict.FAIL), blocked_by=by) for name, by in names.items()]
+    found = failures(run_of(judged(*rows)))
+    assert [(row.id, row.blocks) for row in found] == [
+        ("B-1", ()),
+        ("C-1", ("A-1",)),
+        ("A-1", ("D-1",)),
+        ("D-1", ()),
+        ("E-1", ()),
+    ]
+    elsewhere = judged(sample.result("A-1", verdict=Verdict.FAIL), sample.result("C-1", verdict=Verdict.FAIL))
+    assert [row.blocked_by for row in failures(run_of(judged(*rows), elsewhere)) if row.id == "A-1"] == [()]
+
+
+def test_one_cause_on_several_servers_is_mended_once() -> None:
+    told = replace(sample.result("A-1", verdict=Verdict.FAIL), problems=(Problem("p", "x", "y", 1),))
+    rows = [told, sample.result("A-2", verdict=Verdict.FAIL)]
+    wide = sample.explained(*rows)
+    one, two = judged(*rows, diagnosis=wide), replace(judged(*rows, diagnosis=wide), name="y")
+    found = mending(run_of(one, two, judged(sample.result("A-3"))))
+    (row,) = found.rows
+    assert (row.servers, row.shown) == (("x", "y"), "p: expected x, got y")
+    assert (found.headline, found.unexplained) == ("1 probable cause over 2 servers", ("A-2",))
+    assert not mending(run_of(judged(sample.result("A-3")))).exists
 
 
 FAIL = sample.result("A-1", verdict=Verdict.FAIL)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from conformance.evidence import Exchange
 from conformance.verdict import WORST_FIRST, Level, Result, Verdict
@@ -30,7 +31,10 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A requirement that at least one server doesn't meet, with the worst of its verdicts."""
+    """A requirement that at least one server doesn't meet, with the worst of its verdicts.
+
+    `blocked_by` names failures that kept it from being asked, everywhere where it failed; `blocks` those that it kept.
+    """
 
     id: str
     level: Level
@@ -40,10 +44,15 @@ class Failure:
     source: str
     verdict: Verdict
     occurrences: tuple[Occurrence, ...]
+    blocked_by: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
 
 
 def failures(run: Run) -> tuple[Failure, ...]:
-    """Return all failures: faults of the suite and broken MUSTs first, then in catalogue order."""
+    """Return all failures: faults of the suite and broken MUSTs first, then in catalogue order.
+
+    What is blocked by another stands right behind that.
+    """
     return _with(run, SHOWN)
 
 
@@ -67,7 +76,23 @@ def _with(run: Run, verdicts: frozenset[Verdict]) -> tuple[Failure, ...]:
         for result in judged.report.results:
             if result.verdict in verdicts:
                 found.setdefault(result.id, []).append(_occurrence(judged, result))
-    return tuple(sorted((_failure(rows) for rows in found.values()), key=_weight))
+    return _under(sorted((_failure(rows) for rows in found.values()), key=_weight))
+
+
+def _under(rows: list[Failure]) -> tuple[Failure, ...]:
+    """Put what is blocked behind the first failure that blocks it, and say there what it blocks."""
+    shown = {row.id for row in rows}
+    rows = [replace(row, blocked_by=tuple(name for name in row.blocked_by if name in shown)) for row in rows]
+    under: dict[str, list[Failure]] = {}
+    for row in rows:
+        under.setdefault(next(iter(row.blocked_by), ""), []).append(row)
+
+    def placed(name: str) -> Iterator[Failure]:
+        for row in under.get(name, ()):
+            yield replace(row, blocks=tuple(one.id for one in under.get(row.id, ())))
+            yield from placed(row.id)
+
+    return tuple(placed(""))
 
 
 def _weight(failure: Failure) -> tuple[int, bool]:
@@ -86,7 +111,13 @@ def _failure(occurrences: list[Occurrence]) -> Failure:
         source=first.source,
         verdict=next(verdict for verdict in WORST_FIRST if verdict in verdicts),
         occurrences=tuple(occurrences),
+        blocked_by=_blockers(occurrences),
     )
+
+
+def _blockers(occurrences: list[Occurrence]) -> tuple[str, ...]:
+    everywhere = set(occurrences[0].result.blocked_by).intersection(*(one.result.blocked_by for one in occurrences))
+    return tuple(name for name in occurrences[0].result.blocked_by if name in everywhere)
 
 
 def _occurrence(judged: Judged, result: Result) -> Occurrence:
