@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.cli import app, deliver, progress_bar, speed_of, told_plainly, wide_console
 from benchmarks.config import ConfigError, Speed
-from benchmarks.results import CLAIMS_FILE, RESULTS_FILE, write_results
+from benchmarks.results import RESULTS_FILE, write_results
 from benchmarks.server import runner as server_runner
 from benchmarks.server.config import ServerConfig
 from benchmarks.targets import runner as targets_runner
@@ -21,6 +21,7 @@ from benchmarks.targets.objective import parse_objective
 from benchmarks.targets.tables import render_comparison
 from parity.measured_targets import parse_targets
 from parity.reference import PROFILES
+from reports.write import Format, write_all
 
 __all__ = ["app"]
 
@@ -109,8 +110,8 @@ def _compare(config: TargetsConfig, console: Console) -> None:
         results = targets_runner.run_targets(config, report)
     write_results(results, config.directory)
     console.print(render_comparison(results))
-    files = [config.directory / name for name in (RESULTS_FILE, CLAIMS_FILE)]
-    console.print(f"{files[0]} has every sample, {files[1]} what follows from them")
+    page = write_all(config.directory, None, (Format.HTML,))[Format.HTML]
+    console.print(f"{page} is the page, {config.directory / RESULTS_FILE} has every sample", soft_wrap=True)
 
 
 def _refuse(options: list[str]) -> None:

@@ -18,6 +18,7 @@ from conformance.verdict import Result
 from reports import numbers, text
 from reports.html import charts
 from reports.html.palette import DARK, LIGHT, SERIES, declarations
+from reports.html.servers import server_charts
 from reports.html.startup import startup_chart
 from reports.models import Judged, Run
 from reports.views import words
@@ -28,6 +29,7 @@ from reports.views.failures import contract_defects, deviations, failures
 from reports.views.matrix import create_rows, operation_rows
 from reports.views.mending import mending
 from reports.views.outcome import outcome
+from reports.views.servers import compared
 
 
 def render_page(run: Run) -> str:
@@ -42,6 +44,7 @@ def render_page(run: Run) -> str:
             script=Markup(script),  # noqa: S704 - a file of this package
             policy=_policy(style, script),
             outcome=outcome(run),
+            comparison=compared(run),
             tables=_tables(run),
             stores=_stores(run),
             failures=failures(run),
@@ -92,6 +95,8 @@ def _charts(run: Run) -> dict[str, Any]:
     results = run.benchmarks
     if results is None:
         return {"claims": None, "others": []}
+    if compared(run):
+        return {"claims": None, "others": server_charts(results)}
     startup = startup_chart(results)
     others = [*charts.latency_charts(results), *charts.bar_charts(results), *([startup] if startup else [])]
     command = results.raw.configuration.command

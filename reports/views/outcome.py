@@ -18,6 +18,7 @@ from conformance.verdict import (
 )
 from reports.models import Run
 from reports.numbers import counted, digits
+from reports.views.servers import compared, findings
 
 
 class Standing(StrEnum):
@@ -87,6 +88,8 @@ def _standing(codes: list[int], *, broken: bool, known: bool) -> Standing:
 def _sentence(run: Run, standing: Standing, codes: list[int], summary: Summary) -> str:
     servers = len(run.judged) + len(run.broken)
     judged = f"{digits(summary.measured, 9)} of {counted(summary.total, 'requirement')} measured"
+    if comparison := compared(run):
+        return findings(comparison)
     if standing is Standing.NONE:
         return "Nothing was judged: this run measured no requirement of any server."
     if standing is Standing.GREEN:
