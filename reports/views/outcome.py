@@ -53,7 +53,7 @@ def outcome(run: Run) -> Outcome:
     standing = _standing(codes, broken=bool(run.broken), known=summary.counts[Verdict.KNOWN_FAILING] > 0)
     return Outcome(
         standing=standing,
-        sentence=_sentence(run, standing, codes, summary),
+        sentence=findings(comparison) if comparison else _sentence(run, standing, codes, summary),
         claims_sentence=_claims_sentence(claims),
         servers=len(run.judged) + len(run.broken),
         conformant=sum(_is_conformant(one.report) for one in run.judged),
@@ -88,8 +88,6 @@ def _standing(codes: list[int], *, broken: bool, known: bool) -> Standing:
 def _sentence(run: Run, standing: Standing, codes: list[int], summary: Summary) -> str:
     servers = len(run.judged) + len(run.broken)
     judged = f"{digits(summary.measured, 9)} of {counted(summary.total, 'requirement')} measured"
-    if comparison := compared(run):
-        return findings(comparison)
     if standing is Standing.NONE:
         return "Nothing was judged: this run measured no requirement of any server."
     if standing is Standing.GREEN:
