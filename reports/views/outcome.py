@@ -19,6 +19,7 @@ from conformance.verdict import (
 from reports.models import Run
 from reports.numbers import counted, digits
 from reports.views.servers import compared, findings
+from reports.views.servers import findings
 
 
 class Standing(StrEnum):
@@ -49,7 +50,7 @@ def outcome(run: Run) -> Outcome:
     """Work out the standing of a run. Claims don't enter it: a contradicted claim is a finding, not a fault."""
     codes = [one.report.exit_code for one in run.judged]
     summary = summarize(result for one in run.judged for result in one.report.results)
-    claims = _claims(run)
+    claims, comparison = _claims(run), compared(run)
     standing = _standing(codes, broken=bool(run.broken), known=summary.counts[Verdict.KNOWN_FAILING] > 0)
     return Outcome(
         standing=standing,
