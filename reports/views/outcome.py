@@ -19,7 +19,6 @@ from conformance.verdict import (
 from reports.models import Run
 from reports.numbers import counted, digits
 from reports.views.servers import compared, findings
-from reports.views.servers import findings
 
 
 class Standing(StrEnum):
