@@ -39,6 +39,7 @@ def serve(
     max_message_bytes: Annotated[int | None, typer.Option(help="Largest request.")] = None,
     max_concurrent_requests: Annotated[int | None, typer.Option(help="More are refused.")] = None,
     grace_seconds: Annotated[float | None, typer.Option(help="Time for requests in flight at the end.")] = None,
+    client_ping_seconds: Annotated[float | None, typer.Option(help="Idle clients may ping so often.")] = None,
     events_max: Annotated[int | None, typer.Option(help="Events kept for watchers that resume.")] = None,
     watch_send_seconds: Annotated[float | None, typer.Option(help="Patience with watchers that don't read.")] = None,
     event_log: Annotated[str | None, typer.Option(help="Also deliver events to this file, as lines of JSON.")] = None,

@@ -49,6 +49,8 @@ class ServerConfig:
     """More at once are answered RESOURCE_EXHAUSTED."""
     grace_seconds: float = 10.0
     """How long requests in flight may take after SIGTERM."""
+    client_ping_seconds: float = 10.0
+    """So often an idle client may ping (gRPC keepalive). One that pings more often is cut off: "too many pings"."""
     events_max: int = 100_000
     """So many events stay in the outbox for watchers that resume; older ones are cleared once they are delivered."""
     watch_send_seconds: float = 30.0
@@ -92,7 +94,8 @@ class ServerConfig:
         for name in ("max_message_bytes", "max_concurrent_requests", "events_max"):
             yield getattr(self, name) < 1, f"{name}: must be 1 or more"
         yield self.grace_seconds < 0, "grace_seconds: must be 0 or more"
-        yield self.watch_send_seconds <= 0, "watch_send_seconds: must be more than 0"
+        for name in ("watch_send_seconds", "client_ping_seconds"):
+            yield getattr(self, name) <= 0, f"{name}: must be more than 0"
 
 
 _SETTINGS: TypeAdapter[ServerConfig] = TypeAdapter(with_config(ConfigDict(extra="forbid"))(ServerConfig))

@@ -36,6 +36,10 @@ _COLLECT_AFTER_ALLOCATIONS = 20_000
 """Some hundred requests' worth; the interpreter's own 700 means a collection every few requests."""
 
 
+_PING_MS = 900
+"""Of each second: the network lets pings come closer together than they were sent."""
+
+
 class ServerError(Exception):
     """The server can't start; says why and what to do."""
 
@@ -55,6 +59,9 @@ class Server:
                 ("grpc.max_send_message_length", -1),
                 # Two servers on one port would share its connections, each with its own store.
                 ("grpc.so_reuseport", 0),
+                # Watches are idle for hours, and their clients find out by pings whether the server is still there.
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", int(config.client_ping_seconds * _PING_MS)),
             ],
             maximum_concurrent_rpcs=config.max_concurrent_requests,
         )

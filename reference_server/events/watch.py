@@ -18,8 +18,18 @@ from reference_server.unit_of_work import UnitOfWork, stored_message
 from stores.contract import Store
 from stores.group_commit import GroupCommitter
 
+RESPONSE_BYTES_MAX = 4 * 1024 * 1024
+"""What gRPC clients take unless they are told otherwise (`grpc.max_receive_message_length`)."""
 _CHUNK = 256
 """Events read at once: what one watcher can hold in memory is bounded by this, however far behind it is."""
+
+
+def fitted(response: WatchResponse, request: WatchRequest) -> WatchResponse:
+    """Return a response as long as its watcher takes it: the data is left out, and its size told, where it must be."""
+    if request.without_data or response.ByteSize() > (request.response_bytes_max or RESPONSE_BYTES_MAX):
+        response.data_bytes_left_out = len(response.event.data.value)
+        response.event.ClearField("data")
+    return response
 
 
 class Watcher:
@@ -47,7 +57,7 @@ class Watcher:
                 position = record.position
                 event = stored_message(KIND, record.id, record.data)
                 if request.subject in {"", event.subject} and self._may_see(event):
-                    yield WatchResponse(position=position, event=event)
+                    yield fitted(WatchResponse(position=position, event=event), request)
             if len(chunk) < _CHUNK:
                 # Whoever takes the events lets others commit meanwhile; those commits count against `seen`.
                 await self._committer.wait_beyond(seen)

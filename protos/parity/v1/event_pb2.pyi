@@ -11,22 +11,28 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class WatchRequest(_message.Message):
-    __slots__ = ("after_position", "from_now", "subject")
+    __slots__ = ("after_position", "from_now", "subject", "response_bytes_max", "without_data")
     AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
     FROM_NOW_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_DATA_FIELD_NUMBER: _ClassVar[int]
     after_position: int
     from_now: bool
     subject: str
-    def __init__(self, after_position: _Optional[int] = ..., from_now: _Optional[bool] = ..., subject: _Optional[str] = ...) -> None: ...
+    response_bytes_max: int
+    without_data: bool
+    def __init__(self, after_position: _Optional[int] = ..., from_now: _Optional[bool] = ..., subject: _Optional[str] = ..., response_bytes_max: _Optional[int] = ..., without_data: _Optional[bool] = ...) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("position", "event")
+    __slots__ = ("position", "event", "data_bytes_left_out")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    DATA_BYTES_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     position: int
     event: CloudEvent
-    def __init__(self, position: _Optional[int] = ..., event: _Optional[_Union[CloudEvent, _Mapping]] = ...) -> None: ...
+    data_bytes_left_out: int
+    def __init__(self, position: _Optional[int] = ..., event: _Optional[_Union[CloudEvent, _Mapping]] = ..., data_bytes_left_out: _Optional[int] = ...) -> None: ...
 
 class CloudEvent(_message.Message):
     __slots__ = ("id", "source", "spec_version", "type", "subject", "time", "data_content_type", "data")
