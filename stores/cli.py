@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,22 +15,22 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from stores.contract import InvalidStoreUrl, StoreError
 from stores.engines.badger.cli import import_legacy_command
+from stores.integrity.cli import verify_command
 from stores.registry import open_store, parse_url, scheme_of, schemes, unavailable
 from stores.suite.check import Result, StoreUnderTest, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
 from stores.suite.scorecard import ScoredSubject
 from stores.suite.subject import UrlSubject
-from stores.transfer import BadBackup, copy_store, differences, export_store, import_store
+from stores.told import USAGE, stop, told_errors
+from stores.transfer import copy_store, differences, export_store, import_store
 
 NOT_CONFORMANT = 1
-USAGE = 2
-UNREACHABLE = 3
 _DIFFERENCES_SHOWN = 10
 
 app = typer.Typer(help="The stores: list, check, export, import, copy.", no_args_is_help=True)
 app.command("import-legacy")(import_legacy_command)
+app.command("verify")(verify_command)
 Url = Annotated[str, typer.Argument(help="Store URL, for example leveldb:/var/lib/agents?durability=durable")]
 
 
@@ -59,8 +59,8 @@ def check(
     console = Console()
     chosen = [row for row in CHECKS if only in (None, row.id)]
     if not chosen:
-        _stop(f"no check has the id {only!r}", "leave --only out to see all ids", USAGE)
-    with _told_errors(), _scratch(url) as folder:
+        stop(f"no check has the id {only!r}", "leave --only out to see all ids", USAGE)
+    with told_errors(), _scratch(url) as folder:
         subject = ScoredSubject(UrlSubject.of(url, folder))
         results = []
         with Progress(console=console, transient=True) as progress:
@@ -81,7 +81,7 @@ def measure(
 ) -> None:
     """Measure overhead over the engine, the gain of group commit, and listing, on new databases beside the path."""
     console = Console()
-    with _told_errors(), _scratch(url) as folder:
+    with told_errors(), _scratch(url) as folder:
         from stores.suite.measure import WRITERS, group_gain, listing, overhead  # noqa: PLC0415 - for this command
 
         subject = UrlSubject.of(url, folder)
@@ -114,7 +114,7 @@ def export(url: Url, file: Annotated[Path, typer.Argument(help="The file to writ
     """Write all resources of a store to a file: a backup that people and sqlite-utils can read."""
     console = Console()
     with (
-        _told_errors(),
+        told_errors(),
         open_store(url, read_only=True) as store,
         Progress(console=console, transient=True) as progress,
     ):
@@ -128,7 +128,7 @@ def import_(file: Annotated[Path, typer.Argument(help="A file that `export` wrot
     """Create all resources of a file in a store. One that is there already stops the import."""
     console = Console()
     with (
-        _told_errors(),
+        told_errors(),
         open_store(url, create=True) as store,
         Progress(console=console, transient=True) as progress,
     ):
@@ -141,7 +141,7 @@ def import_(file: Annotated[Path, typer.Argument(help="A file that `export` wrot
 def copy(source: Url, target: Url) -> None:
     """Create all resources of one store in another, then compare every message."""
     console = Console()
-    with _told_errors(), open_store(source, read_only=True) as old, open_store(target, create=True) as new:
+    with told_errors(), open_store(source, read_only=True) as old, open_store(target, create=True) as new:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("copying", total=None)
             done = copy_store(old, new, lambda number: progress.update(task, completed=number))
@@ -194,24 +194,3 @@ def _scratch(url: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _told_errors() -> Iterator[None]:
-    """Turn what is wrong with a URL, a file or a store into a sentence on standard error and an exit code."""
-    try:
-        yield
-    except (InvalidStoreUrl, BadBackup) as error:
-        _stop(str(error), error.hint, USAGE)
-    except StoreError as error:
-        _stop(str(error), error.hint, UNREACHABLE)
-    except OSError as error:
-        _stop(str(error), "check the path", USAGE)
-
-
-def _stop(problem: str, hint: str, code: int) -> NoReturn:
-    console = Console(stderr=True, soft_wrap=True)
-    console.print(f"[red]error:[/red] {escape(problem)}")
-    if hint:
-        console.print(f"hint: {escape(hint)}")
-    raise typer.Exit(code)

@@ -32,7 +32,8 @@ ORDER_SPAN = 16
 
 PART_BYTES_MAX = 180
 _NAME_BYTES_MAX = 120
-_HASHED = b"\xff\xff"
+HASHED = b"\xff\xff"
+"""What the hash of a long id or index key begins with: no UTF-8 text does."""
 _HEADER = struct.Struct(">IIQQ")
 """Of a record: bytes of index keys, checksum (0: none), position, revision."""
 _FRONT = struct.Struct(">II")
@@ -84,7 +85,7 @@ class KindLayout:
             return self._record + raw
         if not raw:
             raise UnicodeEncodeError("utf-8", "", 0, 0, "an id is not empty")
-        return self._record + _HASHED + hashlib.sha256(raw).digest()
+        return self._record + HASHED + hashlib.sha256(raw).digest()
 
     def order(self, position: int) -> bytes:
         """Key of the order row that a position belongs to."""
@@ -131,7 +132,7 @@ def pack_key(key: IndexKey) -> bytes:
 
 def fitted(key: bytes) -> bytes:
     """Return the JSON of an index key, or its hash if it is long."""
-    return key if len(key) <= PART_BYTES_MAX else _HASHED + hashlib.sha256(key).digest()
+    return key if len(key) <= PART_BYTES_MAX else HASHED + hashlib.sha256(key).digest()
 
 
 pack_position = _U64.pack

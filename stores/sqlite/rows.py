@@ -57,6 +57,12 @@ class SqliteRows:
         if after:
             self._index(change, after.position, gained)
 
+    def add_derived(self, change: Change) -> None:
+        """Enter what is derived from a resource that stands in its table: index entries and counts."""
+        if change.after:
+            self._count(change.kind.name, "", "", 1)
+            self._index(change, change.after.position, change.after.keys)
+
     def execute(self, writer: sqlite3.Connection, position: int, revision: int) -> None:
         """Write everything, and the last numbers given out."""
         for statement, rows in (

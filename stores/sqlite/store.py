@@ -119,6 +119,11 @@ class SqliteStore:
                 self._writer, codec.name, is_text=codec.is_text, create=create
             )
 
+    @property
+    def parts(self) -> tuple[Connections, Codec]:
+        """Connections and codec: for those who look behind the store, to verify or repair it."""
+        return self._connections, self._codec
+
     # ---- commits
 
     def commit(self, batch: Batch) -> int:

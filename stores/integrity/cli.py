@@ -1,0 +1,60 @@
+"""The command `parity stores verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from stores.integrity.findings import FINDING_KINDS, Finding
+from stores.integrity.verify import repair, verify
+from stores.told import DAMAGED, told_errors
+
+_ROWS_SHOWN = 200
+
+
+def verify_command(
+    url: Annotated[str, typer.Argument(help="Store URL, for example leveldb:/var/lib/agents")],
+    *,
+    repair_indexes: Annotated[
+        bool,
+        typer.Option(
+            "--repair-indexes", help="Copy the database beside itself, then make indexes, order and counts again."
+        ),
+    ] = False,
+) -> None:
+    """Read everything of a database and compare it with itself: exit 0 if it holds together, 1 if not.
+
+    Looking changes nothing. What is wrong with resources themselves isn't repaired: see `parity stores salvage`.
+    """
+    console = Console()
+    with told_errors():
+        with console.status("reading everything"):
+            found = verify(url)
+        _print(console, found)
+        if found and repair_indexes:
+            kept = repair(url, found)
+            console.print(f"indexes made again; the database as it was: {escape(str(kept))}", soft_wrap=True)
+            found = verify(url)
+            _print(console, found)
+    if found:
+        raise typer.Exit(DAMAGED)
+
+
+def _print(console: Console, found: list[Finding]) -> None:
+    if not found:
+        console.print("nothing is wrong")
+        return
+    table = Table("finding", "kind", "id", "details")
+    for finding in found[:_ROWS_SHOWN]:
+        table.add_row(finding.what, finding.kind, escape(finding.id), escape(finding.detail))
+    console.print(table)
+    sorts = {finding.what: sum(each.what == finding.what for each in found) for finding in found}
+    for what, number in sorts.items():
+        mend = " Repaired by --repair-indexes." if FINDING_KINDS[what].derived else ""
+        console.print(f"{number} {what}: {FINDING_KINDS[what].sentence}{mend}", soft_wrap=True)
+    if len(found) > _ROWS_SHOWN:
+        console.print(f"{len(found)} in all; the first {_ROWS_SHOWN} are in the table")

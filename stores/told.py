@@ -1,0 +1,40 @@
+"""How the commands of `parity stores` tell what is wrong: a sentence on standard error, and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from stores.contract import InvalidStoreUrl, StoreError
+from stores.transfer import BadBackup
+
+DAMAGED = 1
+USAGE = 2
+UNREACHABLE = 3
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Turn what is wrong with a URL, a file or a store into a sentence on standard error and an exit code."""
+    try:
+        yield
+    except (InvalidStoreUrl, BadBackup) as error:
+        stop(str(error), error.hint, USAGE)
+    except StoreError as error:
+        stop(str(error), error.hint, UNREACHABLE)
+    except OSError as error:
+        stop(str(error), "check the path", USAGE)
+
+
+def stop(problem: str, hint: str, code: int) -> NoReturn:
+    """Say what is wrong and what to do, and end with an exit code."""
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f"[red]error:[/red] {escape(problem)}")
+    if hint:
+        console.print(f"hint: {escape(hint)}")
+    raise typer.Exit(code)
