@@ -23,15 +23,18 @@ from benchmarks.config import (
     Speed,
     StoresConfig,
 )
+from benchmarks.history import DATABASE, claim_history, enter, known, metric_history
+from benchmarks.history_tables import history_table
 from benchmarks.payloads.payload import PayloadError
-from benchmarks.results import Results, ResultsError, write_results
+from benchmarks.regression import again, confirmed, growths
+from benchmarks.results import Results, ResultsError, read_results, write_results
 from benchmarks.server.calls import WrongAnswers
 from benchmarks.server.load import LoadFailed
 from benchmarks.server.processes import ServerFailed
 from benchmarks.tables import render_verdicts, show
 from stores.contract import StoreError
 
-USAGE_ERROR, HARNESS_FAULT = 2, 4
+SLOWER, USAGE_ERROR, HARNESS_FAULT = 1, 2, 4
 
 app = typer.Typer(help="Measure what a choice of store is worth, and judge the claims about it.", no_args_is_help=True)
 
@@ -63,6 +66,9 @@ def stores(
     ] = None,
     payload: Annotated[list[str] | None, typer.Option(help="small, medium or large; repeat for more.")] = None,
     workload: Annotated[list[str] | None, typer.Option(help="Workload to run; repeat for more.")] = None,
+    database: Annotated[
+        Path | None, typer.Option("--db", help=f"Database that the run is entered in; {DATABASE} beside --out.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also print every median and factor.")] = False,
 ) -> None:
     """Judge each claim about stores by measuring all combinations of engine, codec and durability."""
@@ -85,7 +91,7 @@ def stores(
         console.print(f"seed {seed}; repeat with: {' '.join([config.command, *words])}")
         with progress_bar() as report:
             results = runner.run_stores(config, report)
-        deliver(results, out, console, verbose=verbose)
+        deliver(results, out, database or out.parent / DATABASE, console, verbose=verbose)
 
 
 def wide_console() -> Console:
@@ -120,14 +126,81 @@ def speed_of(*, quick: bool, full: bool) -> Speed:
     return Speed.QUICK if quick else Speed.FULL if full else Speed.DEFAULT
 
 
-def deliver(results: Results, out: Path, console: Console, *, verbose: bool) -> None:
-    """Write a run's files and print its verdicts; `verbose`: everything. Raises ResultsError."""
+def deliver(results: Results, out: Path, database: Path, console: Console, *, verbose: bool) -> None:
+    """Write a run's files, enter it in a database, print its verdicts. Raises ResultsError."""
     write_results(results, out)
+    enter(results, database)
     if verbose:
         show(results, console)
     else:
         console.print(render_verdicts(results))
     console.print(f"{out / 'results.json'} has every sample, {out / 'claims.json'} every verdict")
+
+
+@app.command()
+def history(
+    claim: Annotated[str | None, typer.Option(help="Id of a claim or goal.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Name of a metric.")] = None,
+    database: Annotated[Path, typer.Option("--db", help="Database of results.")] = Path("out") / DATABASE,
+    picture: Annotated[Path | None, typer.Option("--svg", help="Also write the table as a picture.")] = None,
+) -> None:
+    """Show a claim's or a metric's value in every run that this machine has kept; without either, name them."""
+    console = wide_console()
+    console.record = picture is not None
+    with told_plainly(console):
+        if claim is None and metric is None:
+            claims, metrics = known(database)
+            console.print(f"claims: {', '.join(claims) or 'none'}\nmetrics: {', '.join(metrics) or 'none'}")
+            return
+        entries = [
+            *(claim_history(database, claim) if claim else ()),
+            *(metric_history(database, metric) if metric else ()),
+        ]
+        if not entries:
+            raise ConfigError(f"{database} has no {claim or metric}; `parity bench history` names what it has")
+        console.print(history_table(claim or metric or "", entries))
+        if picture is not None:
+            console.save_svg(str(picture), title=f"parity bench history: {claim or metric}")
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="A", help="Folder of the first run.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="Folder of the second run.")],
+    fail_over: Annotated[str, typer.Option(help="Growth of a cost from which on the second is slower.")] = "10%",
+    confirm: Annotated[bool, typer.Option(help="Measure what seems slower once more before saying so.")] = False,
+) -> None:
+    """Say whether anything became slower from run A to run B; exit 1 if so. For CI, on one machine."""
+    console = wide_console()
+    with told_plainly(console):
+        first, second = read_results(before).raw, read_results(after).raw
+        found = growths(first, second, _share(fail_over))
+        slower = [one for one in found if one.is_slower]
+        if slower and confirm:
+            console.print(f"{len(slower)} seem slower; measuring them again")
+            with progress_bar() as report:
+                fresh = runner.run_stores(again(second, slower, after / "again"), report).raw
+            slower = confirmed(slower, growths(first, fresh, _share(fail_over)))
+        for one in slower:
+            low, high = one.ratio.interval.low, one.ratio.interval.high
+            console.print(
+                f"[red]slower[/red]: {one.metric}, {one.subject.label}, {one.payload}: "
+                f"{one.ratio.value:.2f}x ({low:.2f}x to {high:.2f}x)"
+            )
+        console.print(f"{len(slower)} of {len(found)} costs grew by more than {fail_over}")
+    if slower:
+        raise typer.Exit(SLOWER)
+
+
+def _share(text: str) -> float:
+    """Understand `10%`. Raises ConfigError."""
+    try:
+        share = float(text.removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not text.endswith("%") or share <= 0:
+        raise ConfigError(f"--fail-over {text}: write a growth such as 10%")
+    return share
 
 
 @contextlib.contextmanager

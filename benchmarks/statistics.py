@@ -13,18 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from random import Random
-from statistics import NormalDist
+from statistics import NormalDist, fmean, variance
 
 from benchmarks.results import Interval, Ratio
 
 LEVEL = 0.95
 RESAMPLES = 1000
-
-# Student's t, two-sided 95 %, for 1 to 30 degrees of freedom (any statistics table); beyond that the normal's 1.96.
-_T95 = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
 
 Nested = tuple[tuple[float, ...], ...]
 """One median per round, rounds per build: `nested[build][round]`."""
@@ -156,5 +150,57 @@ def _tail(builds: int) -> float:
     where Student's t belongs; widening by both mends it (Hesterberg 2015, The American Statistician 69:4).
     """
     degrees = builds - 1
-    t = _T95[degrees - 1] if degrees <= len(_T95) else NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    t = student_quantile(0.5 + LEVEL / 2, degrees)
     return NormalDist().cdf(-t * math.sqrt(builds / degrees))
+
+
+def independent_ratio(above: Nested, below: Nested, *, level: float = LEVEL) -> Ratio:
+    """Return the ratio of two runs' geometric means over builds, with Welch's interval of its logarithm.
+
+    For runs that were made at different times: nothing pairs their rounds, and a build is what repeats.
+    Raises TooFewBuilds, and ValueError when a median isn't above zero.
+    """
+    _require_builds(min(len(above), len(below)))
+    (mean, square), (other, other_square) = (_log_mean(each) for each in (above, below))
+    point, error = mean - other, math.sqrt(square + other_square)
+    if error == 0:
+        return Ratio(math.exp(point), Interval(math.exp(point), math.exp(point), level))
+    parts = square**2 / (len(above) - 1) + other_square**2 / (len(below) - 1)
+    degrees = math.floor((square + other_square) ** 2 / parts)
+    reach = student_quantile(0.5 + level / 2, degrees) * error
+    return Ratio(math.exp(point), Interval(math.exp(point - reach), math.exp(point + reach), level))
+
+
+def _log_mean(medians: Nested) -> tuple[float, float]:
+    """Return the mean of the builds' logarithms and the square of its standard error."""
+    logs = [math.log(median(rounds)) for rounds in medians]
+    return fmean(logs), variance(logs) / len(logs)
+
+
+@cache
+def student_quantile(share: float, degrees: float) -> float:
+    """Return the quantile of Student's t at a share between 0.5 and 1.
+
+    With t = sqrt(degrees) tan(x) the density is a power of cos(x), which Simpson's rule integrates to many digits.
+    """
+    if degrees > _NEARLY_NORMAL:
+        return NormalDist().inv_cdf(share)
+    scale = math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)) / math.sqrt(math.pi)
+    low, high = 0.0, math.pi / 2
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if 0.5 + scale * _integral_of_cosine(degrees - 1, middle) < share:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(degrees) * math.tan(low)
+
+
+_HALVINGS, _STRIPS, _NEARLY_NORMAL = 40, 100, 1_000
+
+
+def _integral_of_cosine(power: float, end: float) -> float:
+    """Return the integral of cos(x) ** power from 0 to `end`."""
+    step = end / _STRIPS
+    values = [math.pow(math.cos(place * step), power) for place in range(_STRIPS + 1)]
+    return step / 3 * (values[0] + values[-1] + 4 * sum(values[1:-1:2]) + 2 * sum(values[2:-1:2]))

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.cli import app, deliver, progress_bar, speed_of, told_plainly, wide_console
 from benchmarks.config import ConfigError, Speed
+from benchmarks.history import DATABASE, enter
 from benchmarks.results import RESULTS_FILE, write_results
 from benchmarks.server import runner as server_runner
 from benchmarks.server.config import ServerConfig
@@ -101,7 +102,7 @@ def _judge_goals(config: ServerConfig, console: Console, *, verbose: bool) -> No
     console.print(f"seed {config.seed}; repeat with: {config.command}")
     with progress_bar() as report:
         results = server_runner.run_server(config, report)
-    deliver(results, config.directory, console, verbose=verbose)
+    deliver(results, config.directory, config.directory.parent / DATABASE, console, verbose=verbose)
 
 
 def _compare(config: TargetsConfig, console: Console) -> None:
@@ -109,6 +110,7 @@ def _compare(config: TargetsConfig, console: Console) -> None:
     with progress_bar() as report:
         results = targets_runner.run_targets(config, report)
     write_results(results, config.directory)
+    enter(results, config.directory.parent / DATABASE)
     console.print(render_comparison(results))
     page = write_all(config.directory, None, (Format.HTML,))[Format.HTML]
     console.print(f"{page} is the page, {config.directory / RESULTS_FILE} has every sample", soft_wrap=True)

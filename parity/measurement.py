@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.history import DATABASE
 from parity.children import Children
 from parity.run_folder import BENCHMARKS_FOLDER
 
@@ -30,6 +31,7 @@ def measure(run: Path, *, speed: str, corpus: Path | None) -> Measurement:
     options = ["--quick"] if speed == "quick" else ["--full"] if speed == "full" else []
     options += ["--corpus", str(corpus)] if corpus else []
     command = [sys.executable, "-m", "parity.main", "bench", "stores", *options, "--out", str(folder)]
+    command += ["--db", str(run.parent / DATABASE)]
     begun = time.monotonic()
     with Children() as children, (folder / LOG_FILE).open("w", encoding="utf-8") as log:
         code = children.run(command, stdout=log, seconds=SECONDS_MAX)
