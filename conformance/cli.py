@@ -12,12 +12,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from conformance.catalogue import catalogue, contract_defects
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
 from conformance.evidence import EvidenceUnreadable, hold_against
-from conformance.failure_text import diagnosis_lines, failure_lines, problem_line, red_results, width_of
 from conformance.features import NOTHING_DECLARED, Declaration, DeclarationInvalid, read_declaration
 from conformance.known_failing import (
     Known,
@@ -28,25 +26,14 @@ from conformance.known_failing import (
     read_known_failing,
 )
 from conformance.known_failing import update_known_failing as update_file
+from conformance.printing import print_report
 from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
 from conformance.run_context import profile_named
 from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
 from conformance.target import START_SECONDS, TargetInvalid
 from conformance.traces import ReceiverUnavailable
-from conformance.transcript import failure_cards
-from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report, Verdict, write_verdicts
-
-_COLOURS = {
-    Verdict.PASS: "green",
-    Verdict.FAIL: "red",
-    Verdict.UNTESTABLE: "red",
-    Verdict.NOT_RUN: "red",
-    Verdict.HARNESS_ERROR: "red",
-    Verdict.KNOWN_FAILING: "yellow",
-    Verdict.DEVIATION: "yellow",
-    Verdict.NOT_APPLICABLE: "dim",
-}
+from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report, write_verdicts
 
 
 class UsageError(Exception):
@@ -212,66 +199,3 @@ def _with_progress(target: str, options: Options, out: Path | None) -> Report:
             bar.update(task, description=check, completed=done, total=total)
 
         return run(target, options.with_progress(advance), out=out)
-
-
-def print_report(console: Console, report: Report, out: Path | None, *, verbose: bool = False) -> None:
-    """Print the steps, what isn't green, and the counts."""
-    if report.run.complete:
-        console.print(f"target: {escape(report.run.target)}", soft_wrap=True)
-        console.print(steps_table(report))
-    for result, blocked in red_results(report):
-        head = f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}"
-        console.print(head, soft_wrap=True)
-        for line in failure_lines(result, blocked, width_of(console) - 4):
-            console.print(f"    {escape(line)}", soft_wrap=True, highlight=False)
-    _print_deviations(console, report)
-    if verbose:
-        for card in failure_cards(report, out):
-            console.print(escape(card), soft_wrap=True, highlight=False)
-    for line in diagnosis_lines(report, width_of(console)) if report.exit_code else ():
-        console.print(escape(line), soft_wrap=True, highlight=False)
-    for line in (*report.known_failing_errors, *(f"left behind: {leak}" for leak in report.leaks)):
-        console.print(f"[red]{escape(line)}[/red]", soft_wrap=True)
-    console.print(summary_line(report), soft_wrap=True)
-    if not report.run.complete:
-        console.print(f"[red]the run is incomplete:[/red] {escape(report.run.reason)}", soft_wrap=True)
-    if out is not None:
-        console.print(f"evidence and verdicts: {escape(str(out))}", soft_wrap=True)
-
-
-def _print_deviations(console: Console, report: Report) -> None:
-    """Print what is told and isn't red: other choices, and what is wrong with the contract itself."""
-    for result in report.results:
-        if result.verdict is Verdict.DEVIATION:
-            console.print(
-                f"[yellow]{result.verdict}[/yellow] [bold]{result.id}[/bold] {escape(result.sentence)}", soft_wrap=True
-            )
-            text = f"{problem_line(result.problems[0])}. {result.reason}"
-            console.print(f"    {escape(text)}", soft_wrap=True, highlight=False)
-    if report.contract_defects:
-        ids = ", ".join(ids[0] for ids in report.contract_defects.values())
-        told = f"defects of the contract itself, asked for all the same: {ids} (`parity requirements` tells them)"
-        console.print(f"[dim]{told}[/dim]", soft_wrap=True)
-
-
-_STEP_HEADINGS = ("step", "verdict", "passed")
-
-
-def steps_table(report: Report) -> Table:
-    """The twelve create steps, each with its verdict."""
-    table = Table(title=f"create, profile {report.run.profile}")
-    headings = ("step", "verdict", "passed", "blocked") if any(row.blocked for row in report.steps) else _STEP_HEADINGS
-    for heading in headings:
-        table.add_column(heading)
-    for row in report.steps:
-        colour = _COLOURS[row.verdict]
-        cells = (row.step, f"[{colour}]{row.verdict}[/{colour}]", f"{row.passed}/{row.total}", str(len(row.blocked)))
-        table.add_row(*cells[: len(headings)])
-    return table
-
-
-def summary_line(report: Report) -> str:
-    """Counts of all verdicts in one line; it begins with how much was measured."""
-    summary = report.summary
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items() if count)
-    return f"{summary.measured} measured of {summary.total} requirements: {counts or 'nothing'}: {report.conclusion}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from conformance import samples
 from conformance.credentials import ROLES, Credentials
 from conformance.kinds import KINDS
+from conformance.leftovers import Id, remove_leftovers
 from conformance.methods import METHODS, Proto
 from conformance.run_context import RunContext
 from conformance.session import Session
@@ -61,24 +63,25 @@ def _requests(context: RunContext) -> list[tuple[str, Proto]]:
     ]
 
 
-def leave_context(session: Session) -> list[str]:
-    """Take the memberships back and look for resources that the run left in its organizations."""
+def leave_context(session: Session, made: Mapping[Id, str], refused: Mapping[Id, str]) -> list[str]:
+    """Delete what the run left, take the memberships back, and say what stays.
+
+    `made` and `refused` are as `remove_leftovers` takes them.
+    """
     context = session.context
-    leaks = [row for org in (context.org, context.other_org) for row in _left_in(session, org)]
-    if context.cloud and "operator" in context.roles and context.org.startswith(f"conform-{context.run_id}"):
+    listed = {one: f"a list of {org}" for org in context.own_orgs for one in _listed(session, org)}
+    leaks = remove_leftovers(session, {**listed, **made}, refused)
+    if context.cloud and "operator" in context.roles and context.org in context.own_orgs:
         for role, request in _requests(context):
             session.call(f"leave.{role}", "policy.delete", request, role="operator")
     return leaks
 
 
-def _left_in(session: Session, org: str) -> list[str]:
-    context = session.context
-    if not context.features.get("list", False) or not org.startswith(f"conform-{context.run_id}"):
-        return []
-    found: list[str] = []
+def _listed(session: Session, org: str) -> Iterator[Id]:
+    """Yield what lists show of an organization of the run."""
+    if not session.offers("list"):
+        return
     for kind, method in ((kind.short, kind.list_method) for kind in KINDS.values()):
-        request = METHODS[method].request(org=org)
-        answer = session.call(f"left.{kind}.{org}", method, request)
-        rows = answer.message.items if answer.message is not None else ()
-        found += [f"{kind} {row.metadata.id} in {org}" for row in rows]
-    return found
+        answer = session.call(f"left.{kind}.{org}", method, METHODS[method].request(org=org))
+        for row in answer.message.items if answer.message is not None else ():
+            yield kind, row.metadata.id

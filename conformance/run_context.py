@@ -50,6 +50,11 @@ class RunContext:
         return self.profile == "cloud"
 
     @property
+    def own_orgs(self) -> tuple[str, ...]:
+        """The organizations that exist for this run only."""
+        return tuple(org for org in (self.org, self.other_org) if org.startswith(f"conform-{self.run_id}"))
+
+    @property
     def caller(self) -> str:
         """The role of ordinary calls: in the oss profile nobody asks, so it has no role."""
         return next((name for name in CALLERS if name in self.roles), "") if self.cloud else ""

@@ -24,6 +24,7 @@ from conformance.evidence import LEAVING, SETUP, Ending, Evidence, EvidenceWrite
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.founding import found_context, leave_context
 from conformance.known_failing import Known, as_rows
+from conformance.leftovers import Id, ids_in
 from conformance.rejudge import judge_run
 from conformance.run_context import Profile, RunContext
 from conformance.session import HarnessFault, Session, SetupRefused
@@ -190,9 +191,10 @@ def _exercise_on(
         with _kept(writer, SETUP, client, _first_context(options, info.id)) as session:
             context = _context(session, options)
         features = dict(context.features)
-        leaks += _Round(client, context, options, writer, info.profile).go(checks)
+        round_ = _Round(client, context, options, writer, info.profile)
+        round_.go(checks)
         with _kept(writer, LEAVING, client, context) as session:
-            leaks += leave_context(session)
+            leaks = leave_context(session, round_.made, round_.refused)
     except TargetLost as error:
         ended = replace(ended, complete=False, reason=str(error))
     return replace(ended, features=features, finished_at=_now()), tuple(leaks)
@@ -240,6 +242,10 @@ def _context(session: Session, options: Options) -> RunContext:
     return found_context(session, options.credentials)
 
 
+Left = tuple[list[Id], dict[Id, str]]
+"""The ids that a check made, and by id what a refused delete answered."""
+
+
 @dataclass
 class _Round:
     """The exercises of one run; after the target is lost the rest is NOT_RUN."""
@@ -249,43 +255,47 @@ class _Round:
     options: Options
     writer: EvidenceWriter
     profile: str
+    made: dict[Id, str] = field(default_factory=dict)
+    """By id, the check that made it."""
+    refused: dict[Id, str] = field(default_factory=dict)
+    """By id, what a delete after a check answered, where it was refused."""
     _lost: Event = field(default_factory=Event)
 
-    def go(self, checks: list[Check]) -> list[str]:
+    def go(self, checks: list[Check]) -> None:
         """Exercise the checks, those that must be alone after the others. Raises TargetLost."""
-        total, leaks = len(checks), []
+        total = len(checks)
         together = [check for check in checks if not check.alone]
         alone = [check for check in checks if check.alone]
         with ThreadPoolExecutor(self.options.jobs, thread_name_prefix="conform") as pool:
-            for done, (check, left) in enumerate(self._in_order(pool, together, alone), start=1):
-                leaks += [f"{check.id}: {row}" for row in left]
+            for done, (check, (made, refused)) in enumerate(self._in_order(pool, together, alone), start=1):
+                self.made |= dict.fromkeys(made, check.id)
+                self.refused |= refused
                 if self.options.progress is not None:
                     self.options.progress(check.id, done, total)
         if self._lost.is_set():
             raise TargetLost(self._reason)
-        return leaks
 
     _reason: str = ""
 
     def _in_order(
         self, pool: ThreadPoolExecutor, together: list[Check], alone: list[Check]
-    ) -> Iterator[tuple[Check, list[str]]]:
+    ) -> Iterator[tuple[Check, Left]]:
         yield from zip(together, pool.map(self._one, together), strict=True)
         for check in alone:
             yield check, self._one(check)
 
-    def _one(self, check: Check) -> list[str]:
-        """Exercise one check, keep its evidence, clean up after it; return what could not be deleted."""
+    def _one(self, check: Check) -> Left:
+        """Exercise one check, keep its evidence, clean up after it; return what it made."""
         began = time.monotonic()
         session = Session(check.id, self.client, self.context)
         ending, reason = self._exercise(check, session)
         duration_ms = round((time.monotonic() - began) * 1000, 3)
-        left: list[str] = []
+        refused: dict[Id, str] = {}
         if ending not in {Ending.NOT_APPLICABLE, Ending.NOT_RUN}:
-            left = self._cleanup(session)
+            refused = self._cleanup(session)
         evidence = session.evidence() if ending is not Ending.NOT_RUN else Evidence(check.id)
         self.writer.add(evidence, Outcome(check.id, ending, reason, duration_ms))
-        return left
+        return list(ids_in(evidence)), refused
 
     def _exercise(self, check: Check, session: Session) -> tuple[Ending, str]:
         hindrance = self._hindrance(check)
@@ -316,15 +326,15 @@ class _Round:
                 return Ending.UNTESTABLE, lacking
         return None
 
-    def _cleanup(self, session: Session) -> list[str]:
+    def _cleanup(self, session: Session) -> dict[Id, str]:
         if self._lost.is_set():
-            return []
+            return {}
         try:
             return session.cleanup()
         except TargetLost as error:
             self._reason = str(error)
             self._lost.set()
-            return []
+            return {}
 
 
 _ENDINGS: dict[type[Exception], Ending] = {

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
-import grpc
 import protovalidate
 from google.protobuf.message import Message
 from ulid_transform import ulid_now
@@ -314,22 +313,22 @@ class Session:
 
     # the end
 
-    def cleanup(self) -> list[str]:
-        """Delete all that the check made, agents first; return what could not be deleted.
+    def cleanup(self) -> dict[tuple[str, str], str]:
+        """Delete all that the check made, agents first; return by kind and id what a refused delete answered.
 
         The calls are no evidence: what is judged was judged before.
         """
-        left = [
-            f"{kind} {resource_id}: {code}"
+        refused = {
+            (kind, resource_id): code
             for kind in KINDS
             for resource_id in self._remaining(kind)
-            if (code := self._remove(kind, resource_id))
-        ]
+            if (code := self._remove(kind, resource_id)) not in GONE
+        }
         for granted in self._granted:
             self.client.call(
                 Part(self.check, "cleanup", ""), METHODS["policy.delete"], granted, self.metadata("operator")
             )
-        return left
+        return refused
 
     def _remaining(self, kind: str) -> list[str]:
         """Return what is to be deleted of a kind: instances go with their agents, which were deleted before."""
@@ -347,7 +346,4 @@ class Session:
     def _remove(self, kind: str, resource_id: str) -> str:
         method = METHODS[f"{kind}.delete"]
         request = method.request(**{KINDS[kind].delete_field: resource_id})
-        answer = self.client.call(Part(self.check, "cleanup", ""), method, request, self.metadata())
-        code = answer.exchange.code
-        refused_to_others = code == grpc.StatusCode.PERMISSION_DENIED.name and self.context.caller != "operator"
-        return "" if code in GONE or refused_to_others else code
+        return self.client.call(Part(self.check, "cleanup", ""), method, request, self.metadata()).exchange.code

@@ -5,6 +5,7 @@ Cards are made of the report and the stored evidence alone, so an old run's card
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from conformance.evidence import LARGE, Exchange, Json, large_path, read_evidence
+from conformance.failure_text import printable
 from conformance.target import TargetInvalid, parse_address
 from conformance.verdict import EVIDENCE_FILE, Problem, Report, Result, Verdict
 
@@ -23,6 +25,8 @@ _LIKELY: tuple[tuple[str, str], ...] = (
     ("INTERNAL", "the handler failed, or the answer could not be serialized"),
     ("UNAUTHENTICATED", "the credentials of this role are not what the server knows"),
 )
+ELSEWHERE = "-plaintext HOST:PORT"
+"""Where a target is that has no address of its own."""
 TOKEN = "$PARITY_TOKEN"  # noqa: S105 - the name of a variable: tokens are never written
 
 
@@ -38,7 +42,7 @@ def failure_cards(report: Report, out: Path | None) -> Iterator[str]:
 
 
 def card(result: Result, exchanges: dict[int, Exchange], target: str) -> str:
-    """Return the card of one failed requirement."""
+    """Return the card of one failed requirement. What the server said is told without what would move a cursor."""
     lines = [
         f"--- {result.id} ({result.level}, {result.step or result.operation})",
         f"    {result.sentence}",
@@ -53,7 +57,7 @@ def card(result: Result, exchanges: dict[int, Exchange], target: str) -> str:
     if len(result.evidence) > 1:
         lines.append(f"    exchanges of this check: {', '.join(map(str, result.evidence))}")
     lines.append(f"    again: {result.reproduce}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _problem_lines(problem: Problem) -> list[str]:
@@ -87,16 +91,22 @@ def grpcurl(exchange: Exchange, target: str) -> str:
     try:
         where = parse_address(target).grpcurl
     except TargetInvalid:
-        where = "-plaintext HOST:PORT"
-    words = ["grpcurl"]
-    if exchange.role not in {"", "anonymous"}:
-        words.append(f'-H "authorization: Bearer {TOKEN}"')
+        where = ELSEWHERE
     is_large = isinstance(exchange.request, dict) and LARGE in exchange.request
-    words.append("-d @" if is_large else f"-d {shlex.quote(_text(exchange.request))}")
-    line = " ".join([*words, where, exchange.method.removeprefix("/")])
-    # Too long for a command line: grpcurl reads it from its input.
+    line = grpcurl_command(exchange.method, None if is_large else exchange.request, where, exchange.role)
     return f"unzip -p {large_path(Path(EVIDENCE_FILE))} {exchange.request[LARGE]} | {line}" if is_large else line
 
 
+def grpcurl_command(path: str, request: Json, where: str, role: str) -> str:
+    """Return a command line that makes a call; None for a request that is too long for it: grpcurl reads its input."""
+    words = ["grpcurl"]
+    if role not in {"", "anonymous"}:
+        words.append(f'-H "authorization: Bearer {TOKEN}"')
+    words.append("-d @" if request is None else f"-d {shlex.quote(_text(request))}")
+    return " ".join([*words, where, path.removeprefix("/")])
+
+
 def _text(value: Json) -> str:
-    return orjson.dumps(value).decode()
+    """Return JSON in which what can't be printed stands as JSON's own escape: it still says the same."""
+    text = orjson.dumps(value).decode()
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import threading
 import time
 from pathlib import Path
 
+import grpc
 import pytest
 
 from conformance.catalogue import catalogue
-from conformance.evidence import read_evidence
+from conformance.evidence import Exchange, read_evidence
 from conformance.runner import Options, run
+from conformance.transcript import grpcurl
 from conformance.verdict import EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, Verdict, read_verdicts
+from parity.main import run as command_line
 from tests.hostile_servers import (
     answering,
     dropping,
@@ -110,6 +115,33 @@ def test_dropped_connections_fail_what_they_hit_and_nothing_hangs() -> None:
     ]
     assert any("UNAVAILABLE" in text for text in said)
     assert report.summary.counts[Verdict.HARNESS_ERROR] == 0
+
+
+SEQUENCES = "\x1b]0;owned\x07\x1b[31mred\x9b2J\u202e"
+
+
+def _writes_to_terminals(path: str, request: bytes, context: grpc.ServicerContext) -> bytes:
+    del path, request
+    context.abort(grpc.StatusCode.INTERNAL, SEQUENCES)
+
+
+def test_no_sequence_of_a_server_reaches_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only = ["--only", "GET-UNKNOWN", "--only", "SLUG-DERIVE"]
+    with answering(_writes_to_terminals) as address:
+        code = command_line(["conform", f"grpc://{address}", *only, "-v", "--out", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert code == EXIT_NOT_CONFORMANT
+    assert "owned" in printed
+    assert "grpcurl" in printed
+    assert [one for one in printed if not one.isprintable() and one != "\n"] == []
+
+
+def test_a_request_in_a_card_is_the_request_that_was_sent() -> None:
+    request = {"name": "\x07\x9b\u202e\U000e0001 ü"}
+    exchange = Exchange(1, "c", "l", "agent.get", "", "/p/get", request, "OK")
+    sent = shlex.split(grpcurl(exchange, "grpc://127.0.0.1:1"))
+    assert json.loads(sent[sent.index("-d") + 1]) == request
+    assert sent[sent.index("-d") + 1].isprintable()
 
 
 @pytest.mark.parametrize("only", ["NO-SUCH", "REF-ORDER"])

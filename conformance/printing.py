@@ -1,0 +1,95 @@
+"""What a run came to, on a terminal. All that a server said is printed without what would move a cursor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from conformance.failure_text import diagnosis_lines, failure_lines, printable, problem_line, red_results, width_of
+from conformance.transcript import failure_cards
+from conformance.verdict import VERDICTS_FILE, Report, Verdict
+
+LEAKS_SHOWN = 10
+_COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "red",
+    Verdict.UNTESTABLE: "red",
+    Verdict.NOT_RUN: "red",
+    Verdict.HARNESS_ERROR: "red",
+    Verdict.KNOWN_FAILING: "yellow",
+    Verdict.DEVIATION: "yellow",
+    Verdict.NOT_APPLICABLE: "dim",
+}
+
+
+def print_report(console: Console, report: Report, out: Path | None, *, verbose: bool = False) -> None:
+    """Print the steps, what isn't green, and the counts."""
+    if report.run.complete:
+        console.print(f"target: {escape(printable(report.run.target))}", soft_wrap=True)
+        console.print(steps_table(report))
+    for result, blocked in red_results(report):
+        head = f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}"
+        console.print(head, soft_wrap=True)
+        for line in failure_lines(result, blocked, width_of(console) - 4):
+            console.print(f"    {escape(line)}", soft_wrap=True, highlight=False)
+    _print_deviations(console, report)
+    if verbose:
+        for card in failure_cards(report, out):
+            console.print(escape(card), soft_wrap=True, highlight=False)
+    for line in diagnosis_lines(report, width_of(console)) if report.exit_code else ():
+        console.print(escape(line), soft_wrap=True, highlight=False)
+    for line in (*report.known_failing_errors, *_leaks(report)):
+        console.print(f"[red]{escape(printable(line))}[/red]", soft_wrap=True, highlight=False)
+    console.print(summary_line(report), soft_wrap=True)
+    if not report.run.complete:
+        reason = "\n".join(map(printable, report.run.reason.splitlines()))
+        console.print(f"[red]the run is incomplete:[/red] {escape(reason)}", soft_wrap=True, highlight=False)
+    if out is not None:
+        console.print(f"evidence and verdicts: {escape(str(out))}", soft_wrap=True)
+
+
+def _leaks(report: Report) -> list[str]:
+    lines = [f"left behind: {leak}" for leak in report.leaks[:LEAKS_SHOWN]]
+    more = len(report.leaks) - LEAKS_SHOWN
+    return [*lines, f"left behind: {more} more, named in {VERDICTS_FILE} and the report"] if more > 0 else lines
+
+
+def _print_deviations(console: Console, report: Report) -> None:
+    """Print what is told and isn't red: other choices, and what is wrong with the contract itself."""
+    for result in report.results:
+        if result.verdict is Verdict.DEVIATION:
+            console.print(
+                f"[yellow]{result.verdict}[/yellow] [bold]{result.id}[/bold] {escape(result.sentence)}", soft_wrap=True
+            )
+            text = f"{problem_line(result.problems[0])}. {result.reason}"
+            console.print(f"    {escape(text)}", soft_wrap=True, highlight=False)
+    if report.contract_defects:
+        ids = ", ".join(ids[0] for ids in report.contract_defects.values())
+        told = f"defects of the contract itself, asked for all the same: {ids} (`parity requirements` tells them)"
+        console.print(f"[dim]{told}[/dim]", soft_wrap=True)
+
+
+_STEP_HEADINGS = ("step", "verdict", "passed")
+
+
+def steps_table(report: Report) -> Table:
+    """The twelve create steps, each with its verdict."""
+    table = Table(title=f"create, profile {report.run.profile}")
+    headings = ("step", "verdict", "passed", "blocked") if any(row.blocked for row in report.steps) else _STEP_HEADINGS
+    for heading in headings:
+        table.add_column(heading)
+    for row in report.steps:
+        colour = _COLOURS[row.verdict]
+        cells = (row.step, f"[{colour}]{row.verdict}[/{colour}]", f"{row.passed}/{row.total}", str(len(row.blocked)))
+        table.add_row(*cells[: len(headings)])
+    return table
+
+
+def summary_line(report: Report) -> str:
+    """Counts of all verdicts in one line; it begins with how much was measured."""
+    summary = report.summary
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items() if count)
+    return f"{summary.measured} measured of {summary.total} requirements: {counts or 'nothing'}: {report.conclusion}"
