@@ -2,7 +2,8 @@
 
 A cause is a fault of the dictionary (`conformance.dictionary`), a shape in the evidence (`conformance.shapes`), or a
 requirement that others need. What could not be asked because of another failure is *blocked by* that: whoever explains
-the one explains the other. Pure: the same evidence gives the same causes.
+the one explains the other. What could not be tested at all speaks neither for a cause nor against it; it goes with the
+failures that ended as its precondition did. Pure: the same evidence gives the same causes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from conformance.verdict import Result, Verdict
 
 FAULT_PRICE, SHAPE_PRICE, NEED_PRICE = 1.0, 1.5, 2.0
 """What naming a cause costs: a known fault is believed before a shape, a shape before a bare prerequisite."""
-PASSED_PRICE = 1.0
+PASSED_PRICE = 2.0
 """What each requirement costs that a cause would have broken and that passed."""
 BROKEN_SHARE_MIN = 0.5
 """A fault of which more than this passed is not what is wrong here."""
@@ -95,7 +96,7 @@ def _known_faults(
     departed: Sequence[Departure], passed: frozenset[str], faults: Sequence[Fault]
 ) -> Iterator[tuple[Cause, float]]:
     """Yield the faults of which enough is broken; of those that look the same here, the most specific, once."""
-    ids = [one.id for one in departed]
+    ids = [one.id for one in departed if one.failed]
     alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Fault]] = {}
     for fault in sorted(faults, key=lambda row: len(row.fails)):
         broken = tuple(name for name in ids if name in fault.fails)
@@ -127,12 +128,20 @@ def _chosen(
     causes: Mapping[str, tuple[Cause, float]], departed: Sequence[Departure], blockers: Mapping[str, frozenset[str]]
 ) -> Diagnosis:
     by_id = {one.id: one for one in departed}
-    candidates = [Candidate(name, frozenset(cause.explains), price) for name, (cause, price) in causes.items()]
-    cover = smallest_cover(candidates, frozenset(by_id))
-    rows = [causes[one.name][0] for one in cover]
+    failed = frozenset(one.id for one in departed if one.failed)
+    candidates = [Candidate(name, failed & frozenset(cause.explains), price) for name, (cause, price) in causes.items()]
+    cover = smallest_cover(candidates, failed)
+    rows = [_with_untested(causes[one.name][0], by_id) for one in cover]
     often = [name for cause in rows for name in set(cause.explains)]
     found = tuple(_told(cause, by_id, blockers, often) for cause in rows)
     return Diagnosis(found, tuple(name for name in by_id if name not in often))
+
+
+def _with_untested(cause: Cause, by_id: Mapping[str, Departure]) -> Cause:
+    """Add what could not be tested because a precondition ended as one of the failures did that a cause explains."""
+    points = frozenset(point for name in cause.explains if by_id[name].failed for point in by_id[name].points)
+    untested = [one.id for one in by_id.values() if not one.failed and one.points & points]
+    return replace(cause, explains=tuple(dict.fromkeys((*cause.explains, *untested))))
 
 
 def _told(
@@ -141,7 +150,9 @@ def _told(
     """Say what a cause explains alone, what only through others, and what shows it best."""
     explains = tuple(name for name in by_id if name in cause.explains)
     alone = tuple(name for name in explains if often.count(name) == 1)
-    blocked = tuple(name for name in explains if blockers.get(name, frozenset()) & set(explains))
+    blocked = tuple(
+        name for name in explains if not by_id[name].failed or blockers.get(name, frozenset()) & set(explains)
+    )
     telling = min(explains, key=lambda name: (name in blocked, name not in alone, _frequency(name)))
     shown = by_id[telling].exchanges
     return replace(

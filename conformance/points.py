@@ -35,12 +35,17 @@ class Departure:
         return self.result.id
 
     @property
+    def failed(self) -> bool:
+        """Whether it was judged and failed; else it could not be tested."""
+        return self.result.verdict is not Verdict.UNTESTABLE
+
+    @property
     def may_be_blocked(self) -> bool:
         """Whether it showed at calls alone that failed, or at reads that many checks look through.
 
         An answer that came and is wrong in what it holds is a failure of its own.
         """
-        if self.result.verdict is Verdict.UNTESTABLE:
+        if not self.failed:
             return True
         return self.whole and all(row.code != "OK" or row.fault or _is_looked_through(row) for row in self.exchanges)
 

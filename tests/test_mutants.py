@@ -71,7 +71,8 @@ def test_a_fault_is_placed_where_its_wrong_server_was_changed() -> None:
     assert places["create-authorize-omitted"] == "agent-create: Authorize"
     assert places["by-agent-total"] == "agent-instance-get-by-agent: LoadByAgent"
     assert places["traced:parent-renamed"] == "agent-create"
-    assert places["second:slug_cut"] == "ResolveSlug"
+    assert places["second:slug_cut"] == "agent-create: ResolveSlug"
+    assert places["second:not_serving"] == "rpc"
 
 
 @pytest.mark.parametrize("name", FIVE)

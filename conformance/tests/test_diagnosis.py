@@ -82,15 +82,15 @@ def test_what_nothing_explains_is_said_to_be_unexplained() -> None:
 
 def test_it_is_said_what_a_cause_explains_alone_and_what_speaks_against_it() -> None:
     faults = (
-        Fault("one", "one", "", "cloud", ("REF-FOUND", "REF-ORG", "REF-KIND")),
+        Fault("one", "one", "", "cloud", ("REF-FOUND", "REF-ORG", "REF-KIND", "REF-SLUG")),
         Fault("two", "two", "", "cloud", ("REF-ORG", "GET-KIND", "GET-FOUND")),
     )
-    rows = [result(name) for name in ("GET-FOUND", "GET-KIND", "REF-FOUND", "REF-ORG")]
+    rows = [result(name) for name in ("GET-FOUND", "GET-KIND", "REF-FOUND", "REF-ORG", "REF-SLUG")]
     causes = explained([*rows, result("REF-KIND", Verdict.PASS)], faults=faults).diagnosis.causes
     assert [cause.id for cause in causes] == ["two", "one"]
     assert causes[0].alone == ("GET-FOUND", "GET-KIND")
     assert causes[1].passed == ("REF-KIND",)
-    assert causes[1].sure == "1 explained by nothing else, 1 by another cause too; 1 of 3 that it breaks passed"
+    assert causes[1].sure == "2 explained by nothing else, 1 by another cause too; 1 of 4 that it breaks passed"
 
 
 LISTS_NOTHING = [exchange(seq, "instance.by_agent", items=0) for seq in (1, 2, 3)]

@@ -15,6 +15,7 @@ from reference_server.pipelines import OPERATIONS
 from tests.mutants.matrix import expected
 from tests.mutants.wrapping import Change
 from tests.mutants.wrong_servers import TRACED, mutants, sins
+from tests.second_server.defects import PLACES
 
 
 def faults_of(stored: Mapping[str, Sequence[str]]) -> tuple[Fault, ...]:
@@ -29,13 +30,14 @@ def faults_of(stored: Mapping[str, Sequence[str]]) -> tuple[Fault, ...]:
 def where(name: str, failing: Sequence[str]) -> str:
     """Return the operation and step that a wrong server is wrong in, as `operation` or `operation: step`.
 
-    That of a server made of the reference is what was changed in it; of others, what most of their broken requirements
-    speak of.
+    That of a server made of the reference is what was changed in it; the second server's defects have a table; of the
+    others it is what most of their broken requirements speak of.
     """
     mutant = mutants().get(name)
     traced = TRACED.get(name.removeprefix("traced:"))
     change = mutant.change if mutant else traced[0] if traced else None
-    return _changed(change) or _most(failing) if change else _most(failing)
+    told = PLACES.get(name.removeprefix("second:"), "") if name.startswith("second:") else ""
+    return told or (_changed(change) if change else "") or _most(failing)
 
 
 def _changed(change: Change) -> str:

@@ -49,3 +49,34 @@ CHOICES: dict[str, str] = {
     "hidden_word": "the word hidden stands in the place of a secret",
 }
 """What the contract leaves to the server (it marks its own choice as one), and another may do. No defects."""
+
+PLACES: dict[str, str] = {
+    "no_validation": "agent-create: ValidateFieldConstraints",
+    "persist_before_validate": "agent-create: ValidateFieldConstraints",
+    "no_authorization": "agent-create: Authorize",
+    "anonymous_is_operator": "agent-create: Authorize",
+    "duplicate_before_authorize": "agent-create: Authorize",
+    "slug_cut": "agent-create: ResolveSlug",
+    "slug_global": "agent-create: CheckDuplicate",
+    "duplicate_answered_ok": "agent-create: CheckDuplicate",
+    "id_overwritten": "agent-create: CheckDuplicate",
+    "client_id_replaced": "agent-create: SetDefaults",
+    "client_status_kept": "agent-create: SetDefaults",
+    "no_actor": "agent-create: SetDefaults",
+    "no_rollback": "agent-create: CreateDefaultInstance",
+    "no_policies": "agent-create: CreateIamPolicies",
+    "no_default_instance": "agent-create: CreateDefaultInstance",
+    "status_not_written": "agent-create: UpdateAgentStatusWithDefaultInstance",
+    "no_event": "agent-create: Publish",
+    "secret_in_event": "agent-create: Publish",
+    "secret_in_response": "agent-create: TransformResponse",
+    "reference_ignores_org": "agent-get-by-reference: LoadByReference",
+    "update_changes_slug": "agent-update: BuildUpdateState",
+    "update_loses_status": "agent-update: BuildUpdateState",
+    "apply_always_creates": "agent-apply: LoadForApply",
+    "delete_leaves_instances": "agent-delete: DeleteResource",
+    "delete_leaves_policies": "agent-delete: DeleteResource",
+    "page_boundary_skipped": "agent-list: ListResources",
+    "total_is_page": "agent-instance-get-by-agent: LoadByAgent",
+}
+"""The operation and step that a defect is in, in the contract's names; others are in no step."""
