@@ -24,6 +24,7 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("requirements", "conformance.cli", "requirements", "Name every requirement that a server is judged on."),
     CommandRow("stores", "stores.cli", "app", "List and check stores; back up, restore, copy."),
     CommandRow("bench", "parity.bench_cli", "app", "Measure stores and servers; judge the claims."),
+    CommandRow("choose", "parity.choose_cli", "choose", "Measure the stores for one use and say which to take."),
     CommandRow("report", "reports.cli", "report", "Make the page, the summary and the JUnit file of a run again."),
     CommandRow("compare", "reports.cli", "compare", "Say what changed from one run to another."),
     CommandRow("agent", "reference_server.client.cli", "agent", "Create, read, change and delete agents."),

@@ -1,0 +1,67 @@
+"""`parity choose`: which store for this use, measured here and now."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from benchmarks.choice import Use, measurement, parse_bytes, rank
+from benchmarks.choice_tables import render_ranking
+from benchmarks.cli import progress_bar, told_plainly, wide_console
+from benchmarks.config import ConfigError
+from benchmarks.runner import run_stores
+from benchmarks.statistics import TooFewBuilds
+from parity.problems import Problem
+
+Value = TypeVar("Value", str, float, int, bool)
+
+
+def choose(
+    records: Annotated[str | None, typer.Option(help="Size of a record, as in 7KB.")] = None,
+    reads: Annotated[float | None, typer.Option(help="Share of reads among the calls, 0 to 1.")] = None,
+    durable: Annotated[
+        bool | None, typer.Option("--durable/--relaxed", help="What was acknowledged survives a loss of power, or not.")
+    ] = None,
+    agents: Annotated[int | None, typer.Option(help="How many agents there will be.")] = None,
+    machines: Annotated[int | None, typer.Option(help="On how many machines servers are to run.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same agents and keys.")] = 1,
+) -> None:
+    """Measure the stores for one use, in about a minute, and say which to take. Asks for what isn't given."""
+    console = wide_console()
+    with told_plainly(console):
+        use = Use(
+            parse_bytes(_asked("Size of a record", records, "7KB")),
+            _asked("Share of reads, 0 to 1", reads, 0.9),
+            _asked("How many agents", agents, 1_000),
+            durable=_asked("Must what was acknowledged survive a loss of power?", durable, default=True),
+        )
+        if (count := _asked("On how many machines", machines, 1)) > 1:
+            raise Problem(
+                f"{count} machines: every store here belongs to one process on one machine",
+                hint="Run one server on one machine, or put a database server behind your own.",
+            )
+        with tempfile.TemporaryDirectory(prefix="parity-choose-") as folder, progress_bar() as report:
+            raw = run_stores(measurement(use, Path(folder), seed), report).raw
+        try:
+            ranking = rank(raw, use)
+        except TooFewBuilds as error:
+            raise ConfigError(f"too little was measured: {error}") from error
+        if not ranking.places:
+            raise ConfigError("nothing could be measured: " + "; ".join(one.reason for one in ranking.blanks[:3]))
+        console.print(render_ranking(ranking))
+
+
+def _asked(question: str, given: Value | None, default: Value) -> Value:
+    """Return what was given; else ask a person for it, or take the default where there is none."""
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        return default
+    if isinstance(default, bool):
+        return typer.confirm(question, default=default)
+    answer: Value = typer.prompt(question, default=default, type=type(default))
+    return answer

@@ -1,0 +1,57 @@
+"""`parity choose` from the command line: what is refused, what is asked for, and an answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import choice
+from benchmarks.config import StoresConfig
+from benchmarks.results import Results
+from benchmarks.workloads.workload import Sizes
+from parity import choose_cli
+from parity.main import run
+
+
+def test_an_answer_comes_from_real_stores(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    whole = choice.measurement
+
+    def small(use: choice.Use, directory: Path, seed: int) -> StoresConfig:
+        return replace(
+            whole(use, directory, seed), pairs=("leveldb+protobuf", "sqlite+protobuf"), sizes=Sizes(2, 6, 3, 3, 3, 1, 1)
+        )
+
+    monkeypatch.setattr(choose_cli, "measurement", small)
+    assert run(["choose", "--records", "1KB", "--reads", "0.5", "--relaxed", "--agents", "6", "--machines", "1"]) == 0
+    told = capfd.readouterr().out
+    assert "Take " in told
+    assert "durability=relaxed" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--records", "big"], "no size"),
+        (["--reads", "90"], "a share from 0"),
+        (["--machines", "3"], "one process on one machine"),
+        (["--agents", "0"], "above zero"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(words: list[str], says: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["choose", *words]) == 2
+    told = capfd.readouterr()
+    assert says in told.out + told.err
+
+
+def test_nothing_measured_is_no_answer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def empty(config: StoresConfig, _report: object) -> Results:
+        from benchmarks.tests.test_goals import planted
+
+        raw = planted({})
+        return Results(replace(raw, configuration=replace(raw.configuration, subjects=config.subjects), samples=()))
+
+    monkeypatch.setattr(choose_cli, "run_stores", empty)
+    assert run(["choose", "--machines", "1"]) == 2
+    assert "nothing could be measured" in capfd.readouterr().out
