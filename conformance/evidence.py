@@ -62,8 +62,8 @@ class Exchange:
     `label` is the part that the exchange plays in its check; `step` the create step or operation it belongs to;
     `role` who called; `method` the full gRPC path. `responses` holds one message for a unary call that succeeded,
     any number for a stream. `fault` says what was wrong with the answer's bytes. `wire` holds the answer's bytes in
-    base64 where a check asked for them (JSON can't show unknown fields). Times are milliseconds, `at_ms`
-    since the run began.
+    base64 where a check asked for them (JSON can't show unknown fields). `lost` says that the connection ended under
+    the call, so that nobody knows what the server did. Times are milliseconds, `at_ms` since the run began.
     """
 
     seq: int
@@ -79,6 +79,7 @@ class Exchange:
     responses: tuple[Any, ...] = ()
     fault: str = ""
     wire: str = ""
+    lost: bool = False
     at_ms: float = 0.0
     elapsed_ms: float = 0.0
 

@@ -6,7 +6,7 @@ answer UNIMPLEMENTED. Without a declaration the suite believes what the probe se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from conformance.line import ATTEMPTS_MAX
 from conformance.methods import METHODS, Proto
 from conformance.target_client import TargetClient
 from conformance.toml_file import read_toml
@@ -75,27 +76,40 @@ def decide(declaration: Declaration, served: Mapping[str, bool]) -> dict[str, bo
     return {name: served[name] if said is None else said for name, said in decided.items()}
 
 
+_Status = tuple[grpc.StatusCode, str]
+
+
 def probe(client: TargetClient, metadata: tuple[tuple[str, str], ...]) -> dict[str, bool]:
-    """Ask the target for each feature once: anything but UNIMPLEMENTED counts as served."""
-    return {
-        "list": _unary(client, METHODS["list.agents"].path, METHODS["list.agents"].request(), metadata),
-        "watch": _watch(client, metadata),
-        "health": _unary(client, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), ()),
-        "reflection": _reflection(client),
-        "restartable": client.running.restartable,
+    """Ask the target for each feature: anything but UNIMPLEMENTED counts as served."""
+    agents = METHODS["list.agents"]
+    asked: dict[str, Callable[[], _Status]] = {
+        "list": lambda: _unary(client, agents.path, agents.request(), metadata),
+        "watch": lambda: _watch(client, metadata),
+        "health": lambda: _unary(client, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest(), ()),
+        "reflection": lambda: _reflection(client),
     }
+    return {name: _is_served(client, ask) for name, ask in asked.items()} | {"restartable": client.running.restartable}
 
 
-def _unary(client: TargetClient, path: str, request: Proto, metadata: tuple[tuple[str, str], ...]) -> bool:
+def _is_served(client: TargetClient, ask: Callable[[], _Status]) -> bool:
+    """Ask, again while the line loses the answer."""
+    for _ in range(ATTEMPTS_MAX):
+        code, details = ask()
+        if not client.lost(code.name, details):
+            break
+    return code is not grpc.StatusCode.UNIMPLEMENTED
+
+
+def _unary(client: TargetClient, path: str, request: Proto, metadata: tuple[tuple[str, str], ...]) -> _Status:
     call: Any = client.channel.unary_unary(path, None, None)
     try:
         call(request.SerializeToString(), timeout=client.deadline_seconds, metadata=metadata, wait_for_ready=True)
     except grpc.RpcError as error:
-        return grpc_code(error) is not grpc.StatusCode.UNIMPLEMENTED
-    return True
+        return _status_of(error)
+    return grpc.StatusCode.OK, ""
 
 
-def _watch(client: TargetClient, metadata: tuple[tuple[str, str], ...]) -> bool:
+def _watch(client: TargetClient, metadata: tuple[tuple[str, str], ...]) -> _Status:
     method = METHODS["event.watch"]
     call: Any = client.channel.unary_stream(method.path, None, None)
     stream = call(
@@ -104,32 +118,28 @@ def _watch(client: TargetClient, metadata: tuple[tuple[str, str], ...]) -> bool:
         metadata=metadata,
         wait_for_ready=True,
     )
-    try:
-        next(stream)
-    except (grpc.RpcError, StopIteration):
-        return stream.code() is not grpc.StatusCode.UNIMPLEMENTED
-    finally:
-        stream.cancel()
-    return True
+    return _first(stream)
 
 
-def _reflection(client: TargetClient) -> bool:
+def _reflection(client: TargetClient) -> _Status:
     call: Any = client.channel.stream_stream(
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", None, None
     )
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     stream = call(iter((request.SerializeToString(),)), timeout=client.deadline_seconds, wait_for_ready=True)
+    return _first(stream)
+
+
+def _first(stream: Any) -> _Status:  # noqa: ANN401 - untyped library
+    """Wait for a stream's first message, and end it."""
     try:
         next(stream)
     except (grpc.RpcError, StopIteration):
-        return stream.code() is not grpc.StatusCode.UNIMPLEMENTED
+        return _status_of(stream)
     finally:
         stream.cancel()
-    return True
+    return grpc.StatusCode.OK, ""
 
 
-def grpc_code(error: grpc.RpcError) -> grpc.StatusCode:
-    """Return the status of a failed call; what grpc raises is a call too."""
-    call: Any = error
-    code: grpc.StatusCode = call.code()
-    return code
+def _status_of(call: Any) -> _Status:  # noqa: ANN401 - untyped library; what it raises is a call too
+    return call.code(), call.details() or ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from conformance import samples
 from conformance.credentials import ROLES, Credentials
 from conformance.kinds import KINDS
 from conformance.leftovers import Id, remove_leftovers
+from conformance.line import insist
 from conformance.methods import METHODS, Proto
 from conformance.run_context import RunContext
 from conformance.session import Session
@@ -47,7 +49,7 @@ def _memberships(session: Session) -> dict[str, str]:
         if "operator" not in context.roles:
             failed[role] = f"setting up the membership of {role} needs the operator's credentials"
             continue
-        exchange = session.call(f"member.{role}", "policy.create", request, role="operator").exchange
+        exchange = insist(partial(session.call, f"member.{role}", "policy.create", request, role="operator")).exchange
         # A server may keep the identities' memberships from before: what counts is that they hold.
         if exchange.code not in {"OK", "ALREADY_EXISTS"}:
             failed[role] = f"setting up the membership of {role}: {exchange.code} ({exchange.message})"
@@ -73,7 +75,7 @@ def leave_context(session: Session, made: Mapping[Id, str], refused: Mapping[Id,
     leaks = remove_leftovers(session, {**listed, **made}, refused)
     if context.cloud and "operator" in context.roles and context.org in context.own_orgs:
         for role, request in _requests(context):
-            session.call(f"leave.{role}", "policy.delete", request, role="operator")
+            insist(partial(session.call, f"leave.{role}", "policy.delete", request, role="operator"))
     return leaks
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from ulid_transform import ulid_now
 
 from conformance.evidence import Evidence, Json, value_at
 from conformance.kinds import KINDS
+from conformance.line import insist
 from conformance.methods import METHODS, Proto
 from conformance.run_context import RunContext
 from conformance.session import Session
@@ -77,8 +79,10 @@ class _Look:
                 field = KINDS[kind].delete_field if operation == "delete" else "value"
                 part = Part(self.session.check, operation, role or "")
                 request = method.request(**{field: resource_id})
-                pending.append(((kind, resource_id), client.begin(part, method, request, metadata)))
-            yield from [(one, call.finish()) for one, call in pending]
+                again = partial(client.call, part, method, request, metadata)
+                pending.append(((kind, resource_id), client.begin(part, method, request, metadata), again))
+            answers = [(one, call.finish(), again) for one, call, again in pending]
+            yield from [(one, insist(again) if answer.exchange.lost else answer) for one, answer, again in answers]
 
     def is_own(self, resource: Proto, one: Id) -> bool:
         """Whether a resource that was found is surely one that the run made: nothing else is ever deleted."""

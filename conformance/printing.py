@@ -10,7 +10,7 @@ from rich.table import Table
 
 from conformance.failure_text import diagnosis_lines, failure_lines, printable, problem_line, red_results, width_of
 from conformance.transcript import failure_cards
-from conformance.verdict import VERDICTS_FILE, Report, Verdict
+from conformance.verdict import VERDICTS_FILE, Report, Verdict, lost_text
 
 LEAKS_SHOWN = 10
 _COLOURS = {
@@ -92,4 +92,6 @@ def summary_line(report: Report) -> str:
     """Counts of all verdicts in one line; it begins with how much was measured."""
     summary = report.summary
     counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items() if count)
-    return f"{summary.measured} measured of {summary.total} requirements: {counts or 'nothing'}: {report.conclusion}"
+    lost = f"; {lost_text(report.lost_calls)}" if report.lost_calls else ""
+    measured = f"{summary.measured} measured of {summary.total} requirements"
+    return f"{measured}: {counts or 'nothing'}: {report.conclusion}{lost}"

@@ -22,6 +22,7 @@ from conformance.evidence import (
 )
 from conformance.judging import problem
 from conformance.known_failing import apply_known_failing, from_rows
+from conformance.line import LINE
 from conformance.verdict import EVIDENCE_FILE, Problem, Report, Result, RunInfo, Verdict
 
 _VERDICT_OF = {
@@ -59,7 +60,7 @@ def judge_run(stored: StoredRun) -> Report:
     """Give a verdict on every selected requirement, and hold the whole against what was known to fail."""
     wanted = set(stored.run.selection)
     results = [_judge(row, stored) for row in catalogue().values() if row.id in wanted]
-    report = _explained(Report(stored.run, tuple(results), leaks=stored.leaks), stored)
+    report = _explained(Report(stored.run, tuple(results), leaks=stored.leaks, lost_calls=_lost_calls(stored)), stored)
     if not stored.judged_on:
         return report
     try:
@@ -67,6 +68,10 @@ def judge_run(stored: StoredRun) -> Report:
     except (KeyError, TypeError, ValueError) as error:
         raise EvidenceUnreadable(f"the footer's known failures can't be read ({error}); run again") from error
     return apply_known_failing(report, entries, today)
+
+
+def _lost_calls(stored: StoredRun) -> int:
+    return len(stored.evidence[LINE].exchanges) if LINE in stored.evidence else 0
 
 
 def _explained(report: Report, stored: StoredRun) -> Report:

@@ -20,11 +20,22 @@ from conformance.catalogue import CONTRACT_REVISION, catalogue, catalogue_hash
 from conformance.check import Check
 from conformance.checks import all_checks, check_of
 from conformance.credentials import Credentials
-from conformance.evidence import LEAVING, SETUP, Ending, Evidence, EvidenceWriter, NotAsked, Outcome, read_evidence
+from conformance.evidence import (
+    LEAVING,
+    SETUP,
+    Ending,
+    Evidence,
+    EvidenceWriter,
+    Exchange,
+    NotAsked,
+    Outcome,
+    read_evidence,
+)
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.founding import found_context, leave_context
 from conformance.known_failing import Known, as_rows
 from conformance.leftovers import Id, ids_in
+from conformance.line import ATTEMPTS_MAX, LINE, given_up, line_evidence
 from conformance.rejudge import judge_run
 from conformance.run_context import Profile, RunContext
 from conformance.session import HarnessFault, Session, SetupRefused
@@ -192,12 +203,21 @@ def _exercise_on(
             context = _context(session, options)
         features = dict(context.features)
         round_ = _Round(client, context, options, writer, info.profile)
-        round_.go(checks)
+        _go(round_, checks)
         with _kept(writer, LEAVING, client, context) as session:
             leaks = leave_context(session, round_.made, round_.refused)
     except TargetLost as error:
         ended = replace(ended, complete=False, reason=str(error))
     return replace(ended, features=features, finished_at=_now()), tuple(leaks)
+
+
+def _go(round_: _Round, checks: list[Check]) -> None:
+    """Exercise the checks; what the line lost is kept however that ends. Raises TargetLost."""
+    try:
+        round_.go(checks)
+    finally:
+        if round_.lost_calls:
+            round_.writer.add(line_evidence(round_.lost_calls), Outcome(LINE, Ending.EXERCISED))
 
 
 @contextmanager
@@ -259,6 +279,8 @@ class _Round:
     """By id, the check that made it."""
     refused: dict[Id, str] = field(default_factory=dict)
     """By id, what a delete after a check answered, where it was refused."""
+    lost_calls: list[Exchange] = field(default_factory=list)
+    """What the line lost, and the server isn't judged by."""
     _lost: Event = field(default_factory=Event)
 
     def go(self, checks: list[Check]) -> None:
@@ -287,15 +309,32 @@ class _Round:
     def _one(self, check: Check) -> Left:
         """Exercise one check, keep its evidence, clean up after it; return what it made."""
         began = time.monotonic()
-        session = Session(check.id, self.client, self.context)
-        ending, reason = self._exercise(check, session)
+        left: Left = ([], {})
+        session, ending, reason = self._attempts(check, left)
         duration_ms = round((time.monotonic() - began) * 1000, 3)
-        refused: dict[Id, str] = {}
-        if ending not in {Ending.NOT_APPLICABLE, Ending.NOT_RUN}:
-            refused = self._cleanup(session)
         evidence = session.evidence() if ending is not Ending.NOT_RUN else Evidence(check.id)
         self.writer.add(evidence, Outcome(check.id, ending, reason, duration_ms))
-        return list(ids_in(evidence)), refused
+        return left
+
+    def _attempts(self, check: Check, left: Left) -> tuple[Session, Ending, str]:
+        """Exercise a check and clean up after it, again under fresh names where the line lost what it did.
+
+        What each attempt made is added to `left`.
+        """
+        made, refused = left
+        for attempt in range(ATTEMPTS_MAX):
+            session = Session(check.id, self.client, self.context, attempt)
+            ending, reason = self._exercise(check, session)
+            if ending not in {Ending.NOT_APPLICABLE, Ending.NOT_RUN}:
+                refused.update(self._cleanup(session))
+            made.extend(ids_in(session.evidence()))
+            lost = session.lost_calls()
+            self.lost_calls.extend((*session.redone, *lost))
+            if not lost or self._lost.is_set():
+                break
+        else:
+            ending, reason = Ending.NOT_RUN, given_up(lost[0])
+        return session, ending, reason
 
     def _exercise(self, check: Check, session: Session) -> tuple[Ending, str]:
         hindrance = self._hindrance(check)

@@ -16,6 +16,7 @@ from ulid_transform import ulid_now
 from conformance import samples
 from conformance.evidence import Evidence, Exchange, Json, value_at
 from conformance.kinds import KINDS
+from conformance.line import ATTEMPTS_MAX, READS, insist, likely_slug
 from conformance.methods import METHODS, Method, Proto
 from conformance.run_context import RunContext
 from conformance.target import Running
@@ -30,6 +31,7 @@ _SHOWS = (
 )
 CHECK_CHARACTERS_MAX = 20
 """Of a check's id in a name: with run and number, and `-default` behind it, a name stays under 63 characters."""
+NAMES_PER_ATTEMPT = 1000
 GONE = frozenset({"OK", "NOT_FOUND"})
 _OPEN = frozenset({"DEADLINE_EXCEEDED", "CANCELLED", "UNAVAILABLE", "UNKNOWN"})
 """After these a server may still be doing what it was asked."""
@@ -64,6 +66,10 @@ class Session:
     check: str
     client: TargetClient
     context: RunContext
+    attempt: int = 0
+    """How often the check was begun before; each time it uses other names."""
+    redone: list[Exchange] = field(default_factory=list)
+    """Reads that the line lost, and that were made again."""
     _exchanges: list[Exchange] = field(default_factory=list)
     _facts: dict[str, Any] = field(default_factory=dict)
     _created: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -71,9 +77,10 @@ class Session:
     _open: set[str] = field(default_factory=set)
     """Ids whose create may still be under way."""
     _granted: list[Any] = field(default_factory=list)
-    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+    _numbers: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        self._numbers = itertools.count(1 + self.attempt * NAMES_PER_ATTEMPT)
         self.note("profile", self.context.profile)
         self.note("caller", self.context.identity(self.context.caller))
 
@@ -140,7 +147,7 @@ class Session:
         keep_wire: bool = False,
         metadata: Metadata | None = None,
     ) -> Response:
-        """Make one call and keep it as evidence.
+        """Make one call and keep it as evidence. A read that the line lost is made again.
 
         Args:
             label: the part that this exchange plays; judges find it by this.
@@ -155,8 +162,13 @@ class Session:
             HarnessFault: the request isn't valid, or not invalid, as meant.
             TargetLost: nothing answers any more.
         """
-        pending = self._pending(label, method, request, role, valid, metadata, keep_wire=keep_wire, waits=True)
-        return self.finish(pending, METHODS[method])
+        for left in reversed(range(ATTEMPTS_MAX if METHODS[method].operation in READS else 1)):
+            pending = self._pending(label, method, request, role, valid, metadata, keep_wire=keep_wire, waits=True)
+            answer = self.finish(pending, METHODS[method])
+            if not (answer.exchange.lost and left):
+                break
+            self.redone.append(self._exchanges.pop())
+        return answer
 
     def begin(
         self,
@@ -215,6 +227,10 @@ class Session:
                 f" ({exchange.message or exchange.fault})"
             )
         return answer.message
+
+    def lost_calls(self) -> tuple[Exchange, ...]:
+        """Return the calls of which nobody knows what the server did: with them nothing can be judged."""
+        return tuple(row for row in self._exchanges if row.lost)
 
     def record(self, exchange: Exchange) -> None:
         """Keep an exchange that wasn't made by `call` (a stream, raw bytes)."""
@@ -318,6 +334,7 @@ class Session:
 
         The calls are no evidence: what is judged was judged before.
         """
+        self._find_lost()
         refused = {
             (kind, resource_id): code
             for kind in KINDS
@@ -325,10 +342,25 @@ class Session:
             if (code := self._remove(kind, resource_id)) not in GONE
         }
         for granted in self._granted:
-            self.client.call(
-                Part(self.check, "cleanup", ""), METHODS["policy.delete"], granted, self.metadata("operator")
-            )
+            self._clean("policy.delete", granted, self.metadata("operator"))
         return refused
+
+    def _clean(self, method: str, request: Message, metadata: Metadata | None = None) -> Response:
+        """Make a call that is no evidence, until the line carries it."""
+        part, credentials = Part(self.check, "cleanup", ""), self.metadata() if metadata is None else metadata
+        return insist(lambda: self.client.call(part, METHODS[method], request, credentials))
+
+    def _find_lost(self) -> None:
+        """Look by name for what lost calls may have made under ids that only the server knows."""
+        for exchange in self.lost_calls():
+            sent = value_at(exchange.request, "metadata", {})
+            if exchange.step not in _CREATES or sent.get("id"):
+                continue
+            kind = METHODS[exchange.step].kind
+            request = samples.reference(likely_slug(sent), sent.get("org", ""))
+            answer = self._clean(f"{kind}.by_reference", request)
+            if answer.ok:
+                self._created[kind, answer.message.metadata.id] = ""
 
     def _remaining(self, kind: str) -> list[str]:
         """Return what is to be deleted of a kind: instances go with their agents, which were deleted before."""
@@ -338,12 +370,10 @@ class Session:
         return [one for one, agent_id in ids.items() if agent_id not in cleared]
 
     def _has_no_instance(self, agent_id: str) -> bool:
-        method = METHODS["instance.by_agent"]
-        request = method.request(agent_id=agent_id)
-        answer = self.client.call(Part(self.check, "cleanup", ""), method, request, self.metadata())
+        answer = self._clean("instance.by_agent", METHODS["instance.by_agent"].request(agent_id=agent_id))
         return answer.exchange.code == "NOT_FOUND" or (answer.ok and not answer.message.items)
 
     def _remove(self, kind: str, resource_id: str) -> str:
         method = METHODS[f"{kind}.delete"]
         request = method.request(**{KINDS[kind].delete_field: resource_id})
-        return self.client.call(Part(self.check, "cleanup", ""), method, request, self.metadata()).exchange.code
+        return self._clean(method.name, request).exchange.code

@@ -18,6 +18,7 @@ from google.rpc import error_details_pb2  # noqa: F401 - registers the types tha
 from google.rpc.status_pb2 import Status
 
 from conformance.evidence import Exchange, Json
+from conformance.line import ended_under
 from conformance.methods import Method, Proto
 from conformance.target import Running
 from conformance.traces import SpanLog
@@ -67,6 +68,10 @@ class TargetClient:
     _seq: Any = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _timeouts: int = 0
+
+    def lost(self, code: str, message: str) -> bool:
+        """Whether the line lost a call of this status. Between the suite and a command that it started is no line."""
+        return not self.running.restartable and ended_under(code, message)
 
     def next_seq(self) -> int:
         """Return the next number of an exchange."""
@@ -165,6 +170,7 @@ class PendingCall:
             responses=(as_json(message),) if message is not None else (),
             fault=fault,
             wire=base64.b64encode(data).decode() if self._keep_wire else "",
+            lost=self._client.lost(code, call.details() or ""),
             at_ms=round((self._sent - self._client.started) * 1000, 3),
             elapsed_ms=round((time.monotonic() - self._sent) * 1000, 3),
         )

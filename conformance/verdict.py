@@ -208,13 +208,15 @@ class Report:
     """A whole run: what it was, and a result for each selected requirement, in catalogue order.
 
     `known_failing_errors` are faults of the known-failing file itself (stale, unmatched or expired entries).
-    `leaks` names resources of the run that could not be deleted afterwards. `diagnosis` explains what failed.
+    `leaks` names resources of the run that could not be deleted afterwards. `lost_calls` counts the calls that the line
+    to the target lost: nothing is judged by them. `diagnosis` explains what failed.
     """
 
     run: RunInfo
     results: tuple[Result, ...]
     known_failing_errors: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
+    lost_calls: int = 0
     diagnosis: Diagnosis = NOTHING_FAILED
 
     @property
@@ -256,6 +258,11 @@ class Report:
     def failing(self) -> tuple[str, ...]:
         """The ids of all requirements with verdict FAIL, in catalogue order."""
         return tuple(result.id for result in self.results if result.verdict is Verdict.FAIL)
+
+
+def lost_text(count: int) -> str:
+    """Say how many calls the line lost."""
+    return f"{count} call{'s' * (count != 1)} lost by the connection, not by the server; their checks ran again"
 
 
 def summarize(results: Iterable[Result]) -> Summary:
@@ -337,6 +344,7 @@ def verdicts_bytes(report: Report) -> bytes:
         "results": [asdict(result) for result in report.results],
         "known_failing_errors": report.known_failing_errors,
         "leaks": report.leaks,
+        "lost_calls": report.lost_calls,
         "diagnosis": asdict(report.diagnosis),
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
@@ -370,4 +378,4 @@ def read_verdicts(path: Path) -> Report:
 
 
 _REPORT = TypeAdapter(Report)
-_REPORT_FIELDS = frozenset({"run", "results", "known_failing_errors", "leaks", "diagnosis"})
+_REPORT_FIELDS = frozenset({"run", "results", "known_failing_errors", "leaks", "lost_calls", "diagnosis"})

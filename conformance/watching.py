@@ -29,6 +29,7 @@ class Watch:
         self._role = session.context.caller if role is None else role
         self._seen: list[Json] = []
         self._ended = ""
+        self._lost = False
         self._changed = threading.Condition()
         self._sent = time.monotonic()
         call: Any = session.client.channel.unary_stream(WATCH.path, None, None)
@@ -45,7 +46,7 @@ class Watch:
         self._thread.start()
         self._wait(lambda: bool(self._seen), self._session.client.deadline_seconds)
         if not self._seen:
-            self._call.cancel()
+            self.__exit__()
             raise SetupRefused(f"precondition: the watch sent no bookmark ({self._ended or 'nothing'})")
         return self
 
@@ -64,6 +65,7 @@ class Watch:
                 request=as_json(self._request),
                 code="OK" if self._ended in {"", "CANCELLED"} else self._ended,
                 responses=tuple(self._seen),
+                lost=self._lost,
                 at_ms=round((self._sent - client.started) * 1000, 3),
                 elapsed_ms=round((time.monotonic() - self._sent) * 1000, 3),
             )
@@ -97,6 +99,7 @@ class Watch:
                     self._changed.notify_all()
         except grpc.RpcError:
             ended = self._call.code().name
+            self._lost = self._session.client.lost(ended, self._call.details() or "")
         except DecodeError:
             ended = "the answer is no WatchResponse"
         with self._changed:

@@ -15,7 +15,7 @@ from conformance.catalogue import catalogue
 from conformance.evidence import Exchange, read_evidence
 from conformance.runner import Options, run
 from conformance.transcript import grpcurl
-from conformance.verdict import EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, Verdict, read_verdicts
+from conformance.verdict import EXIT_CONFORMANT, EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, Verdict, read_verdicts
 from parity.main import run as command_line
 from tests.hostile_servers import (
     answering,
@@ -101,7 +101,7 @@ def test_a_server_that_is_killed_in_the_middle_keeps_what_was_finished(tmp_path:
     assert "any more" in report.run.reason
 
 
-def test_dropped_connections_fail_what_they_hit_and_nothing_hangs() -> None:
+def test_dropped_connections_fail_nothing_and_nothing_hangs() -> None:
     server = start("oss", {})
     try:
         with dropping(server.address, every=20) as address:
@@ -109,12 +109,9 @@ def test_dropped_connections_fail_what_they_hit_and_nothing_hangs() -> None:
     finally:
         server.stop()
     assert report.run.complete, report.run.reason
-    assert report.exit_code == EXIT_NOT_CONFORMANT
-    said = [problem.actual for row in report.results for problem in row.problems] + [
-        row.reason for row in report.results
-    ]
-    assert any("UNAVAILABLE" in text for text in said)
-    assert report.summary.counts[Verdict.HARNESS_ERROR] == 0
+    assert report.exit_code in {EXIT_CONFORMANT, EXIT_INCOMPLETE}
+    assert report.lost_calls > 0
+    assert report.summary.counts[Verdict.FAIL] == report.summary.counts[Verdict.HARNESS_ERROR] == 0
 
 
 SEQUENCES = "\x1b]0;owned\x07\x1b[31mred\x9b2J\u202e"

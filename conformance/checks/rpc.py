@@ -56,6 +56,7 @@ def _raw(session: Session, label: str, path: str, data: bytes, *, reply: Proto =
         message=future.details() or "",
         responses=responses,
         fault=fault,
+        lost=client.lost(future.code().name, future.details() or ""),
         at_ms=round((began - client.started) * 1000, 3),
         elapsed_ms=round((time.monotonic() - began) * 1000, 3),
     )
@@ -189,6 +190,7 @@ def _reflect(session: Session) -> None:
         status = stream.code().name
     finally:
         stream.cancel()
+    lost = status != "OK" and session.client.lost(status, stream.details() or "")
     session.record(
         Exchange(
             seq=session.client.next_seq(),
@@ -200,6 +202,7 @@ def _reflect(session: Session) -> None:
             request=as_json(request),
             code=status,
             responses=responses,
+            lost=lost,
         )
     )
 

@@ -14,6 +14,7 @@ from conformance.verdict import (
     Report,
     Summary,
     Verdict,
+    lost_text,
     summarize,
 )
 from reports.models import Run
@@ -53,7 +54,7 @@ def outcome(run: Run) -> Outcome:
     standing = _standing(codes, broken=bool(run.broken), known=summary.counts[Verdict.KNOWN_FAILING] > 0)
     return Outcome(
         standing=standing,
-        sentence=findings(comparison) if comparison else _sentence(run, standing, codes, summary),
+        sentence=findings(comparison) if comparison else _sentence(run, standing, codes, summary) + _lost(run),
         claims_sentence=_claims_sentence(claims),
         servers=len(run.judged) + len(run.broken),
         conformant=sum(_is_conformant(one.report) for one in run.judged),
@@ -107,6 +108,11 @@ def _sentence(run: Run, standing: Standing, codes: list[int], summary: Summary) 
     missing = servers - codes.count(EXIT_CONFORMANT)
     who = "The run is" if servers == 1 else f"{missing} of {servers} runs {'is' if missing == 1 else 'are'}"
     return f"{who} incomplete, so nothing is proven of the rest ({judged})."
+
+
+def _lost(run: Run) -> str:
+    count = sum(one.report.lost_calls for one in run.judged)
+    return f" {lost_text(count).capitalize()}." if count else ""
 
 
 def _of_must(summary: Summary) -> str:
