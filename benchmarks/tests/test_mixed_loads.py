@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import math
 import random
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from benchmarks.server.calls import agent_to_create, encoded
@@ -126,3 +130,51 @@ def test_a_latency_beyond_the_histogram_counts_as_its_end() -> None:
 
 def _text(message: bytes) -> str:
     return base64.b64encode(message).decode()
+
+
+# ---- what the generator says of a server, where it is known
+
+
+class StallingServer:
+    """A bare server whose event loop stands still for `stall_s` of every `period_s`."""
+
+    def __init__(self, stall_s: float, period_s: float) -> None:
+        self.address = ""
+        self._stall_s, self._period_s = stall_s, period_s
+        self._ready, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    async def _serve(self) -> None:
+        async def echo(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+            return request
+
+        server = grpc.aio.server()
+        handlers = {"echo": grpc.unary_unary_rpc_method_handler(echo)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("parity.bench.Bare", handlers),))
+        self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        await server.start()
+        self._ready.set()
+        while not self._over.is_set():
+            await asyncio.sleep(self._period_s - self._stall_s)
+            time.sleep(self._stall_s)  # noqa: ASYNC251 - this is the stall
+        await server.stop(None)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self.address
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(20)
+
+
+def test_a_server_that_stands_still_has_the_p99_that_follows_from_it() -> None:
+    # A tenth of the calls are due in a stall, and wait evenly between nothing and all of it: so 99 of 100 wait less
+    # than nine tenths of a stall. A closed loop would have sent next to nothing meanwhile.
+    stall = 0.3
+    with StallingServer(stall, 10 * stall) as address:
+        traffic = (Traffic("echo", (_text(b"x"),)),)
+        report = one_process(LoadPlan(address, traffic, seconds=20 * stall, rate=200.0, connections=1))
+    found = percentile_us(merged([encoded_latencies(report.response_us)]), 99.0)
+    assert found == pytest.approx(0.9 * stall * 1e6, rel=0.15)
