@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 import grpc
 from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from conformance.line import ATTEMPTS_MAX
 from conformance.methods import METHODS, Proto
+from conformance.reflection import LIST_SERVICES, reflect
 from conformance.target_client import TargetClient
 from conformance.toml_file import read_toml
 
@@ -122,12 +122,8 @@ def _watch(client: TargetClient, metadata: tuple[tuple[str, str], ...]) -> _Stat
 
 
 def _reflection(client: TargetClient) -> _Status:
-    call: Any = client.channel.stream_stream(
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", None, None
-    )
-    request = reflection_pb2.ServerReflectionRequest(list_services="")
-    stream = call(iter((request.SerializeToString(),)), timeout=client.deadline_seconds, wait_for_ready=True)
-    return _first(stream)
+    found = reflect(client, LIST_SERVICES)
+    return found.status, found.details
 
 
 def _first(stream: Any) -> _Status:  # noqa: ANN401 - untyped library

@@ -15,7 +15,6 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
 
 from reference_server.background_tasks import BackgroundTasks, background_tasks
 from reference_server.bootstrap import Application, build
@@ -25,6 +24,7 @@ from reference_server.profile import Profile
 from reference_server.steps.validate_field_constraints import warm_up
 from reference_server.store_health import STORE_HEALTH
 from reference_server.telemetry import log
+from reference_server.transport.reflection import serve_reflection
 from reference_server.transport.servicers import EVENT_SERVICE, Answering, EventServicer, UnaryMethods
 from stores.contract import Store
 from stores.registry import open_store
@@ -82,7 +82,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         services.add(health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
         if self._config.reflection:
-            reflection.enable_server_reflection((*sorted(services), reflection.SERVICE_NAME), self._server)
+            serve_reflection(services, self._server)
         address = self._listen()
         warm_up()
         await self._server.start()

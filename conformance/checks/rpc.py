@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
 
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, value_at
 from conformance.judging import absent, accepted, answered, both, code, equal, problem
 from conformance.methods import METHODS, SERVICE_NAMES, Proto
+from conformance.reflection import LIST_SERVICES, reflect
 from conformance.session import Session
 from conformance.target_client import as_json
 from conformance.verdict import Problem
@@ -178,19 +177,9 @@ def _serving(evidence: Evidence) -> list[Problem]:
 
 
 def _reflect(session: Session) -> None:
-    path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
-    call: Any = session.client.channel.stream_stream(path, None, None)
-    request = reflection_pb2.ServerReflectionRequest(list_services="")
-    stream = call(iter((request.SerializeToString(),)), timeout=session.client.deadline_seconds, wait_for_ready=True)
-    responses: tuple[Any, ...] = ()
-    try:
-        responses = (as_json(reflection_pb2.ServerReflectionResponse.FromString(next(stream))),)
-        status = "OK"
-    except (grpc.RpcError, StopIteration):
-        status = stream.code().name
-    finally:
-        stream.cancel()
-    lost = status != "OK" and session.client.lost(status, stream.details() or "")
+    found = reflect(session.client, LIST_SERVICES)
+    responses = () if found.response is None else (as_json(found.response),)
+    lost = found.response is None and session.client.lost(found.status.name, found.details)
     session.record(
         Exchange(
             seq=session.client.next_seq(),
@@ -198,9 +187,9 @@ def _reflect(session: Session) -> None:
             label="reflect",
             step="rpc",
             role="anonymous",
-            method=path,
-            request=as_json(request),
-            code=status,
+            method=found.path,
+            request=as_json(LIST_SERVICES),
+            code=found.status.name,
             responses=responses,
             lost=lost,
         )

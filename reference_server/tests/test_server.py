@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_status import rpc_status
 
@@ -86,6 +87,16 @@ def test_reflection_lists_the_services(oss: Running, cloud: Running) -> None:
     assert "ai.stigmer.iam.iampolicy.v1.IamPolicyQueryController" not in services
     services = set(ProtoReflectionDescriptorDatabase(cloud.channel).get_services())
     assert {"ai.stigmer.iam.iampolicy.v1.IamPolicyQueryController", "parity.v1.EventService"} <= services
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+def test_reflection_has_both_names(oss: Running, version: str) -> None:
+    name = f"grpc.reflection.{version}.ServerReflection"
+    call = oss.channel.stream_stream(f"/{name}/ServerReflectionInfo")
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    stream = call(iter((request.SerializeToString(),)), timeout=10)
+    answer = reflection_pb2.ServerReflectionResponse.FromString(next(iter(stream)))
+    assert name in {each.name for each in answer.list_services_response.service}
 
 
 def test_tokens_make_callers(cloud: Running) -> None:

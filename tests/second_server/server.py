@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from protos.ai.stigmer.agentic.agent.v1 import command_pb2 as _agent_command  # noqa: F401 - registers
 from protos.ai.stigmer.agentic.agent.v1 import query_pb2 as _agent_query  # noqa: F401 - registers
@@ -38,6 +38,8 @@ from tests.second_server.resources import Resources
 from tests.second_server.state import Refused, State, validate
 
 MESSAGE_BYTES_MAX = 10 * 1024 * 1024
+REFLECTION = "grpc.reflection.v1.ServerReflection"
+"""Under its newer name alone; the reference server knows both."""
 PAGE_DEFAULT, PAGE_MAX = 20, 100
 LIST_DEFAULT = 100
 STATUS_CHARACTERS_MAX = 1000
@@ -355,7 +357,13 @@ def _add_services(server: grpc.Server, service: Service) -> None:
     checker.set("", status)
     health_pb2_grpc.add_HealthServicer_to_server(checker, server)
     named = () if service.state.has("reflection_silent") else tuple(table)
-    reflection.enable_server_reflection((*named, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    servicer = reflection.ReflectionServicer((*named, health.SERVICE_NAME, REFLECTION))
+    info = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(REFLECTION, {"ServerReflectionInfo": info}),))
     if service.state.has("unknown_method_ok"):
         server.add_generic_rpc_handlers((_AnyMethod(),))
 
