@@ -17,7 +17,7 @@ LIST_SERVICES = ServerReflectionRequest(list_services="")
 
 @dataclass(frozen=True, slots=True)
 class Reflected:
-    """The answer to one request: the method that was called last, its status with details, the response unless it was refused."""
+    """The answer to one request: the method that was called last, its status; no response if it was refused."""
 
     path: str
     status: grpc.StatusCode
