@@ -16,16 +16,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from conformance.catalogue import catalogue, contract_defects
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
 from conformance.evidence import EvidenceUnreadable, hold_against
+from conformance.failure_text import printable
 from conformance.features import NOTHING_DECLARED, Declaration, DeclarationInvalid, read_declaration
 from conformance.known_failing import (
     Known,
     KnownFailingInvalid,
-    UpdateRefused,
     apply_known_failing,
     as_rows,
     read_known_failing,
 )
-from conformance.known_failing import update_known_failing as update_file
+from conformance.known_failing_update import UpdateRefused
+from conformance.known_failing_update import update_known_failing as update_file
 from conformance.printing import print_report
 from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
@@ -92,7 +93,7 @@ def conform(
         )
         report = _with_progress(target, options, out)
         if known_failing is not None and update_known_failing:
-            report = _updated(report, known_failing, out)
+            report = _updated(report, known_failing, out, console)
     except _USAGE_ERRORS as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(EXIT_USAGE) from None
@@ -138,10 +139,12 @@ def _known(path: Path | None, *, update: bool) -> tuple[Known, ...] | None:
     return None if path is None or update else read_known_failing(path)
 
 
-def _updated(report: Report, path: Path, out: Path | None) -> Report:
+def _updated(report: Report, path: Path, out: Path | None, console: Console) -> Report:
     """Bring the known-failing file up to date with a run, then hold the run against it, in its evidence too."""
     today = datetime.now(UTC).date()
-    update_file(path, report, today)
+    for cause in update_file(path, report, today):
+        told = f"{path} needs a reason for [[cause]] {cause.name!r}, {len(cause.failures)} failures: {cause.sentence}"
+        console.print(escape(printable(told)), soft_wrap=True, highlight=False)
     entries = read_known_failing(path)
     report = apply_known_failing(report, entries, today)
     if out is not None:

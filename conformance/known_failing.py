@@ -4,29 +4,42 @@ TOML, one table per entry:
 
     [[known]]
     id = "SLUG-LENGTH"
-    message = "create: metadata.slug is wrong"   # prefix of the first problem
+    message = "create: metadata.slug is wrong"   # how the kind of failure begins
     reason = "slugs are cut at 63 characters until the column is widened"
     issue = "https://..."                          # optional
     expires = 2026-12-31                           # optional
+    sometimes = true                               # optional: a race that doesn't always fail
+
+Entries with one cause share its reason:
+
+    [[cause]]
+    name = "by-agent-empty"
+    reason = "getByAgent decodes protobuf as JSON; mended in 0.4"
+
+    [[known]]
+    id = "BYA-PAGES"
+    message = "some.*: wrong status, got INTERNAL"
+    cause = "by-agent-empty"
 
 An entry is held to its word: it must fail, and fail in this way. One that passes (stale), fails differently, wasn't
-run, is unknown, is written twice, or has expired is itself an error.
+run, is unknown, is written twice, or has expired is itself an error. What counts is the kind of failure: which of many
+racing calls shows it is chance.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
 
 from conformance.catalogue import catalogue
 from conformance.toml_file import read_toml
-from conformance.verdict import Report, Result, Verdict
+from conformance.verdict import Problem, Report, Result, Verdict
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=False, pattern=r"\S")]
 
@@ -37,13 +50,18 @@ class KnownFailingInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One requirement that is known to fail, and how its first problem begins."""
+    """One requirement that is known to fail, and how the kind of its failure begins.
+
+    `sometimes` says that it may pass too. `cause` names what it has in common with others; the reason is the cause's.
+    """
 
     id: str
     message: str
     reason: str
     issue: str = ""
     expires: dt.date | None = None
+    sometimes: bool = False
+    cause: str = ""
 
 
 _ENTRIES = TypeAdapter(tuple[Known, ...])
@@ -54,6 +72,17 @@ class _Entry(BaseModel):
 
     id: Text
     message: Text
+    reason: str = ""
+    issue: str = ""
+    expires: dt.date | None = None
+    sometimes: bool = False
+    cause: str = ""
+
+
+class _Cause(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: Text
     reason: Text
     issue: str = ""
     expires: dt.date | None = None
@@ -62,21 +91,53 @@ class _Entry(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
+    cause: list[_Cause] = []
     known: list[_Entry] = []
 
 
 def read_known_failing(path: Path) -> tuple[Known, ...]:
     """Read the file. Raises KnownFailingInvalid."""
     file = read_toml(path, _File, KnownFailingInvalid)
-    return tuple(Known(**entry.model_dump()) for entry in file.known)
+    causes = {cause.name: cause for cause in file.cause}
+    if len(causes) != len(file.cause):
+        raise KnownFailingInvalid(f"{path}: two causes have one name")
+    if unused := causes.keys() - {entry.cause for entry in file.known}:
+        raise KnownFailingInvalid(f"{path}: no entry has the cause {min(unused)!r}; take it out")
+    return tuple(_known(path, entry, causes) for entry in file.known)
 
 
-def as_rows(entries: Iterable[Known]) -> tuple[dict[str, str], ...]:
+def _known(path: Path, entry: _Entry, causes: Mapping[str, _Cause]) -> Known:
+    """Return an entry with what its cause says."""
+    if bool(entry.cause) == bool(entry.reason.strip()):
+        raise KnownFailingInvalid(f"{path}: {entry.id}: needs a reason, or the name of a cause, and not both")
+    if not entry.cause:
+        return Known(**entry.model_dump())
+    cause = causes.get(entry.cause)
+    if cause is None:
+        raise KnownFailingInvalid(f"{path}: {entry.id}: there is no [[cause]] with the name {entry.cause!r}")
+    both = {"reason": cause.reason, "issue": entry.issue or cause.issue, "expires": entry.expires or cause.expires}
+    return Known(**{**entry.model_dump(), **both})
+
+
+_NUMBERED = re.compile(r"\.\d+\b")
+_STATUS = re.compile(r"[A-Z]+(?:_[A-Z]+)*(?=$|:)")
+
+
+def kind_of_failure(problem: Problem) -> str:
+    """Return what a problem has in common with the same failure in another run.
+
+    Which of many calls shows it (`race.3`) is left out; the status that came is part of it.
+    """
+    status = _STATUS.match(problem.actual)
+    return _NUMBERED.sub(".*", problem.text) + (f", got {status.group()}" if status else "")
+
+
+def as_rows(entries: Iterable[Known]) -> tuple[dict[str, Any], ...]:
     """Return entries as the plain values that evidence keeps."""
     return tuple({**asdict(entry), "expires": entry.expires.isoformat() if entry.expires else ""} for entry in entries)
 
 
-def from_rows(rows: Iterable[Mapping[str, str]]) -> tuple[Known, ...]:
+def from_rows(rows: Iterable[Mapping[str, Any]]) -> tuple[Known, ...]:
     """Return the entries that evidence kept. Raises ValueError for rows that aren't such."""
     return _ENTRIES.validate_python([{**row, "expires": row.get("expires") or None} for row in rows])
 
@@ -95,14 +156,16 @@ def apply_known_failing(report: Report, entries: Iterable[Known], today: dt.date
     return replace(report, results=results, known_failing_errors=tuple(errors))
 
 
-def _matches(result: Result, entry: Known, today: dt.date) -> bool:
+def matches(result: Result, entry: Known, today: dt.date) -> bool:
+    """Whether a result is the failure that an entry names, and the entry still counts."""
     expired = entry.expires is not None and entry.expires < today
-    failing = result.verdict is Verdict.FAIL and bool(result.problems)
-    return failing and not expired and result.problems[0].text.startswith(entry.message)
+    begins = _NUMBERED.sub(".*", entry.message)
+    failing = result.verdict is Verdict.FAIL
+    return failing and not expired and any(kind_of_failure(one).startswith(begins) for one in result.problems)
 
 
 def _marked(result: Result, entry: Known | None, today: dt.date) -> Result:
-    if entry is None or not _matches(result, entry, today):
+    if entry is None or not matches(result, entry, today):
         return result
     return replace(result, verdict=Verdict.KNOWN_FAILING, reason=entry.reason)
 
@@ -116,72 +179,8 @@ def _fault(entry: Known, result: Result | None, today: dt.date) -> str:
     if entry.expires is not None and entry.expires < today:
         return f"{head} expired on {entry.expires}"
     if result.verdict is Verdict.PASS:
-        return f"{head} passes now; take the entry out"
-    if not _matches(result, entry, today):
-        first = result.problems[0].text if result.problems else result.reason
+        return "" if entry.sometimes else f"{head} passes now; take the entry out"
+    if not matches(result, entry, today):
+        first = kind_of_failure(result.problems[0]) if result.problems else result.reason
         return f"{head} fails differently: expected {entry.message!r}, got {first!r}"
     return ""
-
-
-class UpdateRefused(Exception):
-    """The file can't be brought up to date from this run; the message says why."""
-
-
-def update_known_failing(path: Path, report: Report, today: dt.date) -> int:
-    """Bring the file up to date with a whole run; return how many entries were added.
-
-    Entries that are no longer true go, new failures come with a reason to fill in; comments and the order of what
-    stays are kept.
-
-    Raises:
-        UpdateRefused: the run was filtered or didn't reach its end: it doesn't know about everything.
-        KnownFailingInvalid: the file that stands is malformed.
-    """
-    whole = {row.id for row in catalogue().values() if not row.excluded}
-    if set(report.run.selection) != whole or not report.run.complete:
-        raise UpdateRefused("only a whole run knows what fails: run again without --only, to the end")
-    entries = read_known_failing(path) if path.exists() else ()
-    by_id = {result.id: result for result in report.results}
-    kept = [entry for entry in entries if entry.id in by_id and _matches(by_id[entry.id], entry, today)]
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    stays = _without(text, {entry.id for entry in entries} - {entry.id for entry in kept})
-    new = [row for row in report.results if row.verdict is Verdict.FAIL and row.id not in {entry.id for entry in kept}]
-    path.write_text(stays + "".join(_as_toml(row) for row in new), encoding="utf-8")
-    return len(new)
-
-
-def _without(text: str, gone: set[str]) -> str:
-    """Take whole entries out; a comment right above an entry belongs to it."""
-    head, *blocks = text.split("[[known]]")
-    kept: list[str] = []
-    for number, block in enumerate(blocks):
-        entry = tomllib.loads(block)
-        is_last = number == len(blocks) - 1
-        body, comment = (block, "") if is_last else _split_comment(block)
-        if entry["id"] not in gone:
-            kept.append(f"{head}[[known]]{body}")
-        elif not kept:
-            kept.append(_file_comment(head))
-        head = comment
-    return "".join(kept) if blocks else head
-
-
-def _split_comment(block: str) -> tuple[str, str]:
-    """Split the comment lines at the end of an entry off: they speak of the next one."""
-    lines = block.splitlines(keepends=True)
-    at = len(lines)
-    while at and (lines[at - 1].startswith("#") or not lines[at - 1].strip()):
-        at -= 1
-    return "".join(lines[:at]), "".join(lines[at:])
-
-
-def _file_comment(head: str) -> str:
-    """What stands above a blank line at the top speaks of the file, not of its first entry."""
-    above, blank, _ = head.rpartition("\n\n")
-    return above + blank
-
-
-def _as_toml(result: Result) -> str:
-    message = result.problems[0].text if result.problems else result.reason
-    quoted = message.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'\n[[known]]\nid = "{result.id}"\nmessage = "{quoted}"\nreason = "not examined yet"\n'

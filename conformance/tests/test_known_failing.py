@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from conformance.catalogue import catalogue
+from conformance.cause import Cause, Diagnosis
 from conformance.known_failing import (
     Known,
     KnownFailingInvalid,
-    UpdateRefused,
     apply_known_failing,
     as_rows,
     from_rows,
+    kind_of_failure,
     read_known_failing,
-    update_known_failing,
 )
+from conformance.known_failing_update import NO_REASON, UpdateRefused, update_known_failing
 from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT, Level, Problem, Report, Result, RunInfo, Verdict
 
 TODAY = dt.date(2026, 6, 1)
@@ -93,6 +94,9 @@ def test_an_entry_that_was_not_run_and_one_that_stands_twice_are_errors() -> Non
         "[[known]]\nid = 'A'\nmessage = ''\nreason = 'c'\n",
         "[[known]]\nid = 'A'\nmessage = 'b'\nreason = 'c'\nexpires = 'soon'\n",
         "[[known]]\nid = 'A'\nmessage = 'b'\nreason = 'c'\nwhy = 'd'\n",
+        "[[known]]\nid = 'A'\nmessage = 'b'\ncause = 'd'\n",
+        "[[cause]]\nname = 'd'\nreason = 'e'\n",
+        "[[cause]]\nname = 'd'\nreason = 'e'\n[[known]]\nid = 'A'\nmessage = 'b'\ncause = 'd'\nreason = 'f'\n",
         "known = 3\n",
         "not toml",
     ],
@@ -123,7 +127,8 @@ reason = "a riddle"
 def test_an_update_keeps_comments_takes_out_what_passes_and_adds_what_fails(tmp_path: Path) -> None:
     path = tmp_path / "known.toml"
     path.write_text(FILE)
-    assert update_known_failing(path, report("SLUG-LENGTH", "RPC-SIZE"), TODAY) == 1
+    (added,) = update_known_failing(path, report("SLUG-LENGTH", "RPC-SIZE"), TODAY)
+    assert added.failures == ("RPC-SIZE",)
     text = path.read_text()
     assert text.startswith(FILE[: FILE.index("\n# Nobody")])
     assert "GET-FOUND" not in text
@@ -142,6 +147,82 @@ def test_an_update_that_removes_the_first_entry_keeps_the_file_s_own_comment(tmp
     assert "too short" not in text
     assert "Nobody knows" in text
     assert [entry.id for entry in read_known_failing(path)] == ["GET-FOUND"]
+
+
+def test_an_update_asks_for_one_reason_for_each_cause(tmp_path: Path) -> None:
+    path = tmp_path / "known.toml"
+    failing = report("SLUG-LENGTH", "SLUG-GIVEN", "GET-UNKNOWN", "RPC-SIZE")
+    cause = Cause("slug-cut", "Slugs are cut.", "create", ("SLUG-LENGTH", "SLUG-GIVEN"))
+    explained = replace(failing, diagnosis=Diagnosis((cause,), ("GET-UNKNOWN", "RPC-SIZE")))
+    found = update_known_failing(path, explained, TODAY)
+    assert [(one.name, one.failures) for one in found] == [
+        ("slug-cut", ("SLUG-LENGTH", "SLUG-GIVEN")),
+        ("wrong status", ("GET-UNKNOWN", "RPC-SIZE")),
+    ]
+    text = path.read_text()
+    assert text.count(NO_REASON) == 2
+    assert "# Slugs are cut.\n[[cause]]" in text
+    path.write_text(text.replace(NO_REASON, "the column", 1))
+    marked = apply_known_failing(explained, read_known_failing(path), TODAY)
+    assert marked.of("SLUG-GIVEN").reason == "the column"
+    assert marked.conclusion == "4 known failures, 0 new"
+    assert update_known_failing(path, report("SLUG-GIVEN"), TODAY) == ()
+    assert [(one.id, one.reason) for one in read_known_failing(path)] == [("SLUG-GIVEN", "the column")]
+    assert 'wrong status"\nreason' not in path.read_text()
+
+
+TRICKY = """'''
+[[known]]
+'''
+"""
+
+
+def test_an_update_takes_no_text_for_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(
+        f'[[known]]\nid = "SLUG-LENGTH"\nmessage = "create: wrong"\nreason = {TRICKY}\n'
+        '# see [[known]]\n[[ known ]]\nid = "GET-FOUND"\nmessage = "create: wrong"\nreason = "the text [[known]]"\n'
+    )
+    update_known_failing(path, report("SLUG-LENGTH"), TODAY)
+    assert path.read_text() == f'[[known]]\nid = "SLUG-LENGTH"\nmessage = "create: wrong"\nreason = {TRICKY}'
+    inline = 'known = [{id = "SLUG-LENGTH", message = "x", reason = "y"}]\n'
+    path.write_text(inline)
+    with pytest.raises(UpdateRefused, match=r"write each as a \[\[known\]\] table"):
+        update_known_failing(path, report(), TODAY)
+    assert path.read_text() == inline
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind"),
+    [
+        (Problem("race.1: wrong status", "ALREADY_EXISTS", "OK"), "race.*: wrong status, got OK"),
+        (Problem("get: wrong status", "NOT_FOUND", "UNKNOWN: agent agt-1 x"), "get: wrong status, got UNKNOWN"),
+        (Problem("create: metadata.slug is wrong", "a", "bcd"), "create: metadata.slug is wrong"),
+    ],
+)
+def test_the_kind_of_a_failure_is_the_same_in_another_run(problem: Problem, kind: str) -> None:
+    assert kind_of_failure(problem) == kind
+
+
+def test_which_of_many_calls_lost_a_race_is_chance_and_its_status_is_not() -> None:
+    entry = known(message="race.0: wrong status, got OK")
+    for number, status, verdict in ((3, "OK", Verdict.KNOWN_FAILING), (0, "UNKNOWN: x", Verdict.FAIL)):
+        one = replace(
+            result("SLUG-LENGTH", Verdict.FAIL), problems=(Problem(f"race.{number}: wrong status", "A", status),)
+        )
+        marked = apply_known_failing(Report(RUN, (one,)), [entry], TODAY)
+        assert marked.of("SLUG-LENGTH").verdict is verdict
+
+
+def test_what_fails_sometimes_may_pass(tmp_path: Path) -> None:
+    entry = replace(known(), sometimes=True)
+    assert apply_known_failing(report(), [entry], TODAY).known_failing_errors == ()
+    assert apply_known_failing(report("SLUG-LENGTH"), [entry], TODAY).failing() == ()
+    path = tmp_path / "known.toml"
+    path.write_text('[[known]]\nid = "SLUG-LENGTH"\nmessage = "create"\nreason = "r"\nsometimes = true\n')
+    before = path.read_text()
+    assert update_known_failing(path, report(), TODAY) == ()
+    assert path.read_text() == before
 
 
 def test_an_update_from_a_filtered_or_broken_run_is_refused(tmp_path: Path) -> None:
