@@ -40,12 +40,12 @@ class BackgroundTasks:
         self._relay = Relay(application.store, application.queue, sink) if sink is not None else None
 
     async def follow_tokens(self) -> bool:
-        """Read the token file if it changed; a broken one is logged and the callers stay as they were."""
+        """Read the files of tokens and keys that changed; a broken one is logged and the callers stay as they were."""
         try:
             if await self._application.refresh_callers():
-                log().info("token file read again")
+                log().info("callers read again")
         except TokenFileError as error:
-            log().error("token file not read, the callers stay as they were", reason=str(error))
+            log().error("callers not read, they stay as they were", reason=str(error))
         return False
 
     async def deliver_events(self) -> bool:

@@ -35,6 +35,7 @@ class Application:
 
     executor: Executor
     tokens: TokenFile | None
+    signed: JwtCallers | None
     caller_of: CallerOf
     tracing: Tracing | None
 
@@ -63,9 +64,13 @@ class Application:
         return self.context.operations.values()
 
     async def refresh_callers(self) -> bool:
-        """Read the token file if it changed and make sure of its memberships. Raises TokenFileError, StoreError."""
+        """Read the files of tokens and keys that changed, and make sure of memberships; say whether any had.
+
+        Raises TokenFileError, StoreError.
+        """
+        new_keys = self.signed is not None and self.signed.refresh()
         if self.tokens is None or not self.tokens.refresh():
-            return False
+            return new_keys
         missing = missing_policies(self.store, self.context.clock, self.tokens.table.memberships)
         if missing:
             await self.queue.commit(missing)
@@ -97,11 +102,10 @@ def build(
     if config.fast_paths:
         context = with_fast_paths(context, store)
     tokens = TokenFile(Path(config.tokens)) if profile is Profile.CLOUD and config.tokens else None
-    sources: list[KnowsCallers] = [tokens] if tokens is not None else []
-    if config.jwt_jwks:
-        sources.append(JwtCallers(Path(config.jwt_jwks), config.jwt_issuer, config.jwt_audience))
+    signed = JwtCallers(Path(config.jwt_jwks), config.jwt_issuer, config.jwt_audience) if config.jwt_jwks else None
+    sources: list[KnowsCallers] = [source for source in (tokens, signed) if source is not None]
     executor = Executor(store, context, WriteQueue(store, context))
-    return Application(executor, tokens, caller_source(profile, sources), tracing)
+    return Application(executor, tokens, signed, caller_source(profile, sources), tracing)
 
 
 def missing_policies(store: Store, clock: Clock, memberships: Iterable[RelationTuple]) -> list[BatchOperation]:

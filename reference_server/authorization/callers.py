@@ -34,6 +34,7 @@ from pydantic import (
     model_validator,
 )
 
+from reference_server.authorization.followed_file import FollowedFile
 from reference_server.authorization.model import PLATFORM, SYSTEM, Caller, Ref, RelationTuple
 
 _BEARER = "bearer "
@@ -44,7 +45,7 @@ Metadata = Iterable[tuple[str, str | bytes]]
 
 
 class TokenFileError(Exception):
-    """The token file can't be read; says where and what to do."""
+    """A file of tokens or of keys can't be read; says where and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +140,7 @@ class TokenFile:
     """The callers of a token file; `refresh` reads it again when it changed."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp: tuple[int, ...] | None = None
+        self._file = FollowedFile(path)
         self.table = CallerTable({}, ())
         self._secret = token_bytes(_SECRET_BYTES)
         self._met: dict[bytes, Caller] = {}
@@ -153,15 +153,12 @@ class TokenFile:
         Raises TokenFileError; the callers read before then stay in force.
         """
         try:
-            stat = self._path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_dev, stat.st_ino, stat.st_ctime_ns)
-            if stamp == self._stamp:
-                return False
-            self._stamp = stamp
-            text = self._path.read_text(encoding="utf-8")
+            text = self._file.text_if_changed()
         except (OSError, UnicodeDecodeError) as error:
-            raise TokenFileError(f"{self._path}: can't be read: {error}") from None
-        self.table = parse_callers(text, str(self._path))
+            raise TokenFileError(f"{self._file.path}: can't be read: {error}") from None
+        if text is None:
+            return False
+        self.table = parse_callers(text, str(self._file.path))
         self._met = {}
         return True
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reference_server.authorization.callers import TokenFileError
+from reference_server.authorization.followed_file import FollowedFile
 from reference_server.authorization.model import SYSTEM, Caller
 
 # Asymmetric only: with a shared secret, whoever can verify a token could also make one.
@@ -27,13 +28,28 @@ class JwtCallers:
         self._jwt: Any = jwt
         self._issuer = issuer
         self._audience = audience
+        self._file = FollowedFile(jwks)
+        self._keys: dict[str, Any] = {}
+        self.refresh()
+
+    def refresh(self) -> bool:
+        """Read the keys if their file changed since; say whether it did.
+
+        Raises TokenFileError; the keys read before then stay in force.
+        """
+        where = self._file.path
         try:
-            keys = jwt.PyJWKSet.from_dict(json.loads(jwks.read_text(encoding="utf-8"))).keys
-        except (OSError, ValueError, AttributeError, jwt.PyJWTError) as error:
-            raise TokenFileError(f"{jwks}: no JWKS: {error}") from None
-        self._keys = {key.key_id: key for key in keys if key.key_id}
-        if not self._keys:
-            raise TokenFileError(f"{jwks}: has no key with a 'kid'")
+            text = self._file.text_if_changed()
+            if text is None:
+                return False
+            keys = self._jwt.PyJWKSet.from_dict(json.loads(text)).keys
+        except (OSError, ValueError, AttributeError, self._jwt.PyJWTError) as error:
+            raise TokenFileError(f"{where}: no JWKS: {error}") from None
+        named = {key.key_id: key for key in keys if key.key_id}
+        if not named:
+            raise TokenFileError(f"{where}: has no key with a 'kid'")
+        self._keys = named
+        return True
 
     def caller_of(self, token: str) -> Caller | None:
         """Return the caller of a token, or None for a token that doesn't verify."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -26,6 +27,8 @@ from reference_server.authorization.jwt_callers import JwtCallers
 from reference_server.authorization.model import PLATFORM, Caller, Ref, RelationTuple, parse_model
 from reference_server.authorization.policies import StoredPolicies
 from reference_server.authorization.requirements import requirement_of
+from reference_server.bootstrap import build
+from reference_server.config import ServerConfig
 from reference_server.pipelines import OPERATIONS
 from reference_server.unit_of_work import UnitOfWork
 from stores.memory import MemoryStore
@@ -197,3 +200,42 @@ def test_jwts_are_verified(tmp_path: Path) -> None:
     jwks.write_text("{}", encoding="utf-8")
     with pytest.raises(TokenFileError, match="no JWKS"):
         JwtCallers(jwks)
+
+
+def test_keys_are_read_again_when_they_are_replaced(tmp_path: Path) -> None:
+    jwks, old, new = tmp_path / "jwks.json", *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+
+    def publish(key: ec.EllipticCurvePrivateKey) -> None:
+        public = json.loads(ECAlgorithm.to_jwk(key.public_key()))
+        other = tmp_path / "other.json"
+        other.write_text(json.dumps({"keys": [{**public, "kid": "k1"}]}), encoding="utf-8")
+        other.replace(jwks)
+
+    def token(key: ec.EllipticCurvePrivateKey) -> str:
+        return jwt.encode({"sub": "ada", "exp": time.time() + 60}, key, algorithm="ES256", headers={"kid": "k1"})
+
+    publish(old)
+    callers = JwtCallers(jwks)
+    assert callers.caller_of(token(old)) == Caller("ada")
+    assert not callers.refresh()
+    publish(new)
+    assert callers.refresh()
+    assert callers.caller_of(token(old)) is None
+    assert callers.caller_of(token(new)) == Caller("ada")
+    jwks.write_text("{}", encoding="utf-8")
+    with pytest.raises(TokenFileError):
+        callers.refresh()
+    assert callers.caller_of(token(new)) == Caller("ada"), "the keys read before stay in force"
+
+
+def test_a_running_server_follows_its_keys(tmp_path: Path) -> None:
+    jwks = tmp_path / "jwks.json"
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = json.loads(ECAlgorithm.to_jwk(key.public_key()))
+    jwks.write_text(json.dumps({"keys": [{**public, "kid": "k1"}]}), encoding="utf-8")
+    with MemoryStore() as store:
+        application = build(ServerConfig(profile="cloud", jwt_jwks=str(jwks)), store)
+        assert not asyncio.run(application.refresh_callers())
+        jwks.write_text(json.dumps({"keys": [{**public, "kid": "k2"}]}), encoding="utf-8")
+        assert asyncio.run(application.refresh_callers())
+        application.close()
