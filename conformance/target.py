@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import shlex
 import signal
 import socket
@@ -26,6 +25,8 @@ from typing import IO
 from urllib.parse import parse_qs, urlsplit
 
 import grpc
+
+from conformance.process_tree import ProcessTree
 
 CONNECT_SECONDS = 5.0
 START_SECONDS = 30.0
@@ -83,13 +84,18 @@ class Running:
 
     address: Address
     command: str = ""
-    process: subprocess.Popen[bytes] | None = None
+    tree: ProcessTree | None = None
     stderr: IO[bytes] | None = None
     stop: Callable[[], None] | None = None
     port: int = 0
     start_seconds: float = START_SECONDS
     """How long a command may take until it listens."""
     _channels: list[grpc.Channel] = field(default_factory=list)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The command's own process, of a `cmd:` target."""
+        return None if self.tree is None else self.tree.process
 
     @property
     def restartable(self) -> bool:
@@ -107,7 +113,7 @@ class Running:
         if self.process is None:
             raise TargetUnreachable("only a `cmd:` target can be restarted")
         self.kill()
-        self.process = _spawn(self.command, self.port, self.stderr)
+        self.tree = _spawn(self.command, self.port, self.stderr)
         _wait_until_ready(self)
 
     def kill(self) -> None:
@@ -115,21 +121,13 @@ class Running:
 
         The port must be closed before anything is started again: so what answers later is another process.
         """
-        self._signal(signal.SIGKILL)
+        if self.tree is not None:
+            self.tree.kill()
         if not self._is_closed_within(CONNECT_SECONDS):
             raise StillAlive(
-                f"SIGKILL of the command's process group left something that listens on {self.address.name}; "
-                "a start script must not put its server into a session of its own"
+                f"SIGKILL of the command and all that it started left something that listens on {self.address.name}; "
+                "a start script must not start its server with another environment in a session of its own"
             )
-
-    def _signal(self, number: int) -> None:
-        """Send a signal to the command's process group, in which all that it started is too; wait for the command."""
-        if self.process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(CONNECT_SECONDS)
 
     def _is_closed_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -159,10 +157,12 @@ class Running:
             channel.close()
         if self.stop is not None:
             self.stop()
-        if self.process is not None:
-            self._signal(signal.SIGTERM)
+        if self.tree is not None:
+            self.tree.signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.tree.process.wait(CONNECT_SECONDS)
             self._is_closed_within(CONNECT_SECONDS)
-            self._signal(signal.SIGKILL)
+            self.tree.kill()
         if self.stderr is not None:
             self.stderr.close()
 
@@ -269,13 +269,10 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _spawn(command: str, port: int, stderr: IO[bytes] | None) -> subprocess.Popen[bytes]:
+def _spawn(command: str, port: int, stderr: IO[bytes] | None) -> ProcessTree:
     words = [word.replace("{port}", str(port)) for word in shlex.split(command)]
     try:
-        # A session of its own is a process group of its own: what a start script starts is ended with it.
-        return subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
-        )
+        return ProcessTree(words, stderr)
     except OSError as error:
         raise TargetUnreachable(f"the command {words[0]!r} can't be started: {error.strerror}") from error
 
@@ -294,7 +291,7 @@ def _start_command(command: str, port: int, start_seconds: float) -> Running:
         Address(f"127.0.0.1:{port}"), command=command, stderr=stderr, port=port, start_seconds=start_seconds
     )
     try:
-        running.process = _spawn(command, port, stderr)
+        running.tree = _spawn(command, port, stderr)
         _wait_until_ready(running)
     except BaseException:  # an interrupt as well: a server that was started must not be left behind
         running.close()

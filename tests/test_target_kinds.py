@@ -65,12 +65,22 @@ def test_a_server_behind_a_start_script_is_killed_with_it(tmp_path: Path) -> Non
         left_behind.connect(("127.0.0.1", int((tmp_path / "port").read_text())))
 
 
+@pytest.mark.parametrize("line", ["setsid {serve} & sleep 600", 'setsid sh -c "{serve} & exit" & exec sleep 600'])
+def test_a_server_in_a_session_of_its_own_is_killed_as_well(tmp_path: Path, line: str) -> None:
+    report = run(
+        f"cmd:{start_script(tmp_path, 'echo $1 >' + str(tmp_path / 'port') + '; ' + line)} {{port}}", DURABILITY
+    )
+    assert report.of("DUR-KILL").verdict is Verdict.FAIL
+    with pytest.raises(ConnectionRefusedError), socket.socket() as left_behind:
+        left_behind.connect(("127.0.0.1", int((tmp_path / "port").read_text())))
+
+
 def test_what_survives_the_kill_makes_durability_untestable(tmp_path: Path) -> None:
-    script = start_script(tmp_path, "setsid {serve} & echo $! >" + str(tmp_path / "pid") + "; wait $!")
+    script = start_script(tmp_path, "setsid env -i {serve} & echo $! >" + str(tmp_path / "pid") + "; wait $!")
     try:
         report = run(f"cmd:{script} {{port}}", DURABILITY)
         assert report.of("DUR-KILL").verdict is Verdict.UNTESTABLE
-        assert "a session of its own" in report.of("DUR-KILL").reason
+        assert "with another environment" in report.of("DUR-KILL").reason
     finally:
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
