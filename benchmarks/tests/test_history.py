@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import sqlite3
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -118,3 +124,40 @@ def test_every_canned_query_runs(database: Path) -> None:
         }
     assert all(rows.values())
     assert len(rows["claim-history"]) == 2
+
+
+def test_datasette_opens_it_and_answers_the_canned_queries(database: Path, tmp_path: Path) -> None:
+    described = Path(str(files("benchmarks").joinpath("datasette.json")))
+    address = tmp_path / "datasette.sock"
+    command = [sys.executable, "-m", "datasette", "serve", str(database), "-m", str(described), "--uds", str(address)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            claims = _asked(address, "/parity/claims-now.json?_shape=array")
+            metric = _asked(address, "/parity/metric-history.json?_shape=array&metric=get")
+        finally:
+            process.terminate()
+    assert {"Get, oss"} <= {row["title"] for row in claims}
+    assert [row["captured_at"][:7] for row in metric if row["subject"].startswith("leveldb+protobuf+oss")] == [
+        "2026-01",
+        "2026-02",
+    ]
+
+
+def _asked(address: Path, path: str) -> list[dict[str, Any]]:
+    """Ask over a local socket, once something listens there."""
+    deadline = time.monotonic() + 60
+    while True:
+        connection = http.client.HTTPConnection("localhost", timeout=10)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        try:
+            connection.sock.connect(str(address))
+            connection.request("GET", path)
+            rows: list[dict[str, Any]] = json.loads(connection.getresponse().read())
+        except (FileNotFoundError, ConnectionRefusedError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return rows
+        finally:
+            connection.close()
