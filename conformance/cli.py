@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from conformance.catalogue import catalogue, contract_defects
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
 from conformance.evidence import EvidenceUnreadable, hold_against
+from conformance.exercises import RERUNS_MAX
 from conformance.failure_text import printable
 from conformance.features import NOTHING_DECLARED, Declaration, DeclarationInvalid, read_declaration
 from conformance.known_failing import (
@@ -68,6 +69,9 @@ def conform(
     otlp_listen: Annotated[str, typer.Option(help="host:port where the target's spans arrive; judges them too")] = "",
     name: Annotated[str, typer.Option(help="what the report calls the target; its own text by default")] = "",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="checks at a time")] = 1,
+    no_rerun: Annotated[
+        bool, typer.Option("--no-rerun", help="don't run failing checks again to tell flaky ones")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="deviations are failures")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="smaller sizes of concurrent and random work")] = False,
     deadline: Annotated[
@@ -90,6 +94,7 @@ def conform(
             known_failing=known,
             start_seconds=start_timeout,
             strict=strict,
+            reruns=0 if no_rerun else RERUNS_MAX,
         )
         report = _with_progress(target, options, out)
         if known_failing is not None and update_known_failing:

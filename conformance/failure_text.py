@@ -14,7 +14,7 @@ from conformance.verdict import Problem, Report, Result, Verdict
 
 PROBLEMS_SHOWN = 3
 """Problems of one failure; a card (`--verbose`) has all."""
-RED = (Verdict.FAIL, Verdict.UNTESTABLE, Verdict.HARNESS_ERROR)
+RED = (Verdict.FAIL, Verdict.FLAKY, Verdict.UNTESTABLE, Verdict.HARNESS_ERROR)
 """Verdicts that are printed with their reason."""
 
 
@@ -48,6 +48,8 @@ def problem_line(problem: Problem) -> str:
 def failure_lines(result: Result, blocked: Sequence[str], width: int) -> Iterator[str]:
     """Yield the lines under a failure's head: its first problems, and what it keeps from being asked."""
     problems = [problem_line(problem) for problem in result.problems] or [printable(result.reason)]
+    if result.verdict is Verdict.FLAKY:
+        yield result.reason
     yield from (cut(line, width) for line in problems[:PROBLEMS_SHOWN])
     if len(problems) > PROBLEMS_SHOWN:
         yield f"… and {len(problems) - PROBLEMS_SHOWN} more"

@@ -160,7 +160,7 @@ def matches(result: Result, entry: Known, today: dt.date) -> bool:
     """Whether a result is the failure that an entry names, and the entry still counts."""
     expired = entry.expires is not None and entry.expires < today
     begins = _NUMBERED.sub(".*", entry.message)
-    failing = result.verdict is Verdict.FAIL
+    failing = result.verdict is Verdict.FAIL or (entry.sometimes and result.verdict is Verdict.FLAKY)
     return failing and not expired and any(kind_of_failure(one).startswith(begins) for one in result.problems)
 
 
@@ -178,9 +178,15 @@ def _fault(entry: Known, result: Result | None, today: dt.date) -> str:
         return f"{head} was not run, so nobody knows whether it still fails"
     if entry.expires is not None and entry.expires < today:
         return f"{head} expired on {entry.expires}"
+    difference = "" if matches(result, entry, today) else _difference(entry, result)
+    return f"{head} {difference}" if difference else ""
+
+
+def _difference(entry: Known, result: Result) -> str:
+    """Say how a result isn't the failure of an entry; nothing where it may pass and did."""
     if result.verdict is Verdict.PASS:
-        return "" if entry.sometimes else f"{head} passes now; take the entry out"
-    if not matches(result, entry, today):
-        first = kind_of_failure(result.problems[0]) if result.problems else result.reason
-        return f"{head} fails differently: expected {entry.message!r}, got {first!r}"
-    return ""
+        return "" if entry.sometimes else "passes now; take the entry out"
+    if result.verdict is Verdict.FLAKY and not entry.sometimes:
+        return f"{result.reason}; say `sometimes = true`, or mend it"
+    first = kind_of_failure(result.problems[0]) if result.problems else result.reason
+    return f"fails differently: expected {entry.message!r}, got {first!r}"

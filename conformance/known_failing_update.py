@@ -17,7 +17,7 @@ from pathlib import Path
 
 from conformance.catalogue import catalogue
 from conformance.known_failing import Known, kind_of_failure, matches, read_known_failing
-from conformance.verdict import Report, Result, Verdict
+from conformance.verdict import FAILED, Report, Result, Verdict
 
 NO_REASON = "not examined yet"
 
@@ -51,7 +51,7 @@ def update_known_failing(path: Path, report: Report, today: dt.date) -> tuple[Ne
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     stays = _without(text, {entry.id for entry in kept}, {entry.cause for entry in kept})
     known = {entry.id for entry in kept}
-    new = [row for row in report.results if row.verdict is Verdict.FAIL and row.id not in known]
+    new = [row for row in report.results if row.verdict in FAILED and row.id not in known]
     causes = tuple(_grouped(new, report, {entry.cause for entry in kept}))
     changed = stays + "".join(_as_toml(cause, by_id) for cause in causes)
     wanted = [*known, *(name for cause in causes for name in cause.failures)]
@@ -149,7 +149,9 @@ def _as_toml(cause: NewCause, results: Mapping[str, Result]) -> str:
 
 def _entry(result: Result, cause: NewCause) -> str:
     message = kind_of_failure(result.problems[0]) if result.problems else result.reason
-    return f"\n[[known]]\nid = {_quoted(result.id)}\nmessage = {_quoted(message)}\ncause = {_quoted(cause.name)}\n"
+    sometimes = "sometimes = true\n" if result.verdict is Verdict.FLAKY else ""
+    known = f"id = {_quoted(result.id)}\nmessage = {_quoted(message)}\ncause = {_quoted(cause.name)}\n"
+    return f"\n[[known]]\n{known}{sometimes}"
 
 
 def _quoted(text: str) -> str:

@@ -74,7 +74,7 @@ def departures(results: Iterable[Result], exchanges: Mapping[int, Exchange]) -> 
 
 
 def _departure(result: Result, exchanges: Mapping[int, Exchange]) -> Departure | None:
-    if result.verdict in {Verdict.FAIL, Verdict.KNOWN_FAILING}:
+    if result.verdict in {Verdict.FAIL, Verdict.FLAKY, Verdict.KNOWN_FAILING}:
         at = [problem.exchange for problem in result.problems]
         shown = tuple(exchanges[seq] for seq in dict.fromkeys(at) if seq is not None and seq in exchanges)
         return Departure(result, shown, whole=bool(shown) and None not in at)

@@ -21,6 +21,7 @@ _COLOURS = {
     Verdict.HARNESS_ERROR: "red",
     Verdict.KNOWN_FAILING: "yellow",
     Verdict.DEVIATION: "yellow",
+    Verdict.FLAKY: "red",
     Verdict.NOT_APPLICABLE: "dim",
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 from conformance.target_client import TargetClient
@@ -39,6 +40,8 @@ def _ask(client: TargetClient, path: str, request: ServerReflectionRequest) -> R
     stream = call(iter((request.SerializeToString(),)), timeout=client.deadline_seconds, wait_for_ready=True)
     try:
         return Reflected(path, grpc.StatusCode.OK, "", ServerReflectionResponse.FromString(next(stream)))
+    except DecodeError:
+        return Reflected(path, grpc.StatusCode.UNKNOWN, "the answer is no ServerReflectionResponse", None)
     except (grpc.RpcError, StopIteration):
         return Reflected(path, stream.code(), stream.details() or "", None)
     finally:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from conformance.catalogue import Requirement, catalogue, catalogue_hash
+from conformance.check import Check
 from conformance.checks import check_of
 from conformance.diagnosis import diagnose
 from conformance.evidence import (
@@ -23,6 +24,7 @@ from conformance.evidence import (
 from conformance.judging import problem
 from conformance.known_failing import apply_known_failing, from_rows
 from conformance.line import LINE
+from conformance.rounds import Round, is_later, later_rounds, settle
 from conformance.verdict import EVIDENCE_FILE, Problem, Report, Result, RunInfo, Verdict
 
 _VERDICT_OF = {
@@ -76,7 +78,14 @@ def _lost_calls(stored: StoredRun) -> int:
 
 def _explained(report: Report, stored: StoredRun) -> Report:
     """Add what the failures are explained by, and mark those that are blocked by others."""
-    exchanges = {row.seq: row for evidence in stored.evidence.values() for row in evidence.exchanges}
+    told = {seq for result in report.results for seq in result.evidence}
+    exchanges = {
+        row.seq: row
+        for evidence in stored.evidence.values()
+        for row in evidence.exchanges
+        # Later rounds of failing checks would count for more than what is asked once.
+        if row.seq in told or not is_later(evidence.check)
+    }
     found = diagnose(report.results, exchanges, stored.run.profile)
     marked = tuple(replace(row, blocked_by=found.blocked_by.get(row.id, ())) for row in report.results)
     return replace(report, results=marked, diagnosis=found.diagnosis)
@@ -86,7 +95,8 @@ def _judge(requirement: Requirement, stored: StoredRun) -> Result:
     check = check_of()[requirement.id]
     outcome = stored.outcomes.get(check.id, Outcome(check.id, Ending.NOT_RUN, stored.run.reason))
     evidence = stored.evidence.get(check.id, Evidence(check.id))
-    verdict, problems, reason = _verdict(requirement, outcome, evidence, stored.run)
+    told = [(outcome, evidence), *later_rounds(stored, check.id)]
+    settled = settle([Round(*_verdict(requirement, one, of, stored.run), of) for one, of in told])
     return Result(
         id=requirement.id,
         level=requirement.level,
@@ -96,14 +106,21 @@ def _judge(requirement: Requirement, stored: StoredRun) -> Result:
         sentence=requirement.sentence,
         source=requirement.source,
         check=check.id,
-        verdict=verdict,
-        problems=problems,
-        reason=reason,
-        evidence=tuple(exchange.seq for exchange in evidence.exchanges),
+        verdict=settled.verdict,
+        problems=settled.problems,
+        reason=settled.reason,
+        evidence=settled.evidence,
+        beside=settled.beside,
         reproduce=reproduce_command(stored.run, requirement.id),
         duration_ms=outcome.duration_ms,
         contract_defect=requirement.contract_defect,
     )
+
+
+def fails(check: Check, outcome: Outcome, evidence: Evidence, run: RunInfo) -> bool:
+    """Whether something that a check serves and that was selected fails by this evidence."""
+    rows = [catalogue()[name] for name in check.judges if name in run.selection]
+    return any(_verdict(row, outcome, evidence, run)[0] is Verdict.FAIL for row in rows)
 
 
 def _verdict(

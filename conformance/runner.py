@@ -7,14 +7,12 @@ import platform
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from threading import Event
 
 from conformance.catalogue import CONTRACT_REVISION, catalogue, catalogue_hash
 from conformance.check import Check
@@ -24,21 +22,17 @@ from conformance.evidence import (
     LEAVING,
     SETUP,
     Ending,
-    Evidence,
     EvidenceWriter,
-    Exchange,
-    NotAsked,
     Outcome,
     read_evidence,
 )
+from conformance.exercises import RERUNS_MAX, Exercises, Progress
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.founding import found_context, leave_context
 from conformance.known_failing import Known, as_rows
-from conformance.leftovers import Id, ids_in
-from conformance.line import ATTEMPTS_MAX, LINE, given_up, line_evidence
 from conformance.rejudge import judge_run
 from conformance.run_context import Profile, RunContext
-from conformance.session import HarnessFault, Session, SetupRefused
+from conformance.session import Session
 from conformance.target import START_SECONDS, Running, TargetUnreachable, open_target
 from conformance.target_client import TargetClient, TargetLost
 from conformance.traces import SpanLog, receiving
@@ -46,8 +40,6 @@ from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo, w
 
 DEADLINE_SECONDS = 10.0
 QUICK_SCALE = 0.25
-Progress = Callable[[str, int, int], None]
-"""Called with the id of a finished check, how many are done, and how many there are."""
 
 
 class NothingSelected(Exception):
@@ -75,6 +67,8 @@ class Options:
     start_seconds: float = START_SECONDS
     """How long a `cmd:` target may take until it listens."""
     progress: Progress | None = None
+    reruns: int = RERUNS_MAX
+    """How often a failing check is run again, to tell what fails always from what fails sometimes; 0: never."""
     strict: bool = False
     """Whether another choice, where the contract marks its own as one, is a failure."""
 
@@ -202,22 +196,13 @@ def _exercise_on(
         with _kept(writer, SETUP, client, _first_context(options, info.id)) as session:
             context = _context(session, options)
         features = dict(context.features)
-        round_ = _Round(client, context, options, writer, info.profile)
-        _go(round_, checks)
+        exercises = Exercises(client, context, writer, info, jobs=options.jobs, progress=options.progress)
+        exercises.run(checks, options.reruns)
         with _kept(writer, LEAVING, client, context) as session:
-            leaks = leave_context(session, round_.made, round_.refused)
+            leaks = leave_context(session, exercises.made, exercises.refused)
     except TargetLost as error:
         ended = replace(ended, complete=False, reason=str(error))
     return replace(ended, features=features, finished_at=_now()), tuple(leaks)
-
-
-def _go(round_: _Round, checks: list[Check]) -> None:
-    """Exercise the checks; what the line lost is kept however that ends. Raises TargetLost."""
-    try:
-        round_.go(checks)
-    finally:
-        if round_.lost_calls:
-            round_.writer.add(line_evidence(round_.lost_calls), Outcome(LINE, Ending.EXERCISED))
 
 
 @contextmanager
@@ -260,130 +245,3 @@ def _context(session: Session, options: Options) -> RunContext:
     )
     session.context = context
     return found_context(session, options.credentials)
-
-
-Left = tuple[list[Id], dict[Id, str]]
-"""The ids that a check made, and by id what a refused delete answered."""
-
-
-@dataclass
-class _Round:
-    """The exercises of one run; after the target is lost the rest is NOT_RUN."""
-
-    client: TargetClient
-    context: RunContext
-    options: Options
-    writer: EvidenceWriter
-    profile: str
-    made: dict[Id, str] = field(default_factory=dict)
-    """By id, the check that made it."""
-    refused: dict[Id, str] = field(default_factory=dict)
-    """By id, what a delete after a check answered, where it was refused."""
-    lost_calls: list[Exchange] = field(default_factory=list)
-    """What the line lost, and the server isn't judged by."""
-    _lost: Event = field(default_factory=Event)
-
-    def go(self, checks: list[Check]) -> None:
-        """Exercise the checks, those that must be alone after the others. Raises TargetLost."""
-        total = len(checks)
-        together = [check for check in checks if not check.alone]
-        alone = [check for check in checks if check.alone]
-        with ThreadPoolExecutor(self.options.jobs, thread_name_prefix="conform") as pool:
-            for done, (check, (made, refused)) in enumerate(self._in_order(pool, together, alone), start=1):
-                self.made |= dict.fromkeys(made, check.id)
-                self.refused |= refused
-                if self.options.progress is not None:
-                    self.options.progress(check.id, done, total)
-        if self._lost.is_set():
-            raise TargetLost(self._reason)
-
-    _reason: str = ""
-
-    def _in_order(
-        self, pool: ThreadPoolExecutor, together: list[Check], alone: list[Check]
-    ) -> Iterator[tuple[Check, Left]]:
-        yield from zip(together, pool.map(self._one, together), strict=True)
-        for check in alone:
-            yield check, self._one(check)
-
-    def _one(self, check: Check) -> Left:
-        """Exercise one check, keep its evidence, clean up after it; return what it made."""
-        began = time.monotonic()
-        left: Left = ([], {})
-        session, ending, reason = self._attempts(check, left)
-        duration_ms = round((time.monotonic() - began) * 1000, 3)
-        evidence = session.evidence() if ending is not Ending.NOT_RUN else Evidence(check.id)
-        self.writer.add(evidence, Outcome(check.id, ending, reason, duration_ms))
-        return left
-
-    def _attempts(self, check: Check, left: Left) -> tuple[Session, Ending, str]:
-        """Exercise a check and clean up after it, again under fresh names where the line lost what it did.
-
-        What each attempt made is added to `left`.
-        """
-        made, refused = left
-        for attempt in range(ATTEMPTS_MAX):
-            session = Session(check.id, self.client, self.context, attempt)
-            ending, reason = self._exercise(check, session)
-            if ending not in {Ending.NOT_APPLICABLE, Ending.NOT_RUN}:
-                refused.update(self._cleanup(session))
-            made.extend(ids_in(session.evidence()))
-            lost = session.lost_calls()
-            self.lost_calls.extend((*session.redone, *lost))
-            if not lost or self._lost.is_set():
-                break
-        else:
-            ending, reason = Ending.NOT_RUN, given_up(lost[0])
-        return session, ending, reason
-
-    def _exercise(self, check: Check, session: Session) -> tuple[Ending, str]:
-        hindrance = self._hindrance(check)
-        if hindrance is not None:
-            return hindrance
-        try:
-            check.exercise(session)
-        except TargetLost as error:
-            self._reason = str(error)
-            self._lost.set()
-            return Ending.NOT_RUN, str(error)
-        # A fault of one check is the suite's, and must neither end the run nor look like the server's.
-        except Exception as error:  # noqa: BLE001
-            return _ending_of(error)
-        return Ending.EXERCISED, ""
-
-    def _hindrance(self, check: Check) -> tuple[Ending, str] | None:
-        """Why a check can't be exercised here; None if it can."""
-        if self._lost.is_set():
-            return Ending.NOT_RUN, self._reason
-        if not any(self.profile in catalogue()[name].profiles for name in check.judges):
-            return Ending.NOT_APPLICABLE, f"not asked of the {self.profile} profile"
-        for feature in check.features:
-            if not self.context.features.get(feature, False):
-                return Ending.NOT_APPLICABLE, f"the target doesn't offer {feature}"
-        for role in check.roles:
-            if lacking := self.context.lacking(role):
-                return Ending.UNTESTABLE, lacking
-        return None
-
-    def _cleanup(self, session: Session) -> dict[Id, str]:
-        if self._lost.is_set():
-            return {}
-        try:
-            return session.cleanup()
-        except TargetLost as error:
-            self._reason = str(error)
-            self._lost.set()
-            return {}
-
-
-_ENDINGS: dict[type[Exception], Ending] = {
-    SetupRefused: Ending.UNTESTABLE,
-    NotAsked: Ending.NOT_APPLICABLE,
-    HarnessFault: Ending.HARNESS_ERROR,
-}
-
-
-def _ending_of(error: Exception) -> tuple[Ending, str]:
-    """What an exercise's exception means for its check; one that it wasn't meant to raise is told with its name."""
-    ending = _ENDINGS.get(type(error))
-    return (Ending.HARNESS_ERROR, f"{type(error).__name__}: {error}") if ending is None else (ending, str(error))

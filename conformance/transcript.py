@@ -15,7 +15,7 @@ import orjson
 from conformance.evidence import LARGE, Exchange, Json, large_path, read_evidence
 from conformance.failure_text import printable
 from conformance.target import TargetInvalid, parse_address
-from conformance.verdict import EVIDENCE_FILE, Problem, Report, Result, Verdict
+from conformance.verdict import EVIDENCE_FILE, FAILED, Problem, Report, Result, Verdict
 
 _LIKELY: tuple[tuple[str, str], ...] = (
     ("UNAVAILABLE", "the server dropped the connection or crashed while it answered"),
@@ -31,13 +31,13 @@ TOKEN = "$PARITY_TOKEN"  # noqa: S105 - the name of a variable: tokens are never
 
 
 def failure_cards(report: Report, out: Path | None) -> Iterator[str]:
-    """Yield a card for each FAIL; without stored evidence there is no transcript in it."""
+    """Yield a card for each failure; without stored evidence there is no transcript in it."""
     exchanges: dict[int, Exchange] = {}
     if out is not None:
         stored = read_evidence(out / EVIDENCE_FILE, whole=False)
         exchanges = {row.seq: row for evidence in stored.evidence.values() for row in evidence.exchanges}
     for result in report.results:
-        if result.verdict is Verdict.FAIL:
+        if result.verdict in FAILED:
             yield card(result, exchanges, report.run.target)
 
 
@@ -53,6 +53,11 @@ def card(result: Result, exchanges: dict[int, Exchange], target: str) -> str:
     shown = dict.fromkeys(problem.exchange for problem in result.problems if problem.exchange in exchanges)
     for seq in shown:
         if seq is not None:
+            lines += exchange_lines(exchanges[seq], target)
+    if result.verdict is Verdict.FLAKY:
+        lines.append(f"    flaky: {result.reason}; the same in a round that passed:")
+    for seq in result.beside:
+        if seq in exchanges:
             lines += exchange_lines(exchanges[seq], target)
     if len(result.evidence) > 1:
         lines.append(f"    exchanges of this check: {', '.join(map(str, result.evidence))}")

@@ -9,6 +9,7 @@ reports. The words are used one way only:
 - NOT_RUN: it was selected and the run ended before it.
 - HARNESS_ERROR: the suite itself is at fault.
 - KNOWN_FAILING: it fails as the known-failing file says it does.
+- FLAKY: of several rounds some failed. It is as red as FAIL.
 - DEVIATION: where the contract marks a choice of its own, the target made another. It is told and explained, not red;
   a strict run says FAIL instead.
 """
@@ -71,6 +72,7 @@ class Verdict(StrEnum):
     HARNESS_ERROR = "HARNESS_ERROR"
     KNOWN_FAILING = "KNOWN_FAILING"
     DEVIATION = "DEVIATION"
+    FLAKY = "FLAKY"
 
 
 class Level(StrEnum):
@@ -80,19 +82,23 @@ class Level(StrEnum):
     SHOULD = "SHOULD"
 
 
-RED = frozenset({Verdict.FAIL, Verdict.UNTESTABLE, Verdict.NOT_RUN, Verdict.HARNESS_ERROR})
+RED = frozenset({Verdict.FAIL, Verdict.FLAKY, Verdict.UNTESTABLE, Verdict.NOT_RUN, Verdict.HARNESS_ERROR})
 """Verdicts that keep a MUST, and so the run, from being green."""
 
+
+FAILED = frozenset({Verdict.FAIL, Verdict.FLAKY})
+"""Verdicts of a target that doesn't do, or doesn't always do, what it is asked for."""
 
 HELD = frozenset({Verdict.PASS, Verdict.DEVIATION})
 """Verdicts of a target that does what it may be asked for."""
 
-MEASURED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.KNOWN_FAILING, Verdict.DEVIATION})
+MEASURED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.FLAKY, Verdict.KNOWN_FAILING, Verdict.DEVIATION})
 """Verdicts that say what the target does."""
 
 WORST_FIRST = (
     Verdict.HARNESS_ERROR,
     Verdict.FAIL,
+    Verdict.FLAKY,
     Verdict.UNTESTABLE,
     Verdict.NOT_RUN,
     Verdict.KNOWN_FAILING,
@@ -123,7 +129,8 @@ class Result:
     """The verdict on one requirement.
 
     `step` is a step of the create pipeline or empty; `operation` names what is asked of (create, get, rpc, ...).
-    `evidence` holds the `seq` numbers of the check's exchanges. `reason` says why there is no PASS or FAIL.
+    `evidence` holds the `seq` numbers of the check's exchanges. `reason` says why there is no PASS or FAIL. Where it is
+    FLAKY, they are of a round that failed, and `beside` holds the same calls as the problems' in one that passed.
     `blocked_by` names failures that kept it from being asked: it failed only where, and as, they did.
     `contract_defect` says what is wrong with the contract itself where it asks for this; empty where nothing is.
     """
@@ -144,6 +151,7 @@ class Result:
     duration_ms: float = 0.0
     blocked_by: tuple[str, ...] = ()
     contract_defect: str = ""
+    beside: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +264,8 @@ class Report:
         raise KeyError(requirement)
 
     def failing(self) -> tuple[str, ...]:
-        """The ids of all requirements with verdict FAIL, in catalogue order."""
-        return tuple(result.id for result in self.results if result.verdict is Verdict.FAIL)
+        """The ids of all requirements that aren't met, or not always, in catalogue order."""
+        return tuple(result.id for result in self.results if result.verdict in FAILED)
 
 
 def lost_text(count: int) -> str:
@@ -274,7 +282,7 @@ def summarize(results: Iterable[Result]) -> Summary:
         counts=counts,
         measured=sum(counts[verdict] for verdict in MEASURED),
         must_red=sum(row.level is Level.MUST and row.verdict in RED for row in rows),
-        should_failed=sum(row.level is Level.SHOULD and row.verdict is Verdict.FAIL for row in rows),
+        should_failed=sum(row.level is Level.SHOULD and row.verdict in FAILED for row in rows),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from conformance.verdict import CREATE_STEPS, Level, Verdict
+from conformance.verdict import CREATE_STEPS, FAILED, Level, Verdict
 from parity.corpus_proof import CorpusProof
 from parity.plan import LeftOut
 from parity.proof import Proof
@@ -22,6 +22,7 @@ WORDS: dict[Verdict, tuple[str, str]] = {
     Verdict.HARNESS_ERROR: ("ERROR", "bold magenta"),
     Verdict.KNOWN_FAILING: ("known", "yellow"),
     Verdict.DEVIATION: ("other", "yellow"),
+    Verdict.FLAKY: ("FLAKY", "bold red"),
     Verdict.NOT_APPLICABLE: ("n/a", "dim"),
 }
 """How a verdict is written in the table: a word, so that it reads without colours."""
@@ -87,7 +88,7 @@ def recommendation_lines(proofs: Sequence[Proof]) -> list[str]:
     where: dict[str, list[str]] = {}
     for proof in proofs:
         for result in proof.report.results if proof.report else ():
-            if result.level is Level.SHOULD and result.verdict is Verdict.FAIL:
+            if result.level is Level.SHOULD and result.verdict in FAILED:
                 where.setdefault(f"{result.id} ({result.sentence})", []).append(_name(proof))
     return [f"SHOULD, not met: {what}: {', '.join(names)}" for what, names in where.items()]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from benchmarks.results import ClaimVerdict, Conclusion
-from conformance.verdict import EXIT_USAGE, Level, Report, Result, Verdict
+from conformance.verdict import EXIT_USAGE, FAILED, Level, Report, Result, Verdict
 from reports.models import Broken, Judged, Run
 from reports.text import cut, one_line, visible
 from reports.views.claims import claim_row
@@ -25,6 +25,7 @@ REASONS = {
     Verdict.UNTESTABLE: "untestable",
     Verdict.NOT_APPLICABLE: "not applicable",
     Verdict.FAIL: "SHOULD not met",
+    Verdict.FLAKY: "SHOULD not always met",
     Verdict.DEVIATION: "a deviation, no failure",
 }
 
@@ -143,7 +144,7 @@ def _ending(result: Result) -> tuple[str, str]:
         return "", ""
     if result.verdict in ERRORS or (result.verdict is Verdict.UNTESTABLE and result.level is Level.MUST):
         return "error", f"{word}: {why or 'no reason was given'}"
-    if result.verdict is Verdict.FAIL and result.level is Level.MUST:
+    if result.verdict in FAILED and result.level is Level.MUST:
         return "failure", why or result.sentence
     return "skipped", f"{REASONS.get(result.verdict, word.lower())}: {why or 'no reason was given'}"
 

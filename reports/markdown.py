@@ -126,7 +126,7 @@ def _cards(title: str, found: Sequence[Failure], explained: str = "") -> Iterato
         yield from ("", plain(cut(failure.sentence, 500)), "")
         yield f"On: {', '.join(code(one.judged.name) for one in failure.occurrences)}"
         first = failure.occurrences[0].result
-        if first.verdict is Verdict.DEVIATION:
+        if first.verdict in {Verdict.DEVIATION, Verdict.FLAKY}:
             yield from ("", plain(cut(first.reason, 500)), "")
         for problem in first.problems[:5]:
             against = f" Expected {code(cut(problem.expected, 200))}," if problem.expected else ""

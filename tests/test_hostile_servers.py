@@ -33,7 +33,7 @@ SECONDS_MAX = 60.0
 
 
 def options(*only: str, deadline: float = 5.0) -> Options:
-    return Options(profile="oss", only=only, jobs=4, quick=True, deadline_seconds=deadline, event_seconds=0.5)
+    return Options("oss", only, jobs=4, quick=True, deadline_seconds=deadline, event_seconds=0.5, reruns=0)
 
 
 def test_a_server_that_refuses_everything_passes_nothing() -> None:

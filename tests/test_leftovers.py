@@ -23,7 +23,7 @@ def judged(server: RunningServer) -> Report:
     foreign.metadata.id = FOREIGN
     server.state.resources["agent"][FOREIGN] = foreign
     try:
-        return run(f"grpc://{server.address}", Options(profile="oss", only=ONLY, quick=True))
+        return run(f"grpc://{server.address}", Options(profile="oss", only=ONLY, quick=True, reruns=0))
     finally:
         server.stop()
 

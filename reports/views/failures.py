@@ -9,7 +9,7 @@ from conformance.evidence import Exchange
 from conformance.verdict import WORST_FIRST, Level, Result, Verdict
 from reports.models import Judged, Run
 
-SHOWN = frozenset({Verdict.FAIL, Verdict.HARNESS_ERROR, Verdict.KNOWN_FAILING})
+SHOWN = frozenset({Verdict.FAIL, Verdict.FLAKY, Verdict.HARNESS_ERROR, Verdict.KNOWN_FAILING})
 """Verdicts that have a card. What could not be judged stands among the things that were not measured."""
 
 EXCHANGES_SHOWN = 6
@@ -27,6 +27,8 @@ class Occurrence:
     result: Result
     exchanges: tuple[Exchange, ...]
     hidden: int
+    beside: tuple[Exchange, ...] = ()
+    """Where it is flaky: the same calls in a round that passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +127,5 @@ def _occurrence(judged: Judged, result: Result) -> Occurrence:
     pointed = [problem.exchange for problem in result.problems if problem.exchange is not None]
     wanted = [seq for seq in dict.fromkeys([*pointed, *result.evidence]) if seq in known]
     shown = sorted(wanted[:EXCHANGES_SHOWN])
-    return Occurrence(judged, result, tuple(known[seq] for seq in shown), len(wanted) - len(shown))
+    beside = tuple(known[seq] for seq in result.beside[:EXCHANGES_SHOWN] if seq in known)
+    return Occurrence(judged, result, tuple(known[seq] for seq in shown), len(wanted) - len(shown), beside)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from conformance.verdict import (
     CLOUD_ONLY_STEPS,
     CREATE_STEPS,
+    FAILED,
     HELD,
     WORST_FIRST,
     Level,
@@ -94,6 +95,6 @@ def _cell(rows: Sequence[Result], verdict: Verdict) -> Cell:
         verdict=verdict,
         passed=sum(row.verdict in HELD for row in counted),
         total=len(counted),
-        should_failed=sum(row.level is Level.SHOULD and row.verdict is Verdict.FAIL for row in applicable),
+        should_failed=sum(row.level is Level.SHOULD and row.verdict in FAILED for row in applicable),
         red=tuple(row.id for row in applicable if row.verdict not in HELD),
     )

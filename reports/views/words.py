@@ -26,6 +26,7 @@ VERDICTS: dict[Verdict, Sign] = {
     Verdict.NOT_APPLICABLE: Sign("idle", "—", "n.a."),
     Verdict.HARNESS_ERROR: Sign("fault", "!", "HARNESS ERROR"),
     Verdict.KNOWN_FAILING: Sign("warn", "≈", "KNOWN FAILING"),
+    Verdict.FLAKY: Sign("bad", "~", "FLAKY"),
     Verdict.DEVIATION: Sign("idle", "†", "DEVIATION"),
 }
 DEVIATIONS_ARE = (

@@ -69,6 +69,7 @@ def _options(profile: str, only: tuple[str, ...]) -> Options:
         event_seconds=EVENT_SECONDS,
         # The sets hold all that is done otherwise than the contract says, its choices too.
         strict=True,
+        reruns=0,
     )
 
 

@@ -57,7 +57,7 @@ def started(log: Path, defects: Iterable[str] = ()) -> Iterator[processes.Runnin
 def judge(defects: Iterable[str] = (), only: tuple[str, ...] = (), *, quick: bool = True) -> Report:
     """Run the suite against a server with these defects."""
     # The sets hold all that is done otherwise than the contract says, its choices too.
-    options = Options(profile="oss", only=only, declaration=DECLARATION, jobs=JOBS, quick=quick, strict=True)
+    options = Options("oss", only, declaration=DECLARATION, jobs=JOBS, quick=quick, strict=True, reruns=0)
     return run(target(defects), options)
 
 
