@@ -55,6 +55,8 @@ PAYLOADS = tuple(name for name, _ in SIZE_CLASSES)
 WORKLOAD_NAMES = tuple(workload.name for workload in WORKLOADS)
 
 NOT_QUICK = ("raw",)
+FULL_ONLY = ("changes", "mixed", "cold")
+"""Workloads that no claim is about: of a full run, or when they are asked for."""
 
 SIDES = (("sqlite", "json"), ("leveldb", "protobuf"))
 """Engine and codec that the claims compare: what was, and what came."""
@@ -132,8 +134,9 @@ class StoresConfig:
     @property
     def visited(self) -> tuple[str, ...]:
         """The workloads of the run: a quick one judges the claims only, not the stores' overhead over bare drivers."""
-        if self.speed is Speed.QUICK and self.workloads == WORKLOAD_NAMES:
-            return tuple(name for name in self.workloads if name not in NOT_QUICK)
+        left_out = {Speed.QUICK: (*NOT_QUICK, *FULL_ONLY), Speed.DEFAULT: FULL_ONLY, Speed.FULL: ()}[self.speed]
+        if self.workloads == WORKLOAD_NAMES:
+            return tuple(name for name in self.workloads if name not in left_out)
         return self.workloads
 
     @property

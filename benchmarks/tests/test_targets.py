@@ -23,7 +23,7 @@ from benchmarks.targets.traffic import Stock, judges_of, traffic_of
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
 TINY = TargetSizes(
-    visits=2, turns=1, turn_ms=60, warmup_ms=5, loaded=20, open_ms=200, probe_ms=100, growth_calls=2, growth_s=30
+    visits=2, turns=1, turn_ms=300, warmup_ms=5, loaded=20, open_ms=400, probe_ms=100, growth_calls=2, growth_s=30
 )
 
 
@@ -151,7 +151,7 @@ def test_a_comparison_has_growth_and_an_objective(tmp_path: Path, monkeypatch: p
 
 
 def test_wrong_answers_and_slow_growth_leave_blanks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = TargetSizes(2, 1, 40, 5, 20, 100, 100, 2, 0)
+    sizes = TargetSizes(2, 1, 300, 5, 20, 100, 100, 2, 0)
     monkeypatch.setattr("benchmarks.targets.traffic.calls.has_default_instance", lambda agents: lambda data: False)
     config = TargetsConfig(tmp_path, (target("a", tmp_path),), mixes=("get_by_agent",), growth=(5_000,), sizes=sizes)
     results = runner.run_targets(config)

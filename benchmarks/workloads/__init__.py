@@ -1,6 +1,6 @@
 """The workloads, in the order in which a build is put through them. A new one is one file and one row here."""
 
-from benchmarks.workloads import listing, memory, raw, read, size, startup, write
+from benchmarks.workloads import changes, listing, memory, mixed, raw, read, size, startup, write
 from benchmarks.workloads.workload import Workload
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -11,4 +11,7 @@ WORKLOADS: tuple[Workload, ...] = (
     size.WORKLOAD,
     startup.WORKLOAD,
     memory.WORKLOAD,
+    changes.WORKLOAD,
+    mixed.WORKLOAD,
+    mixed.COLD,
 )

@@ -13,7 +13,7 @@ from parity.main import run
 from parity.measured_targets import parse_targets
 
 SECOND = f"cmd:{sys.executable} -m tests.second_server.server --port {{port}}"
-TINY = TargetSizes(1, 1, 40, 5, 8, 100, 100, 1, 20)
+TINY = TargetSizes(1, 1, 800, 5, 8, 100, 100, 1, 20)
 
 
 def test_targets_have_names(tmp_path: Path) -> None:
