@@ -17,7 +17,10 @@ from rich.table import Table
 
 from stores.engines.badger.cli import import_legacy_command
 from stores.integrity.cli import verify_command
+from stores.power_loss.cli import print_power_loss
+from stores.power_loss.trial import STATES
 from stores.registry import open_store, parse_url, scheme_of, schemes, unavailable
+from stores.salvage.cli import salvage_command
 from stores.suite.check import Result, StoreUnderTest, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
 from stores.suite.scorecard import ScoredSubject
@@ -31,6 +34,7 @@ _DIFFERENCES_SHOWN = 10
 app = typer.Typer(help="The stores: list, check, export, import, copy.", no_args_is_help=True)
 app.command("import-legacy")(import_legacy_command)
 app.command("verify")(verify_command)
+app.command("salvage")(salvage_command)
 Url = Annotated[str, typer.Argument(help="Store URL, for example leveldb:/var/lib/agents?durability=durable")]
 
 
@@ -54,9 +58,19 @@ def check(
     url: Url,
     only: Annotated[str | None, typer.Option(help="Run the check with this id only.")] = None,
     examples: Annotated[int, typer.Option(help="Sequences that the search for disagreement tries; 0: none.")] = 30,
+    *,
+    power_loss: Annotated[
+        bool, typer.Option("--power-loss", help="Instead: try what a power failure may leave of the store (strace).")
+    ] = False,
+    states: Annotated[int, typer.Option(help="States that --power-loss tries, within a minute.", min=1)] = STATES,
+    seed: Annotated[int | None, typer.Option(help="Seed of --power-loss, to try the same again.")] = None,
 ) -> None:
     """Run the store conformance suite on new databases beside the URL's path, and remove them afterwards."""
     console = Console()
+    if power_loss:
+        with told_errors():
+            is_right = print_power_loss(console, parse_url(url), states, seed)
+        raise typer.Exit(0 if is_right else NOT_CONFORMANT)
     chosen = [row for row in CHECKS if only in (None, row.id)]
     if not chosen:
         stop(f"no check has the id {only!r}", "leave --only out to see all ids", USAGE)

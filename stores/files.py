@@ -121,6 +121,12 @@ class DriverLock:
             self._noted = False
             self._written.discard(self._folder)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
 
 def size_of(*paths: Path) -> SizeOnDisk:
     """Return the bytes of files, and of all files in folders. Those that vanish meanwhile count nothing."""

@@ -36,6 +36,7 @@ HASHED = b"\xff\xff"
 """What the hash of a long id or index key begins with: no UTF-8 text does."""
 _HEADER = struct.Struct(">IIQQ")
 """Of a record: bytes of index keys, checksum (0: none), position, revision."""
+RECORD_HEADER_BYTES = _HEADER.size
 _FRONT = struct.Struct(">II")
 """The part of it that a read of the message needs."""
 _U64 = struct.Struct(">Q")

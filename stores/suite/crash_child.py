@@ -56,7 +56,7 @@ def apply(store: Store, seed: int, numbers: Iterable[int]) -> int:
 
 def main(url: str, seed: int, first: int, last: int, mutant: str = "") -> int:
     """Commit the batches first..last. Returns the exit code."""
-    with _open(url, mutant) as store:
+    with open_subject(url, mutant) as store:
         for number in range(first, last + 1):
             _say(f"begin {number}")
             try:
@@ -68,7 +68,8 @@ def main(url: str, seed: int, first: int, last: int, mutant: str = "") -> int:
     return 0
 
 
-def _open(url: str, mutant: str) -> Store:
+def open_subject(url: str, mutant: str) -> Store:
+    """Open the store of a URL and make it if it isn't there; or one over a wrong engine, by its name."""
     if not mutant:
         return open_store(url, create=True)
     from stores.suite.crash_mutants import CRASH_MUTANTS  # noqa: PLC0415 - needs a driver

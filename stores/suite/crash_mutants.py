@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from stores.engines.leveldb import LevelDbEngine
+from stores.keyvalue.engine import Engine
+from stores.suite.file_engine import FileEngine
 
 
 class AcksBeforeWrite(LevelDbEngine):
@@ -43,8 +45,49 @@ class TearsWrite(LevelDbEngine):
         super().write(rows[len(rows) // 2 :], sync=sync)
 
 
-CRASH_MUTANTS: dict[str, type[LevelDbEngine]] = {
+class SyncsAfterAcknowledging(FileEngine):
+    """Syncs a batch when the next one comes."""
+
+    def keep(self, data: bytes) -> None:
+        """See `FileEngine`."""
+        if self._file.exists():
+            self.sync(self._file)
+            self.sync(self._folder)
+        new = self._folder / "rows.new"
+        new.write_bytes(data)
+        new.replace(self._file)
+
+
+class ForgetsFolder(FileEngine):
+    """Syncs the file, and not the folder that has its new name."""
+
+    def keep(self, data: bytes) -> None:
+        """See `FileEngine`."""
+        new = self._folder / "rows.new"
+        new.write_bytes(data)
+        self.sync(new)
+        new.replace(self._file)
+
+
+class RenamesBeforeSync(FileEngine):
+    """Gives the new file its name before its contents are on disk; both are before the acknowledgement."""
+
+    def keep(self, data: bytes) -> None:
+        """See `FileEngine`."""
+        new = self._folder / "rows.new"
+        new.write_bytes(data)
+        new.replace(self._file)
+        self.sync(self._folder)
+        self.sync(self._file)
+
+
+CRASH_MUTANTS: dict[str, Callable[[Path], Engine]] = {
     "acks_before_write": AcksBeforeWrite,
     "acks_before_sync": AcksBeforeSync,
     "tears_write": TearsWrite,
+    "syncs_after_acknowledging": SyncsAfterAcknowledging,
+    "forgets_folder": ForgetsFolder,
+    "renames_before_sync": RenamesBeforeSync,
+    "right_file": FileEngine,
 }
+"""The last one isn't wrong: what is found in the others must not be found in it."""

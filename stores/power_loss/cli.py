@@ -1,0 +1,40 @@
+"""What `parity stores check URL --power-loss` prints."""
+
+from __future__ import annotations
+
+import secrets
+
+from rich.console import Console
+from rich.markup import escape
+
+from stores.power_loss.judge import REFUSED, WHOLE
+from stores.power_loss.trial import Report, try_power_loss
+from stores.registry import StoreUrl
+
+_SEEDS = 1 << 16
+
+
+def print_power_loss(console: Console, url: StoreUrl, states: int, seed: int | None) -> bool:
+    """Try what a power failure may leave of a store, print what came, and return whether all was right."""
+    seed = secrets.randbelow(_SEEDS) if seed is None else seed
+    with console.status("recording a store at work, and trying what a power failure may leave of it"):
+        report = try_power_loss(url, seed, states=states)
+    number = sum(report.outcomes.values())
+    console.print(
+        f"{len(report.operations)} operations recorded; {number} states that a power failure may leave (seed {seed}): "
+        f"{report.outcomes[WHOLE]} whole, {report.outcomes[REFUSED]} refused",
+        soft_wrap=True,
+    )
+    if number < states and report.failure is None:
+        console.print(f"the time was up before all {states} were tried")
+    for refusal, times in report.refusals.most_common():
+        console.print(f"refused {times} times: {escape(refusal)}", soft_wrap=True)
+    if report.failure is not None:
+        _print_failure(console, report)
+    return report.failure is None
+
+
+def _print_failure(console: Console, report: Report) -> None:
+    console.print(f"[red]FAIL[/red] {escape(report.problem)}. The shortest list of operations that was found:")
+    for step in report.steps():
+        console.print(f"     {escape(step)}", soft_wrap=True)
