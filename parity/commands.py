@@ -30,4 +30,11 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("agent", "reference_server.client.cli", "agent", "Create, read, change and delete agents."),
     CommandRow("instance", "reference_server.client.cli", "instance", "The same for agent instances."),
     CommandRow("environment", "reference_server.client.cli", "environment", "The same for environments."),
+    CommandRow("apply", "reference_server.client.cli", "apply", "Create or update what files of any kind describe."),
+    CommandRow("delete", "reference_server.client.cli", "delete", "Delete what files of any kind describe."),
+    CommandRow("diff", "reference_server.client.cli", "difference", "Show what applying files would change."),
+    CommandRow("events", "reference_server.client.events_cli", "events", "Tell what was done; --watch goes on."),
+    CommandRow("policy", "reference_server.client.policy_cli", "policy", "Grant, revoke, look up who may do what."),
+    CommandRow("auth", "reference_server.client.policy_cli", "auth", "Ask what an account may do."),
+    CommandRow("context", "reference_server.client.context_cli", "app", "Servers by name, and which one is used."),
 )

@@ -48,6 +48,10 @@ def parity(
     """Prove that agent servers and their stores do what they claim."""
 
 
+# gRPC writes lines of its own to standard error, which say again what the error says that people are told.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; return its exit code. Errors go to standard error as sentences, never as tracebacks."""
     try:

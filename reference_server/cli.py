@@ -12,10 +12,11 @@ from reference_server.authorization.callers import TokenFileError
 from reference_server.config import ConfigError, config_text, load_config
 from reference_server.server import ServerError, run
 from reference_server.telemetry import configure_logging
-from stores.contract import StoreError
+from stores.contract import InvalidStoreUrl, StoreError
 
 _USAGE = 2
 _CANNOT_START = 3
+_WRONG_VALUES = (ConfigError, TokenFileError, InvalidStoreUrl)
 
 
 class Switch(StrEnum):
@@ -68,4 +69,4 @@ def serve(
     except (ServerError, ConfigError, TokenFileError, StoreError) as error:
         hint = getattr(error, "hint", "")
         typer.echo(f"parity serve: {error}" + (f"; {hint}" if hint else ""), err=True)
-        raise typer.Exit(_CANNOT_START) from None
+        raise typer.Exit(_USAGE if isinstance(error, _WRONG_VALUES) else _CANNOT_START) from None

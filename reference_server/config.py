@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from reference_server.listening import malformed
 from reference_server.profile import Profile
 from reference_server.telemetry import LEVELS
 
@@ -83,6 +84,7 @@ class ServerConfig:
             cloud and not (self.tokens or self.jwt_jwks),
             "tokens: the cloud profile asks callers for tokens; give a token file with --tokens FILE",
         )
+        yield bool(malformed(self.listen)), f"listen: {self.listen!r} {malformed(self.listen)}"
         port = self.metrics.rpartition(":")[2]
         yield bool(self.metrics) and not port.isdigit(), f"metrics: {self.metrics!r} is no host:port"
         yield bool(self.tls_cert) != bool(self.tls_key), "tls_cert and tls_key: give both or neither"

@@ -39,6 +39,8 @@ class State(NamedTuple):
     operation: Operation
     request: Any
     caller: Caller | None
+    unchanged_since: str = ""
+    """The change (`protos.conditions`) after which the request may find no other; empty: any may have been."""
     resource: Any = None
     id_is_chosen: bool = False
     """The client chose the id of the new resource."""
@@ -48,11 +50,11 @@ class State(NamedTuple):
 
     def with_resource(self, resource: Any) -> State:  # noqa: ANN401 - a message of the operation's kind
         """Return the state with another resource. `_replace` takes twice as long, and most steps end with one."""
-        return State(*self[:4], resource, *self[5:])
+        return State(*self[:5], resource, *self[6:])
 
     def with_response(self, response: Message | bytes) -> State:
         """Return the state with an answer."""
-        return State(*self[:8], response)
+        return State(*self[:9], response)
 
     @property
     def actor(self) -> Caller:

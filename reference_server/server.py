@@ -19,6 +19,7 @@ from grpc_health.v1._async import HealthServicer
 from reference_server.background_tasks import BackgroundTasks, background_tasks
 from reference_server.bootstrap import Application, build
 from reference_server.config import ConfigError, ServerConfig
+from reference_server.listening import refusal
 from reference_server.metrics import Metrics
 from reference_server.profile import Profile
 from reference_server.steps.validate_field_constraints import warm_up
@@ -122,8 +123,8 @@ class Server:
                 port = self._server.add_insecure_port(listen)
             else:
                 port = self._server.add_secure_port(listen, credentials)
-        except RuntimeError as error:
-            raise ServerError(f"can't listen on {listen}: {error}; choose another address with --listen") from None
+        except RuntimeError:
+            raise ServerError(f"can't listen on {listen}: {refusal(listen)}; choose another with --listen") from None
         if listen.startswith("unix:"):
             return listen
         return f"{listen.rpartition(':')[0]}:{port}"

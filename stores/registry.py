@@ -74,7 +74,11 @@ class StoreUrl:
 
 
 def parse_url(url: str) -> StoreUrl:
-    """Take a store URL apart; the path is taken as it stands, up to the first `?`. Raises InvalidStoreUrl."""
+    """Take a store URL apart. Raises InvalidStoreUrl.
+
+    The path goes up to the first `?` and is taken as it stands, but for a `~` that it begins with: no shell puts the
+    home folder for one that stands behind a scheme.
+    """
     scheme, colon, rest = url.partition(":")
     if not colon or not scheme:
         raise InvalidStoreUrl(
@@ -88,7 +92,16 @@ def parse_url(url: str) -> StoreUrl:
     options = dict(pairs)
     if len(options) != len(pairs):
         raise InvalidStoreUrl(f"{url!r} gives an option twice")
-    return StoreUrl(scheme, path, options)
+    return StoreUrl(scheme, _from_home(path), options)
+
+
+def _from_home(path: str) -> str:
+    if not path.startswith("~"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError as error:
+        raise InvalidStoreUrl(f"{path!r} names no home folder: {error}", hint="write ./~… for a name with ~") from error
 
 
 def open_store(url: str, schema: Schema = KINDS, *, create: bool = False, read_only: bool = False) -> Store:

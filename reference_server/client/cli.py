@@ -1,37 +1,44 @@
-"""The commands `parity agent`, `parity instance` and `parity environment`.
+"""The commands `parity agent`, `parity instance` and `parity environment`, and `apply`, `delete`, `diff` for any kind.
 
 The first parameter of each function is the session; `connected` makes commands of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any
 
 import typer
 from google.protobuf.message import Message
 
-from reference_server.client import drafts
-from reference_server.client.documents import read_resources
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
+from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
+from reference_server.client import drafts, verbs
+from reference_server.client.applying import replace
+from reference_server.client.changes import change
+from reference_server.client.completion import agents
+from reference_server.client.describing import describe
+from reference_server.client.editing import diff, edit
 from reference_server.client.failures import BadInput
+from reference_server.client.files import Found, resources_in
 from reference_server.client.kinds import AGENT, ENVIRONMENT, INSTANCE, Kind
-from reference_server.client.resources import Resources, instances_of
+from reference_server.client.resources import instances_of
 from reference_server.client.session import Session, connected
-
-Given = TypeVar("Given")
+from reference_server.client.verbs import Force, IgnoreNotFound, Labels, Limit, MaybeSeveral, Org, Recursive, Watching
+from reference_server.client.waiting import wait
 
 NewSlug = Annotated[str, typer.Argument(metavar="SLUG", help="The new resource's slug: its name in commands.")]
-Existing = Annotated[str, typer.Argument(metavar="SLUG_OR_ID", help="Which one.")]
 MaybeExisting = Annotated[str, typer.Argument(metavar="SLUG_OR_ID", help="Which one.")]
-Several = Annotated[list[str], typer.Argument(metavar="SLUG_OR_ID...", help="Which ones.")]
-Org = Annotated[str, typer.Option("--org", envvar="PARITY_ORG", help="The organization that it belongs to.")]
 File = Annotated[str, typer.Option("--file", "-f", help="YAML or JSON that describes it; - reads standard input.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Show so many at most.")]
 Name = Annotated[str, typer.Option("--name", help="What people call it.")]
 Description = Annotated[str | None, typer.Option("--description", help="What it is for.")]
 Instructions = Annotated[str, typer.Option("--instructions", help="What the agent is told; at least 10 characters.")]
 IconUrl = Annotated[str | None, typer.Option("--icon-url", help="Where its picture is.")]
-AgentOf = Annotated[str, typer.Option("--agent", metavar="SLUG_OR_ID", help="The agent that it belongs to.")]
+AgentOf = Annotated[
+    str,
+    typer.Option("--agent", metavar="SLUG_OR_ID", help="The agent that it belongs to.", autocompletion=agents),
+]
 Plain = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a value (repeatable).")]
 Secret = Annotated[
     list[str] | None,
@@ -52,7 +59,7 @@ def create_agent(
 ) -> None:
     """Create an agent, from options or from a file."""
     if _from_file(slug, file):
-        _each(session, session.resources.create, read_resources(file, AGENT))
+        _create_from(session, file)
         return
     agent = drafts.new_agent(slug, name, org, instructions)
     drafts.describe(agent.spec, description=description, icon_url=icon_url)
@@ -68,15 +75,18 @@ def update_agent(
     icon_url: IconUrl = None,
     org: Org = "",
     file: File = "",
+    force: Force = False,
 ) -> None:
     """Change an agent: what the options name, or all of it from a file."""
     if _from_file(reference, file):
-        _each(session, session.resources.update, read_resources(file, AGENT))
+        _update_from(session, file, force=force)
         return
-    agent = session.resources.find(reference, org)
-    drafts.rename(agent, name)
-    drafts.describe(agent.spec, instructions=instructions or None, description=description, icon_url=icon_url)
-    session.show([session.resources.update(agent)], one=True)
+
+    def alter(agent: Agent) -> None:
+        drafts.rename(agent, name)
+        drafts.describe(agent.spec, instructions=instructions or None, description=description, icon_url=icon_url)
+
+    session.show([change(session.resources, reference, org, alter)], one=True)
 
 
 def create_instance(
@@ -90,11 +100,11 @@ def create_instance(
 ) -> None:
     """Create an instance of an agent, from options or from a file."""
     if _from_file(slug, file):
-        _each(session, session.resources.create, read_resources(file, INSTANCE))
+        _create_from(session, file)
         return
     if not agent:
         raise BadInput("an instance belongs to an agent", hint="Name it: --agent SLUG_OR_ID.")
-    parent = Resources(session.resources.server, AGENT).find(agent, org)
+    parent = session.of(AGENT).find(agent, org)
     instance = drafts.new_instance(slug, name, parent)
     drafts.describe(instance.spec, description=description)
     session.show([session.resources.create(instance)], one=True)
@@ -107,25 +117,49 @@ def update_instance(
     description: Description = None,
     org: Org = "",
     file: File = "",
+    force: Force = False,
 ) -> None:
     """Change an instance: what the options name, or all of it from a file."""
     if _from_file(reference, file):
-        _each(session, session.resources.update, read_resources(file, INSTANCE))
+        _update_from(session, file, force=force)
         return
-    instance = session.resources.find(reference, org)
-    drafts.rename(instance, name)
-    drafts.describe(instance.spec, description=description)
-    session.show([session.resources.update(instance)], one=True)
+
+    def alter(instance: AgentInstance) -> None:
+        drafts.rename(instance, name)
+        drafts.describe(instance.spec, description=description)
+
+    session.show([change(session.resources, reference, org, alter)], one=True)
 
 
-def list_instances(session: Session, agent: AgentOf = "", org: Org = "", limit: Limit = None) -> None:
-    """List instances, in order of creation; with --agent, those of one agent."""
-    if not agent:
-        _list(session, org, limit)
-        return
-    server = session.resources.server
-    parent = Resources(server, AGENT).find(agent, org)
-    session.show(instances_of(server, parent.metadata.id, limit))
+def get_instances(
+    session: Session,
+    names: MaybeSeveral = None,
+    agent: AgentOf = "",
+    org: Org = "",
+    labels: Labels = "",
+    limit: Limit = None,
+    watch: Watching = False,
+    ignore_not_found: IgnoreNotFound = False,
+) -> None:
+    """Show instances by slug or id; without names, list them, with --agent those of one agent."""
+    if agent and names:
+        raise BadInput("names say already which ones", hint="Leave --agent out, or the names.")
+    parent = session.of(AGENT).find(agent, org).metadata.id if agent else ""
+
+    def of_agent(_session: Session, _org: str, limit: int | None) -> Iterable[Any]:
+        return instances_of(session.server, parent, limit)
+
+    verbs.get(
+        session,
+        names or (),
+        org,
+        labels,
+        limit,
+        watching=watch,
+        ignore_not_found=ignore_not_found,
+        lister=of_agent if parent else verbs.list_of_kind,
+        belongs=lambda one: parent in {"", one.spec.agent_id},
+    )
 
 
 def create_environment(
@@ -140,7 +174,7 @@ def create_environment(
 ) -> None:
     """Create an environment, from options or from a file."""
     if _from_file(slug, file):
-        _each(session, session.resources.create, read_resources(file, ENVIRONMENT))
+        _create_from(session, file)
         return
     environment = drafts.new_environment(slug, name, org)
     drafts.describe(environment.spec, description=description)
@@ -158,50 +192,79 @@ def update_environment(
     unset: Unset = None,
     org: Org = "",
     file: File = "",
+    force: Force = False,
 ) -> None:
     """Change an environment: what the options name, or all of it from a file."""
     if _from_file(reference, file):
-        _each(session, session.resources.update, read_resources(file, ENVIRONMENT))
+        _update_from(session, file, force=force)
         return
-    environment = session.resources.find(reference, org)
-    drafts.rename(environment, name)
-    drafts.describe(environment.spec, description=description)
-    drafts.change_values(environment.spec, values or (), secrets or (), unset or ())
-    session.show([session.resources.update(environment)], one=True)
+
+    def alter(environment: Environment) -> None:
+        drafts.rename(environment, name)
+        drafts.describe(environment.spec, description=description)
+        drafts.change_values(environment.spec, values or (), secrets or (), unset or ())
+
+    session.show([change(session.resources, reference, org, alter)], one=True)
 
 
-def _apply(
-    session: Session, file: Annotated[str, typer.Option("--file", "-f", help="YAML or JSON; - is stdin.")]
+def _get(
+    session: Session,
+    names: MaybeSeveral = None,
+    org: Org = "",
+    labels: Labels = "",
+    limit: Limit = None,
+    watch: Watching = False,
+    ignore_not_found: IgnoreNotFound = False,
 ) -> None:
-    """Create what a file describes, or update what is there under its slug or id."""
-    _each(session, session.resources.apply, read_resources(file, session.resources.kind))
+    """Show by slug or id; without names, list what you may view, in order of creation. -o yaml shows all of it."""
+    verbs.get(session, names or (), org, labels, limit, watching=watch, ignore_not_found=ignore_not_found)
 
 
-def _get(session: Session, reference: Existing, org: Org = "") -> None:
-    """Show one, by slug or id; -o yaml shows all of it."""
-    session.show([session.resources.find(reference, org)], one=True)
+def _delete(
+    session: Session,
+    names: MaybeSeveral = None,
+    file: verbs.Files = None,
+    org: Org = "",
+    labels: Labels = "",
+    everything: Annotated[bool, typer.Option("--all", help="All that you may view; asks first.")] = False,
+    recursive: Recursive = False,
+    ignore_not_found: IgnoreNotFound = False,
+    yes: verbs.Yes = False,
+) -> None:
+    """Delete by slug or id, by file, by label, or all; says which a line."""
+    verbs.delete(
+        session,
+        names or (),
+        file or (),
+        org,
+        labels,
+        everything=everything,
+        recursive=recursive,
+        ignore_not_found=ignore_not_found,
+        yes=yes,
+    )
 
 
-def _list(session: Session, org: Org = "", limit: Limit = None) -> None:
-    """List what you may view, in order of creation."""
-    session.show(session.resources.list(org, limit))
+def _create_from(session: Session, file: str) -> None:
+    _shown(session, resources_in([file], session.kind), session.resources.create)
 
 
-def _delete(session: Session, references: Several, org: Org = "") -> None:
-    """Delete, by slug or id; prints what was deleted."""
-    found = [session.resources.find(reference, org) for reference in references]
-    _each(session, session.resources.delete, [resource.metadata.id for resource in found])
+def _update_from(session: Session, file: str, *, force: bool) -> None:
+    def update(wanted: Message) -> Message:
+        updated: Message = replace(session.resources, wanted, force=force)
+        return updated
+
+    _shown(session, resources_in([file], session.kind), update)
 
 
-def _each(session: Session, operation: Callable[[Given], Message], given: Sequence[Given]) -> None:
-    """Do it for each in turn. What was done is shown even if the next one fails."""
+def _shown(session: Session, found: Sequence[Found], operation: Callable[[Message], Message]) -> None:
+    """Do it for each in turn and show what came of it, also when it fails for some."""
     done: list[Message] = []
     try:
-        for item in given:
-            done.append(operation(item))  # noqa: PERF401 - a comprehension would lose what was done before a failure
+        verbs.each(session, found, lambda one: done.append(operation(one.resource)))
     finally:
         if done:
-            session.show(done, one=len(given) == 1)
+            session.show(done, one=len(found) == 1)
 
 
 def _from_file(reference: str, file: str) -> bool:
@@ -212,16 +275,38 @@ def _from_file(reference: str, file: str) -> bool:
     return bool(file)
 
 
-def _group(kind: Kind, words: str, **own: object) -> typer.Typer:
+_SHARED: dict[str, Callable[..., None]] = {
+    "apply": verbs.apply,
+    "delete": _delete,
+    "describe": describe,
+    "edit": edit,
+    "diff": diff,
+    "wait": wait,
+}
+_PRINT_TEXT = frozenset({"describe", "diff", "wait"})
+"""These print no resources, so there is no -o."""
+
+
+def _group(kind: Kind, words: str, own: dict[str, Callable[..., None]]) -> typer.Typer:
     group = typer.Typer(no_args_is_help=True, add_completion=False, help=f"Create, read, change and delete {words}.")
-    commands = {"create": None, "get": _get, "list": _list, "apply": _apply, "update": None, "delete": _delete} | own
+    get = own.get("get", _get)
+    commands: dict[str, Callable[..., None]] = {
+        "create": own["create"],
+        "get": get,
+        "list": get,
+        "update": own["update"],
+        **_SHARED,
+    }
     for name, command in commands.items():
-        if not callable(command):
-            raise TypeError(f"{words}: no function for {name}")
-        group.command(name)(connected(kind, command))
+        group.command(name)(connected(command, kind, prints=name not in _PRINT_TEXT))
     return group
 
 
-agent = _group(AGENT, "agents", create=create_agent, update=update_agent)
-instance = _group(INSTANCE, "agent instances", create=create_instance, update=update_instance, list=list_instances)
-environment = _group(ENVIRONMENT, "environments", create=create_environment, update=update_environment)
+agent = _group(AGENT, "agents", {"create": create_agent, "update": update_agent})
+instance = _group(
+    INSTANCE, "agent instances", {"create": create_instance, "update": update_instance, "get": get_instances}
+)
+environment = _group(ENVIRONMENT, "environments", {"create": create_environment, "update": update_environment})
+apply = connected(verbs.apply)
+delete = connected(verbs.delete_files)
+difference = connected(diff, prints=False)

@@ -24,11 +24,11 @@ from reference_server.client.yaml_text import read_yaml, write_yaml
 STANDARD_INPUT = "-"
 
 
-def read_resources(path: str, kind: Kind) -> list[Message]:
+def read_resources(path: str, kind: Kind | None) -> list[tuple[Kind, Message]]:
     """Read the resources of a file (`-`: standard input): YAML documents, a JSON object, or an array of them.
 
-    `api_version`, `kind` and the slug's name may be left out. Raises BadInput that says which file, document, line
-    and field.
+    `api_version` may be left out, and `kind` where one kind is wanted. Raises BadInput that says which file, document,
+    line and field.
     """
     try:
         documents = [one for document in _documents(path) for one in _items(document)]
@@ -75,22 +75,34 @@ def _items(document: Document) -> Iterator[Document]:
         yield Document(item, sources)
 
 
-def _resource(document: Document, kind: Kind, where: str) -> Message:
+def _resource(document: Document, wanted: Kind | None, where: str) -> tuple[Kind, Message]:
     if not isinstance(document.value, dict):
         raise BadInput(f"{where}: a resource is a mapping with metadata and spec, not {type(document.value).__name__}")
+    kind = _kind(document.value.get("kind"), wanted, where)
     fields = {"kind": kind.title, **document.value}
     if "apiVersion" not in fields:
         fields = {"api_version": API_VERSION, **fields}
-    if fields["kind"] != kind.title:
-        other = next((row.word for row in KINDS if row.title == fields["kind"]), None)
-        hint = f"Use `parity {other}` for it." if other else ""
-        raise BadInput(f"{where}: kind is {fields['kind']!r}; this command handles {kind.title!r}", hint=hint)
     message = kind.message_type()
     try:
         from_plain(Document(fields, document.sources), message)
     except BadInput as error:
         raise BadInput(f"{where}: {error}", hint=error.hint) from error
-    return message
+    return kind, message
+
+
+def _kind(title: object, wanted: Kind | None, where: str) -> Kind:
+    """Return the kind of a document that says `title`, or nothing. Raises BadInput."""
+    if title is None and wanted is not None:
+        return wanted
+    found = next((row for row in KINDS if row.title == title), None)
+    titles = ", ".join(row.title for row in KINDS)
+    if title is None:
+        raise BadInput(f"{where}: says no kind", hint=f"Write one of: kind: {titles}.")
+    if found is None or wanted not in {None, found}:
+        hint = f"Use `parity {found.word}` for it, or `parity apply`." if found else f"There are: {titles}."
+        handles = titles if wanted is None else wanted.title
+        raise BadInput(f"{where}: kind is {title!r}; this command handles {handles}", hint=hint)
+    return found
 
 
 def as_yaml(resources: Iterable[Message]) -> str:

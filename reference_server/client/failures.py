@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -58,6 +59,19 @@ class Refused(ClientError):
         super().__init__("\n".join(lines), hint=HINTS.get(code, ""))
         self.code = code
         self.violations = violations
+
+
+class Changed(ClientError):
+    """Somebody else changed the resource between the reading and the writing of it."""
+
+
+def raise_all(failures: Sequence[ClientError]) -> None:
+    """Raise what several operations failed with, as one error; nothing for none."""
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        hints = dict.fromkeys(failure.hint for failure in failures if failure.hint)
+        raise ClientError("\nerror: ".join(map(str, failures)), hint="\n".join(hints))
 
 
 def failure_of(error: grpc.RpcError, address: str) -> ClientError:

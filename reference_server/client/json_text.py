@@ -67,4 +67,13 @@ def _first_key_twice(text: str) -> tuple[int, str]:
 
 def write_json(value: Any) -> str:  # noqa: ANN401 - any plain value
     """Write a plain value as JSON; characters that a terminal obeys are written as escapes."""
-    return escaped(json.dumps(value, indent=2, ensure_ascii=False), lambda char: json.dumps(char)[1:-1]) + "\n"
+    return _escaped(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
+
+
+def write_json_line(value: Any) -> str:  # noqa: ANN401 - any plain value
+    """Write a plain value as one line of JSON, without its end."""
+    return _escaped(json.dumps(value, ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
+    return escaped(text, lambda char: json.dumps(char)[1:-1])

@@ -8,12 +8,15 @@ from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos import kinds
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceId
 from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceDeleteInput, ApiResourceId
 from protos.kinds import ResourceKind
+from reference_server.client.failures import BadInput
+from reference_server.client.source import escaped
 
 API_VERSION = "agentic.stigmer.ai/v1"
 
@@ -82,3 +85,30 @@ ENVIRONMENT = Kind(
 )
 
 KINDS = (AGENT, INSTANCE, ENVIRONMENT)
+
+WIDE: tuple[Column, ...] = (
+    ("UPDATED", lambda resource: time_of(resource.status.audit.spec_audit.updated_at)),
+    ("BY", lambda resource: resource.status.audit.spec_audit.updated_by.id),
+    ("LABELS", lambda resource: ",".join(f"{key}={value}" for key, value in sorted(resource.metadata.labels.items()))),
+)
+"""What `-o wide` adds for every kind."""
+
+
+def kind_called(text: str) -> tuple[Kind, str]:
+    """Take `agent/NAME` apart. Raises BadInput."""
+    word, slash, name = text.partition("/")
+    found = next((row for row in KINDS if row.word == word), None)
+    if found is None or not slash or not name:
+        words = ", ".join(f"{row.word}/NAME" for row in KINDS)
+        raise BadInput(f"{text!r} names no resource", hint=f"Write one of {words}.")
+    return found, name
+
+
+def time_of(moment: Timestamp) -> str:
+    """Return a time to the second, as in 2026-11-26T14:00:00Z; empty for none."""
+    return f"{moment.ToDatetime():%Y-%m-%dT%H:%M:%SZ}" if moment.seconds else ""
+
+
+def name_of(kind: Kind, resource: Any) -> str:  # noqa: ANN401 - a resource of any kind
+    """Return how commands speak of a resource: `agent/SLUG`."""
+    return f"{kind.word}/{escaped(resource.metadata.slug or resource.metadata.id)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import grpc
@@ -13,8 +14,9 @@ from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import GetAgentInstancesB
 from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceReference
 from protos.ai.stigmer.commons.rpc.pagination_pb2 import GooglePageInfo, PageInfo
 from protos.parity.v1.list_pb2 import ListRequest
-from reference_server.client.failures import Refused
+from reference_server.client.failures import ClientError, Refused
 from reference_server.client.kinds import INSTANCE, Kind
+from reference_server.client.policies import Ref, authorized_ids
 from reference_server.client.server import Server
 
 PAGE_SIZE = 100
@@ -32,13 +34,13 @@ class Resources:
         """Create a resource; return it as the server made it."""
         return self.server.call(self.kind.methods["create"], resource)
 
-    def apply(self, resource: Message) -> Any:  # noqa: ANN401
+    def apply(self, resource: Message, unchanged_since: str = "") -> Any:  # noqa: ANN401
         """Create the resource, or update the one that has its slug or id."""
-        return self.server.call(self.kind.methods["apply"], resource)
+        return self.server.call(self.kind.methods["apply"], resource, unchanged_since)
 
-    def update(self, resource: Message) -> Any:  # noqa: ANN401
+    def update(self, resource: Message, unchanged_since: str = "") -> Any:  # noqa: ANN401
         """Replace name and spec of a resource, found by its id or slug."""
-        return self.server.call(self.kind.methods["update"], resource)
+        return self.server.call(self.kind.methods["update"], resource, unchanged_since)
 
     def delete(self, resource_id: str) -> Any:  # noqa: ANN401
         """Delete by id; return what was deleted."""
@@ -48,8 +50,9 @@ class Resources:
         """Return the resource with this slug (in `org`, if given) or this id.
 
         What looks like an id of the kind is asked for as one first. Ids may be anything, so the other reading is
-        tried when the first finds nothing; the first refusal is the one that is told.
+        tried when the first finds nothing; the first refusal is the one that is told. `agent/SLUG` is SLUG.
         """
+        name = name.removeprefix(f"{self.kind.word}/")
         readings = [self._by_slug, self._by_id]
         if name.startswith(f"{self.kind.resource.id_prefix}-"):
             readings.reverse()
@@ -64,14 +67,43 @@ class Resources:
                 raise refused from None
 
     def _by_slug(self, slug: str, org: str) -> Any:  # noqa: ANN401
-        reference = ApiResourceReference(org=org, kind=self.kind.resource.number, slug=slug)
-        return self.server.call(self.kind.methods["getByReference"], reference)
+        return self.refer(ApiResourceReference(org=org, slug=slug))
 
     def _by_id(self, resource_id: str, _org: str) -> Any:  # noqa: ANN401
+        return self.get(resource_id)
+
+    def refer(self, reference: ApiResourceReference) -> Any:  # noqa: ANN401
+        """Return the resource of the kind that a reference means."""
+        reference.kind = self.kind.resource.number
+        return self.server.call(self.kind.methods["getByReference"], reference)
+
+    def get(self, resource_id: str) -> Any:  # noqa: ANN401
+        """Return the resource with an id."""
         return self.server.call(self.kind.methods["get"], self.kind.get_request(resource_id))
 
-    def list(self, org: str = "", limit: int | None = None) -> Iterator[Any]:
-        """Yield the resources that the caller may view, in order of creation, at most `limit`."""
+    def list(self, org: str = "", limit: int | None = None, account: str = "") -> Iterator[Any]:
+        """Yield the resources that the caller may view, in order of creation, at most `limit`.
+
+        A server without lists is asked which ids `account` may view, if that is known.
+        """
+        try:
+            yield from self._pages(org, limit)
+        except Refused as refused:
+            if refused.code is not grpc.StatusCode.UNIMPLEMENTED:
+                raise
+            if not account:
+                raise ClientError(
+                    f"this server offers no lists of {self.kind.word}s",
+                    hint="Name what you want to see, or say whose resources: PARITY_ACCOUNT, or a context's account.",
+                ) from refused
+            found = (one for one in self._authorized(account) if org in {"", one.metadata.org})
+            yield from islice(found, limit)
+
+    def _authorized(self, account: str) -> Iterator[Any]:
+        ids = authorized_ids(self.server, Ref(kind="identity_account", id=account), "can_view", self.kind.resource.name)
+        return (self.get(each) for each in ids)
+
+    def _pages(self, org: str, limit: int | None) -> Iterator[Any]:
         token, seen = "", 0
         while limit is None or seen < limit:
             size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - seen)

@@ -1,9 +1,14 @@
-"""The server at the other end: its address, how to reach it, and unary calls with a deadline."""
+"""The server at the other end: its address, how to reach it, unary calls with a deadline, and streams."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,10 +17,14 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from protos.conditions import UNCHANGED_SINCE
 from reference_server.client.failures import BadInput, failure_of
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024  # a page of a list holds many resources of up to 10 MiB of requests each
+_ANSWERS_MAX = 256
+_ROOM_SECONDS = 0.05
+_HOST_AND_PORT = re.compile(r"(\[[^\s\[\]/]+\]|[^\s/:\[\]]+)(:[0-9]{1,5})?")
 _LOOPBACK = ("127.", "localhost", "[::1]", "unix:")
 
 
@@ -34,6 +43,11 @@ class Endpoint:
         return self.address.removeprefix("grpcs://").removeprefix("grpc://")
 
     @property
+    def is_socket(self) -> bool:
+        """Whether it is a socket of this machine's file system: its path may have any form."""
+        return self.target.startswith("unix:") and len(self.target) > len("unix:")
+
+    @property
     def encrypted(self) -> bool:
         """Whether to speak TLS."""
         return self.tls_ca is not None or self.address.startswith("grpcs://")
@@ -44,7 +58,7 @@ class Server:
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Open the channel. Raises BadInput for an unusable address or certificate file; connects at the first call."""
-        if not endpoint.target or "/" in endpoint.target.removeprefix("unix:"):
+        if not endpoint.is_socket and not _HOST_AND_PORT.fullmatch(endpoint.target):
             raise BadInput(
                 f"{endpoint.address!r} is not an address",
                 hint="Use HOST:PORT, grpc://HOST:PORT, grpcs://HOST:PORT or unix:PATH.",
@@ -61,19 +75,36 @@ class Server:
         else:
             self._channel = grpc.insecure_channel(endpoint.target, options)
 
-    def call(self, method: MethodDescriptor, request: Message) -> Any:  # noqa: ANN401 - the method's response type
-        """Make one call. Raises Unreachable or Refused."""
-        assert method.containing_service is not None  # noqa: S101 - every method of a file has its service
-        invoke = self._channel.unary_unary(
-            f"/{method.containing_service.full_name}/{method.name}",
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=GetMessageClass(method.output_type).FromString,
-        )
-        metadata = (("authorization", f"Bearer {self._endpoint.token}"),) if self._endpoint.token else ()
+    @property
+    def address(self) -> str:
+        """Where the server is, as the person wrote it."""
+        return self._endpoint.address
+
+    @property
+    def timeout_s(self) -> float:
+        """How long to wait for an answer."""
+        return self._endpoint.timeout_s
+
+    def call(self, method: MethodDescriptor, request: Message, unchanged_since: str = "") -> Any:  # noqa: ANN401 - the method's response type
+        """Make one call. Raises Unreachable or Refused.
+
+        `unchanged_since`: the change mark (`protos.conditions`) of the resource as the caller knows it.
+        """
+        invoke = self._channel.unary_unary(*_of(method))
+        condition = ((UNCHANGED_SINCE, unchanged_since),) if unchanged_since else ()
+        metadata = (*self._credentials(), *condition)
         try:
             return invoke(request, timeout=self._endpoint.timeout_s, metadata=metadata)
         except grpc.RpcError as error:
             raise failure_of(error, self._endpoint.address) from error
+
+    def stream(self, method: MethodDescriptor, request: Message) -> Stream:
+        """Begin a call that is answered by any number of messages. It has no deadline; close what is returned."""
+        invoke = self._channel.unary_stream(*_of(method))
+        return Stream(invoke(request, metadata=self._credentials()), self._endpoint)
+
+    def _credentials(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self._endpoint.token}"),) if self._endpoint.token else ()
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +113,54 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._channel.close()
+
+
+class Stream:
+    """The answers of one call, each waited for as long as the reader wants."""
+
+    def __init__(self, call: Any, endpoint: Endpoint) -> None:  # noqa: ANN401 - gRPC's call, which its stubs don't show
+        self._call = call
+        self._endpoint = endpoint
+        self._answers: Queue[Any] = Queue(_ANSWERS_MAX)
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def next(self, seconds: float | None) -> Any:  # noqa: ANN401 - the method's response type
+        """Return the next answer, or None when none has come within `seconds` (None: wait) or there is no more.
+
+        Raises Unreachable or Refused.
+        """
+        try:
+            answer = self._answers.get(timeout=seconds)
+        except Empty:
+            return None
+        if isinstance(answer, grpc.RpcError):
+            raise failure_of(answer, self._endpoint.address) from answer
+        return answer
+
+    def close(self) -> None:
+        """Leave."""
+        self._call.cancel()
+        while self._reader.is_alive():  # it may wait for room in the queue
+            with suppress(Empty):
+                self._answers.get(timeout=_ROOM_SECONDS)
+        self._reader.join()
+
+    def _read(self) -> None:
+        try:
+            for answer in self._call:
+                self._answers.put(answer)
+        except grpc.RpcError as error:
+            self._answers.put(error)
+        else:
+            self._answers.put(None)
+
+
+def _of(method: MethodDescriptor) -> tuple[str, Callable[[Message], bytes], Callable[[bytes], Message]]:
+    """Return a method's path, and what writes its requests and reads its answers."""
+    assert method.containing_service is not None  # noqa: S101 - every method of a file has its service
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    return path, lambda message: message.SerializeToString(), GetMessageClass(method.output_type).FromString
 
 
 def _certificates(path: Path | None) -> bytes | None:

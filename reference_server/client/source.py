@@ -15,7 +15,7 @@ Path = tuple[str | int, ...]
 
 DEPTH_MAX = 100
 """Values within values: no resource has a tenth of it, and protobuf itself reads no deeper messages."""
-_UNUSUAL = re.compile(r"[^\n -~]+")
+_UNUSUAL = re.compile(r"[^\t\n -~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +51,5 @@ def is_shown(char: str) -> bool:
 
 
 def escaped(text: str, escape: Callable[[str], str] = yaml_escape) -> str:
-    """Replace what isn't shown (line feeds excepted) by escapes: those of YAML's double quotes, or others."""
+    """Replace what isn't shown (tabs and line feeds excepted) by escapes: those of YAML's double quotes, or others."""
     return _UNUSUAL.sub(lambda run: "".join(char if is_shown(char) else escape(char) for char in run[0]), text)

@@ -195,7 +195,7 @@ class _Representer(SafeRepresenter):
 
 def _text(representer: SafeRepresenter, text: str) -> Any:  # noqa: ANN401 - a node
     style = None
-    if not all(char == "\n" or is_shown(char) for char in text) or _MAY_BE_OTHER.match(text):
+    if not all(char in "\t\n" or is_shown(char) for char in text) or _MAY_BE_OTHER.match(text):
         style = '"'
     elif "\n" in text:
         style = '"' if text[0] in " \n\t" else "|"

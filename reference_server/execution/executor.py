@@ -33,14 +33,16 @@ class Executor:
         data: bytes,
         caller: Caller | None,
         time_remaining: Callable[[], float | None] = lambda: None,
+        unchanged_since: str = "",
     ) -> bytes:
         """Run `operation` on the request in `data` and return the response's bytes. Raises ApiError.
 
-        `time_remaining` returns the seconds until the caller's deadline, None if there is none.
+        `time_remaining` returns the seconds until the caller's deadline, None if there is none. `unchanged_since` is
+        the last change that the caller knows of what it updates: another one in between is refused with Aborted.
         """
         try:
             for _ in range(RUNS_MAX):
-                run = RequestRun(operation, data, caller, time_remaining)
+                run = RequestRun(operation, data, caller, time_remaining, unchanged_since)
                 if not operation.writes:
                     run.run(self.context, self.store, Instant(self.context.clock))
                     return run.response

@@ -21,18 +21,36 @@ class RequestRun:
     """One run of a request. A request that lost a race is run again, as a new one."""
 
     __slots__ = (
-        "_caller", "_data", "_span", "_state", "_time_remaining", "_trace", "_work", "batch", "done", "failure",
-        "operation", "response", "rewrites",
+        "_caller",
+        "_data",
+        "_span",
+        "_state",
+        "_time_remaining",
+        "_trace",
+        "_unchanged_since",
+        "_work",
+        "batch",
+        "done",
+        "failure",
+        "operation",
+        "response",
+        "rewrites",
     )  # fmt: skip
 
     def __init__(
-        self, operation: Operation, data: bytes, caller: Caller | None, time_remaining: Callable[[], float | None]
+        self,
+        operation: Operation,
+        data: bytes,
+        caller: Caller | None,
+        time_remaining: Callable[[], float | None],
+        unchanged_since: str = "",
     ) -> None:
         """`time_remaining`: seconds until nobody waits for the answer any more; None: for ever."""
         self.operation = operation
         self._data = data
         self._caller = caller
         self._time_remaining = time_remaining
+        self._unchanged_since = unchanged_since
         self._trace = trace_context.get_current()
         """The spans of the steps hang below the caller's, in whose turn of the loop ever they are run."""
         self._span: OperationSpan | None = None
@@ -66,7 +84,7 @@ class RequestRun:
     def begin(self, context: ServerContext, store: Store, instant: Instant) -> None:
         """Parse the request. Raises MalformedRequest."""
         self._work = UnitOfWork(store, instant)
-        self._state = State(context, self.operation, self._request(), self._caller)
+        self._state = State(context, self.operation, self._request(), self._caller, self._unchanged_since)
         if context.tracer is not None:
             self._span = OperationSpan(context.tracer, self.operation.name, self._trace)
 

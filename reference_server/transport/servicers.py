@@ -12,6 +12,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
 
+from protos.conditions import UNCHANGED_SINCE
 from protos.parity.v1.event_pb2 import DESCRIPTOR as EVENT_FILE
 from protos.parity.v1.event_pb2 import WatchRequest
 from reference_server.authorization.callers import KnowsCallers, Metadata, by_token
@@ -41,6 +42,8 @@ SEND_SECONDS_MAX = 30.0
 Context = grpc.aio.ServicerContext[Any, Any]
 CallerOf = Callable[[Metadata], Caller | None]
 Handler = Callable[[bytes, Context], Awaitable[bytes]]
+_CONDITIONAL = ("-update", "-apply")
+"""So end the names of the operations that take a condition."""
 _HANDLERS_MAX = 4096
 """A handler for each method and caller: some 1 KiB each."""
 
@@ -59,15 +62,20 @@ class Answering:
     executor: Executor
     metrics: Metrics | None = None
 
-    def unary(self, operation: Operation, caller: Caller | None) -> Handler:
-        """Return the handler of a unary method for a caller, with metrics and traces around it where they are on."""
+    def unary(self, operation: Operation, caller: Caller | None, unchanged_since: str = "") -> Handler:
+        """Return the handler of a unary method for a caller, with metrics and traces around it where they are on.
+
+        `unchanged_since`: see `Executor.execute`.
+        """
         execute = self.executor.execute
         early = self.executor.context.early_answers.get(operation.name, _none)
 
         async def handle(data: bytes, context: Context) -> bytes:
             try:
                 response = early(data, caller)
-                return await execute(operation, data, caller, context.time_remaining) if response is None else response
+                if response is not None:
+                    return response
+                return await execute(operation, data, caller, context.time_remaining, unchanged_since)
             except ApiError as error:
                 await _abort(context, error, operation.name)
             except Exception as error:  # noqa: BLE001 - the edge of the process: nothing may leave without a status
@@ -101,6 +109,10 @@ class UnaryMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # only the
             caller = self._caller_of(handler_call_details.invocation_metadata or ())
         except Exception as error:  # noqa: BLE001 - the edge of the process: nothing may leave without a status
             return grpc.unary_unary_rpc_method_handler(_failing(_fault(error, operation), operation.name))
+        if operation.name.endswith(_CONDITIONAL):
+            condition = _condition(handler_call_details.invocation_metadata or ())
+            if condition:
+                return grpc.unary_unary_rpc_method_handler(self._answering.unary(operation, caller, condition))
         name = (method, None if caller is None else caller.id)
         handler = self._handlers.get(name)
         if handler is None:
@@ -109,6 +121,11 @@ class UnaryMethods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # only the
             unary = self._answering.unary(operation, caller)
             handler = self._handlers[name] = grpc.unary_unary_rpc_method_handler(unary)
         return handler
+
+
+def _condition(metadata: Metadata) -> str:
+    """Return the state that the caller says it knows, or nothing."""
+    return next((str(value) for key, value in metadata if key == UNCHANGED_SINCE), "")
 
 
 def _failing(error: ApiError, operation: str) -> Handler:

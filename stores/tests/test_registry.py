@@ -34,10 +34,20 @@ def test_parse(url: str, scheme: str, path: str, options: dict[str, str]) -> Non
     assert str(parsed) == url
 
 
+def test_the_home_folder_is_that_of_the_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse_url("sqlite:~/x.db?codec=json").path == str(tmp_path / "x.db")
+    assert parse_url("leveldb:~").path == str(tmp_path)
+    assert parse_url("sqlite:./~/x.db").path == "./~/x.db"
+    open_store("sqlite:~/x.db", create=True).close()
+    assert (tmp_path / "x.db").is_file()
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
         ("", "no store URL"),
+        ("sqlite:~nobody-has-this-name/x.db", "names no home folder"),
         ("leveldb", "no store URL"),
         (":x", "no store URL"),
         ("nope:/x", "unknown store 'nope'"),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
-from parity.main import run
 from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2 import ApiResourceKind
+from reference_server.client.tests.conftest import Shell
+from reference_server.config import ServerConfig
+from reference_server.tests.running import running
 from tests.second_server.server import RunningServer, start
 from tests.serving import serve
 
@@ -39,30 +39,8 @@ def cloud() -> Iterator[RunningServer]:
     server.stop()
 
 
-class Shell:
-    """Runs commands against one address and keeps what they print."""
-
-    def __init__(self, address: str, capsys: pytest.CaptureFixture[str]) -> None:
-        self.address = address
-        self._capsys = capsys
-        self.errors = ""
-
-    def __call__(self, *arguments: str, code: int = 0) -> str:
-        self._capsys.readouterr()
-        got = run([*arguments, "--address", self.address])
-        printed = self._capsys.readouterr()
-        self.errors = printed.err
-        assert got == code, f"exit code {got}: {printed.out}{printed.err}"
-        return printed.out
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self(*arguments, "-o", "json"))
-
-
 @pytest.fixture
-def shell(oss: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    for name in ("PARITY_ADDRESS", "PARITY_TOKEN", "PARITY_ORG", "PARITY_TLS_CA"):
-        monkeypatch.delenv(name, raising=False)
+def shell(oss: str, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(oss, capsys)
 
 
@@ -226,6 +204,23 @@ def test_a_server_that_never_answers_costs_the_timeout(shell: Shell) -> None:
         shell.address = f"127.0.0.1:{silent.getsockname()[1]}"
         shell("agent", "list", "--timeout", "0.3", code=1)
     assert "DEADLINE_EXCEEDED" in shell.errors
+
+
+@pytest.mark.parametrize("form", ["unix:{folder}/x.sock", "unix://{folder}/x.sock", "unix:x.sock"])
+def test_a_socket_is_an_address(form: str, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with running(ServerConfig(listen=f"unix:{tmp_path}/x.sock")):
+        shell.address = form.format(folder=tmp_path)
+        shell("agent", "create", "by-socket")
+        assert "by-socket" in shell("agent", "list")
+
+
+@pytest.mark.parametrize("address", ["unix:", "http://localhost:1", "host/path", "a b:1", "host:port", "::1:5"])
+def test_what_is_no_address_is_told(address: str, shell: Shell) -> None:
+    shell.address = address
+    shell("agent", "list", code=2)
+    assert "is not an address" in shell.errors
+    assert "unix:PATH" in shell.errors
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def sent(resource: Message) -> bytes:
 def read(text: str, kind: Kind, folder: Path, name: str = "file.yaml") -> list[Message]:
     file = folder / name
     file.write_bytes(text.encode())
-    return read_resources(str(file), kind)
+    return [resource for _, resource in read_resources(str(file), kind)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
@@ -215,5 +215,5 @@ def test_a_list_holds_several_resources(tmp_path: Path) -> None:
 
 def test_standard_input_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO('{"metadata": {"name": "é\\r"}}'.encode())))
-    (agent,) = read_resources("-", AGENT)
+    ((_, agent),) = read_resources("-", AGENT)
     assert agent.metadata.name == "é\r"  # type: ignore[attr-defined]

@@ -1,0 +1,77 @@
+"""`parity serve` that can't: what it says, and the exit code."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from parity.main import run
+from reference_server.listening import malformed, refusal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--store", "bogus:x"), "unknown store 'bogus'"),
+        (("--store", "sqlite:x?codec=yaml"), "codec can't be 'yaml'"),
+        (("--profile", "both"), "not cloud or oss"),
+        (("--profile", "cloud", "--tokens", "/no/such/tokens.toml"), "/no/such/tokens.toml"),
+        (("--listen", "here"), "is no host:port"),
+        (("--listen", "127.0.0.1:99999"), "99999 is more than 65535"),
+        (("--tls-cert", "/no/such.pem", "--tls-key", "/no/such.pem"), "/no/such.pem"),
+    ],
+)
+def test_a_wrong_value_is_a_usage_error(
+    arguments: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["serve", "--listen", "127.0.0.1:0", "--log-level", "error", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_broken_token_file_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text("[[callers]]\nid = 7\n", encoding="utf-8")
+    assert run(["serve", "--listen", "127.0.0.1:0", "--profile", "cloud", "--tokens", str(tokens)]) == 2
+    assert str(tokens) in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_told_in_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        command = [sys.executable, "-m", "parity.main", "serve", "--store", "memory:", "--listen", address]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"parity serve: can't listen on {address}: it is in use by another process; choose another with --listen\n"
+    )
+
+
+def test_why_an_address_cannot_be_bound(tmp_path: Path) -> None:
+    assert refusal("192.0.2.1:0") == "this machine has no such address"
+    assert refusal(f"unix:{tmp_path}/none/x.sock") == "its folder isn't there"
+    assert refusal("127.0.0.1:0") == "the address can't be bound"
+    (tmp_path / "taken.sock").touch()
+    assert refusal(f"unix:{tmp_path}/taken.sock") == "it is in use by another process"
+    assert refusal(f"unix:{tmp_path}/free.sock") == "the address can't be bound"
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.sock"]
+
+
+def test_a_host_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert refusal("nowhere:0") == "no such host is known"
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "[::1]:50051", "localhost:1", "unix:x.sock", "unix:/tmp/x"])
+def test_forms_of_addresses(listen: str) -> None:
+    assert malformed(listen) == ""
+    assert malformed(listen.partition(":")[0]) != ""
