@@ -58,6 +58,9 @@ def server(
     slo: Annotated[
         str | None, typer.Option(help="Search for the highest rate of the last mix that holds, as in p99=50ms.")
     ] = None,
+    watchers: Annotated[
+        str | None, typer.Option(help="Watchers that wait for events while one creates, as in 1,100,1000.")
+    ] = None,
     profile: Annotated[str, typer.Option(help=f"Of store: targets: {' or '.join(PROFILES)}.")] = "oss",
     credentials: Annotated[
         Path | None, typer.Option(help="Roles as `parity conform` reads them; the strongest one calls.")
@@ -74,13 +77,21 @@ def server(
     with told_plainly(console):
         speed = speed_of(quick=quick, full=full)
         growth = tuple(agents) if agents else None
-        only_with_target = {"--against": against, "--mix": mix, "--rate": rate, "--slo": slo, "--org": organization}
+        only_with_target = {
+            "--against": against,
+            "--mix": mix,
+            "--rate": rate,
+            "--slo": slo,
+            "--watchers": watchers,
+            "--org": organization,
+        }
         if target is None:
             _refuse([*(name for name, value in only_with_target.items() if value)])
             _judge_goals(ServerConfig(out, speed, seed, engine, codec, growth=growth), console, verbose=verbose)
             return
         words = [target, *_words("--against", against), *([] if speed is Speed.DEFAULT else [f"--{speed}"])]
         words += [*_words("--mix", mix), *_words("--agents", agents), *_words("--rate", [rate] if rate else [])]
+        words += _words("--watchers", [watchers] if watchers else [])
         words += [*_words("--slo", [slo] if slo else []), "--seed", str(seed), "--profile", profile]
         words += _words("--credentials", [credentials] if credentials else [])
         words += _words("--org", [organization] if organization else [])
@@ -90,7 +101,8 @@ def server(
             speed=speed,
             seed=seed,
             mixes=tuple(mix or USUAL),
-            rates=_rates(rate or ""),
+            rates=_numbers("--rate", rate or ""),
+            watchers=tuple(int(count) for count in _numbers("--watchers", watchers or "")),
             objective=parse_objective(slo) if slo else None,
             growth=growth,
             command=command_of(words),
@@ -128,9 +140,9 @@ def _words(option: str, values: Iterable[object] | None) -> list[str]:
     return [word for value in values or () for word in (option, str(value))]
 
 
-def _rates(text: str) -> tuple[float, ...]:
-    """Understand rates. Raises ConfigError."""
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    """Understand numbers with commas between them. Raises ConfigError."""
     try:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
-        raise ConfigError(f"--rate {text}: write numbers of calls a second, as in 100,500,1000") from None
+        raise ConfigError(f"{option} {text}: write numbers, as in 100,500,1000") from None

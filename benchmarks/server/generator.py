@@ -101,13 +101,13 @@ class Generator:
         try:
             await (self._closed_loop() if plan.rate is None else self._open_loop(plan.rate))
             report.seconds += max(min(time.perf_counter(), self._until) - self._from, 1e-9)
-            report.busy_seconds += _busy_seconds() - self._busy_from
+            report.busy_seconds += busy_seconds() - self._busy_from
             await self._drain()
         except (OSError, ProtocolError) as error:
             raise LoadFailed(f"{plan.address}: {error}") from error
 
     def _start_clock(self) -> None:
-        self._busy_from = _busy_seconds()
+        self._busy_from = busy_seconds()
 
     async def _closed_loop(self) -> None:
         for number in range(self.plan.concurrency):
@@ -223,7 +223,7 @@ def _bodies(traffic: Traffic) -> Iterator[bytes]:
     return (renamed(body, f"{traffic.unique}-{number}") for body, number in zip(bodies, count(), strict=False))
 
 
-def _busy_seconds() -> float:
+def busy_seconds() -> float:
     """Return how long this thread has run or been ready to run: on a full machine it is late without being at work."""
     schedstat = Path("/proc/self/schedstat")
     if not schedstat.exists():

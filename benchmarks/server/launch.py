@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, OperationReport
 from benchmarks.server.turns import GO, TurnsPlan
+from benchmarks.server.watching import ARRIVAL_S, WatchPlan, WatchReport
 
 PROCESSES_MAX = 4
 _CORES_KEPT = 1
@@ -25,6 +26,7 @@ _CORES_KEPT = 1
 _SPARE_S = 90.0
 _TAIL = 500
 _PLAN, _REPORTS = TypeAdapter(TurnsPlan), TypeAdapter(list[LoadReport])
+_WATCH_PLAN, _WATCH_REPORT = TypeAdapter(WatchPlan), TypeAdapter(WatchReport)
 
 
 def processes_here() -> int:
@@ -97,6 +99,21 @@ class _Child:
         self._process.kill()
         said = self._stderr.read().decode(errors="replace").strip()[-_TAIL:]
         return LoadFailed(said or "the generator died, or a load did not end in time")
+
+
+def run_watch(plan: WatchPlan) -> WatchReport:
+    """Watch from a process of its own. Raises LoadFailed."""
+    command = [sys.executable, "-m", "benchmarks.children.watch"]
+    seconds = plan.creates * ARRIVAL_S + _SPARE_S
+    try:
+        done = subprocess.run(
+            command, input=_WATCH_PLAN.dump_json(plan), capture_output=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LoadFailed(f"{plan.address}: {plan.watchers} watchers did not end") from error
+    if done.returncode:
+        raise LoadFailed(done.stderr.decode(errors="replace").strip()[-_TAIL:] or "the watchers' process died")
+    return _WATCH_REPORT.validate_json(done.stdout)
 
 
 # ---- one load by several

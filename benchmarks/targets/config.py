@@ -14,6 +14,9 @@ from benchmarks.targets.mixes import BY_NAME, USUAL
 from benchmarks.targets.objective import Objective
 
 CONCURRENCY = 32
+WATCHERS_MAX = 5_000
+WATCHED_CREATES = 20
+"""Events that each number of watchers waits for, in each visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class TargetsConfig:
     seed: int = 1
     mixes: tuple[str, ...] = USUAL
     rates: tuple[float, ...] = ()
+    watchers: tuple[int, ...] = ()
     objective: Objective | None = None
     growth: tuple[int, ...] | None = None
     sizes: TargetSizes | None = None
@@ -99,6 +103,8 @@ class TargetsConfig:
             raise ConfigError(f"two targets have one name: {', '.join(names)}; write NAME=TARGET")
         if any(rate <= 0 for rate in self.rates):
             raise ConfigError("a rate is a number of calls a second, above zero")
+        if any(not 0 < count <= WATCHERS_MAX for count in self.watchers):
+            raise ConfigError(f"watchers are counted from 1 to {WATCHERS_MAX:,}")
         if list(self.growth_sizes) != sorted(set(self.growth_sizes)) or any(size < 1 for size in self.growth_sizes):
             raise ConfigError("the numbers of agents must grow, each above the one before and above zero")
 

@@ -12,10 +12,11 @@ from benchmarks.results import Blank, Histogram, Sample, Subject
 from benchmarks.server import calls
 from benchmarks.server.calls import WrongAnswers, require_right
 from benchmarks.server.latency import encoded, merged, percentile_us
-from benchmarks.server.launch import run_in_process, run_turns_in_processes
+from benchmarks.server.launch import run_in_process, run_turns_in_processes, run_watch
 from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, Traffic
 from benchmarks.server.turns import TurnsPlan
-from benchmarks.targets.config import CONCURRENCY, Address, TargetsConfig
+from benchmarks.server.watching import WatchPlan, WatchReport
+from benchmarks.targets.config import CONCURRENCY, WATCHED_CREATES, Address, TargetsConfig
 from benchmarks.targets.mixes import BY_NAME, LIST, Mix
 from benchmarks.targets.objective import Objective, highest_rate
 from benchmarks.targets.traffic import Stock, judges_of, traffic_of
@@ -178,6 +179,40 @@ class Comparison:
                     )
                     self._found.histograms.append(histogram)
                 self._found.add(workload, f"{workload}_kept", "%", target.subject, place, 100 * _kept(report, rate))
+
+    def watches(self, place: int) -> None:
+        """Let many watch while one creates, target by target, and keep how long each event took to each of them."""
+        for count in self._config.watchers:
+            for target in self._random.sample(self._targets, len(self._targets)):
+                workload = f"watch_{count}"
+                self._tell(f"{count} watchers of {target.name}")
+                if self._is_blank(workload, target.subject):
+                    continue
+                message = calls.agent_to_create(self._config.seed, PAYLOAD, target.address.organization)
+                where = target.address
+                plan = WatchPlan(
+                    where.name, count, WATCHED_CREATES, calls.encoded([message])[0], target.prefix(), where.metadata,
+                    where.tls,
+                )  # fmt: skip
+                try:
+                    report = run_watch(plan)
+                except LoadFailed as error:
+                    self._found.blank(workload, target.subject, str(error))
+                else:
+                    self._keep_watch(workload, target, report, place)
+
+    def _keep_watch(self, workload: str, target: Measured, report: WatchReport, place: int) -> None:
+        if report.refused or not report.delays_us:
+            self._found.blank(workload, target.subject, report.refused or "no event came")
+            return
+        events = len(report.delays_us) + report.lost
+        self._found.histograms.append(
+            Histogram(
+                workload, f"{workload}_response", target.subject, PAYLOAD, place, 0, encoded(report.delays_us), events
+            )
+        )
+        self._found.add(workload, f"{workload}_kept", "%", target.subject, place, 100 * (1 - report.lost / events))
+        self._found.add(workload, f"{workload}_headroom", "times", target.subject, place, report.headroom)
 
     def _at(self, target: Measured, mix: Mix, rate: float, seconds: float, workload: str) -> LoadReport | None:
         plan, prefix = self._load(target, mix)

@@ -47,6 +47,7 @@ def run_targets(config: TargetsConfig, progress: Report | None = None) -> Result
         for place in range(config.counts.visits):
             comparison.visit(place)
             comparison.open_loops(mix, place)
+            comparison.watches(place)
         if config.objective is not None:
             comparison.search(mix, config.objective)
     report(Progress(total, total, "done"))
@@ -71,7 +72,7 @@ def _opened(config: TargetsConfig) -> Iterator[list[Measured]]:
 def _steps(config: TargetsConfig) -> int:
     targets, visits = len(config.targets), config.counts.visits
     growing = len(config.growth_sizes) * (targets + len(growth.OPERATIONS))
-    return growing + targets + visits * (len(config.mixes) + len(config.rates) * targets)
+    return growing + targets + visits * (len(config.mixes) + (len(config.rates) + len(config.watchers)) * targets)
 
 
 def _factors(raw: Raw) -> Iterator[Factor]:

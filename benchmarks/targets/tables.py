@@ -76,7 +76,10 @@ def summary_of(results: Results, metric: str, subject: Subject) -> Summary | Non
 
 def latencies_table(results: Results) -> Table:
     """Return a row for each rate and target: the time to the answer from when the call was due."""
-    table = Table(title="Time to the answer, from when the call was due, ms", title_justify="left")
+    table = Table(
+        title="Time to the answer from when the call was due, to the event from its create's answer, ms",
+        title_justify="left",
+    )
     for heading in ("mix and rate", "target", "kept", "p50", "p90", "p99", "p99.9", "p99.99", "max"):
         table.add_column(heading, justify="left" if heading in {"mix and rate", "target"} else "right")
     for one in results.judgement.summaries:
@@ -89,9 +92,14 @@ def latencies_table(results: Results) -> Table:
             for share, value in shares
         ]
         times.append(f"{one.largest / 1e3:.3g}")
-        name = one.workload.replace("_at_", " at ") + "/s"
+        name = _load_name(one.workload)
         table.add_row(name, one.subject.name, "" if kept is None else f"{kept.median:.0f} %", *times)
     return table
+
+
+def _load_name(workload: str) -> str:
+    mix, _, number = workload.rpartition("_")
+    return f"events, {number} watchers" if mix == "watch" else f"{mix.removesuffix('_at')} at {number}/s"
 
 
 def growth_table(results: Results) -> Table:

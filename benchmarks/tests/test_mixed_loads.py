@@ -18,10 +18,11 @@ import pytest
 from benchmarks.server.calls import agent_to_create, encoded
 from benchmarks.server.latency import encoded as encoded_latencies
 from benchmarks.server.latency import merged, percentile_us
-from benchmarks.server.launch import run_turns_in_processes
+from benchmarks.server.launch import run_turns_in_processes, run_watch
 from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, Traffic
-from benchmarks.server.processes import Credentials, Running, reference, started
+from benchmarks.server.processes import Credentials, Running, make_credentials, reference, started
 from benchmarks.server.turns import TurnsPlan, run_turns
+from benchmarks.server.watching import WatchPlan
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
 
@@ -130,6 +131,32 @@ def test_a_latency_beyond_the_histogram_counts_as_its_end() -> None:
 
 def _text(message: bytes) -> str:
     return base64.b64encode(message).decode()
+
+
+# ---- watchers
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Credentials]]:
+    folder = tmp_path_factory.mktemp("cloud")
+    credentials = make_credentials(folder)
+    with reference("memory:", "cloud", credentials, folder / "log") as running:
+        yield running, credentials
+
+
+def test_every_watcher_gets_every_event(cloud: tuple[Running, Credentials]) -> None:
+    running, credentials = cloud
+    message = _text(agent().SerializeToString())
+    report = run_watch(WatchPlan(running.address, 60, 3, message, "watched", credentials.metadata))
+    assert (len(report.delays_us), report.lost, report.refused) == (180, 0, "")
+    assert 0 <= max(report.delays_us) < 5e6
+    assert report.headroom > 0
+
+
+def test_who_may_not_watch_is_told_so(cloud: tuple[Running, Credentials], server: Running) -> None:
+    message = _text(agent().SerializeToString())
+    assert run_watch(WatchPlan(cloud[0].address, 2, 1, message, "w")).refused.startswith("UNAUTHENTICATED")
+    assert run_watch(WatchPlan(server.address, 2, 1, message, "w")).refused.startswith("UNIMPLEMENTED")
 
 
 # ---- what the generator says of a server, where it is known

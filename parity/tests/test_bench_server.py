@@ -50,7 +50,7 @@ def test_a_command_gets_a_folder_and_the_strongest_role(tmp_path: Path) -> None:
     [
         (["--slo", "p99=5ms"], "--slo needs a TARGET"),
         (["store:memory:", "--slo", "fast"], "no objective"),
-        (["store:memory:", "--rate", "many"], "numbers of calls a second"),
+        (["store:memory:", "--rate", "many"], "write numbers, as in"),
         (["store:memory:", "--against", "store:memory:"], "one name"),
         (["store:memory:", "--mix", "ycsb-z"], "no such mix"),
         (["store:memory:", "--profile", "clowd"], "cloud, oss"),

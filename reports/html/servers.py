@@ -90,12 +90,12 @@ def _axis(scale: Scale) -> Markup:
 
 
 def _latencies(results: Results) -> Chart:
-    found = [one for one in _sound(results) if one.metric.endswith("_response") and "_at_" in one.workload]
+    found = [one for one in _sound(results) if one.metric.endswith("_response")]
     scale = Scale.around([value for one in found for value in (one.median, one.largest)])
     ticks = [(value, quantity(value, "us")) for value in scale.ticks(TICKS)]
     panels = tuple(
         Panel(
-            f"{workload.replace('_at_', ' at ')}/s",
+            _load_name(workload),
             "",
             tuple(_latency_row(results, scale, one) for one in found if one.workload == workload),
             axis(scale, ticks),
@@ -110,6 +110,11 @@ def _latencies(results: Results) -> Chart:
         command=results.raw.configuration.command,
         legend=(("key-dot", "median"), ("key-tail", "up to p99, and to the slowest")),
     )
+
+
+def _load_name(workload: str) -> str:
+    mix, _, number = workload.rpartition("_")
+    return f"event to {number} watchers" if mix == "watch" else f"{mix.removesuffix('_at')} at {number}/s"
 
 
 def _latency_row(results: Results, scale: Scale, one: Summary) -> ChartRow:
