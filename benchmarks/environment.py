@@ -37,7 +37,7 @@ _FSYNC_APPEND = b"\0" * 4_096
 def capture(directory: Path) -> Environment:
     """Return the environment of a run whose databases stand in `directory` (made if it isn't there)."""
     directory.mkdir(parents=True, exist_ok=True)
-    filesystem = filesystem_of(directory, _mounts())
+    filesystem = filesystem_at(directory)
     cost = fsync_cost(directory)
     return Environment(
         captured_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -81,6 +81,11 @@ def fsync_cost(directory: Path, samples: int = FSYNC_SAMPLES) -> FsyncCost:
             sync(file.fileno())
             costs.append((time.perf_counter_ns() - begin) / 1_000)
     return FsyncCost(round(median(costs), 1), round(percentile(costs, 0.9), 1), samples)
+
+
+def filesystem_at(directory: Path) -> str:
+    """Return the type of the file system that holds a directory of this machine."""
+    return filesystem_of(directory, _mounts())
 
 
 def filesystem_of(directory: Path, mounts: Mapping[str, str]) -> str:

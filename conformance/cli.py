@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from conformance.catalogue import catalogue, contract_defects
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
 from conformance.evidence import EvidenceUnreadable, hold_against
 from conformance.exercises import RERUNS_MAX
@@ -122,19 +121,6 @@ def recheck(
         write_verdicts(out / VERDICTS_FILE, report)
     print_report(console, report, out)
     raise typer.Exit(report.exit_code)
-
-
-def requirements() -> None:
-    """Name every requirement of the catalogue."""
-    console = Console()
-    for row in catalogue().values():
-        excluded = f" [dim](excluded: {escape(row.excluded)})[/dim]" if row.excluded else ""
-        head = f"[bold]{row.id}[/bold] {row.level} \\[{','.join(row.profiles)}]"
-        choice = f" [dim](a choice of the contract; {escape(row.choice)})[/dim]" if row.choice else ""
-        console.print(f"{head} {escape(row.sentence)}{choice}{excluded}", soft_wrap=True)
-    for defect in contract_defects():
-        listed = ", ".join(defect.requirements)
-        console.print(f"[yellow]contract defect[/yellow] {escape(defect.text)} (asked for by {listed})", soft_wrap=True)
 
 
 def _known(path: Path | None, *, update: bool) -> tuple[Known, ...] | None:

@@ -21,8 +21,11 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("conform", "parity.conform_cli", "conform", "Judge a server, or a store behind the reference server."),
     CommandRow("recheck", "conformance.cli", "recheck", "Judge the stored evidence of a run again, offline."),
     CommandRow("diagnose", "conformance.diagnose_cli", "diagnose", "Name the probable causes of a run's failures."),
-    CommandRow("requirements", "conformance.cli", "requirements", "Name every requirement that a server is judged on."),
+    CommandRow(
+        "requirements", "parity.requirements_cli", "requirements", "Name the requirements; one with an example."
+    ),
     CommandRow("stores", "stores.cli", "app", "List and check stores; back up, restore, copy."),
+    CommandRow("doctor", "parity.doctor_cli", "doctor", "Say what this machine lacks for which feature."),
     CommandRow("bench", "parity.bench_cli", "app", "Measure stores and servers; judge the claims."),
     CommandRow("choose", "parity.choose_cli", "choose", "Measure the stores for one use and say which to take."),
     CommandRow("report", "reports.cli", "report", "Make the page, the summary and the JUnit file of a run again."),

@@ -17,9 +17,10 @@ from rich.table import Table
 
 from stores.engines.badger.cli import import_legacy_command
 from stores.integrity.cli import verify_command
+from stores.listing import list_stores
 from stores.power_loss.cli import print_power_loss
 from stores.power_loss.trial import STATES
-from stores.registry import open_store, parse_url, scheme_of, schemes, unavailable
+from stores.registry import open_store, parse_url, scheme_of
 from stores.salvage.cli import salvage_command
 from stores.suite.check import Result, StoreUnderTest, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
@@ -32,25 +33,11 @@ NOT_CONFORMANT = 1
 _DIFFERENCES_SHOWN = 10
 
 app = typer.Typer(help="The stores: list, check, export, import, copy.", no_args_is_help=True)
+app.command("list")(list_stores)
 app.command("import-legacy")(import_legacy_command)
 app.command("verify")(verify_command)
 app.command("salvage")(salvage_command)
 Url = Annotated[str, typer.Argument(help="Store URL, for example leveldb:/var/lib/agents?durability=durable")]
-
-
-@app.command("list")
-def list_stores() -> None:
-    """Show the stores that a URL can name, their options, and why one isn't available."""
-    table = Table("store", "what it is", "options (default first)", "available")
-    for scheme in schemes().values():
-        options = [
-            f"{option.name}={'|'.join([option.default, *[c for c in option.choices if c != option.default]])}"
-            for option in scheme.options
-        ]
-        reason = unavailable(scheme)
-        path = f"{scheme.name}:PATH" if scheme.needs_path else f"{scheme.name}:"
-        table.add_row(path, escape(scheme.summary), escape("\n".join(options)), "yes" if not reason else escape(reason))
-    Console().print(table)
 
 
 @app.command()
