@@ -73,6 +73,9 @@ def conform(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="deviations are failures")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="smaller sizes of concurrent and random work")] = False,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="run the checks in an order that the seed decides")
+    ] = False,
     deadline: Annotated[
         float, typer.Option(min=0.1, help="seconds for one call; long for a debugger")
     ] = DEADLINE_SECONDS,
@@ -94,6 +97,7 @@ def conform(
             start_seconds=start_timeout,
             strict=strict,
             reruns=0 if no_rerun else RERUNS_MAX,
+            shuffle=shuffle,
         )
         report = _with_progress(target, options, out)
         if known_failing is not None and update_known_failing:

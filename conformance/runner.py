@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from random import Random
 
 from conformance.catalogue import CONTRACT_REVISION, catalogue, catalogue_hash
 from conformance.check import Check
@@ -62,6 +63,8 @@ class Options:
     """What the evidence and the report call the target; empty: its own text."""
     jobs: int = 1
     quick: bool = False
+    shuffle: bool = False
+    """Run the checks in an order that the seed decides; those that must be alone stay behind the others."""
     deadline_seconds: float = DEADLINE_SECONDS
     event_seconds: float = 5.0
     start_seconds: float = START_SECONDS
@@ -156,6 +159,8 @@ def _versions() -> dict[str, str]:
 def _exercise_all(target: str, options: Options, info: RunInfo, writer: EvidenceWriter) -> None:
     """Exercise every selected check and finish the evidence file, whatever happens to the target."""
     checks = _checks_of(info.selection)
+    if options.shuffle:
+        Random(options.seed).shuffle(checks)  # noqa: S311 - an order, not a secret
     with ExitStack() as stack:
         spans = stack.enter_context(receiving(options.otlp_listen)) if options.otlp_listen else None
         try:

@@ -10,6 +10,7 @@ from conformance.session import Session
 from conformance.verdict import Problem
 
 LIST_PAGE = 1000
+LIST_PAGES_MAX = 100
 
 
 def sweep(session: Session, label: str, kind: str, request: Proto, *, role: str | None = None) -> None:
@@ -31,9 +32,7 @@ def sweep(session: Session, label: str, kind: str, request: Proto, *, role: str 
         if slug:
             session.find(f"{label}.default", "instance", f"{slug}-default", metadata.org)
     if session.offers("list") and metadata.org:
-        request_page = METHODS[KINDS[kind].list_method].request(org=metadata.org)
-        request_page.page.size = LIST_PAGE
-        session.call(f"{label}.list", KINDS[kind].list_method, request_page)
+        read_list(session, f"{label}.list", kind, metadata.org)
     if session.cloud:
         _sweep_policies(session, label, kind, metadata, session.context.caller if role is None else role)
 
@@ -62,6 +61,7 @@ def no_trace(label: str = "sweep") -> Judge:
 
 
 def _judge_one(exchange: Exchange, part: str, resource_id: str, slug: str) -> list[Problem]:
+    part = part.partition(".")[0]
     if part in {"get", "reference", "default"}:
         clean = not_found(exchange)
     elif part == "instances":
@@ -77,8 +77,27 @@ def _judge_one(exchange: Exchange, part: str, resource_id: str, slug: str) -> li
     return [problem(f"trace of the refused request in {part}", exchange, expected="nothing", actual=exchange.code)]
 
 
-def page(org: str, size: int, token: str = "") -> Proto:
+def page(org: str, size: int, token: str = "", *, kind: str = "agent") -> Proto:
     """Return a request for one page of a listing."""
-    request = METHODS["list.agents"].request(org=org)
+    request = METHODS[KINDS[kind].list_method].request(org=org)
     request.page.size, request.page.page_token = size, token
     return request
+
+
+def read_list(session: Session, label: str, kind: str, org: str) -> None:
+    """Read a listing to its end: a page may hold less than was asked for, where resources are large for example.
+
+    The first page has the label, the others `label.1`, `label.2`, ...
+    """
+    token = ""
+    for number in range(LIST_PAGES_MAX):
+        request = page(org, LIST_PAGE, token, kind=kind)
+        answer = session.call(f"{label}.{number}" if number else label, KINDS[kind].list_method, request)
+        token = answer.message.next_page_token if answer.ok else ""
+        if not token:
+            break
+
+
+def pages_of(evidence: Evidence, label: str) -> tuple[Exchange, ...]:
+    """Return the pages that `read_list` has read. Raises MissingEvidence where it wasn't called."""
+    return (evidence[label], *evidence.under(f"{label}."))

@@ -19,6 +19,7 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("verify", "parity.verify_cli", "verify", "Prove the stores and the server, judge the claims, report."),
     CommandRow("serve", "reference_server.cli", "serve", "Run the reference server over a store."),
     CommandRow("conform", "parity.conform_cli", "conform", "Judge a server, or a store behind the reference server."),
+    CommandRow("upgrade", "conformance.upgrade_cli", "upgrade", "Try an upgrade from one build to another, and back."),
     CommandRow("recheck", "conformance.cli", "recheck", "Judge the stored evidence of a run again, offline."),
     CommandRow("diagnose", "conformance.diagnose_cli", "diagnose", "Name the probable causes of a run's failures."),
     CommandRow(

@@ -20,7 +20,7 @@ from conformance.judging import (
 )
 from conformance.methods import METHODS
 from conformance.session import Session
-from conformance.sweeps import LIST_PAGE, page
+from conformance.sweeps import pages_of, read_list
 from conformance.verdict import Problem
 
 
@@ -32,7 +32,7 @@ def _gone(session: Session) -> None:
     session.read("get", "agent", made.metadata.id, role=role)
     session.find("find", "agent", made.metadata.slug, role=role)
     if session.offers("list"):
-        session.call("list", "list.agents", page(session.org, LIST_PAGE))
+        read_list(session, "list", "agent", session.org)
     session.delete("again", "agent", made.metadata.id, role=role)
     session.read("other.get", "agent", other.metadata.id)
     session.read("other.instance", "instance", session.default_instance(other))
@@ -41,9 +41,12 @@ def _gone(session: Session) -> None:
 def _judge_list(evidence: Evidence) -> list[Problem]:
     if "list" not in evidence:
         return []
-    made, exchange = evidence["setup.create"].value("metadata.id"), evidence["list"]
-    ids = [value_at(row, "metadata.id") for row in exchange.value("items", [])]
-    return [problem("a deleted agent is listed", exchange, actual=made)] if made in ids else answered(exchange, "OK")
+    made, found = evidence["setup.create"].value("metadata.id"), list[Problem]()
+    for exchange in pages_of(evidence, "list"):
+        ids = [value_at(row, "metadata.id") for row in exchange.value("items", [])]
+        listed = [problem("a deleted agent is listed", exchange, actual=made)] if made in ids else []
+        found += listed or answered(exchange, "OK")
+    return found
 
 
 def _again_by_owner(session: Session) -> None:

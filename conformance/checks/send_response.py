@@ -7,7 +7,7 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence, NotAsked, value_at
 from conformance.judging import NO_LIST, answered, differences, problem, same_answer
 from conformance.session import Session
-from conformance.sweeps import LIST_PAGE, page
+from conformance.sweeps import pages_of, read_list
 from conformance.verdict import Problem
 
 
@@ -17,7 +17,7 @@ def _create(session: Session) -> None:
         session.read("get", "agent", made.message.metadata.id)
         session.find("find", "agent", made.message.metadata.slug)
         if session.offers("list"):
-            session.call("list", "list.agents", page(session.org, LIST_PAGE))
+            read_list(session, "list", "agent", session.org)
 
 
 def _same_in_list(evidence: Evidence) -> list[Problem]:
@@ -26,12 +26,11 @@ def _same_in_list(evidence: Evidence) -> list[Problem]:
         return answered(created, "OK")
     if "list" not in evidence:
         raise NotAsked(NO_LIST)
-    exchange = evidence["list"]
-    made = created.value("metadata.id")
-    rows = [row for row in exchange.value("items", []) if value_at(row, "metadata.id") == made]
+    pages, made = pages_of(evidence, "list"), created.value("metadata.id")
+    rows = [(row, one) for one in pages for row in one.value("items", []) if value_at(row, "metadata.id") == made]
     if not rows:
-        return [*answered(exchange, "OK"), problem("the new agent isn't in the list", exchange, expected=made)]
-    return differences(created.response, rows[0], exchange)
+        return [*answered(pages[-1], "OK"), problem("the new agent isn't in the list", pages[-1], expected=made)]
+    return differences(created.response, *rows[0])
 
 
 CHECKS: tuple[Check, ...] = (

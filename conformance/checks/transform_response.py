@@ -7,7 +7,7 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
 from conformance.judging import NO_LIST, Judge, answered, asked_if, both, choice, equal, problem
 from conformance.session import Session
-from conformance.sweeps import LIST_PAGE, page
+from conformance.sweeps import pages_of, read_list
 from conformance.verdict import Problem
 
 _VALUES = "spec.env_spec.data"
@@ -25,7 +25,7 @@ def _everywhere(session: Session) -> None:
     session.read("get", "agent", metadata.id)
     session.find("find", "agent", metadata.slug)
     if session.offers("list"):
-        session.call("list", "list.agents", page(session.org, LIST_PAGE))
+        read_list(session, "list", "agent", session.org)
     request.metadata.id = metadata.id
     session.call("update", "agent.update", request)
     session.call("apply", "agent.apply", request)
@@ -40,7 +40,7 @@ def _redacted(label: str) -> Judge:
     def hidden(evidence: Evidence) -> list[Problem]:
         if label not in evidence:
             return answered(evidence["create"], "OK")
-        return answered(evidence[label], "OK") or _hidden(evidence[label], evidence)
+        return [wrong for one in pages_of(evidence, label) for wrong in answered(one, "OK") or _hidden(one, evidence)]
 
     def stars(evidence: Evidence) -> list[Problem]:
         return _shown_as_stars(evidence[label]) if label in evidence and evidence[label].ok else []
