@@ -19,6 +19,7 @@ from stores.engines.badger.cli import import_legacy_command
 from stores.integrity.cli import verify_command
 from stores.listing import list_stores
 from stores.power_loss.cli import print_power_loss
+from stores.power_loss.crash_states import NameOrder
 from stores.power_loss.trial import STATES
 from stores.registry import open_store, parse_url, scheme_of
 from stores.salvage.cli import salvage_command
@@ -51,12 +52,15 @@ def check(
     ] = False,
     states: Annotated[int, typer.Option(help="States that --power-loss tries, within a minute.", min=1)] = STATES,
     seed: Annotated[int | None, typer.Option(help="Seed of --power-loss, to try the same again.")] = None,
+    names: Annotated[
+        NameOrder, typer.Option(help="Order in which --power-loss assumes that names are kept; ext4 and XFS: kept.")
+    ] = NameOrder.ANY,
 ) -> None:
     """Run the store conformance suite on new databases beside the URL's path, and remove them afterwards."""
     console = Console()
     if power_loss:
         with told_errors():
-            is_right = print_power_loss(console, parse_url(url), states, seed)
+            is_right = print_power_loss(console, parse_url(url), states, seed, names)
         raise typer.Exit(0 if is_right else NOT_CONFORMANT)
     chosen = [row for row in CHECKS if only in (None, row.id)]
     if not chosen:

@@ -16,7 +16,7 @@ import orjson
 from google_crc32c import extend
 from google_crc32c import value as crc32c
 
-from stores.contract import FormatMismatch, IndexKey, Keys
+from stores.contract import FormatMismatch, IndexKey, Keys, StoreDamaged
 from stores.format import PRODUCT, check_format, checksum_of
 from stores.rules import Held
 from stores.schema import Index, Kind
@@ -318,8 +318,10 @@ def check_meta(value: bytes, codec: str) -> None:
 
 
 def check_empty(rows: Iterable[tuple[bytes, bytes]]) -> None:
-    """Raise FormatMismatch if a database without meta row has anything in it."""
+    """Raise FormatMismatch if a database without meta row has anything in it, StoreDamaged if that is ours."""
     for key, _ in rows:
+        if key == STATE_KEY:
+            raise StoreDamaged("the database's meta row is gone, but its state row is there")
         raise FormatMismatch(
             f"the database isn't ours: it has no meta row, but a key {key[:20]!r}", hint="choose another path"
         )

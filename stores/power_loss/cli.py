@@ -7,6 +7,7 @@ import secrets
 from rich.console import Console
 from rich.markup import escape
 
+from stores.power_loss.crash_states import NameOrder, keeps_order
 from stores.power_loss.judge import REFUSED, WHOLE
 from stores.power_loss.trial import Report, try_power_loss
 from stores.registry import StoreUrl
@@ -14,11 +15,11 @@ from stores.registry import StoreUrl
 _SEEDS = 1 << 16
 
 
-def print_power_loss(console: Console, url: StoreUrl, states: int, seed: int | None) -> bool:
+def print_power_loss(console: Console, url: StoreUrl, states: int, seed: int | None, names: NameOrder) -> bool:
     """Try what a power failure may leave of a store, print what came, and return whether all was right."""
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
     with console.status("recording a store at work, and trying what a power failure may leave of it"):
-        report = try_power_loss(url, seed, states=states)
+        report = try_power_loss(url, seed, states=states, names=names)
     number = sum(report.outcomes.values())
     console.print(
         f"{len(report.operations)} operations recorded; {number} states that a power failure may leave (seed {seed}): "
@@ -38,3 +39,5 @@ def _print_failure(console: Console, report: Report) -> None:
     console.print(f"[red]FAIL[/red] {escape(report.problem)}. The shortest list of operations that was found:")
     for step in report.steps():
         console.print(f"     {escape(step)}", soft_wrap=True)
+    if report.failure is not None and not keeps_order(report.operations, report.failure):
+        console.print("ext4 and XFS keep names in order, which rules this out: --names kept assumes it", soft_wrap=True)

@@ -4,6 +4,9 @@ The file system that is assumed is one as POSIX describes it, with what ext4, XF
 keeps the name that it was created or renamed to. A sync of a folder keeps all names in it. Nothing else is promised:
 operations that no sync covers are there or not, each for itself, in any combination; a write may be there in part, by
 sectors of 512 bytes, or as a length with zeros in the place of the data.
+
+Ext4 and XFS promise more, as they journal names: of the changes to names none is there without those before it. A
+store may rely on that (LevelDB does: see `NameOrder`).
 """
 
 from __future__ import annotations
@@ -11,11 +14,22 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-from stores.power_loss.file_operations import CHANGES, Do, FileOperation
+from stores.power_loss.file_operations import CHANGES, NAMES, Do, FileOperation
 
 SECTOR_BYTES = 512
+
+
+class NameOrder(StrEnum):
+    """What is assumed of names that no sync covers."""
+
+    ANY = "any"
+    """Each is there or not: what POSIX promises."""
+    KEPT = "kept"
+    """Those that are there are the first ones: what ext4 and XFS promise. LevelDB needs it: when it opens a database,
+    it removes the old log and doesn't sync the folder between that and the renaming of `CURRENT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +72,7 @@ def _covers(sync: FileOperation, change: FileOperation) -> bool:
     if sync.do is Do.SYNC:
         return change.file == sync.file and change.do is not Do.UNLINK
     folders = {str(PurePosixPath(path).parent) for path in (change.path, change.to) if path}
-    return change.do in {Do.CREATE, Do.RENAME, Do.UNLINK} and sync.path in folders
+    return change.do in NAMES and sync.path in folders
 
 
 def acknowledged(operations: Sequence[FileOperation], length: int) -> tuple[int, int]:
@@ -72,7 +86,7 @@ def acknowledged(operations: Sequence[FileOperation], length: int) -> tuple[int,
     return done, began
 
 
-def drawn(operations: Sequence[FileOperation], draw: random.Random) -> CrashState:
+def drawn(operations: Sequence[FileOperation], draw: random.Random, names: NameOrder = NameOrder.ANY) -> CrashState:
     """Return a random state."""
     length = draw.randint(1, len(operations))
     if draw.random() < 0.3:  # noqa: PLR2004 - often just behind an acknowledgement, which is where it hurts
@@ -95,7 +109,25 @@ def drawn(operations: Sequence[FileOperation], draw: random.Random) -> CrashStat
         }[style]
         if goes:
             lost[number] = _left(operations[number], draw, torn=style == "torn")
+    if names is NameOrder.KEPT:
+        _lose_later_names(operations, waiting, lost)
     return CrashState(length, lost)
+
+
+def _lose_later_names(
+    operations: Sequence[FileOperation], waiting: Sequence[int], lost: dict[int, tuple[int, ...] | None]
+) -> None:
+    """Lose, behind the first change to a name that is lost, all others too."""
+    named = [number for number in waiting if operations[number].do in NAMES]
+    first = next((place for place, number in enumerate(named) if number in lost), len(named))
+    lost.update(dict.fromkeys(named[first:]))
+
+
+def keeps_order(operations: Sequence[FileOperation], state: CrashState) -> bool:
+    """Say whether no change to a name is there without those before it that no sync covers."""
+    named = [number for number in pending(operations, state.length) if operations[number].do in NAMES]
+    gone = [number in state.lost for number in named]
+    return gone == sorted(gone)
 
 
 def _left(operation: FileOperation, draw: random.Random, *, torn: bool) -> tuple[int, ...] | None:

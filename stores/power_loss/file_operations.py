@@ -23,7 +23,9 @@ class Do(StrEnum):
     """The process says that the commit is durable."""
 
 
-CHANGES = frozenset({Do.CREATE, Do.WRITE, Do.TRUNCATE, Do.RENAME, Do.UNLINK})
+NAMES = frozenset({Do.CREATE, Do.RENAME, Do.UNLINK})
+"""What changes names, and not contents."""
+CHANGES = NAMES | {Do.WRITE, Do.TRUNCATE}
 
 
 class FileOperation(NamedTuple):

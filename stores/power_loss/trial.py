@@ -17,15 +17,15 @@ from types import TracebackType
 from typing import Self
 
 from stores.contract import StoreUnavailable
-from stores.power_loss.crash_states import CrashState, acknowledged, drawn, lay_out
+from stores.power_loss.crash_states import CrashState, NameOrder, acknowledged, drawn, keeps_order, lay_out
 from stores.power_loss.file_operations import Do, FileOperation
 from stores.power_loss.judge import DATABASE, WRONG
 from stores.power_loss.trace import CALLS, TraceReader, Unrecordable
 from stores.registry import StoreUrl, scheme_of
 from stores.suite.crash import strace_works
 
-RUNS = ((1, 6), (7, 12))
-"""First and last commit of each process: the second meets what the first left, which moves and removes files."""
+RUNS = ((1, 5), (6, 10), (11, 14))
+"""First and last commit of each process: each meets what those before it left, and moves and removes files."""
 STATES = 500
 SECONDS = 60.0
 RECORD_SECONDS_MAX = 120
@@ -50,7 +50,13 @@ class Report:
 
 
 def try_power_loss(
-    url: StoreUrl, seed: int, *, states: int = STATES, seconds: float = SECONDS, mutant: str = ""
+    url: StoreUrl,
+    seed: int,
+    *,
+    states: int = STATES,
+    seconds: float = SECONDS,
+    names: NameOrder = NameOrder.ANY,
+    mutant: str = "",
 ) -> Report:
     """Try random states of a store; the first wrong one ends the trial.
 
@@ -59,6 +65,7 @@ def try_power_loss(
         seed: Of the commits and of the states.
         states: How many to try.
         seconds: When to end before that.
+        names: What is assumed of the order of names.
         mutant: A row of `CRASH_MUTANTS`, to prove the trial itself.
 
     Raises StoreUnavailable if strace can't be used, or the store writes in a way that it doesn't show.
@@ -71,17 +78,23 @@ def try_power_loss(
             for _ in range(states):
                 if time.monotonic() > end:
                     break
-                state = drawn(report.operations, draw)
+                state = drawn(report.operations, draw, names)
                 outcome, text = judge.ask(report.operations, state)
                 report.outcomes[outcome] += 1
                 if outcome == WRONG:
                     report.failure = shrunk(
-                        state, report.operations, lambda each: judge.is_wrong(report.operations, each)
+                        state,
+                        report.operations,
+                        lambda each: (
+                            (names is NameOrder.ANY or keeps_order(report.operations, each))
+                            and judge.is_wrong(report.operations, each)
+                        ),
                     )
                     report.problem = judge.ask(report.operations, report.failure)[1]
                     break
                 if text:
-                    report.refusals[text] += 1
+                    done, _ = acknowledged(report.operations, state.length)
+                    report.refusals[text if done else f"{text} (nothing was acknowledged yet)"] += 1
     return report
 
 

@@ -122,14 +122,8 @@ def test_references(scheme: str, what: str, tmp_path: Path) -> None:
     assert plants.REFERENCES[what][1] in found[what].detail
 
 
-def test_area_unreadable(tmp_path: Path) -> None:
-    """A table's page of zeros in SQLite, a flipped byte in a table of LevelDB."""
-    url = _furnished("sqlite", tmp_path)
-    file = tmp_path / "db"
-    image = bytearray(file.read_bytes())
-    image[5 * 4096 : 6 * 4096] = bytes(4096)
-    file.write_bytes(image)
-    assert {finding.what for finding in verify(url)} & BY_DAMAGE
+def test_damage_to_files(tmp_path: Path) -> None:
+    """A flipped byte in a table of LevelDB, which opens and can't be read on; then a folder that can't be opened."""
     level = f"leveldb:{tmp_path / 'level'}"
     with open_store(level, create=True) as store:
         furnish(store, AGENTS, text_bytes=2000)
@@ -138,7 +132,12 @@ def test_area_unreadable(tmp_path: Path) -> None:
     image = bytearray(table.read_bytes())
     image[len(image) // 2] ^= 0x40
     table.write_bytes(image)
-    assert {finding.what for finding in verify(level)} & BY_DAMAGE
+    assert "area-unreadable" in {finding.what for finding in verify(level)}
+    (tmp_path / "level" / "CURRENT").unlink()
+    (finding,) = verify(level)
+    assert finding.what == "database-unreadable"
+    with pytest.raises(NotRepairable):
+        repair(level, [finding])
 
 
 # ---- the command

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from stores.cli import app
 from stores.contract import StoreUnavailable
-from stores.power_loss.crash_states import CrashState, acknowledged, drawn, lay_out, pending
+from stores.power_loss.crash_states import CrashState, NameOrder, acknowledged, drawn, keeps_order, lay_out, pending
 from stores.power_loss.file_operations import Do, FileOperation
 from stores.power_loss.judge import REFUSED, WHOLE, WRONG
 from stores.power_loss.trace import TraceReader, Unrecordable
@@ -55,9 +55,12 @@ def test_a_right_store_has_none() -> None:
 @traced
 @pytest.mark.full
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("scheme", ["leveldb", "rocksdb", "lmdb", "sqlite"])
-def test_no_engine_loses_what_it_acknowledged(scheme: str) -> None:
-    report = try_power_loss(parse_url(f"{scheme}:"), 3, seconds=120)
+@pytest.mark.parametrize(
+    ("scheme", "names"),
+    [("leveldb", NameOrder.KEPT), ("rocksdb", NameOrder.ANY), ("lmdb", NameOrder.ANY), ("sqlite", NameOrder.ANY)],
+)
+def test_no_engine_loses_what_it_acknowledged(scheme: str, names: NameOrder) -> None:
+    report = try_power_loss(parse_url(f"{scheme}:"), 3, seconds=120, names=names)
     assert report.failure is None, (report.problem, report.steps())
     assert report.outcomes[WHOLE] > report.outcomes[REFUSED]
 
@@ -123,6 +126,15 @@ def test_only_what_may_be_lost_is_drawn() -> None:
     assert {number for state in states for number in state.lost} == {0, 1, 3, 4}
     assert acknowledged(SEQUENCE, 6) == (0, 0)
     assert acknowledged(SEQUENCE, 7) == (1, 0)
+
+
+def test_names_are_kept_in_order_where_that_is_assumed() -> None:
+    sequence = [FileOperation(Do.CREATE, f"{number}", number) for number in range(6)] + [_written(0, b"x")]
+    draw = random.Random(2)
+    states = {order: [drawn(sequence, draw, order) for _ in range(200)] for order in NameOrder}
+    assert all(keeps_order(sequence, state) for state in states[NameOrder.KEPT])
+    assert not all(keeps_order(sequence, state) for state in states[NameOrder.ANY])
+    assert {len(state.lost) for state in states[NameOrder.KEPT]} > {0, 1, 6}
 
 
 def test_shrinking_finds_the_two_that_matter() -> None:
