@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from benchmarks.build import BuildOutcome, BuildPlan, agents_of
-from benchmarks.config import StoresConfig
+from benchmarks.config import Speed, StoresConfig
 from benchmarks.durability import prove
 from benchmarks.environment import capture
 from benchmarks.judge import judge
@@ -24,11 +24,13 @@ from benchmarks.native.process import settings_of
 from benchmarks.payloads.corpus import load_corpus
 from benchmarks.payloads.payload import Payloads
 from benchmarks.results import Blank, Configuration, DurabilityProof, Environment, Raw, Results, Sample, Subject
+from benchmarks.unfinished import Unfinished
 from stores.registry import scheme_of, unavailable
 
 BUILD_DEADLINE_S = 1_800.0
 """The longest build of a full run takes some minutes; one that takes half an hour hangs."""
 _TAIL = 2_000
+RESUMED = "{} builds were measured before the run was interrupted."
 
 
 class BenchmarkFailed(Exception):
@@ -63,7 +65,8 @@ def run_stores(config: StoresConfig, progress: Report | None = None) -> Results:
         steps = _Steps(progress or (lambda _: None), sum(plan.steps for plan in plans))
         settings = tuple(settings_of(subject, folder) for subject in measured if subject.language)
         proofs = _prove_all(measured if config.proven else (), folder, steps)
-        outcome = _run_all(plans, steps)
+        unfinished = Unfinished(config.directory) if config.speed is Speed.FULL else None
+        outcome, left = _run_all(plans, steps, unfinished)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     blanks = [*outcome.blanks, *_blanks_of_missing(config, missing)]
@@ -73,7 +76,7 @@ def run_stores(config: StoresConfig, progress: Report | None = None) -> Results:
         samples=tuple(_without_blanks(outcome.samples, blanks)),
         blanks=tuple(blanks),
         durability=tuple(proofs),
-        notes=(*_notes(config, environment), *settings),
+        notes=(*_notes(config, environment), *settings, *([RESUMED.format(left)] if left else [])),
         seconds=round(time.monotonic() - began, 1),
     )
     return Results(raw, judge(raw))
@@ -149,14 +152,28 @@ def _prove_all(subjects: Sequence[Subject], folder: Path, steps: _Steps) -> list
     return proofs
 
 
-def _run_all(plans: Sequence[BuildPlan], steps: _Steps) -> BuildOutcome:
-    whole = BuildOutcome()
+def _run_all(plans: Sequence[BuildPlan], steps: _Steps, unfinished: Unfinished | None) -> tuple[BuildOutcome, int]:
+    """Run all builds but those that an interrupted run has left; return what they gave, and how many were left."""
+    whole, left = BuildOutcome(), 0
     for plan in plans:
         label = f"build {plan.build + 1}, {plan.payload}"
-        for step in _run_build(plan, whole):
-            steps.done(f"{label}: {step}")
+        outcome = unfinished.outcome_of(plan) if unfinished else None
+        if outcome is not None:
+            left += 1
+            for _ in range(plan.steps):
+                steps.done(f"{label}: was measured before the run was interrupted")
+        else:
+            outcome = BuildOutcome()
+            for step in _run_build(plan, outcome):
+                steps.done(f"{label}: {step}")
+            if unfinished:
+                unfinished.keep(plan, outcome)
+        whole.samples += outcome.samples
+        whole.blanks += outcome.blanks
     steps.all_done()
-    return whole
+    if unfinished:
+        unfinished.forget()
+    return whole, left
 
 
 def _run_build(plan: BuildPlan, whole: BuildOutcome) -> Iterable[str]:

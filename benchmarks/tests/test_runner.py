@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from benchmarks import config as config_module
 from benchmarks import runner
+from benchmarks.build import BuildOutcome, BuildPlan
 from benchmarks.cli import app
 from benchmarks.config import ConfigError, Speed, StoresConfig
 from benchmarks.payloads.payload import PayloadError
@@ -27,6 +29,7 @@ from benchmarks.results import (
     write_results,
 )
 from benchmarks.runner import BenchmarkFailed, Progress, run_stores
+from benchmarks.unfinished import Unfinished
 from benchmarks.workloads.workload import Sizes
 from stores.contract import StoreError
 
@@ -202,3 +205,38 @@ def test_a_child_says_everything_even_unbuffered() -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment, check=True, timeout=60)
     assert len(done.stdout) == 3_000_000
+
+
+def test_a_full_run_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(tiny(tmp_path), speed=Speed.FULL)
+    run_build, run = runner._run_build, list[int]()
+
+    def interrupted_before(build: int) -> None:
+        def run_or_stop(plan: BuildPlan, whole: BuildOutcome) -> Iterable[str]:
+            if plan.build == build:
+                raise KeyboardInterrupt
+            run.append(plan.build)
+            return run_build(plan, whole)
+
+        monkeypatch.setattr(runner, "_run_build", run_or_stop)
+
+    interrupted_before(1)
+    with pytest.raises(KeyboardInterrupt):
+        run_stores(config)
+    with (tmp_path / "unfinished.jsonl").open("a", encoding="utf-8") as kept:
+        kept.write('{"plan": "cut in the mid')
+    interrupted_before(9)
+    results = run_stores(config)
+    assert run == [0, 1], "the first build was not measured again"
+    assert {sample.build for sample in results.raw.samples} == {0, 1}
+    assert any("1 builds were measured before" in note for note in results.raw.notes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_builds_of_another_plan_or_of_long_ago_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = BuildPlan((), ("write",), "small", 0, 1, TINY, tmp_path)
+    Unfinished(tmp_path).keep(plan, BuildOutcome())
+    assert Unfinished(tmp_path).outcome_of(replace(plan, directory=tmp_path / "elsewhere")) is not None
+    assert Unfinished(tmp_path).outcome_of(replace(plan, seed=2)) is None
+    monkeypatch.setattr("benchmarks.unfinished._AGE_MAX_S", -1.0)
+    assert Unfinished(tmp_path).outcome_of(plan) is None
