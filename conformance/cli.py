@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from conformance.address import TargetInvalid
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
 from conformance.evidence import EvidenceUnreadable, hold_against
 from conformance.exercises import RERUNS_MAX
@@ -32,7 +33,7 @@ from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
 from conformance.run_context import profile_named
 from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
-from conformance.target import START_SECONDS, TargetInvalid
+from conformance.target import START_SECONDS
 from conformance.traces import ReceiverUnavailable
 from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report, write_verdicts
 
@@ -54,7 +55,9 @@ _USAGE_ERRORS = (
 
 
 def conform(
-    target: Annotated[str, typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND or inproc:M:F")],
+    target: Annotated[
+        str, typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND or inproc:MODULE:FACTORY")
+    ],
     profile: Annotated[str, typer.Option(help="cloud or oss; cloud where credentials are given, else oss")] = "",
     only: Annotated[list[str] | None, typer.Option(help="requirement id or pattern; may be repeated")] = None,
     out: Annotated[Path | None, typer.Option(help="directory for evidence.jsonl and verdicts.json")] = None,
@@ -67,7 +70,12 @@ def conform(
     ] = False,
     otlp_listen: Annotated[str, typer.Option(help="host:port where the target's spans arrive; judges them too")] = "",
     name: Annotated[str, typer.Option(help="what the report calls the target; its own text by default")] = "",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="checks at a time")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, max=64, help="checks at a time; by default as many as a call's time asks for"
+        ),
+    ] = None,
     no_rerun: Annotated[
         bool, typer.Option("--no-rerun", help="don't run failing checks again to tell flaky ones")
     ] = False,
@@ -87,7 +95,7 @@ def conform(
     """Judge a server against the behaviour contract; the exit code says what came out."""
     console = Console(stderr=False)
     try:
-        options = _options(profile, only or [], seed, credentials, declare, jobs, quick=quick, deadline=deadline)
+        options = _options(profile, only or [], seed, credentials, declare, jobs or 0, quick=quick, deadline=deadline)
         known = _known(known_failing, update=update_known_failing)
         options = replace(
             options,

@@ -92,6 +92,8 @@ def steps_table(report: Report) -> Table:
 def summary_line(report: Report) -> str:
     """Counts of all verdicts in one line; it begins with how much was measured."""
     summary = report.summary
+    if not summary.measured and not report.run.complete:
+        return f"0 measured of {summary.total} requirements"
     counts = ", ".join(f"{count} {verdict}" for verdict, count in summary.counts.items() if count)
     lost = f"; {lost_text(report.lost_calls)}" if report.lost_calls else ""
     measured = f"{summary.measured} measured of {summary.total} requirements"

@@ -18,6 +18,10 @@ from typing import IO
 _MARK = "PARITY_STARTED"
 
 
+REAP_SECONDS = 5.0
+"""What was killed is gone at once, but for a process that the kernel holds."""
+
+
 class ProcessTree:
     """A command that runs. Without /proc it is the command's process group alone."""
 
@@ -47,7 +51,9 @@ class ProcessTree:
             self.signal(signal.SIGKILL)
             self.process.poll()
             if not any(_runs(pid) for pid in self._marked()):
-                return
+                break
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(REAP_SECONDS)
 
     def _marked(self) -> Iterator[int]:
         wanted = f"{_MARK}={self._mark}".encode()

@@ -29,6 +29,7 @@ from conformance.evidence import (
 )
 from conformance.exercises import RERUNS_MAX, Exercises, Progress
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
+from conformance.first_contact import jobs_for, meet
 from conformance.founding import found_context, leave_context
 from conformance.known_failing import Known, as_rows
 from conformance.rejudge import judge_run
@@ -62,6 +63,7 @@ class Options:
     name: str = ""
     """What the evidence and the report call the target; empty: its own text."""
     jobs: int = 1
+    """Checks at a time; 0: as many as the time that a call takes asks for."""
     quick: bool = False
     shuffle: bool = False
     """Run the checks in an order that the seed decides; those that must be alone stay behind the others."""
@@ -199,9 +201,12 @@ def _exercise_on(
     ended = info
     try:
         with _kept(writer, SETUP, client, _first_context(options, info.id)) as session:
+            latency_ms = meet(session)
+            jobs = options.jobs or jobs_for(latency_ms)
+            session.note("jobs", jobs)
             context = _context(session, options)
         features = dict(context.features)
-        exercises = Exercises(client, context, writer, info, jobs=options.jobs, progress=options.progress)
+        exercises = Exercises(client, context, writer, info, jobs=jobs, progress=options.progress)
         exercises.run(checks, options.reruns)
         with _kept(writer, LEAVING, client, context) as session:
             leaks = leave_context(session, exercises.made, exercises.refused)
@@ -240,9 +245,6 @@ def _context(session: Session, options: Options) -> RunContext:
     """Find out what the target offers and set up the run's memberships. Raises TargetLost."""
     client, context = session.client, session.context
     first = next(iter(context.roles), "")
-    first_answer = session.read("probe", "agent", "agt-probe")
-    if first_answer.exchange.code == "DEADLINE_EXCEEDED":
-        raise TargetLost(f"the target accepts connections and answered nothing within {client.deadline_seconds:g} s")
     served = probe(client, session.metadata(first))
     session.note("served", served)
     context = replace(

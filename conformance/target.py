@@ -22,15 +22,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
-from urllib.parse import parse_qs, urlsplit
 
 import grpc
 
+from conformance.address import Address, TargetInvalid, parse_address
 from conformance.process_tree import ProcessTree
+from conformance.reach import Finding, connected, why_unreachable
 
 CONNECT_SECONDS = 5.0
 START_SECONDS = 30.0
 STDERR_TAIL_CHARACTERS = 4000
+STDERR_LINES = 20
 _OPTIONS: tuple[tuple[str, int], ...] = (
     # Judging a limit of 10 MiB needs a client without one.
     ("grpc.max_receive_message_length", -1),
@@ -46,36 +48,12 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 
-class TargetInvalid(Exception):
-    """The target's text can't be understood, or names a file that isn't there."""
-
-
 class StillAlive(Exception):
     """What the suite killed goes on answering, so nothing can be said about its restart."""
 
 
 class TargetUnreachable(Exception):
     """Nothing answers at the target, or it stopped answering."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server listens: gRPC's own name for it, and its TLS files."""
-
-    name: str
-    secure: bool = False
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-
-    @property
-    def grpcurl(self) -> str:
-        """The part of a grpcurl command that says where."""
-        if not self.secure:
-            return f"-plaintext {shlex.quote(self.name)}"
-        files = (("-cacert", self.ca), ("-cert", self.cert), ("-key", self.key))
-        flags = [f"{flag} {shlex.quote(str(path))}" for flag, path in files if path is not None]
-        return " ".join([*flags, shlex.quote(self.name)])
 
 
 @dataclass
@@ -145,6 +123,16 @@ class Running:
         content = Path(self.stderr.name).read_bytes()
         return content[-STDERR_TAIL_CHARACTERS:].decode(errors="replace")
 
+    def epitaph(self) -> str:
+        """Say how a command ended: its exit code and the last lines of its stderr; empty while it runs."""
+        if self.process is None or self.process.poll() is None:
+            return ""
+        code = self.process.returncode
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
+        lines = self.stderr_tail().splitlines()[-STDERR_LINES:]
+        said = "its last words:\n" + "\n".join(lines) if lines else "it wrote nothing to stderr"
+        return f"the command ended with {how}; {said}"
+
     def answers(self) -> bool:
         """Whether something accepts connections at the address."""
         if self.process is not None and self.process.poll() is not None:
@@ -187,37 +175,6 @@ def open_target(text: str, *, port: int = 0, start_seconds: float = START_SECOND
     return running
 
 
-def parse_address(text: str) -> Address:
-    """Understand `grpc://`, `grpcs://`, `unix:` and a bare `host:port`. Raises TargetInvalid."""
-    if text.startswith("unix:"):
-        path = "/" + text.removeprefix("unix:").lstrip("/")
-        return Address(f"unix:{path}")
-    parts = urlsplit(text if "://" in text else f"grpc://{text}")
-    if parts.scheme not in {"grpc", "grpcs"}:
-        raise TargetInvalid(f"{text!r}: unknown kind of target; use grpc:// grpcs:// unix: cmd: or inproc:")
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise TargetInvalid(f"{text!r}: {error}") from error
-    if not host or not port:
-        raise TargetInvalid(f"{text!r}: a host and a port are needed, for example grpc://127.0.0.1:50051")
-    files = {name: _file(text, parts.query, name) for name in ("ca", "cert", "key")}
-    if (files["cert"] is None) != (files["key"] is None):
-        raise TargetInvalid(f"{text!r}: a client certificate needs both cert=FILE and key=FILE")
-    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return Address(name, parts.scheme == "grpcs", **files)
-
-
-def _file(text: str, query: str, name: str) -> Path | None:
-    values = parse_qs(query).get(name)
-    if not values:
-        return None
-    path = Path(values[-1])
-    if not path.is_file():
-        raise TargetInvalid(f"{text!r}: {name}: no such file: {path}")
-    return path
-
-
 def open_channel(address: Address) -> grpc.Channel:
     """Open a channel to an address; connecting happens with the first call."""
     if not address.secure:
@@ -227,39 +184,35 @@ def open_channel(address: Address) -> grpc.Channel:
 
 
 def _wait_until_ready(running: Running) -> None:
+    """Wait until gRPC can be spoken. Raises TargetUnreachable, as soon as waiting can't change it."""
     seconds = running.start_seconds if running.process is not None else CONNECT_SECONDS
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if running.process is not None and running.process.poll() is not None:
-            code = running.process.returncode
-            raise TargetUnreachable(f"the command ended with code {code} before it listened: {running.stderr_tail()}")
+    began = time.monotonic()
+    finding = Finding("")
+    while not finding.final and time.monotonic() < began + seconds:
+        if ended := running.epitaph():
+            raise TargetUnreachable(f"{ended}, before it listened")
         channel = open_channel(running.address)
         try:
             grpc.channel_ready_future(channel).result(timeout=min(1.0, seconds))
         except grpc.FutureTimeoutError:
             time.sleep(0.02)
-            if running.process is None and not _accepts(running.address):
-                break
+            if running.process is None:
+                finding = why_unreachable(running.address)
         else:
             return
         finally:
             channel.close()
+    took = time.monotonic() - began
+    finding = finding if finding.text else why_unreachable(running.address)
     detail = running.stderr_tail()
     raise TargetUnreachable(
-        f"nothing answers at {running.address.name} within {seconds:.0f} s{': ' * bool(detail)}{detail}"
+        f"{running.address.name}: {finding.text} (tried for {took:.1f} s){': ' * bool(detail)}{detail}"
     )
 
 
 def _accepts(address: Address) -> bool:
-    with contextlib.suppress(OSError):
-        if address.name.startswith("unix:"):
-            with socket.socket(socket.AF_UNIX) as plain:
-                plain.settimeout(CONNECT_SECONDS)
-                plain.connect(address.name.removeprefix("unix:"))
-                return True
-        host, _, port = address.name.rpartition(":")
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS):
-            return True
+    with contextlib.suppress(OSError), connected(address, CONNECT_SECONDS):
+        return True
     return False
 
 

@@ -105,7 +105,8 @@ class TargetClient:
         until = time.monotonic() + GONE_AFTER_SECONDS
         while not self.running.answers():
             if time.monotonic() > until:
-                raise TargetLost(f"nothing listens at {self.running.address.name} any more")
+                ended = self.running.epitaph()
+                raise TargetLost(ended or f"nothing listens at {self.running.address.name} any more")
             time.sleep(0.05)
         with self._lock:
             self._timeouts += code == "DEADLINE_EXCEEDED"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import orjson
 
+from conformance.address import TargetInvalid, parse_address
 from conformance.evidence import LARGE, Exchange, Json, large_path, read_evidence
 from conformance.failure_text import printable
-from conformance.target import TargetInvalid, parse_address
 from conformance.verdict import EVIDENCE_FILE, FAILED, Problem, Report, Result, Verdict
 
 _LIKELY: tuple[tuple[str, str], ...] = (

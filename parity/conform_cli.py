@@ -25,7 +25,7 @@ PREFIX = "store:"
 _MADE_HERE = ("credentials", "declare")
 Target = Annotated[
     str,
-    typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND, inproc:M:F, or store:URL"),
+    typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND, inproc:MODULE:FACTORY, or store:URL"),
 ]
 
 

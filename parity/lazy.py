@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
+from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from parity.commands import COMMANDS, CommandRow
@@ -16,12 +17,25 @@ def load(row: CommandRow) -> TyperCommand | TyperGroup:
     """Import the command of a row. Raises ImportError or AttributeError when the row is wrong."""
     target = getattr(import_module(row.module), row.attribute)
     if isinstance(target, typer.Typer):
-        return typer.main.get_group(target)
+        return _plainly_told(typer.main.get_group(target))
     application = typer.Typer(add_completion=False)
     application.command(row.name)(target)
     command = typer.main.get_command(application)
     if not isinstance(command, TyperCommand):
         raise TypeError(f"{row.module}.{row.attribute} makes no single command")
+    return _plainly_told(command)
+
+
+Told = TypeVar("Told", TyperCommand, TyperGroup)
+
+
+def _plainly_told(command: Told) -> Told:
+    """Let help texts be shown as they are written: `[features]` in one is a table of a file, no markup."""
+    for one in (command, *getattr(command, "commands", {}).values()):
+        one.help = escape(one.help or "")
+        for parameter in one.params:
+            if getattr(parameter, "help", None):
+                parameter.help = escape(parameter.help)
     return command
 
 

@@ -44,7 +44,7 @@ def test_every_kind_of_target_gives_the_same_verdicts() -> None:
     assert plain == bare == command == inproc
 
 
-DURABILITY = Options(profile="oss", only=("DUR-KILL",), quick=True)
+DURABILITY = Options(profile="oss", only=("DUR-KILL",), quick=True, reruns=0)
 
 
 def start_script(folder: Path, line: str) -> Path:
@@ -89,7 +89,7 @@ def test_a_slow_starter_gets_the_time_that_is_asked_for(tmp_path: Path) -> None:
     script = start_script(tmp_path, "sleep 3; exec {serve}")
     hasty = run(f"cmd:{script} {{port}}", replace(OPTIONS, start_seconds=1.0))
     assert hasty.exit_code == EXIT_INCOMPLETE
-    assert "within 1 s" in hasty.run.reason
+    assert "nothing listens there: the connection is refused (tried for " in hasty.run.reason
     patient = run(f"cmd:{script} {{port}}", replace(OPTIONS, start_seconds=60.0, only=("GET-FOUND",)))
     assert patient.exit_code == EXIT_CONFORMANT, patient.run.reason
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from conformance.address import Address, TargetInvalid, parse_address
 from conformance.credentials import CredentialsInvalid, read_credentials
 from conformance.features import Declaration, DeclarationInvalid, decide, read_declaration
-from conformance.target import Address, TargetInvalid, TargetUnreachable, open_target, parse_address
+from conformance.target import TargetUnreachable, open_target
 
 
 @pytest.mark.parametrize(
@@ -30,10 +31,14 @@ def test_addresses(text: str, address: Address) -> None:
     ("text", "said"),
     [
         ("", "host and a port"),
-        ("host", "host and a port"),
+        ("host", "write grpc://host:PORT"),
         ("grpc://host:port", "host:port"),
         ("grpc://host:99999", "host:99999"),
-        ("http://host:1", "unknown kind"),
+        ("ftp://host:1", "unknown kind"),
+        ("http://host:1/", "write grpc://host:1$"),
+        ("https://host:1", "write grpcs://host:1$"),
+        ("grpc://host", "write grpc://host:PORT"),
+        ("jsonfile:/tmp/x", "store:jsonfile:/tmp/x"),
         ("grpcs://host:1?ca=no-such-file", "no such file"),
         (f"grpcs://host:1?cert={__file__}", "both cert=FILE and key=FILE"),
     ],

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from conformance import fuzz, samples
+from conformance.address import Address
 from conformance.checks import check_of
 from conformance.checks.rpc import DEADLINES_MS
 from conformance.evidence import Ending, Evidence, Exchange, Outcome, StoredRun
@@ -17,7 +18,7 @@ from conformance.model import Model
 from conformance.rejudge import judge_run
 from conformance.run_context import RunContext
 from conformance.session import HarnessFault, Session
-from conformance.target import Address, Running, open_channel
+from conformance.target import Running, open_channel
 from conformance.target_client import TargetClient
 from conformance.verdict import RunInfo, Verdict
 from protos.ai.stigmer.agentic.agent.v1.spec_pb2 import AgentSpec

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from rich.markup import render
 
 from parity import commands, errors, lazy, main
 from parity.commands import COMMANDS, CommandRow
@@ -95,3 +96,20 @@ def test_every_known_error_exists() -> None:
     for module, name, code in errors.KNOWN:
         assert issubclass(getattr(import_module(module), name), Exception)
         assert code in {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("row", commands.COMMANDS, ids=lambda row: row.name)
+def test_help_is_shown_as_it_is_written(row: CommandRow) -> None:
+    """No word of a help text is markup or the name of a picture: it would vanish."""
+    loaded = lazy.load(row)
+    told = [one for each in (loaded, *getattr(loaded, "commands", {}).values()) for one in (each, *each.params)]
+    texts = [text for one in told if (text := getattr(one, "help", ""))]
+    assert texts
+    assert [text for text in texts if render(text).plain != text.replace("\\[", "[")] == []
+
+
+def test_the_tables_of_files_are_named_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["conform", "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "[roles.NAME]" in printed
+    assert "[features]" in printed
