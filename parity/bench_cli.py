@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -29,72 +29,81 @@ __all__ = ["app"]
 _MIXES = "; ".join(f"{mix.name}: {mix.says}" for mix in MIXES)
 
 
+TargetText = Annotated[
+    str | None,
+    typer.Argument(
+        help="Server to measure: grpc://host:port, grpcs://…, unix:PATH, cmd:COMMAND with {port}, or store:URL; "
+        "NAME=TARGET names it. Without one, the reference server is judged by its goals."
+    ),
+]
+Against = Annotated[list[str] | None, typer.Option(help="Another target, in turns with the first; repeat.")]
+Quick = Annotated[bool, typer.Option("--quick", help="About two minutes: short loads, wider intervals.")]
+Full = Annotated[bool, typer.Option("--full", help="Half an hour: up to 100,000 agents.")]
+Out = Annotated[Path, typer.Option(help="Directory for the result and, meanwhile, the databases.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same messages and order.")]
+Agents = Annotated[list[int] | None, typer.Option(help="Agents in the store when growth is measured; repeat, growing.")]
+MixNames = Annotated[
+    list[str] | None,
+    typer.Option(help=f"Mix of calls; repeat for more, {', '.join(USUAL)} by default. {_MIXES}."),
+]
+Rate = Annotated[str | None, typer.Option(help="Calls a second of open loops of the last mix, as in 100,500,1000.")]
+Slo = Annotated[
+    str | None, typer.Option(help="Search for the highest rate of the last mix that holds, as in p99=50ms.")
+]
+Watchers = Annotated[
+    str | None, typer.Option(help="Watchers that wait for events while one creates, as in 1,100,1000.")
+]
+ProfileName = Annotated[str, typer.Option(help=f"Of store: targets: {' or '.join(PROFILES)}.")]
+CredentialsFile = Annotated[
+    Path | None, typer.Option(help="Roles as `parity conform` reads them; the strongest one calls.")
+]
+Organization = Annotated[
+    str, typer.Option("--org", help="Where agents are made, thousands of them: one that is made for it.")
+]
+Engine = Annotated[str, typer.Option(help="Without a target: engine of the server's store.")]
+Codec = Annotated[str, typer.Option(help="Without a target: codec of the server's store.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print every median.")]
+
+
 @app.command()
 def server(
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            help="Server to measure: grpc://host:port, grpcs://…, unix:PATH, cmd:COMMAND with {port}, or store:URL; "
-            "NAME=TARGET names it. Without one, the reference server is judged by its goals."
-        ),
-    ] = None,
-    against: Annotated[list[str] | None, typer.Option(help="Another target, in turns with the first; repeat.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="About two minutes: short loads, wider intervals.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Half an hour: up to 100,000 agents.")] = False,
-    out: Annotated[Path, typer.Option(help="Directory for the result and, meanwhile, the databases.")] = Path(
-        "out/bench-server"
-    ),
-    seed: Annotated[int, typer.Option(help="Same seed, same messages and order.")] = 1,
-    agents: Annotated[
-        list[int] | None, typer.Option(help="Agents in the store when growth is measured; repeat, growing.")
-    ] = None,
-    mix: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Mix of calls; repeat for more, {', '.join(USUAL)} by default. {_MIXES}."),
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option(help="Calls a second of open loops of the last mix, as in 100,500,1000.")
-    ] = None,
-    slo: Annotated[
-        str | None, typer.Option(help="Search for the highest rate of the last mix that holds, as in p99=50ms.")
-    ] = None,
-    watchers: Annotated[
-        str | None, typer.Option(help="Watchers that wait for events while one creates, as in 1,100,1000.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help=f"Of store: targets: {' or '.join(PROFILES)}.")] = "oss",
-    credentials: Annotated[
-        Path | None, typer.Option(help="Roles as `parity conform` reads them; the strongest one calls.")
-    ] = None,
-    organization: Annotated[
-        str, typer.Option("--org", help="Where agents are made, thousands of them: one that is made for it.")
-    ] = "",
-    engine: Annotated[str, typer.Option(help="Without a target: engine of the server's store.")] = "leveldb",
-    codec: Annotated[str, typer.Option(help="Without a target: codec of the server's store.")] = "protobuf",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also print every median.")] = False,
+    target: TargetText = None,
+    against: Against = None,
+    quick: Quick = False,
+    full: Full = False,
+    out: Out = Path("out/bench-server"),
+    seed: Seed = 1,
+    agents: Agents = None,
+    mix: MixNames = None,
+    rate: Rate = None,
+    slo: Slo = None,
+    watchers: Watchers = None,
+    profile: ProfileName = "oss",
+    credentials: CredentialsFile = None,
+    organization: Organization = "",
+    engine: Engine = "leveldb",
+    codec: Codec = "protobuf",
+    verbose: Verbose = False,
 ) -> None:
     """Measure servers of this API side by side, or the reference server against a bare echo."""
     console = wide_console()
     with told_plainly(console):
         speed = speed_of(quick=quick, full=full)
         growth = tuple(agents) if agents else None
-        only_with_target = {
+        of_targets: dict[str, object] = {
             "--against": against,
             "--mix": mix,
             "--rate": rate,
             "--slo": slo,
             "--watchers": watchers,
-            "--org": organization,
         }
+        of_targets |= {"--credentials": credentials, "--org": organization}
         if target is None:
-            _refuse([*(name for name, value in only_with_target.items() if value)])
+            _refuse([name for name, value in of_targets.items() if value])
             _judge_goals(ServerConfig(out, speed, seed, engine, codec, growth=growth), console, verbose=verbose)
             return
-        words = [target, *_words("--against", against), *([] if speed is Speed.DEFAULT else [f"--{speed}"])]
-        words += [*_words("--mix", mix), *_words("--agents", agents), *_words("--rate", [rate] if rate else [])]
-        words += _words("--watchers", [watchers] if watchers else [])
-        words += [*_words("--slo", [slo] if slo else []), "--seed", str(seed), "--profile", profile]
-        words += _words("--credentials", [credentials] if credentials else [])
-        words += _words("--org", [organization] if organization else [])
+        others: dict[str, object] = {"--agents": agents, "--seed": seed, "--profile": profile}
+        words = [target, *([] if speed is Speed.DEFAULT else [f"--{speed}"]), *_words(of_targets | others)]
         config = TargetsConfig(
             directory=out,
             targets=parse_targets([target, *(against or ())], profile, credentials, organization),
@@ -136,8 +145,10 @@ def _refuse(options: list[str]) -> None:
         )
 
 
-def _words(option: str, values: Iterable[object] | None) -> list[str]:
-    return [word for value in values or () for word in (option, str(value))]
+def _words(options: Mapping[str, object]) -> list[str]:
+    """Return options as one types them; a list's is repeated, an empty one's left out."""
+    given = {name: value if isinstance(value, list) else [value] for name, value in options.items() if value}
+    return [word for name, values in given.items() for value in values for word in (name, str(value))]
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:
