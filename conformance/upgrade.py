@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from conformance.address import TargetInvalid
 from conformance.credentials import Credentials
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.ledger import Ledger
 from conformance.run_context import Profile, RunContext
 from conformance.runner import Options, run
 from conformance.session import Session, SetupRefused
-from conformance.target import START_SECONDS, TargetInvalid, TargetUnreachable, open_target
+from conformance.target import START_SECONDS, TargetUnreachable, open_target
 from conformance.target_client import TargetClient, TargetLost
 from conformance.verdict import RED, Report
 
