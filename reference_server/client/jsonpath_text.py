@@ -17,7 +17,7 @@ import jsonpath
 from reference_server.client.failures import BadInput
 
 _PIECE = re.compile(r"\{(?P<inner>(?:[^{}'\"]|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")*)\}|(?P<text>[^{}]+)")
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _RANGE, _END = "range", "end"
 
 
@@ -86,8 +86,18 @@ class Template:
         if sort == "text":
             return _Text(text)
         if _QUOTED.fullmatch(text):
-            return _Text(json.loads(text) if text.startswith('"') else text[1:-1])
+            return _Text(self._unquoted(text))
         return _Path(self._path(text))
+
+    def _unquoted(self, text: str) -> str:
+        """Return what a text in single or double quotes says, by the escapes of JSON."""
+        inner = text[1:-1]
+        if text.startswith("'"):
+            inner = inner.replace("\\'", "'").replace('"', '\\"')
+        try:
+            return str(json.loads(f'"{inner}"'))
+        except json.JSONDecodeError as error:
+            raise BadInput(f"jsonpath {self._source}: {text} has an escape that JSON hasn't") from error
 
     def _path(self, text: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
         path = text if text.startswith("$") else f"${text.removeprefix('@')}" if text[:1] in ".[@" else f"$.{text}"

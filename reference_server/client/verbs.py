@@ -194,7 +194,8 @@ def ask_to_delete(session: Session, kind: Kind, chosen: Sequence[Any]) -> None:
     """Name what would be deleted, and ask. Raises BadInput when there is nobody to ask, Abort for a no."""
     names = ", ".join(name_of(kind, one) for one in chosen[:5]) + (", ..." if len(chosen) > 5 else "")  # noqa: PLR2004
     try:
-        question = f"Delete {len(chosen)} {kind.word}s at {session.server.address} ({names})?"
+        plural = "s" if len(chosen) > 1 else ""
+        question = f"Delete {len(chosen)} {kind.word}{plural} at {session.server.address} ({names})?"
         if not typer.confirm(question, err=True):
             raise typer.Exit(1)
     except typer.Abort:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -29,7 +29,7 @@ def watch(session: Session, look: Look, fits: Fits, *, named: bool) -> None:
     try:
         with Watch(session.server) as events:
             found = look()
-            session.show(found)
+            _show_first(session, found)
             ids = {one.metadata.id for one in found}
             for change in _changes(events, session.resources.kind):
                 if fits(change.resource) and (not named or change.resource.metadata.id in ids):
@@ -39,7 +39,7 @@ def watch(session: Session, look: Look, fits: Fits, *, named: bool) -> None:
             raise
         typer.echo(f"this server has no events: it is asked again every {POLL_SECONDS:g} s", err=True)
         found = look()
-        session.show(found)
+        _show_first(session, found)
         for change in changes_by_looking(look, found):
             _show(session, change)
 
@@ -48,6 +48,15 @@ def _changes(events: Watch, kind: Kind) -> Iterator[Change]:
     while (event := events.next(None)) is not None:
         if event.kind is kind:
             yield Change(event.done, event.resource)
+
+
+def _show_first(session: Session, found: Sequence[Any]) -> None:
+    """Show what is there: people get a table, programs one resource after the other, as they will get the changes."""
+    if session.output.is_for_people:
+        session.show(found)
+    else:
+        for resource in found:
+            session.show([resource], one=True)
 
 
 def _show(session: Session, change: Change) -> None:

@@ -6,6 +6,7 @@ import io
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from google.protobuf.message import Message
@@ -14,11 +15,16 @@ from hypothesis import strategies as st
 
 from benchmarks.payloads.corpus import load_corpus
 from benchmarks.payloads.generator import generate
-from conformance.fuzz import messages
+from conformance.fuzz import messages, valid_specs
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.agentic.agent.v1.spec_pb2 import AgentSpec
 from protos.ai.stigmer.commons.apiresource.metadata_pb2 import ApiResourceMetadata
+from reference_server.client.applying import apply
 from reference_server.client.documents import as_json, as_yaml, read_resources
 from reference_server.client.failures import BadInput
 from reference_server.client.kinds import AGENT, KINDS, Kind
+from reference_server.client.resources import Resources
+from reference_server.client.server import Endpoint, Server
 
 SIGNS = [*" \n\t\r#:-|>\"'\\{}[],&*!%@`?~=<.+019eEnoyf\u0085\u2028\u2029\x00\x1b\x7f\x9b\ufeff\u202e\u200d🎯é日"]
 HOSTILE = st.text(
@@ -78,6 +84,28 @@ def test_what_is_printed_reads_back_byte_for_byte(
     assert [sent(resource) for resource in read(as_yaml(made), kind, folder)] == expected
     assert [sent(resource) for resource in read(as_json(made, one=False), kind, folder, "file.json")] == expected
     assert [sent(resource) for resource in read(as_json(made[:1], one=True), kind, folder)] == expected[:1]
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_what_a_server_holds_comes_back_to_it_byte_for_byte(
+    reference_oss: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Anything that the suite's generator makes and a server takes: got, applied and updated, it is as it was."""
+    spec: Any = AgentSpec
+    agent = Agent(api_version="agentic.stigmer.ai/v1", kind="Agent", spec=data.draw(valid_specs(spec)))
+    agent.metadata.slug, agent.metadata.name, agent.metadata.owner_scope = f"held-{uuid4()}", "held", 1
+    agent.metadata.tags.extend(data.draw(st.lists(TEXTS, max_size=3)))
+    agent.metadata.labels.update(data.draw(st.dictionaries(TEXTS, TEXTS, max_size=3)))
+    with Server(Endpoint(reference_oss)) as server:
+        agents = Resources(server, AGENT)
+        made = agents.create(agent)
+        for text, name in ((as_yaml([made]), "got.yaml"), (as_json([made], one=True), "got.json")):
+            (wanted,) = read(text, AGENT, tmp_path_factory.getbasetemp(), name)
+            assert apply(agents, wanted).done == "unchanged"
+            changed = agents.update(wanted)
+            changed.status.CopyFrom(made.status)
+            assert sent(changed) == sent(made)
 
 
 def test_agents_of_a_corpus_read_back_byte_for_byte(pytestconfig: pytest.Config, tmp_path: Path) -> None:

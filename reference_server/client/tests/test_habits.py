@@ -111,6 +111,7 @@ def test_jsonpath_as_kubectl_has_it(labelled: Shell) -> None:
         ("{.b[0]['s']}", "x"),
         ("{range .b[*]}{@.s}{','}{end}", "x,y,"),
         ("{'{'}{.a}{\"}\"}", "{1}"),
+        ("{'a\\n'}{'\\''}{'\"'}", "a\n'\""),
         ("{..s}", "x y"),
         ("{.c}", '{"d": true}'),
         ("{@}", '{"a": 1, "b": [{"n": 1, "s": "x"}, {"n": 2, "s": "y"}], "c": {"d": true}}'),
@@ -121,7 +122,7 @@ def test_templates(template: str, filled: str) -> None:
     assert Template(template).fill(value) == filled
 
 
-@pytest.mark.parametrize("template", ["{", "}", "{.a", "{range .a}", "{end}", "{.a[}", "{.a}}", "{'a}"])
+@pytest.mark.parametrize("template", ["{", "}", "{.a", "{range .a}", "{end}", "{.a[}", "{.a}}", "{'a}", "{'\\q'}"])
 def test_what_is_no_template_is_refused(template: str) -> None:
     with pytest.raises(BadInput, match="jsonpath"):
         Template(template)

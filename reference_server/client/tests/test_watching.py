@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -59,6 +60,9 @@ def test_events_are_told(cloud_shell: Shell) -> None:
     cloud_shell("events", "nothing", code=2)
 
 
+FOLLOW_SECONDS_MAX = 60.0
+
+
 def follow(arguments: list[str], lines: int, act: Shell, *commands: tuple[str, ...]) -> list[str]:
     """Run a command that doesn't end; after its first line do `commands`, one after each further line it prints."""
     process = subprocess.Popen(
@@ -69,13 +73,16 @@ def follow(arguments: list[str], lines: int, act: Shell, *commands: tuple[str, .
     )
     told: list[str] = []
     waiting = list(commands)
+    deadline = threading.Timer(FOLLOW_SECONDS_MAX, process.kill)
+    deadline.start()
     try:
         assert process.stdout is not None
-        while len(told) < lines:
-            told.append(process.stdout.readline().rstrip())
+        while len(told) < lines and (line := process.stdout.readline()):
+            told.append(line.rstrip())
             if waiting:
                 act(*waiting.pop(0))
     finally:
+        deadline.cancel()
         process.terminate()
         process.wait(20)
         process.stdout.close()  # type: ignore[union-attr] # it is a pipe
@@ -99,6 +106,17 @@ def test_get_watch_shows_changes(profile: str, oss_shell: Shell, cloud_shell: Sh
     assert "watched" in told[1]
     assert told[2:] == ["agent/newcomer created", "agent/watched updated", "agent/watched deleted"]
     shell("agent", "delete", "newcomer", "ignored")
+
+
+def test_programs_get_one_resource_after_the_other(cloud_shell: Shell) -> None:
+    cloud_shell("agent", "create", "streamed", "--org", "stream", "--name", "Before")
+    told = follow(
+        ["agent", "get", "-w", "--org", "stream", "-o", "jsonpath={.metadata.name}{'\\n'}"],
+        2,
+        cloud_shell,
+        ("agent", "update", "streamed", "--name", "After"),
+    )
+    assert told == ["Before", "After"]
 
 
 def test_events_watch_goes_on(cloud_shell: Shell) -> None:
