@@ -20,7 +20,7 @@ from stores.suite.furnished import furnish
 from stores.suite.samples import put
 
 URLS = ("leveldb", "rocksdb", "lmdb", "badger", "sqlite", "leveldb?codec=json", "sqlite?codec=protobuf")
-AGENTS = 12
+AGENTS = 8
 BY_DAMAGE = {"area-unreadable", "database-unreadable"}
 """Found after damage to files, not to rows."""
 DERIVED = sorted(name for name, kind in FINDING_KINDS.items() if kind.derived)

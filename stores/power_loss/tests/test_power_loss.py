@@ -23,11 +23,18 @@ FILE = parse_url("leveldb:")
 traced = pytest.mark.skipif(not strace_works(), reason="strace isn't there, or may not trace")
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process with four commits: what takes long is to start one under strace."""
+    monkeypatch.setattr("stores.power_loss.trial.RUNS", ((1, 4),))
+
+
 def _trial(mutant: str, states: int = 400) -> Report:
     return try_power_loss(FILE, 7, states=states, seconds=60, mutant=mutant)
 
 
 @traced
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize(
     ("mutant", "lost"),
     [
@@ -47,9 +54,10 @@ def test_mistakes_are_caught_and_shrunk(mutant: str, lost: str) -> None:
 
 
 @traced
+@pytest.mark.usefixtures("short")
 def test_a_right_store_has_none() -> None:
-    report = _trial("right_file", 60)
-    assert (report.outcomes[WRONG], report.outcomes[WHOLE]) == (0, 60)
+    report = _trial("right_file", 25)
+    assert (report.outcomes[WRONG], report.outcomes[WHOLE]) == (0, 25)
 
 
 @traced
@@ -192,6 +200,7 @@ def test_a_recording_says_what_is_wrong_with_the_store(tmp_path: Path) -> None:
 
 
 @traced
+@pytest.mark.usefixtures("short")
 def test_command() -> None:
     run = CliRunner().invoke(app, ["check", "lmdb:x", "--power-loss", "--states", "5"], env={"COLUMNS": "200"})
     assert run.exit_code == 0, run.output
