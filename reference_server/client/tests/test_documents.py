@@ -18,6 +18,7 @@ from benchmarks.payloads.generator import generate
 from conformance.fuzz import messages, valid_specs
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agent.v1.spec_pb2 import AgentSpec
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import ApiResourceOwnerScope
 from protos.ai.stigmer.commons.apiresource.metadata_pb2 import ApiResourceMetadata
 from reference_server.client.applying import apply
 from reference_server.client.documents import as_json, as_yaml, read_resources
@@ -94,7 +95,8 @@ def test_what_a_server_holds_comes_back_to_it_byte_for_byte(
     """Anything that the suite's generator makes and a server takes: got, applied and updated, it is as it was."""
     spec: Any = AgentSpec
     agent = Agent(api_version="agentic.stigmer.ai/v1", kind="Agent", spec=data.draw(valid_specs(spec)))
-    agent.metadata.slug, agent.metadata.name, agent.metadata.owner_scope = f"held-{uuid4()}", "held", 1
+    agent.metadata.slug, agent.metadata.name = f"held-{uuid4()}", "held"
+    agent.metadata.owner_scope = ApiResourceOwnerScope.platform
     agent.metadata.tags.extend(data.draw(st.lists(TEXTS, max_size=3)))
     agent.metadata.labels.update(data.draw(st.dictionaries(TEXTS, TEXTS, max_size=3)))
     with Server(Endpoint(reference_oss)) as server:
