@@ -18,6 +18,7 @@ from conformance.evidence import Evidence, Json, value_at
 from conformance.kinds import KINDS
 from conformance.line import insist
 from conformance.methods import METHODS, Proto
+from conformance.protoset import PROTOSET_FILE
 from conformance.run_context import RunContext
 from conformance.session import Session
 from conformance.target_client import Part, Response
@@ -138,5 +139,6 @@ def _told(look: _Look, one: Id, why: str) -> str:
     role = "operator" if "operator" in look.context.roles else look.context.caller
     method, running = METHODS[f"{kind}.delete"], look.session.client.running
     where = ELSEWHERE if running.process is not None else running.address.grpcurl  # its port ends with the run
-    command = grpcurl_command(method.path, {KINDS[kind].delete_field: resource_id}, where, role)
+    protoset = "" if look.session.offers("reflection") else PROTOSET_FILE
+    command = grpcurl_command(method.path, {KINDS[kind].delete_field: resource_id}, where, role, protoset)
     return f"{kind} {resource_id} of {look.made[one]} ({why}); remove it: {command}"

@@ -32,6 +32,7 @@ from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.first_contact import jobs_for, meet
 from conformance.founding import found_context, leave_context
 from conformance.known_failing import Known, as_rows
+from conformance.protoset import write_protoset
 from conformance.rejudge import judge_run
 from conformance.run_context import Profile, RunContext
 from conformance.session import Session
@@ -104,6 +105,7 @@ def run(target: str, options: Options | None = None, *, out: Path | None = None)
             out = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conform-")))
         out.mkdir(parents=True, exist_ok=True)
         info = _run_info(target, options, selection)
+        write_protoset(out)
         with EvidenceWriter(out / EVIDENCE_FILE, info) as writer:
             _exercise_all(target, options, info, writer)
         report = judge_run(read_evidence(out / EVIDENCE_FILE))

@@ -25,6 +25,7 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow(
         "requirements", "parity.requirements_cli", "requirements", "Name the requirements; one with an example."
     ),
+    CommandRow("protoset", "conformance.protoset_cli", "protoset", "Write the contract as a file for grpcurl."),
     CommandRow("stores", "stores.cli", "app", "List and check stores; back up, restore, copy."),
     CommandRow("doctor", "parity.doctor_cli", "doctor", "Say what this machine lacks for which feature."),
     CommandRow("bench", "parity.bench_cli", "app", "Measure stores and servers; judge the claims."),

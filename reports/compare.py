@@ -20,7 +20,7 @@ class Change(StrEnum):
     BROKEN = "broken"
     MENDED = "mended"
     OTHER = "changed"
-    ADDED = "only in the second"
+    ADDED = "new"
     REMOVED = "only in the first"
 
 
@@ -68,25 +68,41 @@ class Comparison:
     verdicts: tuple[VerdictChange, ...]
     claims: tuple[ClaimChange, ...]
     warnings: tuple[str, ...]
+    servers_compared: int = 0
 
     @property
     def worse(self) -> bool:
-        """Whether something that was green is no longer, or can no longer be seen to be."""
-        return bool(self.servers_removed) or any(one.change in {Change.BROKEN, Change.REMOVED} for one in self.verdicts)
+        """Whether something that was green is no longer; or the first run's servers could be compared with none."""
+        nothing = bool(self.servers_removed) and not self.servers_compared
+        return nothing or any(one.change is Change.BROKEN for one in self.verdicts)
 
 
 def compare_runs(before: Run, after: Run) -> Comparison:
-    """Compare two runs; servers are matched by name, requirements and claims by id."""
-    old, new = ({one.name: one for one in run.judged} for run in (before, after))
+    """Compare two runs; servers are matched by name, else by profile; requirements and claims by id."""
+    pairs = tuple(_pairs(before, after))
+    compared = [{one.name for one in side} for side in zip(*pairs, strict=True)] or [set[str](), set[str]()]
     return Comparison(
         before=before.name,
         after=after.name,
-        servers_added=tuple(name for name in new if name not in old),
-        servers_removed=tuple(name for name in old if name not in new),
-        verdicts=tuple(change for name in old if name in new for change in _verdicts(old[name], new[name])),
+        servers_added=tuple(one.name for one in after.judged if one.name not in compared[1]),
+        servers_removed=tuple(one.name for one in before.judged if one.name not in compared[0]),
+        verdicts=tuple(change for old, new in pairs for change in _verdicts(old, new)),
         claims=tuple(_claims(before, after)),
         warnings=tuple(_warnings(before, after)),
+        servers_compared=len(pairs),
     )
+
+
+def _pairs(before: Run, after: Run) -> Iterator[tuple[Judged, Judged]]:
+    """Pair servers of one name; of the others, those that are the only ones of their profile in either run."""
+    old, new = ({one.name: one for one in run.judged} for run in (before, after))
+    yield from ((old[name], new[name]) for name in old if name in new)
+    left = [one for name, one in old.items() if name not in new]
+    right = [one for name, one in new.items() if name not in old]
+    for profile in dict.fromkeys(one.profile for one in left):
+        sides = [[one for one in rest if one.profile == profile] for rest in (left, right)]
+        if all(len(side) == 1 for side in sides):
+            yield sides[0][0], sides[1][0]
 
 
 def _verdicts(old: Judged, new: Judged) -> Iterator[VerdictChange]:
@@ -99,7 +115,7 @@ def _verdicts(old: Judged, new: Judged) -> Iterator[VerdictChange]:
         one = second or first
         if one is not None:
             yield VerdictChange(
-                server=new.name,
+                server=new.name if new.name == old.name else f"{old.name}, then {new.name}",
                 requirement=key,
                 change=_kind(first, second),
                 before=first.verdict if first else None,
@@ -111,7 +127,7 @@ def _verdicts(old: Judged, new: Judged) -> Iterator[VerdictChange]:
 
 def _kind(first: Result | None, second: Result | None) -> Change:
     if first is None:
-        return Change.BROKEN if second and second.verdict in RED else Change.ADDED
+        return Change.ADDED
     if second is None:
         return Change.REMOVED
     was, is_now = first.verdict in RED, second.verdict in RED

@@ -44,10 +44,10 @@ def test_each_change_of_a_verdict_is_named() -> None:
         "other": Change.OTHER,
         "gone": Change.REMOVED,
         "added": Change.ADDED,
-        "added-red": Change.BROKEN,
+        "added-red": Change.ADDED,
     }
     assert found.worse
-    assert "**2 broken, 1 mended, 1 changed, 1 only in the second, 1 only in the first.**" in comparison_markdown(found)
+    assert "**1 broken, 1 mended, 1 changed, 2 new, 1 only in the first.**" in comparison_markdown(found)
 
 
 def test_nothing_changed_is_not_worse(red_run: Path) -> None:
@@ -63,6 +63,24 @@ def test_a_server_that_is_gone_is_worse() -> None:
     assert compare_runs(with_server, without).servers_removed == ("x-oss",)
     assert compare_runs(with_server, without).worse
     assert not compare_runs(without, with_server).worse
+
+
+def at(target: str, *results: Result, profile: str = "oss") -> Run:
+    report = Report(sample.run_info("x", profile), results)
+    return Run(target, judged=(Judged(f"{target}-{profile}", target, report, {}, f"parity conform {target}"),))
+
+
+def test_servers_at_different_places_are_compared_where_they_can_only_mean_each_other() -> None:
+    fails, passes = sample.result("A", verdict=Verdict.FAIL), sample.result("A")
+    broke = compare_runs(at("old:1", passes), at("new:2", fails, sample.result("B", verdict=Verdict.FAIL)))
+    assert [(one.requirement, one.change) for one in broke.verdicts] == [("A", Change.BROKEN), ("B", Change.ADDED)]
+    assert {one.server for one in broke.verdicts} == {"old:1-oss, then new:2-oss"}
+    assert (broke.servers_added, broke.servers_removed, broke.worse) == ((), (), True)
+    mended = compare_runs(at("old:1", fails), at("new:2", passes, sample.result("B", verdict=Verdict.FAIL)))
+    assert [one.change for one in mended.verdicts] == [Change.MENDED, Change.ADDED]
+    assert not mended.worse
+    others = compare_runs(at("old:1", passes), at("new:2", fails, profile="cloud"))
+    assert (others.verdicts, others.servers_removed, others.worse) == ((), ("old:1-oss",), True)
 
 
 def changed(results: Results, *, by: float, width: float) -> Results:
