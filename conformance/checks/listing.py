@@ -8,9 +8,8 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, value_at
 from conformance.judging import answered, code, equal, problem
-from conformance.methods import METHODS
 from conformance.session import Session
-from conformance.sweeps import LIST_PAGE, page
+from conformance.sweeps import LIST_PAGE, page, read_list
 from conformance.verdict import Problem
 
 AGENTS = 7
@@ -135,7 +134,7 @@ def _visible(session: Session) -> None:
     session.note("mine", mine.metadata.id)
     session.note("platform", platform.metadata.id)
     for role in ("operator", "org_admin", "org_member", "other_org_member", "nobody"):
-        session.call(f"{role}.0", "list.agents", page(session.org, LIST_PAGE), role=role)
+        _pages(session, role, session.org, LIST_PAGE, role=role)
     for role in ("org_member", "nobody"):
         _pages(session, f"all.{role}", "", LIST_PAGE, role=role)
     session.call("anonymous", "list.agents", page(session.org, LIST_PAGE), role="anonymous")
@@ -169,10 +168,8 @@ def _kinds(session: Session) -> None:
     session.note("agent", made.metadata.id)
     session.note("instance", session.default_instance(made))
     session.note("environment", environment.metadata.id)
-    for method in ("agents", "instances", "environments"):
-        request = METHODS[f"list.{method}"].request(org=session.org)
-        request.page.size = LIST_PAGE
-        session.call(f"{method}.0", f"list.{method}", request)
+    for kind in ("agent", "instance", "environment"):
+        read_list(session, f"{kind}s.0", kind, session.org)
 
 
 def _own_kind_only(evidence: Evidence) -> list[Problem]:
