@@ -43,6 +43,18 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """A part of the contract's messages that a target speaks otherwise.
+
+    `name` is the part's (`Agent.spec.sub_agents`), `paths` say where in a request it stands, as field names.
+    """
+
+    name: str
+    sentence: str
+    paths: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """The causes of a run's failures, those first that take most away, and the failures that none explains."""
 

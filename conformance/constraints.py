@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import protovalidate
 from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
@@ -77,6 +77,21 @@ class RuleCase:
         """Whether a server that is wrong could have stored something that can be looked up."""
         metadata_gone = self.rule.field == "metadata" and self.rule.name == "required"
         return self.method.endswith(".create") and self.method != "policy.create" and not metadata_gone
+
+    def trimmed(self, sample: Message) -> Message:
+        """Return the sample without the parts of its spec that the rule isn't about and that may be left out.
+
+        So that a server which can't take one part is told of that part, not of every rule.
+        """
+        if self.method != "agent.create":
+            return sample
+        kept = self.path[1][0] if len(self.path) > 1 else self.rule.field
+        made: Any = type(sample)()
+        made.CopyFrom(sample)
+        for field, _ in made.spec.ListFields():
+            if field.message_type is not None and field.name != kept:
+                made.spec.ClearField(field.name)
+        return cast("Message", made)
 
     def broken(self, sample: Message) -> Message:
         """Return the sample, broken in this rule."""

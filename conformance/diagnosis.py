@@ -12,16 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.catalogue import catalogue
-from conformance.cause import Cause, Diagnosis
+from conformance.cause import Cause, Diagnosis, Drift
 from conformance.cover import Candidate, smallest_cover
 from conformance.dictionary import Fault, dictionary
 from conformance.evidence import Exchange
 from conformance.points import Departure, departures
-from conformance.shapes import shapes
+from conformance.shapes import races, schema_cause, shapes
 from conformance.verdict import Result, Verdict
 
-FAULT_PRICE, SHAPE_PRICE, NEED_PRICE = 1.0, 1.5, 2.0
-"""What naming a cause costs: a known fault is believed before a shape, a shape before a bare prerequisite."""
+SCHEMA_PRICE, FAULT_PRICE, SHAPE_PRICE, NEED_PRICE = 0.5, 1.0, 1.5, 2.0
+"""What naming a cause costs. Another schema was seen, so it is believed first; then a known fault, a shape, a need."""
 PASSED_PRICE = 2.0
 """What each requirement costs that a cause would have broken and that passed."""
 BROKEN_SHARE_MIN = 0.5
@@ -41,6 +41,7 @@ def diagnose(
     exchanges: Mapping[int, Exchange],
     profile: str,
     faults: Iterable[Fault] | None = None,
+    drift: Sequence[Drift] = (),
 ) -> Explained:
     """Explain what isn't met.
 
@@ -49,6 +50,7 @@ def diagnose(
         exchanges: those of its checks, by number.
         profile: the run's profile; faults of the oss profile aren't looked for in the other.
         faults: the fault dictionary; None for the one that goes with the suite.
+        drift: what of the contract's messages the target speaks otherwise.
     """
     departed = departures(results, exchanges)
     if not departed:
@@ -58,7 +60,8 @@ def diagnose(
     known = dictionary() if faults is None else tuple(faults)
     rows = [
         *_known_faults(departed, passed, [fault for fault in known if fault.profile in {"cloud", profile}]),
-        *((cause, SHAPE_PRICE) for cause in shapes(departed, exchanges.values())),
+        *((cause, SHAPE_PRICE) for cause in (*shapes(departed, exchanges.values()), *races(departed, passed))),
+        *((schema_cause(row, departed), SCHEMA_PRICE) for row in drift),
         *_needed(blockers),
     ]
     causes = {cause.id: (_widened(cause, blockers), price) for cause, price in rows}

@@ -12,8 +12,8 @@ Everything that a judge reads is in this file, so an old run can be judged again
 Messages of more than 64 KiB stand, compressed, in `evidence.large.zip` beside the file; in their place is the name that
 they have there, and their size. Judges see them whole.
 
-What a run does before its first check and after its last (memberships of its roles) stands under the names `SETUP` and
-`LEAVING` like the exchanges of a check; nothing is judged by it.
+What a run does before its first check and after its last (memberships of its roles, the look at the target's
+messages) stands under the names `SETUP`, `WIRE` and `LEAVING` like the exchanges of a check; nothing is judged by it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FORMAT = 1
 LARGE_ABOVE_BYTES = 64 * 1024
 LARGE = "$large"
 """The key under which a message's place says where the message is; no field of a message begins so."""
-SETUP, LEAVING = "setup", "leaving"
+SETUP, WIRE, LEAVING = "setup", "wire", "leaving"
 
 
 class EvidenceUnreadable(Exception):

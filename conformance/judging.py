@@ -148,6 +148,18 @@ def _leaves(expected: Json, actual: Json, path: str) -> Iterable[tuple[str, Json
         yield path, expected, actual
 
 
+def instances_shown(evidence: Evidence, label: str, agent_id: str) -> list[Json]:
+    """Return the instances of an agent as `Session.instances` found them: as listed, else the one that it names."""
+    listed = evidence[label].value("items", [])
+    named = evidence[f"{label}.named"].response if f"{label}.named" in evidence else {}
+    return listed or ([named] if named and value_at(named, "spec.agent_id") == agent_id else [])
+
+
+def one_instance(evidence: Evidence, label: str, agent_id: str) -> list[Problem]:
+    """The agent was found to have one instance."""
+    return equal("instances that the agent has", evidence[label], 1, len(instances_shown(evidence, label, agent_id)))
+
+
 def not_found(exchange: Exchange) -> bool:
     """Whether an answer says that there is nothing (a caller without the operator's eyes is told less)."""
     return exchange.code == "NOT_FOUND" or (exchange.code == "PERMISSION_DENIED" and exchange.role != "operator")

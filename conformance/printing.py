@@ -28,14 +28,12 @@ _COLOURS = {
 
 def print_report(console: Console, report: Report, out: Path | None, *, verbose: bool = False) -> None:
     """Print the steps, what isn't green, and the counts."""
+    for line in report.drift:
+        console.print(f"[red]schema:[/red] {escape(printable(line))}", soft_wrap=True, highlight=False)
     if report.run.complete:
         console.print(f"target: {escape(printable(report.run.target))}", soft_wrap=True)
         console.print(steps_table(report))
-    for result, blocked in red_results(report):
-        head = f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}"
-        console.print(head, soft_wrap=True)
-        for line in failure_lines(result, blocked, width_of(console) - 4):
-            console.print(f"    {escape(line)}", soft_wrap=True, highlight=False)
+    _print_failures(console, report)
     _print_deviations(console, report)
     if verbose:
         for card in failure_cards(report, out):
@@ -50,6 +48,14 @@ def print_report(console: Console, report: Report, out: Path | None, *, verbose:
         console.print(f"[red]the run is incomplete:[/red] {escape(reason)}", soft_wrap=True, highlight=False)
     if out is not None:
         console.print(f"evidence and verdicts: {escape(str(out))}", soft_wrap=True)
+
+
+def _print_failures(console: Console, report: Report) -> None:
+    for result, blocked in red_results(report):
+        head = f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}"
+        console.print(head, soft_wrap=True)
+        for line in failure_lines(result, blocked, width_of(console) - 4):
+            console.print(f"    {escape(line)}", soft_wrap=True, highlight=False)
 
 
 def _leaks(report: Report) -> list[str]:

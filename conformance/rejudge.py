@@ -7,11 +7,15 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from conformance.catalogue import Requirement, catalogue, catalogue_hash
+from conformance.cause import Drift
 from conformance.check import Check
 from conformance.checks import check_of
 from conformance.diagnosis import diagnose
 from conformance.evidence import (
+    WIRE,
     Ending,
     Evidence,
     EvidenceUnreadable,
@@ -84,11 +88,16 @@ def _explained(report: Report, stored: StoredRun) -> Report:
         for evidence in stored.evidence.values()
         for row in evidence.exchanges
         # Later rounds of failing checks would count for more than what is asked once.
-        if row.seq in told or not is_later(evidence.check)
+        if row.seq in told or not (is_later(evidence.check) or evidence.check == WIRE)
     }
-    found = diagnose(report.results, exchanges, stored.run.profile)
+    wire = stored.evidence.get(WIRE, Evidence(WIRE)).facts
+    drift = _DRIFT.validate_python(wire.get("drift", ()))
+    found = diagnose(report.results, exchanges, stored.run.profile, drift=drift)
     marked = tuple(replace(row, blocked_by=found.blocked_by.get(row.id, ())) for row in report.results)
-    return replace(report, results=marked, diagnosis=found.diagnosis)
+    return replace(report, results=marked, diagnosis=found.diagnosis, drift=tuple(row.sentence for row in drift))
+
+
+_DRIFT = TypeAdapter(tuple[Drift, ...])
 
 
 def _judge(requirement: Requirement, stored: StoredRun) -> Result:

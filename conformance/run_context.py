@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from zlib import crc32
 
 from conformance.credentials import ROLES, Role
 
 Profile = Literal["cloud", "oss"]
+CHECK_CHARACTERS_MAX = 20
+"""Of a check's id in a name: with run and number, and `-default` behind it, a name stays under 63 characters."""
 PROFILES: tuple[Profile, ...] = ("cloud", "oss")
 CALLERS = ("operator", "org_admin", "org_member")
 """Roles that can be the ordinary caller of a cloud run, the first that is given."""
@@ -58,6 +61,15 @@ class RunContext:
     def caller(self) -> str:
         """The role of ordinary calls: in the oss profile nobody asks, so it has no role."""
         return next((name for name in CALLERS if name in self.roles), "") if self.cloud else ""
+
+    def name(self, check: str, number: int) -> str:
+        """Return a name of a check in this run, fit for a slug.
+
+        It is short: only a check of lengths may fail on a server that cuts what is long.
+        """
+        word = check.lower()
+        short = word if len(word) <= CHECK_CHARACTERS_MAX else f"{word[:10].rstrip('-')}-{crc32(word.encode()):08x}"
+        return f"c-{self.run_id}-{short}-{number}"
 
     def identity(self, role: str) -> str:
         """Return the identity that the server knows a role by; `system` for the oss profile's caller."""

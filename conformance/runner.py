@@ -19,9 +19,11 @@ from conformance.catalogue import CONTRACT_REVISION, catalogue, catalogue_hash
 from conformance.check import Check
 from conformance.checks import all_checks, check_of
 from conformance.credentials import Credentials
+from conformance.drift import look_at_wire
 from conformance.evidence import (
     LEAVING,
     SETUP,
+    WIRE,
     Ending,
     EvidenceWriter,
     Outcome,
@@ -42,6 +44,8 @@ from conformance.traces import SpanLog, receiving
 from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo, write_verdicts
 
 DEADLINE_SECONDS = 10.0
+WHOLE_AGENT = "PERSIST-ALL"
+"""A run that asks for this sends whole agents, and is told what parts of one the target speaks otherwise."""
 QUICK_SCALE = 0.25
 
 
@@ -126,7 +130,7 @@ def select(patterns: Sequence[str]) -> tuple[str, ...]:
 
 def _run_info(target: str, options: Options, selection: tuple[str, ...]) -> RunInfo:
     return RunInfo(
-        id=_new_run_id(),
+        id=new_run_id(),
         target=options.name or target,
         profile=options.profile,
         seed=options.seed,
@@ -140,7 +144,7 @@ def _run_info(target: str, options: Options, selection: tuple[str, ...]) -> RunI
     )
 
 
-def _new_run_id() -> str:
+def new_run_id() -> str:
     """A short id that no other run has, fit for a slug. Not seeded: two runs at once must not meet."""
     return secrets.token_hex(4)
 
@@ -202,7 +206,7 @@ def _exercise_on(
     leaks: list[str] = []
     ended = info
     try:
-        with _kept(writer, SETUP, client, _first_context(options, info.id)) as session:
+        with _kept(writer, SETUP, client, first_context(options, info.id)) as session:
             latency_ms = meet(session)
             jobs = options.jobs or jobs_for(latency_ms)
             session.note("jobs", jobs)
@@ -210,6 +214,9 @@ def _exercise_on(
         features = dict(context.features)
         exercises = Exercises(client, context, writer, info, jobs=jobs, progress=options.progress)
         exercises.run(checks, options.reruns)
+        if WHOLE_AGENT in info.selection:
+            with _kept(writer, WIRE, client, context) as session:
+                look_at_wire(session)
         with _kept(writer, LEAVING, client, context) as session:
             leaks = leave_context(session, exercises.made, exercises.refused)
     except TargetLost as error:
@@ -229,7 +236,7 @@ def _kept(writer: EvidenceWriter, name: str, client: TargetClient, context: RunC
         writer.add(session.evidence(), Outcome(name, Ending.EXERCISED, duration_ms=duration_ms))
 
 
-def _first_context(options: Options, run_id: str) -> RunContext:
+def first_context(options: Options, run_id: str) -> RunContext:
     """What is known before the target was asked anything."""
     return RunContext(
         run_id=run_id,

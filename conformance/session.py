@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from zlib import crc32
 
 import protovalidate
 from google.protobuf.message import Message
@@ -29,8 +28,6 @@ _SHOWS = (
     | {"policy.create"}
     | {f"{kind}.{operation}" for kind in KINDS for operation in ("update", "get", "by_reference")}
 )
-CHECK_CHARACTERS_MAX = 20
-"""Of a check's id in a name: with run and number, and `-default` behind it, a name stays under 63 characters."""
 NAMES_PER_ATTEMPT = 1000
 GONE = frozenset({"OK", "NOT_FOUND"})
 _OPEN = frozenset({"DEADLINE_EXCEEDED", "CANCELLED", "UNAVAILABLE", "UNKNOWN"})
@@ -43,12 +40,6 @@ class SetupRefused(Exception):
 
 class HarnessFault(Exception):
     """The suite made a request that isn't what it meant: nobody else is to blame."""
-
-
-def _short(check: str) -> str:
-    """Return a check's id for a name; a long one is cut and stays unique by its checksum."""
-    name = check.lower()
-    return name if len(name) <= CHECK_CHARACTERS_MAX else f"{name[:10].rstrip('-')}-{crc32(name.encode()):08x}"
 
 
 def _without_id_is_a_fault(answer: Response, method: Method) -> Response:
@@ -113,11 +104,8 @@ class Session:
         return max(2, round(ordinary * self.context.scale))
 
     def name(self) -> str:
-        """Return a name that no other check and no other run uses; it is its own slug.
-
-        It is short: only a check of lengths may fail on a server that cuts what is long.
-        """
-        return f"c-{self.context.run_id}-{_short(self.check)}-{next(self._numbers)}"
+        """Return a name that no other check and no other run uses; it is its own slug."""
+        return self.context.name(self.check, next(self._numbers))
 
     def new_id(self, kind: str = "agent") -> str:
         """Return an unused id for a resource whose id the client chooses; it is deleted after the check."""
@@ -289,10 +277,33 @@ class Session:
         return made
 
     def default_instance(self, agent: Agent) -> str:
-        """Return the id of an agent's default instance. Raises SetupRefused where the agent names none."""
-        if not agent.status.default_instance_id:
-            raise SetupRefused("precondition: the created agent names no default instance in its status")
-        return agent.status.default_instance_id
+        """Return the id of an agent's default instance: the one that its status names, else one listed by that name.
+
+        Raises SetupRefused where neither shows one.
+        """
+        if agent.status.default_instance_id:
+            return agent.status.default_instance_id
+        listed = self.instances("setup.instances", agent)
+        name = f"{agent.metadata.name}-default"
+        found = [row.metadata.id for row in (listed.message.items if listed.ok else ()) if row.metadata.name == name]
+        if not found:
+            raise SetupRefused(
+                "precondition: the created agent names no default instance in its status, and getByAgent lists none"
+            )
+        return str(found[0])
+
+    def instances(self, label: str, agent: Agent, *, role: str | None = None) -> Response:
+        """List an agent's instances.
+
+        Where that shows none, and the agent's status names one, that one is got by its id as `label.named`: so that
+        only what asks for the list itself fails for a list that doesn't work.
+        """
+        request = METHODS["instance.by_agent"].request(agent_id=agent.metadata.id)
+        listed = self.call(label, "instance.by_agent", request, role=role)
+        named = agent.status.default_instance_id
+        if named and not (listed.ok and listed.message.items):
+            self.read(f"{label}.named", "instance", named, role=role)
+        return listed
 
     def by_id(self, method: str, resource_id: str) -> Proto:
         """Return a request that names a resource by its id."""

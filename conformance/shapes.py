@@ -6,10 +6,11 @@ Each function takes what isn't met and all exchanges of a run, and yields what c
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from conformance.cause import Cause
-from conformance.evidence import Exchange
+from conformance.cause import Cause, Drift
+from conformance.evidence import Exchange, Json
 from conformance.points import UNREADABLE, Departure, Point, point_of
 from conformance.verdict import Problem
 
@@ -49,8 +50,9 @@ def one_wrong_status(departed: Sequence[Departure], exchanges: Sequence[Exchange
             found[pairs[0][1]].append(one)
             asked[pairs[0][1]] |= {expected for expected, _ in pairs}
     refusals = [exchange.code for exchange in exchanges if exchange.code != "OK"]
-    for status, rows in found.items():
-        if len(rows) >= FAILURES_MIN:
+    for status, plain in found.items():
+        if len(plain) >= FAILURES_MIN:
+            rows = [one for one in departed if one in plain or _ends_only_in(one, status)]
             yield _cause(
                 f"shape:status:{status}",
                 f"refusals are answered {status} instead of {_listed(sorted(asked[status]))}"
@@ -58,6 +60,19 @@ def one_wrong_status(departed: Sequence[Departure], exchanges: Sequence[Exchange
                 "",
                 rows,
             )
+
+
+def _ends_only_in(one: Departure, status: str) -> bool:
+    """Whether all that shows a failure ended in a status or speaks of it, and nothing of it should have succeeded."""
+    problems = [problem for problem in one.result.problems if problem.expected or problem.actual]
+    if (
+        not one.failed
+        or not problems
+        or any(row.expected.partition(" ")[0] == "OK" or status in row.expected for row in problems)
+    ):
+        return False
+    shown = bool(one.exchanges) and {point.ending for point in one.points} == {status}
+    return shown or all(status in row.actual for row in problems)
 
 
 def _statuses(problem: Problem) -> tuple[str, str]:
@@ -111,6 +126,66 @@ def unreadable(departed: Sequence[Departure], exchanges: Sequence[Exchange]) -> 
     for fault, rows in found.items():
         if len(rows) >= FAILURES_MIN:
             yield _cause(f"shape:unreadable:{fault.rpartition(' ')[2]}", f"{fault}, in {len(rows)} checks", "", rows)
+
+
+@dataclass(frozen=True)
+class Race:
+    """Requirements on calls that come together, each with the one that asks the same of calls in a row."""
+
+    name: str
+    sentence: str
+    where: str
+    twins: Mapping[str, str]
+
+
+RACES = (
+    Race(
+        "create",
+        "calls that come together get in between the look for a duplicate and the write",
+        "agent-create: CheckDuplicate",
+        {"ORD-RACE": "DUP-SLUG", "APL-RACE": "APL-UPDATE"},
+    ),
+    Race(
+        "update",
+        "a delete gets in between an update's look and its write, which brings back what was deleted",
+        "agent-update: Persist",
+        {"UPD-RACE-DELETE": "UPD-DELETED"},
+    ),
+)
+
+
+def races(departed: Sequence[Departure], passed: frozenset[str]) -> Iterator[Cause]:
+    """Yield what is right in a row and wrong together: a look and a write that others get in between."""
+    for race in RACES:
+        rows = [one for one in departed if one.failed and race.twins.get(one.id) in passed]
+        if rows:
+            yield _cause(f"shape:race:{race.name}", race.sentence, race.where, rows)
+
+
+def schema_cause(drift: Drift, departed: Sequence[Departure]) -> Cause:
+    """Return another schema as a cause of all that failed where a message held the part, or lost it."""
+    rows = [one for one in departed if any(_shows(one, path) for path in drift.paths)]
+    return _cause(f"schema:{drift.name}", drift.sentence, "", rows)
+
+
+def _shows(one: Departure, path: tuple[str, ...]) -> bool:
+    holding = [exchange for exchange in one.exchanges if _holds(exchange.request, path)]
+    refused = any(exchange.code != "OK" or exchange.fault for exchange in holding)
+    lost = all(".".join(path[-2:]) in problem.text for problem in one.result.problems)
+    return refused or (bool(one.result.problems) and lost)
+
+
+def _holds(message: Json, path: Sequence[str]) -> bool:
+    """Whether a message has something at a path of field names; lists and maps are looked into."""
+    if not path:
+        return True
+    if isinstance(message, list):
+        return any(_holds(row, path) for row in message)
+    if not isinstance(message, Mapping):
+        return False
+    if path[0] in message:
+        return _holds(message[path[0]], path[1:])
+    return any(_holds(row, path) for row in message.values() if isinstance(row, Mapping))
 
 
 SHAPES: tuple[Shape, ...] = (one_wrong_status, never_works, always_empty, unreadable)

@@ -74,6 +74,11 @@ def _judge_one(exchange: Exchange, part: str, resource_id: str, slug: str) -> li
         clean = exchange.ok and not exchange.value("is_authorized", default=False)
     if clean:
         return []
+    if not exchange.ok:
+        text = f"whether the refused request left a trace can't be told by {part}"
+        actual = exchange.fault or ": ".join(filter(None, (exchange.code, exchange.message)))
+        asked = "OK" if part in {"list", "owner", "parent"} else "NOT_FOUND"
+        return [problem(text, exchange, expected=asked, actual=actual)]
     return [problem(f"trace of the refused request in {part}", exchange, expected="nothing", actual=exchange.code)]
 
 

@@ -217,7 +217,8 @@ class Report:
 
     `known_failing_errors` are faults of the known-failing file itself (stale, unmatched or expired entries).
     `leaks` names resources of the run that could not be deleted afterwards. `lost_calls` counts the calls that the line
-    to the target lost: nothing is judged by them. `diagnosis` explains what failed.
+    to the target lost: nothing is judged by them. `diagnosis` explains what failed. `drift` says how the
+    target's messages differ from the contract's.
     """
 
     run: RunInfo
@@ -226,6 +227,7 @@ class Report:
     leaks: tuple[str, ...] = ()
     lost_calls: int = 0
     diagnosis: Diagnosis = NOTHING_FAILED
+    drift: tuple[str, ...] = ()
 
     @property
     def summary(self) -> Summary:
@@ -354,6 +356,7 @@ def verdicts_bytes(report: Report) -> bytes:
         "leaks": report.leaks,
         "lost_calls": report.lost_calls,
         "diagnosis": asdict(report.diagnosis),
+        "drift": report.drift,
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
@@ -386,4 +389,4 @@ def read_verdicts(path: Path) -> Report:
 
 
 _REPORT = TypeAdapter(Report)
-_REPORT_FIELDS = frozenset({"run", "results", "known_failing_errors", "leaks", "lost_calls", "diagnosis"})
+_REPORT_FIELDS = frozenset({"run", "results", "known_failing_errors", "leaks", "lost_calls", "diagnosis", "drift"})

@@ -22,6 +22,7 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("upgrade", "conformance.upgrade_cli", "upgrade", "Try an upgrade from one build to another, and back."),
     CommandRow("recheck", "conformance.cli", "recheck", "Judge the stored evidence of a run again, offline."),
     CommandRow("diagnose", "conformance.diagnose_cli", "diagnose", "Name the probable causes of a run's failures."),
+    CommandRow("wire", "conformance.wire_cli", "wire", "Say whether a server speaks the contract's messages."),
     CommandRow(
         "requirements", "parity.requirements_cli", "requirements", "Name the requirements; one with an example."
     ),

@@ -16,11 +16,11 @@ from conformance.judging import (
     differences,
     equal,
     field_is,
+    one_instance,
     problem,
     same_answer,
     sent,
 )
-from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
 from conformance.verdict import Problem
@@ -32,16 +32,14 @@ def _new(session: Session) -> None:
     made = session.call("apply", "agent.apply", samples.full_agent(session.name(), session.org))
     if made.ok:
         session.read("get", "agent", made.message.metadata.id)
-        request = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
-        session.call("instances", "instance.by_agent", request)
+        session.instances("instances", made.message)
 
 
 def _whole(evidence: Evidence) -> list[Problem]:
     exchange = evidence["apply"]
     if not exchange.ok:
         return answered(exchange, "OK")
-    items = evidence["instances"].value("items", [])
-    found = equal("number of instances", evidence["instances"], 1, len(items))
+    found = one_instance(evidence, "instances", exchange.value("metadata.id"))
     named = exchange.value("status.default_instance_id")
     if not named:
         found.append(problem("the answer names no default instance", exchange))
@@ -65,8 +63,7 @@ def _twice(session: Session) -> None:
     session.call("second", "agent.apply", request)
     session.call("third", "agent.apply", request)
     if first.ok:
-        by_agent = METHODS["instance.by_agent"].request(agent_id=first.message.metadata.id)
-        session.call("instances", "instance.by_agent", by_agent)
+        session.instances("instances", first.message)
 
 
 def _unchanged_but_audit(evidence: Evidence) -> list[Problem]:
@@ -79,7 +76,7 @@ def _unchanged_but_audit(evidence: Evidence) -> list[Problem]:
         found += answered(again, "OK") or differences(
             _without_audit(first.response), _without_audit(again.response), again
         )
-    return found + equal("number of instances", evidence["instances"], 1, len(evidence["instances"].value("items", [])))
+    return found + one_instance(evidence, "instances", first.value("metadata.id"))
 
 
 def _without_audit(response: dict[str, dict[str, object]]) -> dict[str, object]:
@@ -93,8 +90,7 @@ def _race(session: Session) -> None:
     answers = session.call_together("race", "agent.apply", requests)
     found = next((answer.message for answer in answers if answer.ok), None)
     if found is not None:
-        by_agent = METHODS["instance.by_agent"].request(agent_id=found.metadata.id)
-        session.call("instances", "instance.by_agent", by_agent)
+        session.instances("instances", found)
 
 
 def _one_resource(evidence: Evidence) -> list[Problem]:
@@ -104,7 +100,7 @@ def _one_resource(evidence: Evidence) -> list[Problem]:
     ids = Counter(row.value("metadata.id") for row in racers if row.ok)
     found += equal("number of agents that the racers made", racers[0], 1, len(ids))
     if "instances" in evidence:
-        found += equal("number of instances", evidence["instances"], 1, len(evidence["instances"].value("items", [])))
+        found += one_instance(evidence, "instances", next(iter(ids)))
     return found
 
 

@@ -6,9 +6,20 @@ import re
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence, value_at
-from conformance.judging import Judge, absent, accepted, answer_of, answered, both, equal, field_is, problem, sent
-from conformance.methods import METHODS
+from conformance.evidence import Evidence, Exchange, Json, value_at
+from conformance.judging import (
+    Judge,
+    absent,
+    accepted,
+    answer_of,
+    answered,
+    both,
+    equal,
+    field_is,
+    instances_shown,
+    problem,
+    sent,
+)
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
 from conformance.verdict import Problem
@@ -20,20 +31,19 @@ _ID = re.compile("ain-[0-9a-hjkmnp-tv-z]{26}")
 def _create(session: Session) -> None:
     made = session.call("create", "agent.create", session.agent(slug=f"given-{session.name()}"))
     if made.ok:
-        request = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
-        found = session.call("instances", "instance.by_agent", request)
-        items = found.message.items if found.ok else ()
-        session.read("get", "instance", items[0].metadata.id if items else "ain-missing")
+        listed = session.instances("instances", made.message)
+        items = listed.message.items if listed.ok else ()
+        default = items[0].metadata.id if items else made.message.status.default_instance_id
+        found = session.read("get", "instance", default) if default else None
         # What its slug must be is asked elsewhere (INST-SLUG); here it is found by the one that it has.
-        slug = items[0].metadata.slug if items else f"{made.message.metadata.slug}-default"
+        slug = found.message.metadata.slug if found and found.ok else f"{made.message.metadata.slug}-default"
         session.find("find", "instance", slug)
 
 
 def _platform(session: Session) -> None:
     made = session.call("create", "agent.create", session.agent(org=""), role="operator")
     if made.ok:
-        request = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
-        session.call("instances", "instance.by_agent", request, role="operator")
+        session.instances("instances", made.message, role="operator")
 
 
 def _same_name(session: Session) -> None:
@@ -41,8 +51,7 @@ def _same_name(session: Session) -> None:
     for number in ("first", "second"):
         made = session.call(number, "agent.create", session.agent(name=name, slug=f"{number}-{name}"))
         if made.ok:
-            request = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
-            session.call(f"instances.{number}", "instance.by_agent", request)
+            session.read(f"instance.{number}", "instance", session.default_instance(made.message))
 
 
 def _blocked(session: Session) -> None:
@@ -73,20 +82,35 @@ def _nothing_left(evidence: Evidence) -> list[Problem]:
 
 def _exactly_one(evidence: Evidence) -> list[Problem]:
     exchange = evidence["instances"] if "instances" in evidence else evidence["create"]
-    count = len(exchange.value("items", []))
-    return answered(exchange, "OK") or equal("wrong number of instances", exchange, 1, count)
+    listed = exchange.value("items", [])
+    if not listed and _shown(evidence):
+        text = "getByAgent doesn't list the instance that the agent's status names and get finds"
+        return [problem(text, exchange, expected=_shown(evidence)[0]["metadata"]["id"], actual="an empty list")]
+    return answered(exchange, "OK") or equal("instances that the agent has", exchange, 1, len(listed))
+
+
+def _shown(evidence: Evidence) -> list[Json]:
+    agent_id = evidence["create"].value("metadata.id")
+    return instances_shown(evidence, "instances", agent_id) if "instances" in evidence else []
+
+
+def _shows(evidence: Evidence) -> Exchange:
+    """Return the exchange that shows the instance."""
+    return evidence["instances.named" if "instances.named" in evidence else "instances"]
 
 
 def _instance_is(path: str, expected: object) -> Judge:
-    """Judge: the one instance of the agent has a value at a path; `expected` may be made of the evidence."""
+    """Judge: the agent's first instance has a value at a path; `expected` may be made of the evidence.
+
+    That there is no other is asked elsewhere (INST-ONE).
+    """
 
     def judge(evidence: Evidence) -> list[Problem]:
-        wrong = _exactly_one(evidence)
-        if wrong:
-            return wrong
-        exchange = evidence["instances"]
+        if not _shown(evidence):
+            return _exactly_one(evidence)
+        exchange = _shows(evidence)
         wanted = expected(evidence) if callable(expected) else expected
-        row = exchange.value("items")[0]
+        row = _shown(evidence)[0]
         current: object = row
         for part in path.split("."):
             current = current.get(part, "") if isinstance(current, dict) else ""
@@ -104,11 +128,10 @@ def _slug(evidence: Evidence) -> str:
 
 
 def _well_formed(evidence: Evidence) -> list[Problem]:
-    wrong = _exactly_one(evidence)
-    if wrong:
-        return wrong
-    exchange = evidence["instances"]
-    row = exchange.value("items")[0]
+    if not _shown(evidence):
+        return _exactly_one(evidence)
+    exchange = _shows(evidence)
+    row = _shown(evidence)[0]
     made = value_at(row, "metadata.id")
     found = (
         [] if _ID.fullmatch(made) else [problem("wrong form of id", exchange, expected="ain- and ULID", actual=made)]
@@ -158,6 +181,6 @@ CHECKS: tuple[Check, ...] = (
         ),
         roles=("operator",),
     ),
-    check("INST-SAME-NAME", _same_name, accepted("first", "second", "instances.first", "instances.second")),
+    check("INST-SAME-NAME", _same_name, accepted("first", "second", "instance.first", "instance.second")),
     check("ATOM-INSTANCE", _blocked, _nothing_left),
 )

@@ -15,6 +15,7 @@ from conformance.judging import (
     equal,
     field_is,
     not_found,
+    one_instance,
     problem,
     same_answer,
 )
@@ -68,17 +69,14 @@ def _recreated(session: Session) -> None:
     second = session.call("second", "agent.create", session.agent(name=first.metadata.name))
     session.find("find", "agent", first.metadata.slug)
     if second.ok:
-        request = METHODS["instance.by_agent"].request(agent_id=second.message.metadata.id)
-        session.call("instances", "instance.by_agent", request)
+        session.instances("instances", second.message)
 
 
 def _whole_again(evidence: Evidence) -> list[Problem]:
     second = evidence["second"]
     if not second.ok:
         return answered(second, "OK")
-    found = equal(
-        "instances of the second agent", evidence["instances"], 1, len(evidence["instances"].value("items", []))
-    )
+    found = one_instance(evidence, "instances", second.value("metadata.id"))
     named = second.value("status.default_instance_id")
     if not named or named == evidence["first"].value("status.default_instance_id"):
         found.append(problem("the second agent has no default instance of its own", second, actual=named))

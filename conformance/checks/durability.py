@@ -78,11 +78,13 @@ def _nothing_half(evidence: Evidence) -> list[Problem]:
         for agent in agents:
             instances = evidence[f"{name}.instances.{agent.label.rpartition('.')[2]}"]
             items = instances.value("items", [])
-            if agent.ok:
-                wanted = [agent.value("status.default_instance_id")]
-                found += equal(
-                    "instances after the kill", instances, wanted, [value_at(row, "metadata.id") for row in items]
-                )
+            named, ids = agent.value("status.default_instance_id"), [value_at(row, "metadata.id") for row in items]
+            if agent.ok and not named:
+                text = "half of an agent after the kill: it names no default instance"
+                found.append(problem(text, agent, expected="a default instance", actual=f"instances: {ids or 'none'}"))
+            elif agent.ok:
+                text = "half of an agent after the kill: its instances aren't the one that it names"
+                found += equal(text, instances, [named], ids)
             elif not not_found(agent) or items:
                 found.append(problem("half of an agent after the kill", instances, expected="nothing"))
     return found

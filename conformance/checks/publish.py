@@ -6,7 +6,6 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json
 from conformance.judging import Judge, answered, both, choice, differences, equal, problem
-from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.verdict import Problem
 from conformance.watching import Watch, events_about
@@ -22,9 +21,7 @@ def _create(session: Session) -> None:
         session.note("secret", request.spec.env_spec.data[samples.SECRET_NAME].value)
         made = session.need("create", "agent.create", request)
         session.note("agent", made.metadata.id)
-        by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
-        instances = session.need("instances", "instance.by_agent", by_agent).items
-        session.note("instance", instances[0].metadata.id if instances else "none")
+        session.note("instance", session.default_instance(made))
         session.read("get", "agent", made.metadata.id)
         watch.catch_up()
 

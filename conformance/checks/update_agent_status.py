@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from conformance.check import Check, check
 from conformance.evidence import Evidence, value_at
-from conformance.judging import Judge, answered, equal, problem
-from conformance.methods import METHODS
+from conformance.judging import Judge, answered, equal, instances_shown, problem
 from conformance.session import Session
 from conformance.verdict import Problem
 
@@ -16,8 +15,7 @@ def _create(session: Session) -> None:
     made = session.call("create", "agent.create", session.agent())
     if made.ok:
         metadata = made.message.metadata
-        request = METHODS["instance.by_agent"].request(agent_id=metadata.id)
-        session.call("instances", "instance.by_agent", request)
+        session.instances("instances", made.message)
         session.read("get", "agent", metadata.id)
         session.find("find", "agent", metadata.slug)
 
@@ -27,7 +25,7 @@ def _names_the_instance(*labels: str) -> Judge:
         failed = answered(evidence["create"], "OK")
         if failed:
             return failed
-        items = evidence["instances"].value("items", [])
+        items = instances_shown(evidence, "instances", evidence["create"].value("metadata.id"))
         instance = value_at(items[0], "metadata.id") if items else ""
         found: list[Problem] = []
         for label in labels:

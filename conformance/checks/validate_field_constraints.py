@@ -65,13 +65,13 @@ def _exercise(case: RuleCase) -> Callable[[Session], None]:
     def exercise(session: Session) -> None:
         sample = SAMPLES[case.method]
         role = "operator" if case.method.startswith("policy.") else None
-        broken = case.broken(sample(session))
+        broken = case.broken(case.trimmed(sample(session)))
         session.note("rule", case.rule.rule_id)
         session.note("field", case.rule.field)
         session.call("broken", case.method, broken, valid=False, role=role)
         if case.leaves_trace:
             sweep(session, "sweep", case.method.partition(".")[0], broken)
-        twin = case.kept(sample(session))
+        twin = case.kept(case.trimmed(sample(session)))
         if case.method == "policy.create":
             session.forget_grant_later(twin)
         session.call("twin", case.method, twin, role=role)

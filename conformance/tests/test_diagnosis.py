@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from conformance.catalogue import catalogue
-from conformance.cause import MEND_FIRST, Cause, Diagnosis
+from conformance.cause import MEND_FIRST, Cause, Diagnosis, Drift
 from conformance.diagnosis import Explained, diagnose
 from conformance.dictionary import Fault, dictionary
 from conformance.evidence import Exchange
@@ -126,6 +126,49 @@ def test_one_status_in_the_place_of_several_is_one_cause() -> None:
     assert cause.explains == ("GET-UNKNOWN", "DUP-SLUG", "UPD-INVALID")
     assert "(3 of the 3 refusals of this run)" in cause.sentence
     assert diagnosis.unexplained == ("APL-INVALID",)
+
+
+def test_a_status_explains_what_ends_in_it_alone_and_not_what_should_have_succeeded() -> None:
+    names = ("GET-UNKNOWN", "DUP-SLUG", "UPD-INVALID", "ORD-RACE", "SLUG-LENGTH")
+    calls = [exchange(seq, f"m{seq}", "UNKNOWN") for seq in range(1, 6)]
+    asked = ("NOT_FOUND", "ALREADY_EXISTS", "INVALID_ARGUMENT", "{'OK': 1}", "OK")
+    rows = [
+        result(name, Verdict.FAIL, problem(seq, expected, "UNKNOWN"))
+        for seq, (name, expected) in enumerate(zip(names, asked, strict=True), 1)
+    ]
+    (cause,) = explained(rows, calls).diagnosis.causes
+    assert cause.explains == names[:4]
+
+
+def test_what_is_right_in_a_row_and_wrong_together_is_a_race() -> None:
+    failing = [result(name) for name in ("ORD-RACE", "APL-RACE", "UPD-RACE-DELETE")]
+    twins = [result(name, Verdict.PASS) for name in ("DUP-SLUG", "APL-UPDATE", "UPD-DELETED")]
+    assert found(*failing, *twins) == ["shape:race:create", "shape:race:update"]
+    assert found(*failing, result("DUP-SLUG"), result("UPD-DELETED"), twins[1]) == ["shape:race:create"]
+    assert found(*failing) == [], "what was not asked in a row says nothing"
+
+
+SUB_AGENTS = Drift("Agent.spec.sub_agents", "the target speaks another one", (("spec", "sub_agents"),))
+
+
+def test_another_schema_explains_what_fails_where_a_message_holds_the_part() -> None:
+    held = {"spec": {"sub_agents": [{"name": "x"}]}}
+    calls = [
+        Exchange(1, "c", "l", "agent.create", "", "/x", held, "INTERNAL"),
+        Exchange(2, "c", "l", "agent.create", "", "/x", held, "OK"),
+        Exchange(3, "c", "l", "agent.create", "", "/x", {"spec": {"description": "d"}}, "INTERNAL"),
+        Exchange(4, "c", "l", "agent.get", "", "/x", {}, "OK"),
+    ]
+    rows = [
+        result("VAL-SUBAGENT-NAME-REQUIRED", Verdict.FAIL, problem(1, "INVALID_ARGUMENT", "INTERNAL")),
+        result("SLUG-LENGTH", Verdict.FAIL, problem(2)),
+        result("SLUG-GIVEN", Verdict.FAIL, problem(3)),
+        result("PERSIST-ALL", Verdict.FAIL, problem(4, text="get: spec.sub_agents differs")),
+    ]
+    diagnosis = diagnose(rows, {one.seq: one for one in calls}, "cloud", (), drift=(SUB_AGENTS,)).diagnosis
+    (cause,) = diagnosis.causes
+    assert (cause.id, cause.explains) == ("schema:Agent.spec.sub_agents", ("VAL-SUBAGENT-NAME-REQUIRED", "PERSIST-ALL"))
+    assert diagnosis.unexplained == ("SLUG-LENGTH", "SLUG-GIVEN")
 
 
 def test_answers_that_can_t_be_parsed_are_one_cause() -> None:

@@ -168,6 +168,15 @@ def page_from_zero(info: Any) -> None:
     info.num += 1
 
 
+def unpaged(state: State, work: UnitOfWork) -> State:
+    """Everything that an agent has, to who sees anything of it."""
+    if not isinstance(state.response, AgentInstanceList) or not state.response.total_count:
+        return state
+    records = work.scan(state.operation.kind.name, "agent", (state.request.agent_id,))
+    items = [message_of(state, record) for record in records]
+    return state.with_response(AgentInstanceList(total_count=len(items), items=items))
+
+
 def total_of_page(response: Any, state: State) -> None:
     del state
     response.total_count = len(response.items)

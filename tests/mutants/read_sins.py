@@ -102,6 +102,11 @@ READ_SINS: tuple[Mutant, ...] = (
         first(BY_AGENT, "LoadByAgent", rd.page(rd.page_from_zero)),
     ),
     Mutant(
+        "by-agent-unpaged",
+        "getByAgent lists everything, whatever page is asked for",
+        then(BY_AGENT, "LoadByAgent", rd.unpaged),
+    ),
+    Mutant(
         "by-agent-total",
         "total_count counts the page only",
         then(BY_AGENT, "LoadByAgent", do.listing(rd.total_of_page)),

@@ -1,0 +1,64 @@
+"""`parity wire`: whether a target speaks the contract's messages, and nothing else."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from conformance.address import TargetInvalid
+from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
+from conformance.drift import look_at_wire
+from conformance.evidence import Json
+from conformance.runner import DEADLINE_SECONDS, Options, first_context, new_run_id
+from conformance.session import Session
+from conformance.target import Running, TargetUnreachable, open_target
+from conformance.target_client import TargetClient, TargetLost
+from conformance.verdict import EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, EXIT_USAGE
+
+
+def wire(
+    target: Annotated[str, typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND or inproc:M:F")],
+    credentials: Annotated[
+        Path | None, typer.Option(help="TOML with [roles.NAME] token and id; makes it the cloud profile")
+    ] = None,
+    deadline: Annotated[float, typer.Option(min=0.1, help="seconds for one call")] = DEADLINE_SECONDS,
+) -> None:
+    """Compare a target's messages with the contract's: by server reflection, else by sending agents without parts.
+
+    Ends with 0 where nothing differs, 1 where something does, 3 where the target can't be reached. Agents that had to
+    be sent are deleted again.
+    """
+    console = Console()
+    try:
+        given = read_credentials(credentials) if credentials else Credentials()
+        with closing(open_target(target)) as running:
+            facts = _facts(running, given, deadline)
+    except (TargetInvalid, CredentialsInvalid) as error:
+        raise _ended(console, str(error), EXIT_USAGE) from None
+    except (TargetUnreachable, TargetLost) as error:
+        raise _ended(console, str(error), EXIT_INCOMPLETE) from None
+    for row in facts["drift"]:
+        console.print(escape(row["sentence"]), soft_wrap=True, highlight=False)
+    for line in facts["drift_added"]:
+        console.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True, highlight=False)
+    if facts["drift"]:
+        raise typer.Exit(EXIT_NOT_CONFORMANT)
+    console.print("the target speaks the contract's messages", soft_wrap=True)
+
+
+def _ended(console: Console, text: str, code: int) -> typer.Exit:
+    console.print(f"[red]error:[/red] {escape(text)}", soft_wrap=True, highlight=False)
+    return typer.Exit(code)
+
+
+def _facts(running: Running, credentials: Credentials, deadline: float) -> dict[str, Json]:
+    client = TargetClient(running, running.channel(), deadline)
+    options = Options(profile="cloud" if credentials.roles else "oss", credentials=credentials)
+    session = Session("wire", client, first_context(options, new_run_id()))
+    look_at_wire(session)
+    return dict(session.evidence().facts)

@@ -1,0 +1,77 @@
+"""The real server's defects, planted in the Go server, are named: no entry of the dictionary was made from it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from conformance.runner import Options, run
+from conformance.verdict import Report
+from tests.mutants.groups import Score, total
+from tests.third_server.hosting import DECLARATION, JOBS, target, unavailable
+
+pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "Go is here")
+
+NAMED: dict[str, frozenset[str]] = {
+    "by-agent-empty": frozenset({"shape:empty:instance.by_agent"}),
+    "by-agent-unpaged": frozenset({"by-agent-unpaged", "by-agent-from-zero"}),
+    "refusals-unknown": frozenset({"shape:status:UNKNOWN"}),
+    "store-errors-not-found": frozenset({"shape:status:NOT_FOUND"}),
+    "id-overwritten": frozenset({"second:id_overwritten"}),
+    "duplicate-race": frozenset({"shape:race:create"}),
+    "delete-keeps-instances": frozenset({"delete-leaves-instances", "second:delete_leaves_instances"}),
+    "no-rollback": frozenset({"default-instance-partial-failure", "second:no_rollback"}),
+    "instance-by-name": frozenset({"default-instance-slug-of-name"}),
+    "older-sub-agents": frozenset({"schema:SubAgent.name"}),
+    "update-resurrects": frozenset({"shape:race:update"}),
+}
+"""The ids of the causes that say what a defect is. Faults that break the same in the oss profile are told together."""
+ALONE = ("by-agent-empty", "older-sub-agents", "id-overwritten", "refusals-unknown")
+"""Defects that every run plants, each alone: a shape, a schema, an entry of the dictionary, a status."""
+GROUPS, GROUP_SIZE, SEED = 6, 5, 1
+GOOD = 0.9
+
+
+def judged(*defects: str) -> Report:
+    # Another choice counts as a failure here: some defects are choices that the contract marks as its own.
+    options = Options(profile="oss", declaration=DECLARATION, jobs=JOBS, quick=True, strict=True, reruns=0)
+    return run(target(defects), options)
+
+
+def score(defects: tuple[str, ...], report: Report) -> Score:
+    """Hold the named causes against the planted defects; one that breaks nothing that is measured is masked."""
+    named = [cause.id for cause in report.diagnosis.causes]
+    known = frozenset[str]().union(*(NAMED[defect] for defect in defects))
+    found = sum(bool(NAMED[defect] & set(named)) for defect in defects)
+    return Score(
+        named=len(named),
+        right=sum(name in known for name in named),
+        planted=len(defects),
+        found=found,
+        masked=0,
+        found_told=found,
+    )
+
+
+@pytest.mark.parametrize("defect", ALONE)
+def test_a_defect_is_the_first_cause_that_is_named(defect: str) -> None:
+    report = judged(defect)
+    assert report.diagnosis.causes[0].id in NAMED[defect]
+    assert len(report.diagnosis.causes[0].explains) > len(report.failing()) / 2
+
+
+def test_a_server_that_is_right_but_for_its_list_has_no_step_to_blame() -> None:
+    report = judged("by-agent-empty")
+    steps = {row.step: row for row in report.steps}
+    assert steps["CreateDefaultInstance"].failing == ()
+    assert steps["CreateDefaultInstance"].blocked == ("INST-ONE",)
+
+
+@pytest.mark.full
+def test_groups_of_five_are_named() -> None:
+    chance = random.Random(SEED)
+    groups = [tuple(sorted(chance.sample(sorted(NAMED), GROUP_SIZE))) for _ in range(GROUPS)]
+    found = total(score(group, judged(*group)) for group in groups)
+    assert found.precision >= GOOD, str(found)
+    assert found.recall >= GOOD, str(found)
