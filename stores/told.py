@@ -33,7 +33,7 @@ def told_errors() -> Iterator[None]:
 
 def stop(problem: str, hint: str, code: int) -> NoReturn:
     """Say what is wrong and what to do, and end with an exit code."""
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, emoji=False)
     console.print(f"[red]error:[/red] {escape(problem)}")
     if hint:
         console.print(f"hint: {escape(hint)}")

@@ -30,7 +30,7 @@ def verify_command(
 
     Looking changes nothing. What is wrong with resources themselves isn't repaired: see `parity stores salvage`.
     """
-    console = Console()
+    console = Console(emoji=False)
     with told_errors():
         with console.status("reading everything"):
             found = verify(url)

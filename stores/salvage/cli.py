@@ -24,7 +24,7 @@ def salvage_command(
 
     The damaged database is only read, and by no engine. Positions and revisions are given anew, in the old order.
     """
-    console = Console()
+    console = Console(emoji=False)  # in `leveldb:new: 3 agent` is no picture
     with told_errors(), console.status("reading what can be read"):
         result = salvage(url, to)
     _print(console, result, to)

@@ -175,9 +175,13 @@ def test_command_says_what_is_lost(scheme: str, says: str, originals: dict[str, 
     assert not (hurt / "CURRENT").exists()
 
 
-def test_command_of_a_whole_database(originals: dict[str, Path], tmp_path: Path) -> None:
-    run = CliRunner().invoke(app, ["salvage", f"sqlite:{originals['sqlite']}", "--to", f"lmdb:{tmp_path / 'new'}"])
+def test_command_of_a_whole_database(
+    originals: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke(app, ["salvage", f"sqlite:{originals['sqlite']}", "--to", "lmdb:new"])
     assert (run.exit_code, "nothing is lost" in run.output) == (0, True), run.output
+    assert "lmdb:new: 50 agent" in run.output
 
 
 def test_refusals(originals: dict[str, Path], tmp_path: Path) -> None:
