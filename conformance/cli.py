@@ -146,7 +146,8 @@ def _updated(report: Report, path: Path, out: Path | None, console: Console) -> 
     """Bring the known-failing file up to date with a run, then hold the run against it, in its evidence too."""
     today = datetime.now(UTC).date()
     for cause in update_file(path, report, today):
-        told = f"{path} needs a reason for [[cause]] {cause.name!r}, {len(cause.failures)} failures: {cause.sentence}"
+        about = f"{cause.sentence} ({', '.join(cause.failures)})"
+        told = f"{path} needs a reason for [[cause]] {cause.name!r}: {about}"
         console.print(escape(printable(told)), soft_wrap=True, highlight=False)
     entries = read_known_failing(path)
     report = apply_known_failing(report, entries, today)

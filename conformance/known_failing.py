@@ -185,7 +185,7 @@ def _fault(entry: Known, result: Result | None, today: dt.date) -> str:
 def _difference(entry: Known, result: Result) -> str:
     """Say how a result isn't the failure of an entry; nothing where it may pass and did."""
     if result.verdict is Verdict.PASS:
-        return "" if entry.sometimes else "passes now; take the entry out"
+        return "" if entry.sometimes else "passes now; take the entry out, or say `sometimes = true` if chance decides"
     if result.verdict is Verdict.FLAKY and not entry.sometimes:
         return f"{result.reason}; say `sometimes = true`, or mend it"
     first = kind_of_failure(result.problems[0]) if result.problems else result.reason

@@ -339,6 +339,10 @@ def conclusion(report: Report) -> str:
         said = f"{known} known failure{'s' * (known != 1)}, {summary.must_red} new"
     else:
         said = "conformant" if report.exit_code == EXIT_CONFORMANT else "not shown to be conformant"
+    if untrue := len(report.known_failing_errors):
+        said += f", {untrue} of what was said to fail isn't true"
+    if report.leaks:
+        said += f", {len(report.leaks)} left behind"
     if deviations:
         said += f", with {deviations} deviation{'s' * (deviations != 1)}"
     if summary.should_failed:

@@ -78,6 +78,7 @@ def test_an_entry_that_is_not_true_is_an_error(entry: Known, failing: tuple[str,
     assert len(marked.known_failing_errors) == 1
     assert said in marked.known_failing_errors[0]
     assert marked.exit_code == EXIT_NOT_CONFORMANT
+    assert "1 of what was said to fail isn't true" in marked.conclusion
 
 
 def test_an_entry_that_was_not_run_and_one_that_stands_twice_are_errors() -> None:
