@@ -74,12 +74,25 @@ def read(text: str, kind: Kind, folder: Path, name: str = "file.yaml") -> list[M
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_what_is_printed_reads_back_byte_for_byte(
     kind: Kind, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = tmp_path_factory.getbasetemp()
+    reads_back(kind, data, tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.word)
+@settings(max_examples=500)
+@given(data=st.data())
+def test_much_that_is_printed_reads_back_byte_for_byte(
+    kind: Kind, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    reads_back(kind, data, tmp_path_factory.getbasetemp())
+
+
+def reads_back(kind: Kind, data: st.DataObject, folder: Path) -> None:
     made = data.draw(st.lists(resources(kind), min_size=1, max_size=3))
     expected = [sent(resource) for resource in made]
     assert [sent(resource) for resource in read(as_yaml(made), kind, folder)] == expected
@@ -87,7 +100,7 @@ def test_what_is_printed_reads_back_byte_for_byte(
     assert [sent(resource) for resource in read(as_json(made[:1], one=True), kind, folder)] == expected[:1]
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_what_a_server_holds_comes_back_to_it_byte_for_byte(
     reference_oss: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -112,7 +125,7 @@ def test_what_a_server_holds_comes_back_to_it_byte_for_byte(
 
 def test_agents_of_a_corpus_read_back_byte_for_byte(pytestconfig: pytest.Config, tmp_path: Path) -> None:
     file = pytestconfig.getoption("corpus")
-    agents = list(load_corpus(Path(file)).agents if file else generate(20, seed=1).agents)
+    agents = list(load_corpus(Path(file)).agents if file else generate(10, seed=1).agents)
     assert agents
     for text, name in ((as_yaml(agents), "agents.yaml"), (as_json(agents, one=False), "agents.json")):
         assert [sent(agent) for agent in read(text, AGENT, tmp_path, name)] == [sent(agent) for agent in agents]
