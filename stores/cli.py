@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from stores.backup_file import check_backup, check_place
 from stores.engines.badger.cli import import_legacy_command
 from stores.integrity.cli import verify_command
 from stores.listing import list_stores
@@ -115,31 +116,55 @@ def measure(
 
 
 @app.command("export")
-def export(url: Url, file: Annotated[Path, typer.Argument(help="The file to write (JSON lines).")]) -> None:
+def export(
+    url: Url,
+    file: Annotated[Path, typer.Argument(help="The file to write (JSON lines).")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+) -> None:
     """Write all resources of a store to a file: a backup that people and sqlite-utils can read."""
     console = Console()
+    with told_errors():
+        check_place(file, force=force)
     with (
         told_errors(),
         open_store(url, read_only=True) as store,
         Progress(console=console, transient=True) as progress,
     ):
         task = progress.add_task("exporting", total=None)
-        done = export_store(store, file, lambda number: progress.update(task, completed=number))
+        done = export_store(store, file, lambda number: progress.update(task, completed=number), force=force)
     console.print(f"{done} resources written to {escape(str(file))}")
 
 
 @app.command("import")
-def import_(file: Annotated[Path, typer.Argument(help="A file that `export` wrote.")], url: Url) -> None:
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file that `export` wrote.")],
+    url: Url,
+    *,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Take what can be read of a damaged file, and say what is missing.")
+    ] = False,
+) -> None:
     """Create all resources of a file in a store. One that is there already stops the import."""
     console = Console()
+    with told_errors():
+        if not partial:
+            check_backup(file)  # before a database is made for it
     with (
         told_errors(),
         open_store(url, create=True) as store,
         Progress(console=console, transient=True) as progress,
     ):
         task = progress.add_task("importing", total=None)
-        done = import_store(store, file, lambda number: progress.update(task, completed=number))
-    console.print(f"{done} resources created in {escape(url)}")
+        done = import_store(store, file, lambda number: progress.update(task, completed=number), partial=partial)
+    for problem in done.missing[:_DIFFERENCES_SHOWN]:
+        console.print(f"[red]missing[/red]: {escape(problem)}")
+    for row in done.lost[:_DIFFERENCES_SHOWN]:
+        console.print(f"[red]{escape(row.kind)} {escape(row.id)}[/red]: {escape(row.reason)}")
+    told = f", {len(done.lost)} of them without fields that they had" if done.lost else ""
+    console.print(f"{done.created} resources created in {escape(url)}{told}")
+    if done.missing or done.lost:
+        raise typer.Exit(NOT_CONFORMANT)
 
 
 @app.command("copy")

@@ -7,6 +7,7 @@ whose value is a `Scheme`. Drivers are imported when a store is opened, so a mis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -223,15 +224,25 @@ def _open_lmdb(path: str, options: Options, schema: Schema, access: Access) -> S
 
 
 def _key_value(module: str, engine: str) -> Opener:
-    """Return an opener of an engine class over a path."""
+    """Return an opener of an engine class over a path. See `stores.engines.trial` for what it tries first."""
 
     def opener(path: str, options: Options, schema: Schema, access: Access) -> Store:
+        from stores.engines.trial import is_vouched_for  # noqa: PLC0415
+        from stores.keyvalue.layout import meta_value  # noqa: PLC0415
         from stores.keyvalue.reopening import Reopening  # noqa: PLC0415
         from stores.keyvalue.store import KeyValueStore  # noqa: PLC0415
 
-        make = getattr(import_module(module), engine)
-        reopening, durability = Reopening(Path(path), partial(make, Path(path))), Durability(options["durability"])
-        return KeyValueStore(reopening.open(access), codec_of(options["codec"]), durability, schema, access, reopening)
+        codec, durability, folder = codec_of(options["codec"]), Durability(options["durability"]), Path(path)
+        make = partial(getattr(import_module(module), engine), folder, strict=durability is Durability.DURABLE)
+
+        def opened(access: Access) -> Store:
+            reopening = Reopening(folder, make)
+            return KeyValueStore(reopening.open(access), codec, durability, schema, access, reopening)
+
+        if access is not Access.READ and not is_vouched_for(folder, meta_value(codec.name)):
+            with suppress(StoreNotFound):  # it is empty: to be made, or to be refused by what follows
+                opened(Access.READ).close()
+        return opened(access)
 
     return opener
 

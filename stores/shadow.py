@@ -11,11 +11,13 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stores.contract import StoreUnavailable
 
+SHADOW_PREFIX = "parity-shadow-"
 _BLOCK_BYTES = 1024 * 1024
 
 
@@ -27,15 +29,19 @@ class Shadow:
 
         Link only what the driver opens for reading and removes by unlink: the link goes, not the file.
         """
-        self._folder = TemporaryDirectory(prefix="parity-shadow-")
+        self._folder = TemporaryDirectory(prefix=SHADOW_PREFIX, ignore_cleanup_errors=True)
         self.path = Path(self._folder.name)
+        files_made: list[Path] = []
         try:
             for file in files:
+                files_made.append(self.path / file.name)
                 if re.fullmatch(linked, file.name):
-                    (self.path / file.name).symlink_to(file.absolute())
+                    files_made[-1].symlink_to(file.absolute())
                 elif file.is_file():
-                    copy_sparse(file, self.path / file.name)
+                    copy_sparse(file, files_made[-1])
         except OSError as error:
+            for made in files_made:
+                made.unlink(missing_ok=True)  # takes no file descriptor, which may be what there are none of
             self.remove()
             raise StoreUnavailable(
                 f"{error.filename or self.path} can't be copied for reading: {error.strerror}",
@@ -44,6 +50,8 @@ class Shadow:
 
     def remove(self) -> None:
         """Remove the folder. Twice is no error."""
+        with suppress(OSError):
+            self.path.rmdir()  # empty: takes no file descriptor
         self._folder.cleanup()
 
 

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from stores.backup_file import BadBackup
 from stores.contract import InvalidStoreUrl, StoreError
-from stores.transfer import BadBackup
 
 DAMAGED = 1
 USAGE = 2

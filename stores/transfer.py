@@ -1,39 +1,27 @@
-"""Backup, restore and copy: all of a store as JSON lines, and from store to store.
+"""Backup, restore and copy: all of a store into a file, out of it, and from store to store.
 
-A line is one resource: kind, id, position, revision, the message as JSON, and its wire bytes (base64) in those cases
-in which the JSON doesn't give them back exactly. `sqlite-utils insert x.db resources FILE --nl` takes such a file.
-Positions and revisions are for reading; a restored resource gets new ones, in the old order.
+Positions and revisions are for reading; a restored resource gets new ones, in the old order. For the file see
+`stores.backup_file`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import orjson
-from google.protobuf.message import DecodeError, Message
-
+from stores.backup_file import Missing, read_backup, read_partly, write_backup
 from stores.canonical import canonical_bytes
-from stores.codecs import JsonNativeCodec, Undecodable
-from stores.contract import InvalidOperation, Put, Record, Store, StoreError
+from stores.contract import Put, Record, Store, StoreDamaged
 from stores.schema import KINDS, Schema
 
 BATCH_RESOURCES = 200
 """Resources in one commit of a restore: they share an fsync, and a batch stays small beside the memory."""
-_JSON = JsonNativeCodec()
 
 Progress = Callable[[int], None]
 """Called with the number of resources that are done."""
-
-
-class BadBackup(StoreError):
-    """A file isn't a backup of ours, or is damaged. Says which line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,80 +33,98 @@ class Difference:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: resources created, what of them the target can't hold, and what the file lacks."""
+
+    created: int
+    lost: tuple[Difference, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
 def records(store: Store, schema: Schema = KINDS) -> Iterator[Record]:
     """Yield all resources of a store in the order of creation, over all kinds."""
     return merge(*(store.scan(kind) for kind in schema), key=lambda record: record.position)
 
 
-def export_store(store: Store, path: Path, progress: Progress = lambda _: None) -> int:
+def complete_records(store: Store, schema: Schema = KINDS) -> Iterator[Record]:
+    """Yield what `records` yields, and raise StoreDamaged at the end unless these are as many as the store counts.
+
+    Damage that no checksum covers (a key, a page of an index) can hide a resource from a listing.
+    """
+    listed = dict.fromkeys(schema, 0)
+    for record in records(store, schema):
+        listed[record.kind] += 1
+        yield record
+    for kind, number in listed.items():
+        counted = store.count(kind)
+        if number != counted:
+            raise StoreDamaged(f"{kind}: {number} resources can be read, but {counted} were stored")
+
+
+def export_store(store: Store, path: Path, progress: Progress = lambda _: None, *, force: bool = False) -> int:
     """Write all resources to a file; return how many. The file appears when it is complete.
 
-    Each kind is read from one consistent state; nobody else should write meanwhile.
+    Each kind is read from one consistent state; nobody else should write meanwhile. Raises BadBackup if there is a file
+    already and `force` isn't given, StoreDamaged.
     """
-    partial = path.with_name(path.name + ".partial")
-    done = 0
-    with partial.open("wb") as file:
-        for record in records(store):
-            file.write(line_of(record) + b"\n")
-            done += 1
-            progress(done)
-    partial.replace(path)
-    return done
+    return write_backup(_told(complete_records(store), progress), path, force=force)
 
 
-def line_of(record: Record) -> bytes:
-    """Return a resource as one line of JSON, without the line end."""
-    message_type = KINDS[record.kind].message_type
-    message = message_type.FromString(record.data)
-    exact = False
-    readable: Any = None
-    try:
-        stored = _JSON.encode(message, record.data)
-        readable = orjson.loads(stored)
-        exact = _JSON.wire(message_type, stored) == record.data
-    except (InvalidOperation, Undecodable):
-        readable = None  # an Any of an unknown type, for example: the wire bytes tell all
-    return orjson.dumps(
-        {
-            "kind": record.kind,
-            "id": record.id,
-            "position": record.position,
-            "revision": record.revision,
-            "message": readable,
-            "wire": None if exact else base64.b64encode(record.data).decode(),
-        }
-    )
+def import_store(store: Store, path: Path, progress: Progress = lambda _: None, *, partial: bool = False) -> Imported:
+    """Create all resources of a file in a store. With `partial` those that can be read of a damaged one.
 
-
-def import_store(store: Store, path: Path, progress: Progress = lambda _: None) -> int:
-    """Create all resources of a file in a store; return how many.
-
-    Raises Conflict if one of them is there already: what was written before it stays. Raises BadBackup.
+    Raises BadBackup before anything is created. Raises Conflict if a resource is there already: what was written before
+    it stays.
     """
-    with path.open("rb") as file:
-        return _create(store, (_put_of(line, number) for number, line in enumerate(file, 1)), progress)
+    missing = Missing()
+    puts = read_partly(path, missing) if partial else read_backup(path)
+    lost: list[Difference] = []
+    created = _create(store, puts, progress, lambda batch: lost.extend(_lost(store, batch)))
+    return Imported(created, tuple(lost), tuple(missing.found))
 
 
 def copy_store(source: Store, target: Store, progress: Progress = lambda _: None) -> int:
     """Create all resources of one store in another; return how many. Raises Conflict as `import_store` does."""
-    return _create(target, (_put_of_record(record) for record in records(source)), progress)
+    return _create(target, (_put_of_record(record) for record in complete_records(source)), progress)
 
 
 def differences(source: Store, target: Store) -> Iterator[Difference]:
     """Yield the resources of `source` that `target` hasn't, or whose messages aren't byte-equal in canonical form."""
     for record in records(source):
-        other = target.get_bytes(record.kind, record.id)
-        if other is None:
-            yield Difference(record.kind, record.id, "it is missing")
-        elif other != record.data and _canonical(record.kind, other) != _canonical(record.kind, record.data):
-            lost = "" if target.capabilities.keeps_unknown_fields else "; the target's codec keeps no unknown fields"
-            yield Difference(record.kind, record.id, f"its message differs{lost}")
+        yield from _difference(target, record.kind, record.id, record.data)
 
 
-def _create(store: Store, puts: Iterable[Put], progress: Progress) -> int:
+def _difference(target: Store, kind: str, id: str, data: bytes) -> Iterator[Difference]:  # noqa: A002 - as in Difference
+    other = target.get_bytes(kind, id)
+    if other is None:
+        yield Difference(kind, id, "it is missing")
+    elif other != data and _canonical(kind, other) != _canonical(kind, data):
+        lost = "" if target.capabilities.keeps_unknown_fields else "; the target's codec keeps no unknown fields"
+        yield Difference(kind, id, f"its message differs{lost}")
+
+
+def _lost(store: Store, batch: Iterable[Put]) -> Iterator[Difference]:
+    """Yield what was just created and isn't as it was: only a codec that keeps no unknown fields does that."""
+    if not store.capabilities.keeps_unknown_fields:
+        for put in batch:
+            if put.data is not None:
+                yield from _difference(store, put.kind, put.id, put.data)
+
+
+def _told(source: Iterable[Record], progress: Progress) -> Iterator[Record]:
+    for number, record in enumerate(source, 1):
+        yield record
+        progress(number)
+
+
+def _create(
+    store: Store, puts: Iterable[Put], progress: Progress, created: Callable[[list[Put]], None] = lambda _: None
+) -> int:
     done, waiting = 0, iter(puts)
     while batch := list(islice(waiting, BATCH_RESOURCES)):
         store.commit(batch)
+        created(batch)
         done += len(batch)
         progress(done)
     return done
@@ -127,23 +133,6 @@ def _create(store: Store, puts: Iterable[Put], progress: Progress) -> int:
 def _put_of_record(record: Record) -> Put:
     message = KINDS[record.kind].message_type.FromString(record.data)
     return Put(record.kind, record.id, message, "absent", data=record.data)
-
-
-def _put_of(line: bytes, number: int) -> Put:
-    try:
-        row = orjson.loads(line)
-        kind, id_, wire = row["kind"], row["id"], row.get("wire")
-        message_type = KINDS[kind].message_type
-        if wire is None:
-            message: Message = _JSON.message(message_type, orjson.dumps(row["message"]))
-            return Put(kind, id_, message, "absent")
-        data = base64.b64decode(wire, validate=True)
-        return Put(kind, id_, message_type.FromString(data), "absent", data=data)
-    except (ValueError, KeyError, TypeError, AttributeError, Undecodable, DecodeError, binascii.Error) as error:
-        reason = f"unknown kind {error}" if isinstance(error, KeyError) else str(error)
-        raise BadBackup(
-            f"line {number} is no resource: {reason}", hint="was the file made by `parity stores export`, and whole?"
-        ) from error
 
 
 def _canonical(kind: str, data: bytes) -> bytes:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
 from stores.files import DriverLock, make_folder
-from stores.shadow import Shadow
+from stores.high_water import FOLDER_MARK
+from stores.shadow import SHADOW_PREFIX, Shadow
 
 OWN_FILES = r"parity\..*"
 """Files of this project beside an engine's."""
@@ -88,7 +89,6 @@ def check_folder(path: Path, layout: FolderFormat, access: Access) -> None:
 
 
 def _check_names(path: Path, layout: FolderFormat, names: list[str], access: Access) -> None:
-    data = _matching(names, layout.data)
     foreign = _matching(names, layout.foreign)
     if layout.head in names and not foreign and not _matching(names, layout.mark):
         foreign = [layout.head]
@@ -101,12 +101,13 @@ def _check_names(path: Path, layout: FolderFormat, names: list[str], access: Acc
         if not (path / layout.head).is_file():
             raise StoreDamaged(f"the {layout.engine} database {path} is damaged: {layout.head} is no file")
         return
+    strangers = [name for name in names if not re.fullmatch(f"{layout.data}|{layout.other}|{OWN_FILES}", name)]
+    data = _matching(names, layout.data) or ([] if strangers else _matching(names, re.escape(FOLDER_MARK)))
     if data:
         raise StoreDamaged(
             f"the {layout.engine} database {path} is damaged: {layout.head} is missing, but files such as {data[0]} "
             "are there"
         )
-    strangers = [name for name in names if not re.fullmatch(f"{layout.other}|{OWN_FILES}", name)]
     if strangers:
         raise FormatMismatch(
             f"{path} holds {strangers[0]!r} but no {layout.engine} database",
@@ -120,11 +121,18 @@ def _matching(names: list[str], pattern: str) -> list[str]:
     return [name for name in names if re.fullmatch(pattern, name)]
 
 
+def told(error: Exception, path: Path) -> str:
+    """Return a driver's words, with the database's path where it names a shadow's."""
+    first = error.args[0] if error.args else ""
+    words = first.decode(errors="replace") if isinstance(first, bytes) else str(error)
+    return re.sub(rf"[^\s:]*/{SHADOW_PREFIX}\w+", lambda _: str(path), words)
+
+
 def enter_folder(opened: ExitStack, path: Path, access: Access, never_rewritten: str) -> Path:
     """Return the folder to give to a driver that writes when it opens, and lock its `LOCK`.
 
     For reading that is a shadow: files whose names match `never_rewritten` are linked. `opened` gives all back.
-    Raises StoreLocked, StoreUnavailable.
+    Raises StoreDamaged for an empty table, StoreLocked, StoreUnavailable.
     """
     lock = DriverLock(path, shared=access is Access.READ)
     opened.callback(lock.release)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -10,7 +11,8 @@ from pathlib import Path
 import plyvel
 
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
-from stores.engines.folders import LEVELDB, check_folder, enter_folder
+from stores.engines.folders import LEVELDB, check_folder, enter_folder, told
+from stores.engines.logs import check_logs
 from stores.files import size_of
 from stores.keyvalue.engine import EngineCorrupt
 
@@ -34,8 +36,11 @@ class LevelDbEngine:
     name = "leveldb"
     has_checksums = True
 
-    def __init__(self, path: Path, access: Access = Access.CREATE) -> None:
+    def __init__(self, path: Path, access: Access = Access.CREATE, *, strict: bool = True) -> None:
         """Open the database; LevelDB can't but write when it opens, so what only reads gets a shadow of it.
+
+        A log may have a torn end, which LevelDB passes over without paranoid checks only. With `strict` it may not be
+        damaged before its end.
 
         Raises StoreNotFound, StoreDamaged, StoreLocked, FormatMismatch, StoreUnavailable.
         """
@@ -49,10 +54,12 @@ class LevelDbEngine:
         check_folder(path, LEVELDB, access)
         with ExitStack() as opened:
             folder = enter_folder(opened, path, access, _NEVER_REWRITTEN)
+            torn = check_logs(folder, strict=strict)
             with _translated(path):
                 self._db = plyvel.DB(
                     str(folder),
                     create_if_missing=access is Access.CREATE,
+                    paranoid_checks=not torn,
                     write_buffer_size=WRITE_BUFFER_BYTES,
                     lru_cache_size=CACHE_BYTES,
                     bloom_filter_bits=BLOOM_BITS,
@@ -112,8 +119,8 @@ class LevelDbEngine:
 
     def close(self) -> None:
         """See `Engine`."""
-        self._db.close()
-        self._opened.close()
+        with self._opened:
+            self._db.close()
 
 
 class LevelDbSnapshot:
@@ -148,9 +155,11 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _translation(error: plyvel.Error, path: Path) -> StoreUnavailable:
-    reason = str(error)
+    reason = told(error, path)
     if "/LOCK: " in reason and "Permission denied" not in reason:
         return StoreLocked(f"the database {path} is in use", hint="close the other program, or choose another path")
     if isinstance(error, plyvel.CorruptionError):
-        return EngineCorrupt(f"LevelDB {path}: {reason}", hint="restore the database from a backup")
+        return EngineCorrupt(f"LevelDB {path}: {reason}")
+    if re.search(r"\.(ldb|sst): (Invalid argument|No such device|No such file|Is a directory)", reason):
+        return EngineCorrupt(f"LevelDB {path}: a table is too short to be one, or none: {reason}")
     return StoreUnavailable(f"LevelDB {path}: {reason}", hint="is the disk full, or the path not writable?")

@@ -11,7 +11,9 @@ import lmdb
 
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
 from stores.engines.folders import LMDB, check_folder
+from stores.engines.lmdb_pages import check_pages
 from stores.files import FileLock, size_of
+from stores.high_water import FOLDER_MARK, read_mark
 from stores.keyvalue.engine import EngineCorrupt
 
 MAP_BYTES = 1 << 38
@@ -45,6 +47,10 @@ class LmdbEngine:
         reading = access is Access.READ
         self._lock = FileLock(path / "parity.lock", shared=reading)
         try:
+            head, mark = path / LMDB.head, read_mark(path / FOLDER_MARK)
+            made = access is Access.CREATE and mark is None  # or begun to be made, by a process that was killed
+            if head.exists() and not (made and not head.stat().st_size):
+                check_pages(head, all_pages=reading or mark is None or not mark.closed)
             with _translated(path):
                 self._environment = lmdb.open(
                     str(path),
@@ -147,5 +153,5 @@ def _translation(error: lmdb.Error, path: Path) -> StoreUnavailable:
         return StoreLocked(f"the database {path} is in use by this process", hint="close it first")
     corrupt = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.PanicError)
     if isinstance(error, corrupt):
-        return EngineCorrupt(f"LMDB {path}: {error}", hint="restore the database from a backup")
+        return EngineCorrupt(f"LMDB {path}: {error}")
     return StoreUnavailable(f"LMDB {path}: {error}", hint="is the disk full, or the path not writable?")

@@ -10,6 +10,7 @@ from rocksdict import (
     BlockBasedOptions,
     Cache,
     DBCompressionType,
+    DBRecoveryMode,
     Options,
     Rdict,
     RdictIter,
@@ -18,7 +19,8 @@ from rocksdict import (
 )
 
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
-from stores.engines.folders import ROCKSDB, check_folder, enter_folder
+from stores.engines.folders import ROCKSDB, check_folder, enter_folder, told
+from stores.engines.logs import check_logs
 from stores.files import size_of
 from stores.keyvalue.engine import EngineCorrupt
 
@@ -43,8 +45,11 @@ class RocksDbEngine:
     name = "rocksdb"
     has_checksums = True
 
-    def __init__(self, path: Path, access: Access = Access.CREATE) -> None:
+    def __init__(self, path: Path, access: Access = Access.CREATE, *, strict: bool = True) -> None:
         """Open the database; what only reads gets a shadow of it, for RocksDB writes its log file even then.
+
+        A log may have a torn end. With `strict` it may not be damaged before its end: RocksDB's own default would take
+        all behind the damage for never written.
 
         Raises StoreNotFound, StoreDamaged, StoreLocked, FormatMismatch, StoreUnavailable.
         """
@@ -58,8 +63,9 @@ class RocksDbEngine:
         check_folder(path, ROCKSDB, access)
         with ExitStack() as opened:
             folder = enter_folder(opened, path, access, _NEVER_REWRITTEN)
+            torn = check_logs(folder, strict=strict)
             with _translated(path):
-                self._db = Rdict(str(folder), _options(access))
+                self._db = Rdict(str(folder), _options(access, torn=torn))
             self._opened = opened.pop_all()
         self._write_options = {sync: _write_options(sync=sync) for sync in (True, False)}
 
@@ -110,9 +116,8 @@ class RocksDbEngine:
 
     def close(self) -> None:
         """See `Engine`. Raises StoreUnavailable if what the driver still held can't be written."""
-        with _translated(self._path):
+        with self._opened, _translated(self._path):
             self._db.close()
-        self._opened.close()
 
 
 class RocksDbSnapshot:
@@ -169,8 +174,10 @@ class RocksDbSnapshot:
         self._rows = None
 
 
-def _options(access: Access) -> Options:
+def _options(access: Access, *, torn: bool) -> Options:
     options = Options(raw_mode=True)
+    options.set_paranoid_checks(True)
+    options.set_wal_recovery_mode(DBRecoveryMode.point_in_time() if torn else DBRecoveryMode.absolute_consistency())
     options.create_if_missing(access is Access.CREATE)
     options.set_write_buffer_size(WRITE_BUFFER_BYTES)
     options.set_compression_type(DBCompressionType.snappy())
@@ -197,9 +204,9 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _translation(error: Exception, path: Path) -> StoreUnavailable:
-    reason = str(error)
+    reason = told(error, path)
     if "Corruption" in reason:
-        return EngineCorrupt(f"RocksDB {path}: {reason}", hint="restore the database from a backup")
+        return EngineCorrupt(f"RocksDB {path}: {reason}")
     if "lock" in reason.lower():
         return StoreLocked(f"the database {path} is in use", hint="close the other program, or choose another path")
     return StoreUnavailable(f"RocksDB {path}: {reason}", hint="is the disk full, or the path not writable?")

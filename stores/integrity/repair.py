@@ -50,6 +50,7 @@ def repair_key_value(store: KeyValueStore, schema: Schema) -> None:
         changes = [*_stale_records(engine, contents, schema), *_derived_changes(engine, contents, schema)]
     for start in range(0, len(changes), _BATCH_ROWS):
         engine.write(changes[start : start + _BATCH_ROWS], sync=sync)
+    store.forget_high_water()
 
 
 def _stale_records(engine: Engine, contents: KeyValueContents, schema: Schema) -> RowChanges:
@@ -135,3 +136,4 @@ def repair_sqlite(store: SqliteStore, schema: Schema) -> None:
         raise
     finally:
         connections.give_back(connection)
+    store.forget_high_water()

@@ -18,6 +18,7 @@ from google_crc32c import value as crc32c
 
 from stores.contract import FormatMismatch, IndexKey, Keys, StoreDamaged
 from stores.format import PRODUCT, check_format, checksum_of
+from stores.high_water import HighWater
 from stores.rules import Held
 from stores.schema import Index, Kind
 
@@ -186,6 +187,8 @@ def message_of(value: bytes) -> bytes:
     start = _HEADER.size + keys_bytes
     if start > len(value):
         raise Damaged("it ends before its message begins")
+    if not keys_bytes:  # a hole of zeros: no keys at all are written as [], and no checksum as 0
+        raise Damaged("its index keys are missing")
     message = value[start:]
     if checksum and (extend(crc32c(value[_CHECKSUM_FROM:start]), message) or 1) != checksum:
         raise Damaged("its checksum doesn't match")
@@ -285,7 +288,7 @@ def pack_state(state: State) -> bytes:
 
 
 def read_state(value: bytes | None) -> State:
-    """Return the state of a database; a new one has none. Raises FormatMismatch."""
+    """Return the state of a database; a new one has none. Raises StoreDamaged."""
     if value is None:
         return State()
     try:
@@ -296,10 +299,13 @@ def read_state(value: bytes | None) -> State:
             (counts[value[at + 1 : end].decode()],) = _U64.unpack_from(value, end)
             at = end + 8
     except (struct.error, UnicodeDecodeError) as error:
-        raise FormatMismatch(
-            f"the database's state row can't be read: {error}", hint="restore the database from a backup"
-        ) from error
+        raise StoreDamaged(f"the database's state row can't be read: {error}") from error
     return State(position, revision, counts)
+
+
+def high_water(state: State) -> HighWater:
+    """Return what a high-water mark says of a state."""
+    return HighWater(state.position, state.revision, sum(state.counts.values()))
 
 
 def meta_value(codec: str) -> bytes:

@@ -43,6 +43,7 @@ from stores.contract import (
     StoreReadOnly,
     StoreUnavailable,
 )
+from stores.high_water import FOLDER_MARK, HighWaterMark
 from stores.keyvalue import layout
 from stores.keyvalue.engine import Compacts, Engine, EngineCorrupt, PreparesBatches
 from stores.keyvalue.inserts import Inserts, NotInsertOnly, Tails
@@ -80,18 +81,28 @@ class KeyValueStore(KeyValueReads):
         access: Access = Access.CREATE,
         reopening: Reopening | None = None,
     ) -> None:
-        """Take over the engine, also its closing. With `reopening` the store can recover.
+        """Take over the engine, also its closing. With `reopening` the store can recover, and keeps a high-water mark.
 
-        Raises FormatMismatch, and StoreNotFound for an empty database.
+        Raises FormatMismatch, StoreNotFound for an empty database, StoreDamaged for one that has come back older.
         """
         super().__init__(engine, codec, schema)
         self._access = access
+        self._mark = None
+        if reopening is not None:
+            self._mark = HighWaterMark(
+                reopening.folder / FOLDER_MARK,
+                layout.meta_value(codec.name),
+                durable=durability is Durability.DURABLE,
+                writable=access is not Access.READ,
+            )
         self._sync = durability is Durability.DURABLE
         self._checksum = not engine.has_checksums
         self._lock = threading.Lock()
         self._reopening = reopening
         self._has_engine = True
         self._failure: str | None = None
+        self._meta_in_log = self._mark is None
+        """The first commit writes the meta row again: `engines/trial.py` wants it in the log, beside the state."""
         self._counters: dict[bytes, bytes | None] = {}
         """Index counters as the engine has them, those that the last creations read: most come again."""
         self._tails: Tails = {}
@@ -121,6 +132,12 @@ class KeyValueStore(KeyValueReads):
     def _open(self) -> layout.State:
         """StoreCheck the database's format, or write it into an empty database, and return the state."""
         meta = self._engine.get(layout.META_KEY)
+        state = layout.State()
+        if meta is not None:
+            layout.check_meta(meta, self._codec.name)
+            state = layout.read_state(self._engine.get(layout.STATE_KEY))
+        if self._mark is not None:
+            self._mark.check(layout.high_water(state))
         if meta is None:
             snapshot = self._engine.snapshot()
             try:
@@ -130,9 +147,12 @@ class KeyValueStore(KeyValueReads):
             if self._access is not Access.CREATE:
                 raise StoreNotFound(f"the {self._engine.name} database is empty: no store was ever made in it")
             self._engine.write([(layout.META_KEY, layout.meta_value(self._codec.name))], sync=self._sync)
-            return layout.State()
-        layout.check_meta(meta, self._codec.name)
-        return layout.read_state(self._engine.get(layout.STATE_KEY))
+        return state
+
+    def forget_high_water(self) -> None:
+        """Let the high-water mark begin anew, after the database was repaired. Raises OSError."""
+        if self._mark is not None:
+            self._mark.forget()
 
     @property
     def parts(self) -> tuple[Engine, Codec, bool]:
@@ -203,7 +223,10 @@ class KeyValueStore(KeyValueReads):
             )
 
     def _plan(self, batches: Sequence[Batch]) -> _Planned:
-        return self._plan_inserts(batches) or self._plan_changes(batches)
+        planned = self._plan_inserts(batches) or self._plan_changes(batches)
+        if planned.rows and not self._meta_in_log:
+            planned.rows.insert(0, (layout.META_KEY, layout.meta_value(self._codec.name)))
+        return planned
 
     def _plan_inserts(self, batches: Sequence[Batch]) -> _Planned | None:
         """Plan insert-only batches; None if one is not."""
@@ -271,6 +294,9 @@ class KeyValueStore(KeyValueReads):
             raise
         self._state, self._counters, self._tails = planned.state, planned.counters, planned.tails
         self._upper_bounds.raise_to(planned.greatest)
+        self._meta_in_log = True
+        if self._mark is not None:
+            self._mark.raise_to(layout.high_water(planned.state))
 
     # ---- after a write that failed
 
@@ -344,6 +370,8 @@ class KeyValueStore(KeyValueReads):
             with self._lock:
                 if self._has_engine:
                     self._engine.close()
+                if self._mark is not None:
+                    self._mark.close()
 
     def __enter__(self) -> Self:
         return self

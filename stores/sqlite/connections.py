@@ -64,12 +64,12 @@ class Connections:
             if not empty_log(self._writer):
                 self._log_is_kept_until = now + LOG_RETRY_SECONDS
 
-    def borrow(self) -> sqlite3.Connection:
-        """Return a connection for reading; give it back."""
+    def borrow(self, mode: str = "rw") -> sqlite3.Connection:
+        """Return a connection for reading; give it back. One of the mode `ro` leaves the log where it is."""
         try:
             return self._idle.pop()
         except IndexError:
-            return self._connect("rw")
+            return self._connect(mode)
 
     def give_back(self, connection: sqlite3.Connection) -> None:
         """Keep a connection for the next reader."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
 from stores.files import make_folder
+from stores.high_water import FILE_MARK
 from stores.shadow import Shadow
 
 WAL = "-wal"
@@ -30,12 +31,13 @@ def check_file(path: Path, access: Access) -> None:
         if path.is_dir():
             raise FormatMismatch(f"{path} is a folder, and no SQLite database", hint="give the path of a file")
         size = path.stat().st_size if path.exists() else -1
-        waiting = _waiting(path)
+        waiting = waiting_logs(path)
     except OSError as error:
         raise StoreUnavailable(f"{path} can't be read: {error.strerror}", hint="correct its permissions") from error
-    if size <= 0 and waiting:
+    left = [*waiting, *filter(Path.exists, [beside(path, FILE_MARK)])]
+    if size <= 0 and left:
         what = "is missing" if size < 0 else "is empty"
-        raise StoreDamaged(f"the SQLite database {path} {what}, but {waiting[0].name} is there")
+        raise StoreDamaged(f"the SQLite database {path} {what}, but {left[0].name} is there")
     if size <= 0 and access is not Access.CREATE:
         raise StoreNotFound(f"there is no SQLite database {path}" + (": the file is empty" if size == 0 else ""))
     if size < 0:
@@ -48,7 +50,7 @@ def readable(opened: ExitStack, path: Path) -> tuple[Path, bool]:
     A database that was closed is read where it is. One that wasn't has a log to be replayed, which SQLite does in
     place: so its files are copied, and `opened` removes them. Raises StoreUnavailable.
     """
-    waiting = _waiting(path)
+    waiting = waiting_logs(path)
     if not waiting:
         return path, True
     shadow = Shadow((path, *waiting))
@@ -56,7 +58,10 @@ def readable(opened: ExitStack, path: Path) -> tuple[Path, bool]:
     return shadow.path / path.name, False
 
 
-def _waiting(path: Path) -> list[Path]:
-    """Return the logs that hold something which the database's file doesn't have yet."""
-    logs = (beside(path, end) for end in (WAL, JOURNAL))
-    return [log for log in logs if log.is_file() and log.stat().st_size]
+def waiting_logs(path: Path) -> list[Path]:
+    """Return the logs that hold something which the database's file doesn't have yet. Raises StoreDamaged, OSError."""
+    logs = [log for log in (beside(path, end) for end in (WAL, JOURNAL)) if log.exists()]
+    for log in logs:
+        if not log.is_file():
+            raise StoreDamaged(f"the SQLite database {path} is damaged: {log.name} is no file")
+    return [log for log in logs if log.stat().st_size]

@@ -34,12 +34,14 @@ from stores.contract import (
     Record,
     SizeOnDisk,
     StoreError,
+    StoreNotFound,
     StoreReadOnly,
     StoreUnavailable,
 )
 from stores.files import FileLock, check_space, size_of
 from stores.format import checksum_of
 from stores.gate import Gate
+from stores.high_water import FILE_MARK, HighWater, HighWaterMark
 from stores.planning import Holdings, Plan, attempt
 from stores.rules import Held, check_id, check_key
 from stores.schema import KINDS, Schema, kind_of
@@ -51,6 +53,7 @@ from stores.sqlite.connections import (
     translated,
     translation,
 )
+from stores.sqlite.examination import COUNT, examine
 from stores.sqlite.files import LOCK, SHARED_MEMORY, WAL, beside, check_file, readable
 from stores.sqlite.optimistic_insert import AssumedAbsent, Conflicts, only_creates
 from stores.sqlite.rows import SqliteRows, key_text, read_key_list
@@ -99,9 +102,12 @@ class SqliteStore:
         with ExitStack() as opened:
             opened.enter_context(FileLock(beside(path, LOCK), shared=access is Access.READ))
             file, immutable = (path, False) if access is not Access.READ else readable(opened, path)
+            self._mark = self._high_water_mark(durability)
+            opened.callback(self._mark.close)
+            create = self._examine(file, durability)
             self._connections = Connections(file, immutable=immutable)
             opened.callback(self._connections.close)
-            self._open_writer(create=access is Access.CREATE)
+            self._open_writer(create=create)
             self._opened = opened.pop_all()
         self.capabilities = Capabilities(
             engine="sqlite",
@@ -118,11 +124,37 @@ class SqliteStore:
             self._position, self._revision = open_database(
                 self._writer, codec.name, is_text=codec.is_text, create=create
             )
+            self._count = self._writer.execute(COUNT).fetchone()[0]
 
     @property
     def parts(self) -> tuple[Connections, Codec]:
         """Connections and codec: for those who look behind the store, to verify or repair it."""
         return self._connections, self._codec
+
+    def forget_high_water(self) -> None:
+        """Let the high-water mark begin anew, after the database was repaired. Raises OSError."""
+        self._mark.forget()
+
+    def _examine(self, file: Path, durability: Durability) -> bool:
+        """Look at the database before it is opened; return whether a new one is to be made. Raises as `__init__`."""
+        create = self._access is Access.CREATE
+        if not file.exists() or not file.stat().st_size:
+            return create
+        try:
+            examine(file, self._codec, durability, self._mark)
+        except StoreNotFound:
+            self._mark.check(HighWater(0, 0, 0))
+            if not create:
+                raise
+        return create
+
+    def _high_water_mark(self, durability: Durability) -> HighWaterMark:
+        return HighWaterMark(
+            beside(self.path, FILE_MARK),
+            self._codec.name.encode(),
+            durable=durability is Durability.DURABLE,
+            writable=self._access is not Access.READ,
+        )
 
     # ---- commits
 
@@ -161,6 +193,10 @@ class SqliteStore:
                     raise Conflicts from error
                 raise
         self._position, self._revision = plan.position, plan.revision
+        if plan.changes:
+            changes = plan.changes.values()
+            self._count += sum((change.after is not None) - (change.before is not None) for change in changes)
+            self._mark.raise_to(HighWater(self._position, self._revision, self._count))
         self._connections.keep_log_short()
         return outcomes
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -10,9 +12,10 @@ import sqlite_utils
 from typer.testing import CliRunner
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from stores.backup_file import BadBackup
 from stores.canonical import canonical_bytes
 from stores.cli import app
-from stores.contract import Conflict, Delete, Put, Store
+from stores.contract import Conflict, Delete, Put, Store, StoreDamaged
 from stores.memory import MemoryStore
 from stores.registry import open_store
 from stores.suite.check import run_check
@@ -20,7 +23,7 @@ from stores.suite.checks import CHECKS
 from stores.suite.samples import agent, event, fill, instance, policy, put
 from stores.suite.scorecard import ScoredSubject
 from stores.suite.subject import UrlSubject
-from stores.transfer import BadBackup, copy_store, differences, export_store, import_store, records
+from stores.transfer import copy_store, differences, export_store, import_store, records
 
 RUNNER = CliRunner()
 
@@ -42,7 +45,7 @@ def test_backup_and_restore_over_three_engines(tmp_path: Path) -> None:
     ):
         _furnish(first)
         assert export_store(first, tmp_path / "backup.jsonl") == 6
-        assert import_store(second, tmp_path / "backup.jsonl") == 6
+        assert import_store(second, tmp_path / "backup.jsonl").created == 6
         with open_store(f"rocksdb:{tmp_path / 'rocks'}", create=True) as third:
             assert copy_store(second, third) == 6
             assert [(r.kind, r.id, _canonical(r.data)) for r in records(first) if r.kind == "agent"] == [
@@ -62,7 +65,7 @@ def test_backup_keeps_what_json_loses(tmp_path: Path) -> None:
     first.commit([Put("agent", "a", newer), put("b")])
     export_store(first, tmp_path / "x.jsonl")
     rows = [orjson.loads(line) for line in (tmp_path / "x.jsonl").read_bytes().splitlines()]
-    assert [row["wire"] is None for row in rows] == [False, True]
+    assert [row["wire"] is None for row in rows] == [True, False, True, True]
     import_store(second, tmp_path / "x.jsonl")
     assert second.get_bytes("agent", "a") == first.get_bytes("agent", "a")
 
@@ -95,23 +98,119 @@ def test_lost_fields_are_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (b"{", "line 2"),
-        (b"[]", "line 2"),
+        (b"{", "line 3"),
+        (b"[]", "line 3"),
         (b'{"kind":"nope","id":"a","message":{}}', "unknown kind 'nope'"),
-        (b'{"kind":"agent","id":"a"}', "line 2"),
-        (b'{"kind":"agent","id":"a","wire":"%"}', "line 2"),
-        (b'{"kind":"agent","id":"a","wire":"/////w=="}', "line 2"),
-        (b'{"kind":"agent","id":"a","message":{"nope":1}}', "line 2"),
+        (b'{"kind":"agent","id":"a"}', "line 3"),
+        (b'{"kind":"agent","id":"a","wire":"%"}', "line 3"),
+        (b'{"kind":"agent","id":"a","wire":"/////w=="}', "line 3"),
+        (b'{"kind":"agent","id":"a","message":{"nope":1}}', "line 3"),
     ],
 )
 def test_bad_backups_are_refused(line: bytes, says: str, tmp_path: Path) -> None:
     good = MemoryStore()
     fill(good, ["z"])
     export_store(good, tmp_path / "x.jsonl")
-    with (tmp_path / "x.jsonl").open("ab") as file:
-        file.write(line + b"\n")
+    reseal(tmp_path / "x.jsonl", [line])
+    store = MemoryStore()
     with pytest.raises(BadBackup, match=says):
-        import_store(MemoryStore(), tmp_path / "x.jsonl")
+        import_store(store, tmp_path / "x.jsonl")
+    assert store.count("agent") == 0, "nothing is created before all was read"
+    taken = import_store(store, tmp_path / "x.jsonl", partial=True)
+    assert taken.created == 1
+    assert "line 3" in taken.missing[0]
+
+
+def reseal(path: Path, more: list[bytes]) -> None:
+    """Add lines to a backup as if they had been written with it."""
+    lines = [*path.read_bytes().splitlines(keepends=True)[:-1], *(line + b"\n" for line in more)]
+    end = orjson.loads(path.read_bytes().splitlines()[-1])
+    end["message"] = {"resources": len(lines) - 1, "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}
+    path.write_bytes(b"".join(lines) + orjson.dumps(end) + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda lines: [], "is empty"),
+        (lambda lines: lines[:-1], "ends after line 4, before its last line"),
+        (lambda lines: lines[:1], "ends after line 1"),
+        (lambda lines: [*lines[:2], *lines[3:]], "has 2 resources, and its last line says 3"),
+        (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "was changed"),
+        (lambda lines: lines[1:], "line 1 doesn't begin a backup"),
+        (lambda lines: [*lines, lines[1]], "line 6 stands behind the end"),
+        (lambda lines: [lines[0].replace(b'"format":1', b'"format":2'), *lines[1:]], "has format 2"),
+        (lambda lines: [*lines[:-1], lines[-1][:-1]], "before its last line"),
+    ],
+)
+def test_a_file_that_was_cut_or_changed_is_refused(
+    damage: Callable[[list[bytes]], list[bytes]], says: str, tmp_path: Path
+) -> None:
+    source, path = MemoryStore(), tmp_path / "x.jsonl"
+    fill(source, ["a", "b", "c"])
+    export_store(source, path)
+    path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
+    shown = _run("import", str(path), f"leveldb:{tmp_path / 'new'}", exit_code=2)
+    assert says in shown.replace("\n", " ")
+    assert [each.name for each in tmp_path.iterdir()] == ["x.jsonl"], "no database is made for it"
+
+
+def test_a_cut_file_is_taken_in_part_and_what_is_missing_is_named(tmp_path: Path) -> None:
+    source, path = MemoryStore(), tmp_path / "x.jsonl"
+    fill(source, ["a", "b", "c"])
+    export_store(source, path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], lines[2][:40]]))
+    shown = _run("import", "--partial", str(path), f"leveldb:{tmp_path / 'new'}", exit_code=1)
+    assert "line 3 is no resource" in shown
+    assert "before its last line" in shown
+    assert "1 resources created" in shown
+    path.write_bytes(b"".join([*lines[:2], *lines[3:]]))
+    shown = _run("import", "--partial", str(path), f"leveldb:{tmp_path / 'other'}", exit_code=1)
+    assert "3 resources were written to the file, and 2 can be read" in shown
+
+
+def test_a_row_under_another_id_than_its_messages_is_refused(tmp_path: Path) -> None:
+    source, path = MemoryStore(), tmp_path / "x.jsonl"
+    fill(source, ["a"])
+    export_store(source, path)
+    row = orjson.loads(path.read_bytes().splitlines()[1])
+    reseal(path, [orjson.dumps({**row, "id": "b"})])
+    assert "line 3: the row's id is 'b', but its message's is 'a'" in _run("import", str(path), "memory:", exit_code=2)
+
+
+def test_an_import_names_the_fields_that_a_codec_loses(tmp_path: Path) -> None:
+    source = MemoryStore()
+    source.commit([Put("agent", "a", Agent.FromString(agent("a").SerializeToString() + b"\xfa\x3f\x03new")), put("b")])
+    export_store(source, tmp_path / "x.jsonl")
+    shown = _run("import", str(tmp_path / "x.jsonl"), f"sqlite:{tmp_path / 's.db'}", exit_code=1)
+    assert "agent a: its message differs; the target's codec keeps no unknown fields" in shown
+    assert "2 resources created" in shown
+    _run("import", str(tmp_path / "x.jsonl"), f"leveldb:{tmp_path / 'level'}")
+
+
+def test_a_good_backup_isnt_replaced_but_by_force_and_a_whole_one(tmp_path: Path) -> None:
+    url, path = f"leveldb:{tmp_path / 'db'}", tmp_path / "b.jsonl"
+    with open_store(url, create=True) as store:
+        fill(store, ["a"])
+    _run("export", url, str(path))
+    good = path.read_bytes()
+    assert "is there already" in _run("export", url, str(path), exit_code=2)
+    assert "there is no LevelDB database" in _run("export", f"{url}x", str(path), "--force", exit_code=3)
+    assert "is no file" in _run("export", url, str(tmp_path / "db"), "--force", exit_code=2)
+    with open_store(url) as store, pytest.raises(StoreDamaged):
+        export_store(_Hiding(store), path, force=True)  # type: ignore[arg-type] # what an export reads of a store
+    assert path.read_bytes() == good
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["b.jsonl", "db"], "nothing half-made is left"
+    _run("export", url, str(path), "--force")
+
+
+class _Hiding:
+    """A store of which a listing shows less than it counts."""
+
+    def __init__(self, store: Store) -> None:
+        self.scan = lambda kind: iter(())
+        self.count = store.count
 
 
 def test_import_never_overwrites(tmp_path: Path) -> None:
@@ -163,7 +262,7 @@ def test_check_says_what_it_found(tmp_path: Path) -> None:
         (["export", "leveldb:/x?codec=yaml", "f"], 2, "codec can't be 'yaml'"),
         (["import", "/no/such/file", "memory:"], 2, "/no/such/file"),
         (["export", "sqlite:/proc/none/x.db", "f"], 3, "there is no SQLite database"),
-        (["import", "/dev/null", "sqlite:/proc/none/x.db"], 3, "can't be made"),
+        (["import", "/dev/null", "sqlite:/proc/none/x.db"], 2, "is empty"),
     ],
 )
 def test_errors_are_sentences(arguments: list[str], exit_code: int, says: str) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stores.codecs import codec_of
-from stores.contract import Access, Durability, SizeOnDisk, Store
+from stores.contract import Access, Durability, SizeOnDisk, Store, StoreNotFound
 from stores.engines.badger.build import BADGER_VERSION
 from stores.engines.badger.library import Library, load
 from stores.engines.badger.rooms import Code, NeedsWriting, error_of
+from stores.engines.badger.tables import check_tables
 from stores.engines.folders import BADGER, check_folder
 from stores.files import FileLock, size_of
 from stores.keyvalue.reopening import Reopening
@@ -61,8 +62,10 @@ class BadgerEngine:
     name = "badger"
     has_checksums = True
 
-    def __init__(self, path: Path, settings: Settings, access: Access = Access.CREATE) -> None:
-        """Open the database.
+    def __init__(
+        self, path: Path, settings: Settings, access: Access = Access.CREATE, *, verified: bool = False
+    ) -> None:
+        """Open the database. Where its tables are `verified` already they aren't checked again.
 
         Raises StoreNotFound, StoreLocked, FormatMismatch, EngineCorrupt, StoreUnavailable, and NeedsWriting for
         a database to be read that wasn't closed.
@@ -76,7 +79,9 @@ class BadgerEngine:
             **{name: str(value).lower() for name, value in asdict(settings).items()},
         }
         check_folder(path, BADGER, Access.READ if settings.read_only else access)
-        text, name, room = json.dumps(asdict(settings)).encode(), str(path).encode(), self._library.rooms.room
+        check_tables(path)
+        chosen = replace(settings, verify_on_open=settings.verify_on_open and not verified)
+        text, name, room = json.dumps(asdict(chosen)).encode(), str(path).encode(), self._library.rooms.room
         handle = self._library.open(name, len(name), text, len(text), room.address, room.size)
         if handle < 0:
             raise room.error(handle, str(path))
@@ -260,9 +265,28 @@ def _rows(page: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def open_badger(path: str, options: Mapping[str, str], schema: Schema = KINDS, access: Access = Access.CREATE) -> Store:
-    """Open a store over Badger. Raises what BadgerEngine and KeyValueStore raise."""
-    durability = Durability(options["durability"])
+    """Open a store over Badger. Raises what BadgerEngine and KeyValueStore raise.
+
+    A database is opened for reading first: opened for writing, Badger cuts logs at the first damage and rewrites its
+    MANIFEST, and what a refusal comes upon only then is lost.
+    """
+    folder, codec, durability = Path(path), codec_of(options["codec"]), Durability(options["durability"])
     settings = Settings(sync_writes=durability is Durability.DURABLE, verify_on_open=options["verify"] == "open")
-    open_engine = BadgerReader if access is Access.READ else BadgerEngine
-    reopening = Reopening(Path(path), lambda access: open_engine(Path(path), settings, access))
-    return KeyValueStore(reopening.open(access), codec_of(options["codec"]), durability, schema, access, reopening)
+    tried = False
+
+    def engine(access: Access) -> BadgerEngine:
+        if access is Access.READ:
+            return BadgerReader(folder, settings, access)
+        return BadgerEngine(folder, settings, access, verified=tried)
+
+    def opened(access: Access) -> Store:
+        reopening = Reopening(folder, engine)
+        return KeyValueStore(reopening.open(access), codec, durability, schema, access, reopening)
+
+    if access is not Access.READ and (folder / BADGER.head).exists():
+        with suppress(StoreNotFound):  # it is empty: to be made, or to be refused by what follows
+            opened(Access.READ).close()
+            tried = True
+    store = opened(access)
+    tried = False
+    return store

@@ -38,7 +38,7 @@ class NeedsWriting(StoreUnavailable):
 _ERRORS: dict[Code, tuple[type[StoreError], str]] = {
     Code.CLOSED: (StoreClosed, "open it again"),
     Code.LOCKED: (StoreLocked, "close the other program, or choose another path"),
-    Code.CORRUPT: (EngineCorrupt, "restore the database from a backup"),
+    Code.CORRUPT: (EngineCorrupt, EngineCorrupt.hint),
     Code.DISK_FULL: (StoreUnavailable, "free some space, then open the store again"),
     Code.TOO_BIG: (InvalidOperation, "split the batch"),
     Code.INVALID: (InvalidOperation, "correct the call"),

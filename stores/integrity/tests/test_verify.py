@@ -42,10 +42,12 @@ def _planted(scheme: str, what: str, folder: Path) -> str:
     url = _furnished(scheme, folder)
     if scheme.startswith("sqlite"):
         plants.plant_sqlite(folder / "db", what)
+        (folder / "db.mark").unlink()  # it would refuse numbers that are behind, before they are looked at
     else:
         with open_store(url) as store:
             assert isinstance(store, KeyValueStore)
             plants.plant_key_value(store, what)
+            store.forget_high_water()
     return url
 
 

@@ -1,0 +1,113 @@
+"""The matrix: engines x files x damages, and what came of each cell."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from stores.registry import SCHEMES, unavailable
+from tests.damage.base import NAME, Base, build, copy_tree
+from tests.damage.contents import changes, contents
+from tests.damage.damages import FILE_DAMAGES, damage_randomly
+from tests.damage.looker import ALLOWED, CHANGED, CRASHED, HUNG, Looker, Outcome
+from tests.damage.whole import DATABASE_DAMAGES, DESCRIPTORS
+
+ENGINES = tuple(scheme.name for scheme in SCHEMES if scheme.needs_path and not unavailable(scheme))
+RANDOM_DAMAGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One damage to one file of one engine; to the whole database where `file` is empty."""
+
+    scheme: str
+    file: str
+    damage: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}: {self.file or 'the database'}: {self.damage}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a cell: looked at by what only reads, then opened as `serve` opens it."""
+
+    cell: Cell
+    read: Outcome
+    served: Outcome
+
+    @property
+    def allowed(self) -> bool:
+        """Whether both outcomes are among those allowed."""
+        return self.read.word in ALLOWED and self.served.word in ALLOWED
+
+
+class Bench:
+    """The bases of all engines in a folder, and a place to damage copies of them."""
+
+    def __init__(self, folder: Path, engines: tuple[str, ...] = ENGINES) -> None:
+        self._folder = folder
+        self.bases: Mapping[str, Base] = {name: build(name, folder / "bases" / name) for name in engines}
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield the whole matrix."""
+        for scheme, base in self.bases.items():
+            for file in base.files:
+                for damage in FILE_DAMAGES:
+                    yield Cell(scheme, str(file), damage)
+            for damage in DATABASE_DAMAGES:
+                yield Cell(scheme, "", damage)
+
+    def run(self, cell: Cell, looker: Looker) -> Result | None:
+        """Damage a copy and look at it; None where the damage changes nothing (an empty file can't be emptied)."""
+        base = self.bases[cell.scheme]
+        with _Copy(base, self._folder / "cell") as folder:
+            if cell.file:
+                done = FILE_DAMAGES[cell.damage](folder / cell.file, base.older / cell.file)
+            else:
+                done = DATABASE_DAMAGES[cell.damage](base, folder, self.bases)
+            return _looked(cell, base, folder, looker) if done else None
+
+    def run_random(self, scheme: str, seed: int, looker: Looker) -> Result | None:
+        """Damage a random file of a copy at random and look at it; None where the damage changes nothing."""
+        base, random = self.bases[scheme], Random(f"{scheme} {seed}")
+        file = random.choice(base.files)
+        with _Copy(base, self._folder / "cell") as folder:
+            done = damage_randomly(folder / file, random)
+            return _looked(Cell(scheme, str(file), f"{done} (seed {seed})"), base, folder, looker) if done else None
+
+
+def _looked(cell: Cell, base: Base, folder: Path, looker: Looker) -> Result:
+    url, before = f"{cell.scheme}:{folder / NAME}", contents(folder)
+    spare = DESCRIPTORS.get(cell.damage)
+    read = looker.look(url, base.digest, create=False, descriptors=spare)
+    read = _unless_changed(read, changes(before, contents(folder)))
+    served = looker.look(url, base.digest, create=True, descriptors=spare)
+    if not served.opened:
+        served = _unless_changed(served, changes(before, contents(folder), cell.scheme))
+    return Result(cell, read, served)
+
+
+def _unless_changed(outcome: Outcome, changed: list[str]) -> Outcome:
+    if not changed or outcome.word in {CRASHED, HUNG}:
+        return outcome
+    return Outcome(CHANGED, f"{', '.join(changed)}; {outcome.word} {outcome.detail}")
+
+
+class _Copy:
+    """A copy of a base in a folder, while it is needed."""
+
+    def __init__(self, base: Base, folder: Path) -> None:
+        self._folder = folder
+        copy_tree(base.folder, folder)
+
+    def __enter__(self) -> Path:
+        return self._folder
+
+    def __exit__(self, *_: object) -> None:
+        for path in (self._folder, *self._folder.rglob("*")):
+            path.chmod(0o755)
+        shutil.rmtree(self._folder)
