@@ -27,8 +27,8 @@ NAMED: dict[str, frozenset[str]] = {
     "update-resurrects": frozenset({"shape:race:update"}),
 }
 """The ids of the causes that say what a defect is. Faults that break the same in the oss profile are told together."""
-ALONE = ("by-agent-empty", "older-sub-agents", "id-overwritten", "refusals-unknown")
-"""Defects that every run plants, each alone: a shape, a schema, an entry of the dictionary, a status."""
+ALONE = ("older-sub-agents", "refusals-unknown")
+"""Defects that every run plants, each alone: another schema, one wrong status."""
 MASKED_BY: dict[str, frozenset[str]] = {
     "by-agent-unpaged": frozenset({"by-agent-empty"}),
     "store-errors-not-found": frozenset({"refusals-unknown"}),
