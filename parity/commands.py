@@ -29,6 +29,8 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("protoset", "conformance.protoset_cli", "protoset", "Write the contract as a file for grpcurl."),
     CommandRow("stores", "stores.cli", "app", "List and check stores; back up, restore, copy."),
     CommandRow("doctor", "parity.doctor_cli", "doctor", "Say what this machine lacks for which feature."),
+    CommandRow("backup", "parity.backup_cli", "backup", "Take a backup of a server that runs."),
+    CommandRow("restore", "parity.backup_cli", "restore", "Make a database of a backup and its increments."),
     CommandRow("bench", "parity.bench_cli", "app", "Measure stores and servers; judge the claims."),
     CommandRow("choose", "parity.choose_cli", "choose", "Measure the stores for one use and say which to take."),
     CommandRow("report", "reports.cli", "report", "Make the page, the summary and the JUnit file of a run again."),

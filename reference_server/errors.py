@@ -182,8 +182,15 @@ class ResourceExhausted(ApiError):
     reason = "LIMIT_REACHED"
 
 
+class FailedPrecondition(ApiError):
+    """The server is set up so that it can't do this."""
+
+    code = code_pb2.FAILED_PRECONDITION
+    reason = "FAILED_PRECONDITION"
+
+
 class OutOfRange(ApiError):
-    """A watch asks for events that are gone."""
+    """A watch or a backup asks for events that are gone, or not there yet."""
 
     code = code_pb2.OUT_OF_RANGE
     reason = "EVENTS_CLEARED"

@@ -25,6 +25,7 @@ from reference_server.profile import Profile
 from reference_server.steps.validate_field_constraints import warm_up
 from reference_server.store_health import STORE_HEALTH
 from reference_server.telemetry import log
+from reference_server.transport.admin import ADMIN_SERVICE, AdminServicer
 from reference_server.transport.reflection import serve_reflection
 from reference_server.transport.servicers import EVENT_SERVICE, Answering, EventServicer, UnaryMethods
 from stores.contract import Store
@@ -54,6 +55,7 @@ class Server:
         self._health = HealthServicer()
         self._telling: set[asyncio.Task[None]] = set()
         self._events = EventServicer(application.executor, application.caller_of, config.watch_send_seconds)
+        self._admin = AdminServicer(application.executor, application.caller_of, config.watch_send_seconds)
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", config.max_message_bytes),
@@ -74,8 +76,10 @@ class Server:
         services = {operation.method.containing_service.full_name for operation in operations}
         answering = Answering(self._application.executor, self._metrics())
         offered: list[grpc.GenericRpcHandler[bytes, bytes]] = [
-            UnaryMethods(answering, self._application.caller_of, operations)
+            UnaryMethods(answering, self._application.caller_of, operations),
+            self._admin.handler(),
         ]
+        services.add(ADMIN_SERVICE)
         if self._application.context.profile is Profile.CLOUD:
             offered.append(self._events.handler())
             services.add(EVENT_SERVICE)
@@ -133,6 +137,7 @@ class Server:
         """Refuse what is new, let what is in flight finish within the grace period, then stop."""
         await self._health.enter_graceful_shutdown()
         self._events.stop()
+        self._admin.stop()
         await self._server.stop(self._config.grace_seconds)
         self._application.close()
 

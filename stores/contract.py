@@ -56,6 +56,8 @@ class Put(NamedTuple):
     `expect`, a revision, additionally refuses to overwrite anything but what was read under that revision.
     `data` may hold the message's wire bytes, and `keys` its index keys, if the caller has them already; both must be
     those of the message, and are taken at their word. With both there need be no message.
+    `position` is for a restore: a resource that is created gets this position, which must be beyond the last one that
+    was given out; numbers go on from there.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class Put(NamedTuple):
     expect: int | None = None
     data: bytes | None = None
     keys: Keys | None = None
+    position: int | None = None
 
 
 class Delete(NamedTuple):

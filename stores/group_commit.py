@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 
 from stores.contract import Batch, Capabilities, Durability, Store, StoreClosed, StoreDamaged, StoreError
 from stores.prepared_write import PreparedWrite, PreparesWrites
@@ -34,6 +35,10 @@ class GroupCommitter:
         self._is_writing = False
         self._alone = 0
         """So many of those that wait, from the front, are written one by one."""
+        self._held = 0
+        """By how many `quiet` blocks writes are held back."""
+        self._ended: list[asyncio.Future[None]] = []
+        """Who waits for the write under way to end."""
         self._closed = False
         self._watching: set[asyncio.Future[None]] = set()
         self.version = 0
@@ -58,7 +63,7 @@ class GroupCommitter:
 
     def flush(self) -> None:
         """Begin to write what waits, unless a write is under way: then it is written next."""
-        while self._waiting and not self._is_writing:
+        while self._waiting and not self._is_writing and not self._held:
             group: list[_Waiting] = []
             most = 1 if self._alone else self._group_max
             self._alone = max(self._alone - 1, 0)
@@ -80,12 +85,28 @@ class GroupCommitter:
         finally:
             self._watching.discard(future)
 
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Hold all writes back for the length of a block: none is under way, and none begins.
+
+        What is read in the block, by whatever thread, is one state of the store. Batches that come meanwhile wait.
+        """
+        self._held += 1
+        try:
+            while self._is_writing:
+                ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._ended.append(ended)
+                await ended
+            yield
+        finally:
+            self._held -= 1
+            self.flush()
+
     def wake(self) -> None:
         """Let all go on who wait for a write."""
         self.version += 1
         for future in self._watching:
-            if not future.done():
-                future.set_result(None)
+            _release(future)
         self._watching.clear()
 
     def close(self) -> None:
@@ -136,6 +157,9 @@ class GroupCommitter:
     def _written(self, group: list[_Waiting], done: asyncio.Future[Outcomes]) -> None:
         """Begin the next write, then tell the callers: the disk works while they do."""
         self._is_writing = False
+        for each in self._ended:
+            _release(each)
+        self._ended.clear()
         failure = done.exception()
         if failure is not None:
             self._failed(group, failure)
@@ -167,6 +191,11 @@ def _thread_for(capabilities: Capabilities) -> ThreadPoolExecutor | None:
 def _written_out(prepared: PreparedWrite) -> list[int | StoreError]:
     prepared.write()
     return prepared.outcomes
+
+
+def _release(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _resolve(future: asyncio.Future[int], outcome: int | BaseException) -> None:

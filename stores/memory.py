@@ -120,8 +120,10 @@ class MemoryStore:
 
     def _written(self, put: Put, now: _Kept | None) -> _Kept:
         self._revision += 1
+        if now is None and put.position is not None and put.position <= self._position:
+            raise InvalidOperation(f"position {put.position} is not beyond {self._position}")
         if now is None:
-            self._position += 1
+            self._position = self._position + 1 if put.position is None else put.position
         position = self._position if now is None else now.record.position
         if put.data is None and put.message is not None:
             data = put.message.SerializeToString(deterministic=True)

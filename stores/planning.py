@@ -23,7 +23,7 @@ from stores.contract import (
     StoreUnavailable,
     Vacant,
 )
-from stores.rules import Held, check_id, check_key, check_preconditions, check_put, encoded, keys_of
+from stores.rules import Held, check_id, check_key, check_preconditions, check_put, encoded, keys_of, next_position
 from stores.schema import Kind, Schema, kind_of
 
 
@@ -138,8 +138,7 @@ class Plan:
         change = self._touch(kind, operation, staged)
         self.revision += 1
         if change.after is None:
-            self.position += 1
-            position = self.position
+            self.position = position = next_position(operation, self.position)
         else:
             position = change.after.position
         change.after = Held(position, self.revision, keys_of(kind, operation))

@@ -42,6 +42,18 @@ def check_preconditions(operation: Put | Delete, held: Held | None) -> None:
         raise RevisionConflict(operation.kind, operation.id, operation.id if held else None)
 
 
+def next_position(put: Put, last: int) -> int:
+    """Return the position of a resource that is created. Raises InvalidOperation for one that was given out before."""
+    if put.position is None:
+        return last + 1
+    if put.position <= last:
+        raise InvalidOperation(
+            f"{put.kind} {put.id!r} can't have position {put.position}: {last} was given out",
+            hint="restore into a new store, in the order of the positions",
+        )
+    return put.position
+
+
 def encoded(codec: Codec, kind: Kind, put: Put) -> bytes:
     """Return what a codec makes of what is put. Raises InvalidOperation."""
     if put.message is None and put.data is not None:

@@ -122,6 +122,8 @@ class Stream:
         self._call = call
         self._endpoint = endpoint
         self._answers: Queue[Any] = Queue(_ANSWERS_MAX)
+        self.has_ended = False
+        """`next` has returned None because there is no more."""
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -136,6 +138,7 @@ class Stream:
             return None
         if isinstance(answer, grpc.RpcError):
             raise failure_of(answer, self._endpoint.address) from answer
+        self.has_ended = answer is None
         return answer
 
     def close(self) -> None:

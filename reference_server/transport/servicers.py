@@ -77,9 +77,9 @@ class Answering:
                     return response
                 return await execute(operation, data, caller, context.time_remaining, unchanged_since)
             except ApiError as error:
-                await _abort(context, error, operation.name)
+                await abort(context, error, operation.name)
             except Exception as error:  # noqa: BLE001 - the edge of the process: nothing may leave without a status
-                await _abort(context, _fault(error, operation), operation.name)
+                await abort(context, _fault(error, operation), operation.name)
 
         handler = handle if self.executor.context.tracer is None else _traced(handle)
         return handler if self.metrics is None else _measured(handler, self.metrics, operation.name)
@@ -130,7 +130,7 @@ def _condition(metadata: Metadata) -> str:
 
 def _failing(error: ApiError, operation: str) -> Handler:
     async def fail(data: bytes, context: Context) -> bytes:  # noqa: ARG001 - the signature of a handler
-        await _abort(context, error, operation)
+        await abort(context, error, operation)
 
     return fail
 
@@ -168,7 +168,8 @@ def _measured(handle: Handler, metrics: Metrics, operation: str) -> Handler:
     return measured
 
 
-async def _abort(context: Context, error: ApiError, operation: str) -> NoReturn:
+async def abort(context: Context, error: ApiError, operation: str) -> NoReturn:
+    """End a call with an error's status and details, and log what isn't the caller's fault."""
     if error.code in {code_pb2.INTERNAL, code_pb2.UNAVAILABLE, code_pb2.DATA_LOSS}:
         log().error("answered with an error", operation=operation, reason=error.reason, cause=repr(error.__cause__))
     status = error.to_status()
@@ -205,13 +206,13 @@ class EventServicer:
                     await context.write(response)
                     limit.reschedule(None)
         except ApiError as error:
-            await _abort(context, error, "watch")
+            await abort(context, error, "watch")
         except StoreError as error:
-            await _abort(context, self._executor.health.answer(error), "watch")
+            await abort(context, self._executor.health.answer(error), "watch")
         except TimeoutError:
             slow = ResourceExhausted("the watcher reads too slowly; watch again after the last position that it saw")
-            await _abort(context, slow, "watch")
-        await _abort(context, Unavailable("the server is shutting down; watch again after the last position"), "watch")
+            await abort(context, slow, "watch")
+        await abort(context, Unavailable("the server is shutting down; watch again after the last position"), "watch")
 
     async def _responses(self, data: bytes, context: Context) -> AsyncIterator[bytes]:
         caller = self._caller_of(context.invocation_metadata() or ())

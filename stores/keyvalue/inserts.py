@@ -75,6 +75,8 @@ class Inserts:
                 if isinstance(operation, Put):
                     if operation.precondition not in {"absent", "any"} or operation.expect is not None:
                         raise NotInsertOnly
+                    if operation.position is not None:
+                        raise NotInsertOnly
                     self._insert(operation)
                 elif isinstance(operation, Delete):
                     raise NotInsertOnly
