@@ -45,6 +45,50 @@ def test_what_gathers_during_a_write_goes_in_one() -> None:
     assert run(scene, group_max=20).sizes == [1, 20, 10]
 
 
+def test_in_quiet_nothing_is_written_and_what_came_is_written_afterwards() -> None:
+    async def scene(held: HeldStore, group: GroupCommitter) -> None:
+        first = asyncio.ensure_future(group.commit([put("a")]))
+        await begun(held)
+        entered = asyncio.Event()
+        leave = asyncio.Event()
+
+        async def quietly() -> int:
+            async with group.quiet():
+                entered.set()
+                await leave.wait()
+                return held.last_position()
+
+        reading = asyncio.ensure_future(quietly())
+        second = asyncio.ensure_future(group.commit([put("b")]))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not entered.is_set(), "a write is under way"
+        for _ in range(2):
+            held.go.release()
+        await entered.wait()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert (await first, held.last_position(), second.done()) == (1, 1, False)
+        leave.set()
+        assert (await reading, await second) == (1, 2)
+
+    assert run(scene).sizes == [1, 1]
+
+
+def test_in_quiet_a_relaxed_store_is_not_written_either() -> None:
+    async def scene() -> None:
+        with MemoryStore() as store:
+            group = GroupCommitter(store)
+            async with group.quiet():
+                waiting = asyncio.ensure_future(group.commit([put("a")]))
+                await asyncio.sleep(0.01)
+                assert store.last_position() == 0
+            assert await waiting == 1
+            group.close()
+
+    asyncio.run(scene())
+
+
 def test_what_comes_in_one_turn_of_the_loop_goes_in_one() -> None:
     async def scene(held: HeldStore, group: GroupCommitter) -> None:
         futures = [asyncio.get_running_loop().create_future() for _ in range(5)]
