@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from rich.progress import Progress
 from parity.problems import Problem
 from protos.parity.v1.admin_pb2 import DESCRIPTOR as ADMIN_FILE
 from protos.parity.v1.admin_pb2 import BackupHeader, BackupRequest
+from reference_server.client.failures import Unreachable
 from reference_server.client.server import DEFAULT_ADDRESS, Endpoint, Server
 from stores.backup.restore import Restored, check_file
 from stores.backup.restore import restore as restore_files
@@ -52,9 +53,9 @@ def backup(
         task = progress.add_task("receiving", total=None)
 
         def pieces() -> Iterable[bytes]:
-            for response in server.stream(BACKUP_METHOD, BackupRequest(since_position=since)):
-                progress.update(task, advance=len(response.data))
-                yield response.data
+            for data in _received(server, since):
+                progress.update(task, advance=len(data))
+                yield data
 
         header = write_checked(out, pieces(), force=force)
     what = f"changes since position {since}" if since else f"{sum(each.resources for each in header.counts)} resources"
@@ -64,6 +65,21 @@ def backup(
         soft_wrap=True,
         highlight=False,
     )
+
+
+def _received(server: Server, since: int) -> Iterator[bytes]:
+    """Yield what a server sends. Raises Unreachable if nothing comes for the server's time-out; Refused."""
+    stream = server.stream(BACKUP_METHOD, BackupRequest(since_position=since))
+    try:
+        while (response := stream.next(server.timeout_s)) is not None:
+            yield response.data
+    finally:
+        stream.close()
+    if not stream.has_ended:
+        raise Unreachable(
+            f"{server.address} sent nothing for {server.timeout_s:g} seconds",
+            hint="Give it more with --timeout SECONDS.",
+        )
 
 
 def write_checked(out: Path, pieces: Iterable[bytes], *, force: bool) -> BackupHeader:

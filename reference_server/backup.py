@@ -12,8 +12,8 @@ from reference_server.profile import Profile
 from stores.backup.frames import written
 from stores.backup.snapshot import Changed, Snapshot, take_increment, take_snapshot
 
-PIECE_BYTES = 1024 * 1024
-"""Any gRPC client takes a message of this size."""
+PIECE_BYTES = 128 * 1024
+"""Any gRPC client takes a message of this size, and can hold some hundred of them."""
 
 
 class Backups:

@@ -10,8 +10,6 @@ import pytest
 
 from parity.main import run
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from protos.parity.v1.admin_pb2 import BackupResponse
-from reference_server.client.server import Server
 from reference_server.config import ServerConfig
 from reference_server.tests.conftest import TOKENS, agent
 from reference_server.tests.running import Running, running
@@ -61,7 +59,7 @@ def test_a_file_that_is_there_is_only_replaced_with_force_and_by_a_whole_one(
     assert backup(server, out, "--force", token="max-token") == 1
     assert "PERMISSION_DENIED" in capsys.readouterr().err
     with monkeypatch.context() as patched:
-        patched.setattr(Server, "stream", lambda *_: iter([BackupResponse(data=b"parity backup 1\nH\0\0")]))
+        patched.setattr("parity.backup_cli._received", lambda *_: iter([b"parity backup 1\nH\0\0"]))
         assert backup(server, out, "--force") == 3
     assert "is cut" in capsys.readouterr().err
     assert out.read_text() == "precious"
