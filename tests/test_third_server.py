@@ -16,6 +16,7 @@ from tests.third_server import hosting
 from tests.third_server.build import SOURCES
 from tests.third_server.defects import DEFECTS
 
+RACE_TRIES = 8
 BUILD_SECONDS = 900
 """A cold build takes over a minute where nothing else runs."""
 
@@ -37,18 +38,28 @@ def test_the_suite_finds_nothing_where_nothing_is_planted(third_server: None) ->
     assert report.summary.measured > 190
 
 
+def failing(defect: str, wanted: list[str], only: tuple[str, ...] = ()) -> list[str]:
+    """What a defect makes fail; a race has some tries to show it."""
+    for left in reversed(range(RACE_TRIES if DEFECTS[defect].race else 1)):
+        report = hosting.judge([defect], only)
+        found = sorted(report.failing())
+        if found == wanted or not left:
+            break
+    assert report.exit_code == (EXIT_NOT_CONFORMANT if found else EXIT_CONFORMANT)
+    return found
+
+
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_defect_fails_what_its_sentence_says(defect: str, third_server: None) -> None:
-    report = hosting.judge([defect], only=DEFECTS[defect].broken)
-    assert sorted(report.failing()) == sorted(DEFECTS[defect].broken)
+    wanted = sorted(DEFECTS[defect].broken)
+    assert failing(defect, wanted, DEFECTS[defect].broken) == wanted
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_defect_fails_exactly_its_stored_set(defect: str, third_server: None) -> None:
-    report = hosting.judge([defect])
-    assert sorted(report.failing()) == hosting.expected()[defect]
-    assert report.exit_code == EXIT_NOT_CONFORMANT
+    wanted = hosting.expected()[defect]
+    assert failing(defect, wanted) == wanted
 
 
 def test_stored_sets_are_of_these_defects_and_hold_what_their_sentences_say() -> None:
