@@ -12,7 +12,7 @@ from stores.codecs import Codec, Undecodable
 from stores.contract import CorruptIndex, CorruptRecord, IndexKey, InvalidOperation, Record
 from stores.gate import Gate
 from stores.keyvalue import layout
-from stores.keyvalue.engine import Engine, EngineCorrupt
+from stores.keyvalue.engine import Engine, EngineCorrupt, Snapshot
 from stores.keyvalue.scan import KeyValueScan, entries_under, ids_in_order, ids_under, unique_ids
 from stores.rules import Held, check_id, check_key
 from stores.schema import Schema, kind_of
@@ -36,6 +36,8 @@ class KeyValueReads:
         self._layouts = {name: layout.KindLayout(kind) for name, kind in schema.items()}
         self._gate = Gate(f"the {engine.name} store")
         self._scans: weakref.WeakSet[KeyValueScan] = weakref.WeakSet()
+        self._left_over: list[Snapshot] = []
+        """Snapshots of scans that were forgotten while the engine was closed; they go after it."""
 
     # ---- what a plan asks
 
@@ -202,7 +204,7 @@ class KeyValueReads:
                 ids = ids_under(snapshot, keys, index, layout.pack_key(key), after)
             if limit is not None:
                 ids = islice(ids, max(limit, 0))
-            scan = KeyValueScan(self._record_of, kind, keys, snapshot, ids, self._gate)
+            scan = KeyValueScan(self._record_of, kind, keys, snapshot, ids, self._gate, self._left_over)
             self._scans.add(scan)
         except _INDEX_ERRORS as error:
             raise CorruptIndex(kind, str(error)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Self
 
-from stores.contract import CorruptIndex, CorruptRecord, Record, StoreUnavailable
+from stores.contract import CorruptIndex, CorruptRecord, Record, StoreError, StoreUnavailable
 from stores.gate import Gate
 from stores.keyvalue import layout
 from stores.keyvalue.engine import EngineCorrupt, Snapshot
@@ -59,13 +59,16 @@ class KeyValueScan:
         snapshot: Snapshot,
         ids: Iterator[str],
         gate: Gate,
+        left_over: list[Snapshot],
     ) -> None:
+        """`left_over` takes the snapshot of a scan that is forgotten while its engine is being closed."""
         self._record_of = record_of
         self._kind = kind
         self._keys = keys
         self._snapshot = snapshot
         self._ids = ids
         self._gate = gate
+        self._left_over = left_over
         self._is_cut_off = self._has_ended = False
 
     def __iter__(self) -> Self:
@@ -107,4 +110,12 @@ class KeyValueScan:
         self._snapshot.close()
 
     def __del__(self) -> None:
-        self.close()
+        try:
+            self._gate.enter()
+        except StoreError:  # another thread closes the engine: a driver may crash if a snapshot goes meanwhile
+            self._left_over.append(self._snapshot)
+            return
+        try:
+            self.close()
+        finally:
+            self._gate.leave()

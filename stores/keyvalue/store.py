@@ -328,6 +328,7 @@ class KeyValueStore(KeyValueReads):
                 StoreUnavailable
             ):  # what it can't write any more stands in its log, or was never acknowledged
                 self._engine.close()
+            self._left_over.clear()
         self._access = Access.WRITE  # a database that is gone isn't made anew
         self._take(reopening.open(self._access))
         self._has_engine = True
@@ -370,6 +371,7 @@ class KeyValueStore(KeyValueReads):
             with self._lock:
                 if self._has_engine:
                     self._engine.close()
+                self._left_over.clear()
                 if self._mark is not None:
                     self._mark.close()
 
