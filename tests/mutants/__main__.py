@@ -1,33 +1,15 @@
-"""`make mutants`: run the suite against wrong servers; `--update` stores the sets as they are now.
-
-Without arguments all those written by hand are judged, and the share of the generated ones whose day it is; `--all`
-takes all of both, `--generated` all generated ones.
-"""
+"""`make mutants`: run the suite against every wrong server; `--update` stores the sets as they are now."""
 
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import resource
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from tests.mutants.dictionary import write_dictionary
-from tests.mutants.matrix import (
-    BOTH,
-    SHARES,
-    cases,
-    expected,
-    expected_of_generated,
-    faults,
-    judge_all,
-    share_of,
-    store_sets,
-    unkilled,
-)
-from tests.mutants.operators import generated
+from tests.mutants.matrix import BOTH, cases, expected, faults, judge_all, store_sets, unkilled
 from tests.mutants.page import PAGE, page_of
 from tests.mutants.wrong_servers import STORES, Outcome, has_fast_paths, has_own_store, sins
 
@@ -36,7 +18,7 @@ def main() -> int:
     """Return 0 if every wrong server is killed by exactly its stored set and somebody breaks every requirement."""
     arguments = _arguments()
     part, parts = arguments.shard
-    wanted = cases(_names(arguments), arguments.store)[part - 1 :: parts]
+    wanted = cases(arguments.only or sins(), arguments.store)[part - 1 :: parts]
     began, done = time.monotonic(), [0]
 
     def told(outcome: Outcome) -> None:
@@ -46,28 +28,15 @@ def main() -> int:
     outcomes = judge_all(wanted, told)
     if arguments.update:
         store_sets(outcomes)
-        PAGE.write_text(page_of(expected(), expected_of_generated()), encoding="utf-8")
+        PAGE.write_text(page_of(expected()), encoding="utf-8")
         write_dictionary(expected())
-    stored = {**expected(), **expected_of_generated()}
-    found = faults(outcomes, stored)
+    found = faults(outcomes, expected())
     if not arguments.only:
-        found += [f"{requirement}: nothing breaks it" for requirement in unkilled(stored.values())]
+        found += [f"{requirement}: nothing breaks it" for requirement in unkilled(expected().values())]
     for fault in found:
         _say(f"FAULT {fault}")
     _say(_summary(outcomes, len(found), time.monotonic() - began))
     return 1 if found else 0
-
-
-def _names(arguments: argparse.Namespace) -> list[str]:
-    """Return the names of what is to be judged, and say which share of the generated ones it holds."""
-    if arguments.only:
-        every = [*sins(), *generated()]
-        return [name for pattern in arguments.only for name in fnmatch.filter(every, pattern)]
-    if arguments.all or arguments.generated:
-        return [*(() if arguments.generated else sins()), *generated()]
-    share, names = share_of(datetime.now(UTC).date())
-    _say(f"generated mutants: share {share + 1} of {SHARES}, {len(names)} of {len(generated())}")
-    return [*sins(), *names]
 
 
 def _summary(outcomes: Sequence[Outcome], faults_count: int, seconds: float) -> str:
@@ -83,18 +52,10 @@ def _summary(outcomes: Sequence[Outcome], faults_count: int, seconds: float) -> 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the conformance suite against every deliberately wrong server.")
     parser.add_argument("--update", action="store_true", help="store the sets as they are now, and write the page")
-    parser.add_argument("--only", action="append", default=[], type=_pattern, metavar="NAME", help="may be repeated")
-    parser.add_argument("--all", action="store_true", help="the generated ones too, all of them")
-    parser.add_argument("--generated", action="store_true", help="the generated ones only, all of them")
+    parser.add_argument("--only", action="append", default=[], choices=sins(), metavar="NAME", help="may be repeated")
     parser.add_argument("--store", choices=(*STORES, BOTH), default="", help="default: in turns")
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="K/N", help="every Nth, from the Kth on")
     return parser.parse_args()
-
-
-def _pattern(text: str) -> str:
-    if not fnmatch.filter([*sins(), *generated()], text):
-        raise argparse.ArgumentTypeError(f"no wrong server is called {text!r}")
-    return text
 
 
 def _shard(text: str) -> tuple[int, int]:

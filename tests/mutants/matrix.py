@@ -13,20 +13,15 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from datetime import date
 from importlib import import_module
 from pathlib import Path
 
 from conformance.catalogue import catalogue
 from conformance.checks import check_of
 from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT, Level
-from tests.mutants.operators import generated
-from tests.mutants.wrong_servers import ALONE, STORES, Outcome, has_own_store, is_generated, judge, sins, store_of
+from tests.mutants.wrong_servers import ALONE, STORES, Outcome, has_own_store, judge, sins, store_of
 
 EXPECTED = Path(__file__).with_name("expected.json")
-GENERATED = Path(__file__).with_name("generated.json")
-"""The sets of generated mutants, of which each is judged by the requirements that its operator names."""
-SHARES = 12
 BOTH = "both"
 
 Case = tuple[str, str]
@@ -47,38 +42,22 @@ def cases(names: Iterable[str], store: str = "") -> list[Case]:
 
 
 def expected() -> dict[str, list[str]]:
-    """Read the stored sets of the wrong servers written by hand."""
-    return _read(EXPECTED)
-
-
-def expected_of_generated() -> dict[str, list[str]]:
-    """Read the stored sets of the generated ones."""
-    return _read(GENERATED)
-
-
-def _read(path: Path) -> dict[str, list[str]]:
-    stored: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """Read the stored sets."""
+    stored: dict[str, list[str]] = json.loads(EXPECTED.read_text(encoding="utf-8"))
     return stored
 
 
 def store_sets(outcomes: Iterable[Outcome]) -> None:
     """Store the sets as they are now; of one that differs between stores, the last."""
-    now = {outcome.name: sorted(outcome.failing) for outcome in outcomes}
-    for path, names in ((EXPECTED, list(sins())), (GENERATED, list(generated()))):
-        stored = {**_read(path), **now}
-        kept = {name: stored[name] for name in names if name in stored}
-        path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-
-
-def share_of(day: date) -> tuple[int, list[str]]:
-    """Return which share of the generated mutants a day judges (from 0), and their names; `SHARES` days judge all."""
-    share = day.toordinal() % SHARES
-    return share, list(generated())[share::SHARES]
+    stored = expected() if EXPECTED.exists() else {}
+    stored |= {outcome.name: sorted(outcome.failing) for outcome in outcomes}
+    stored = {name: stored[name] for name in sins() if name in stored}
+    EXPECTED.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 
 def judge_all(wanted: Sequence[Case], told: Callable[[Outcome], None]) -> list[Outcome]:
     """Judge all, as many at once as there are processors; those that take long begin, so that all end together."""
-    order = {name: place for place, name in enumerate([*sins(), *generated()])}
+    order = {name: place for place, name in enumerate(sins())}
     found: list[Outcome] = []
     # A forked child of a process that runs gRPC may hang; a spawned one begins clean.
     context = multiprocessing.get_context("spawn")
@@ -107,10 +86,9 @@ def _warm() -> None:
 
 def faults(outcomes: Iterable[Outcome], stored: dict[str, list[str]]) -> list[str]:
     """Return what is wrong with the suite: survivors, and sets that differ from the stored ones."""
-    known = {**sins(), **generated()}
-    found = [f"{name}: stored, but there is no such server" for name in stored if name not in known]
+    found = [f"{name}: stored, but there is no such server" for name in stored if name not in sins()]
     for outcome in outcomes:
-        if not outcome.failing and not is_equivalent(outcome.name):
+        if not outcome.failing:
             found.append(f"{outcome}: survived")
         musts = [name for name in outcome.failing if catalogue()[name].level is Level.MUST]
         code = EXIT_NOT_CONFORMANT if musts else EXIT_CONFORMANT
@@ -121,11 +99,6 @@ def faults(outcomes: Iterable[Outcome], stored: dict[str, list[str]]) -> list[st
             missing, more = sorted(wanted - failing), sorted(failing - wanted)
             found.append(f"{outcome}: no longer fails {missing}, newly fails {more}")
     return found
-
-
-def is_equivalent(name: str) -> bool:
-    """Say whether nothing outside can tell a generated mutant from a right server."""
-    return is_generated(name) and bool(generated()[name].equivalent)
 
 
 def unkilled(sets: Iterable[Iterable[str]]) -> list[str]:
