@@ -17,21 +17,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from google.protobuf.message import Message
-
-from stores.codecs import Codec, Undecodable
+from stores.codecs import Codec
 from stores.contract import (
     Access,
     Batch,
     Capabilities,
-    CorruptIndex,
     CorruptRecord,
     Durability,
     IndexKey,
-    InvalidOperation,
-    Record,
     SizeOnDisk,
     StoreError,
     StoreNotFound,
@@ -39,45 +34,29 @@ from stores.contract import (
     StoreUnavailable,
 )
 from stores.files import FileLock, check_space, size_of
-from stores.format import checksum_of
 from stores.gate import Gate
 from stores.high_water import FILE_MARK, HighWater, HighWaterMark
 from stores.planning import Holdings, Plan, attempt
-from stores.rules import Held, check_id, check_key
-from stores.schema import KINDS, Schema, kind_of
+from stores.rules import Held
+from stores.schema import KINDS, Schema
 from stores.sqlite.connections import (
     Connections,
     empty_log,
-    is_corruption,
     open_database,
     translated,
-    translation,
 )
 from stores.sqlite.examination import COUNT, examine
 from stores.sqlite.files import LOCK, SHARED_MEMORY, WAL, beside, check_file, readable
 from stores.sqlite.optimistic_insert import AssumedAbsent, Conflicts, only_creates
+from stores.sqlite.reads import ENTRIES, SqliteReads
 from stores.sqlite.rows import SqliteRows, key_text, read_key_list
 from stores.sqlite.scan import SqliteScan
 
 SPARE_BYTES = 4 * 1024 * 1024
 """So much room there must be before writes are tried again after a full disk."""
-_ENTRIES = "SELECT position, id FROM {} WHERE kind = ? AND index_name = ? AND key = ? ORDER BY position"
-_RESOURCE = "SELECT position, revision, checksum, data FROM resources WHERE kind = ? AND id = ?"
-_COUNT = "SELECT count FROM counts WHERE kind = ? AND index_name = ? AND key = ?"
-_COUNT_ENTRIES = "SELECT count(*) FROM entries WHERE kind = ? AND index_name = ? AND key = ?"
-_SCAN = (
-    "SELECT id, position, revision, checksum, data FROM resources WHERE kind = ? AND position > ? "
-    "ORDER BY position LIMIT ?"
-)
-# The left side of a LEFT JOIN is read first, and few of its rows are many resources' entries; an entry whose resource
-# is gone shows as one without a revision.
-_SCAN_INDEX = (
-    "SELECT e.id, e.position, r.revision, r.checksum, r.data FROM {} AS e LEFT JOIN resources AS r USING (position) "
-    "WHERE e.kind = ? AND e.index_name = ? AND e.key = ? AND e.position > ? ORDER BY e.position LIMIT ?"
-)
 
 
-class SqliteStore:
+class SqliteStore(SqliteReads):
     """The contract over one SQLite file in WAL mode: one writing connection, and a pool of reading ones."""
 
     def __init__(
@@ -272,144 +251,8 @@ class SqliteStore:
     def entries(self, kind: str, index: str, key: IndexKey) -> Iterator[tuple[int, str]]:
         """See `Holdings`."""
         table = self._table(kind, index)
-        for position, id_ in self._writer.execute(_ENTRIES.format(table), (kind, index, key_text(key))):
+        for position, id_ in self._writer.execute(ENTRIES.format(table), (kind, index, key_text(key))):
             yield position, id_.decode()
-
-    def _table(self, kind: str, index: str) -> str:
-        return "unique_entries" if index in self._schema[kind].unique else "entries"
-
-    # ---- reads
-
-    def _row(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
-        """Return the first row of a statement. Raises StoreClosed, StoreUnavailable."""
-        self._gate.enter()
-        try:
-            connection = self._connections.borrow()
-            try:
-                row: tuple[Any, ...] | None = connection.execute(statement, values).fetchone()
-                return row
-            finally:
-                self._connections.give_back(connection)
-        except sqlite3.Error as error:
-            if is_corruption(error):
-                raise
-            raise translation(error, self.path) from error
-        finally:
-            self._gate.leave()
-
-    def _resource(self, kind: str, id: str) -> tuple[Any, ...] | None:  # noqa: A002
-        """Return position, revision and checked stored message, or None. Raises CorruptRecord."""
-        kind_of(self._schema, kind)
-        check_id(kind, id)
-        try:
-            row = self._row(_RESOURCE, (kind, id))
-        except sqlite3.Error as error:
-            raise CorruptRecord(kind, id, str(error)) from error
-        if row is not None:
-            self.check(kind, id, row[2], row[3])
-        return row
-
-    def check(self, kind: str, id: str, checksum: object, stored: object) -> None:  # noqa: A002
-        """Raise CorruptRecord unless a stored message is what was written."""
-        if not isinstance(stored, bytes) or checksum_of(stored) != checksum:
-            raise CorruptRecord(kind, id, "its checksum doesn't match")
-
-    def get(self, kind: str, id: str) -> Message | None:  # noqa: A002
-        """See `Store`."""
-        row = self._resource(kind, id)
-        try:
-            return None if row is None else self._codec.message(self._schema[kind].message_type, row[3])
-        except Undecodable as error:
-            raise CorruptRecord(kind, id, str(error)) from error
-
-    def get_bytes(self, kind: str, id: str) -> bytes | None:  # noqa: A002
-        """See `Store`."""
-        row = self._resource(kind, id)
-        return None if row is None else self.wire(kind, id, row[3])
-
-    def get_record(self, kind: str, id: str) -> Record | None:  # noqa: A002
-        """See `Store`."""
-        row = self._resource(kind, id)
-        return None if row is None else Record(kind, id, row[0], row[1], self.wire(kind, id, row[3]))
-
-    def wire(self, kind: str, id: str, stored: bytes) -> bytes:  # noqa: A002
-        """Return the wire bytes of a stored message. Raises CorruptRecord."""
-        try:
-            return self._codec.wire(self._schema[kind].message_type, stored)
-        except Undecodable as error:
-            raise CorruptRecord(kind, id, str(error)) from error
-
-    def _record_of(self, kind: str, row: tuple[Any, ...]) -> Record:
-        """Make a Record of a row (id, position, revision, checksum, data). Raises CorruptRecord."""
-        id_ = row[0].decode()
-        if row[2] is None:
-            raise CorruptRecord(kind, id_, "an index names it, but it is gone")
-        self.check(kind, id_, row[3], row[4])
-        return Record(kind, id_, row[1], row[2], self.wire(kind, id_, row[4]))
-
-    def _index_row(self, kind: str, statement: str, index: str, text: str) -> tuple[Any, ...] | None:
-        """Return the first row of a statement about an index key. Raises CorruptIndex."""
-        try:
-            return self._row(statement, (kind, index, text))
-        except sqlite3.Error as error:
-            raise CorruptIndex(kind, str(error)) from error
-
-    def find(self, kind: str, index: str, key: IndexKey) -> str | None:
-        """See `Store`."""
-        self._check_index(kind, index, key)
-        row = self._index_row(kind, _ENTRIES.format(self._table(kind, index)) + " LIMIT 1", index, key_text(key))
-        return None if row is None else str(row[1].decode())
-
-    def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
-        """See `Store`. One row of `counts`, or the unique entry itself, or the entries of an index without count."""
-        self._check_scan(kind, index, key)
-        if index is not None and key is not None and index in self._schema[kind].unique:
-            return int(self.find(kind, index, key) is not None)
-        statement = _COUNT if index is None or index in self._schema[kind].counted else _COUNT_ENTRIES
-        row = self._index_row(kind, statement, index or "", key_text(key) if key is not None else "")
-        return 0 if row is None else int(row[0])
-
-    def scan(
-        self,
-        kind: str,
-        *,
-        index: str | None = None,
-        key: IndexKey | None = None,
-        after: int = 0,
-        limit: int | None = None,
-    ) -> Iterator[Record]:
-        """See `Store`."""
-        self._check_scan(kind, index, key)
-        most = -1 if limit is None else max(limit, 0)
-        if index is None or key is None:
-            statement, values = _SCAN, (kind, after, most)
-        else:
-            statement = _SCAN_INDEX.format(self._table(kind, index))
-            values = (kind, index, key_text(key), after, most)  # type: ignore[assignment] # parameters of the other query
-        self._gate.enter()
-        try:
-            with translated(self.path):
-                scan = SqliteScan(self.path, self._record_of, kind, self._connections, self._gate, statement, values)
-            self._scans.add(scan)
-            return scan
-        finally:
-            self._gate.leave()
-
-    def _check_scan(self, kind: str, index: str | None, key: IndexKey | None) -> None:
-        kind_of(self._schema, kind)
-        if index is not None and key is not None:
-            self._check_index(kind, index, key)
-        elif index is not None or key is not None:
-            raise InvalidOperation("an index needs a key, and a key needs an index")
-
-    def _check_index(self, kind: str, index: str, key: IndexKey) -> None:
-        check_key(kind_of(self._schema, kind).index(index).name, key)
-
-    def last_position(self) -> int:
-        """See `Store`."""
-        self._gate.enter()
-        self._gate.leave()
-        return self._position
 
     # ---- the whole database
 
