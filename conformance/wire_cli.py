@@ -22,7 +22,9 @@ from conformance.verdict import EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, EXIT_USAGE
 
 
 def wire(
-    target: Annotated[str, typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND or inproc:M:F")],
+    target: Annotated[
+        str, typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND or inproc:MODULE:FACTORY")
+    ],
     credentials: Annotated[
         Path | None, typer.Option(help="TOML with [roles.NAME] token and id; makes it the cloud profile")
     ] = None,

@@ -55,7 +55,7 @@ def test_a_command_gets_a_folder_and_the_strongest_role(tmp_path: Path) -> None:
         (["store:memory:", "--mix", "ycsb-z"], "no such mix"),
         (["store:memory:", "--profile", "clowd"], "cloud, oss"),
         (["store:nosuch:"], "nosuch"),
-        (["http://127.0.0.1:80"], "unknown kind of target"),
+        (["http://127.0.0.1:80"], "write grpc://127.0.0.1:80"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_what_to_do(
