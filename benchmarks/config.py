@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import product
@@ -175,6 +176,17 @@ class StoresConfig:
         ):
             words += [] if chosen == usual else [word for name in chosen for word in (option, name)]
         return shlex.join(words)
+
+
+def check_growing(sizes: Sequence[int]) -> None:
+    """Raise ConfigError unless numbers of agents grow from above zero."""
+    if list(sizes) != sorted(set(sizes)) or any(size < 1 for size in sizes):
+        raise ConfigError("the numbers of agents must grow, each above the one before and above zero")
+
+
+def numbers_with_growth(counts: Mapping[str, int], sizes: Sequence[int]) -> dict[str, int]:
+    """Return all counts of a run by name, for its result."""
+    return {**counts, **{f"growth_{place}": size for place, size in enumerate(sizes)}}
 
 
 def _known_pair(pair: str) -> None:

@@ -54,43 +54,52 @@ _USAGE_ERRORS = (
 )
 
 
+TargetText = Annotated[
+    str, typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND or inproc:MODULE:FACTORY")
+]
+ProfileName = Annotated[str, typer.Option(help="cloud or oss; cloud where credentials are given, else oss")]
+Only = Annotated[list[str] | None, typer.Option(help="requirement id or pattern; may be repeated")]
+Out = Annotated[Path | None, typer.Option(help="directory for evidence.jsonl and verdicts.json")]
+Seed = Annotated[int, typer.Option(help="decides whatever is random in the checks")]
+CredentialsFile = Annotated[Path | None, typer.Option(help="TOML with [roles.NAME] token and id")]
+DeclarationFile = Annotated[Path | None, typer.Option(help="TOML with [features] that the target claims")]
+KnownFile = Annotated[Path | None, typer.Option(help="TOML with what is known to fail")]
+UpdateKnown = Annotated[bool, typer.Option("--update-known-failing", help="bring that file up to date with this run")]
+OtlpListen = Annotated[str, typer.Option(help="host:port where the target's spans arrive; judges them too")]
+Name = Annotated[str, typer.Option(help="what the report calls the target; its own text by default")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, max=64, help="checks at a time; by default as many as a call's time asks for"),
+]
+NoRerun = Annotated[bool, typer.Option("--no-rerun", help="don't run failing checks again to tell flaky ones")]
+Strict = Annotated[bool, typer.Option("--strict", help="deviations are failures")]
+Quick = Annotated[bool, typer.Option("--quick", help="smaller sizes of concurrent and random work")]
+Shuffle = Annotated[bool, typer.Option("--shuffle", help="run the checks in an order that the seed decides")]
+Deadline = Annotated[float, typer.Option(min=0.1, help="seconds for one call; long for a debugger")]
+StartTimeout = Annotated[float, typer.Option(min=0.1, help="seconds that a `cmd:` target may take until it listens")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="print a card for every failure")]
+
+
 def conform(
-    target: Annotated[
-        str, typer.Argument(help="grpc://host:port, grpcs://, unix:PATH, cmd:COMMAND or inproc:MODULE:FACTORY")
-    ],
-    profile: Annotated[str, typer.Option(help="cloud or oss; cloud where credentials are given, else oss")] = "",
-    only: Annotated[list[str] | None, typer.Option(help="requirement id or pattern; may be repeated")] = None,
-    out: Annotated[Path | None, typer.Option(help="directory for evidence.jsonl and verdicts.json")] = None,
-    seed: Annotated[int, typer.Option(help="decides whatever is random in the checks")] = 0,
-    credentials: Annotated[Path | None, typer.Option(help="TOML with [roles.NAME] token and id")] = None,
-    declare: Annotated[Path | None, typer.Option(help="TOML with [features] that the target claims")] = None,
-    known_failing: Annotated[Path | None, typer.Option(help="TOML with what is known to fail")] = None,
-    update_known_failing: Annotated[
-        bool, typer.Option("--update-known-failing", help="bring that file up to date with this run")
-    ] = False,
-    otlp_listen: Annotated[str, typer.Option(help="host:port where the target's spans arrive; judges them too")] = "",
-    name: Annotated[str, typer.Option(help="what the report calls the target; its own text by default")] = "",
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, max=64, help="checks at a time; by default as many as a call's time asks for"
-        ),
-    ] = None,
-    no_rerun: Annotated[
-        bool, typer.Option("--no-rerun", help="don't run failing checks again to tell flaky ones")
-    ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="deviations are failures")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="smaller sizes of concurrent and random work")] = False,
-    shuffle: Annotated[
-        bool, typer.Option("--shuffle", help="run the checks in an order that the seed decides")
-    ] = False,
-    deadline: Annotated[
-        float, typer.Option(min=0.1, help="seconds for one call; long for a debugger")
-    ] = DEADLINE_SECONDS,
-    start_timeout: Annotated[
-        float, typer.Option(min=0.1, help="seconds that a `cmd:` target may take until it listens")
-    ] = START_SECONDS,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="print a card for every failure")] = False,
+    target: TargetText,
+    profile: ProfileName = "",
+    only: Only = None,
+    out: Out = None,
+    seed: Seed = 0,
+    credentials: CredentialsFile = None,
+    declare: DeclarationFile = None,
+    known_failing: KnownFile = None,
+    update_known_failing: UpdateKnown = False,
+    otlp_listen: OtlpListen = "",
+    name: Name = "",
+    jobs: Jobs = None,
+    no_rerun: NoRerun = False,
+    strict: Strict = False,
+    quick: Quick = False,
+    shuffle: Shuffle = False,
+    deadline: Deadline = DEADLINE_SECONDS,
+    start_timeout: StartTimeout = START_SECONDS,
+    verbose: Verbose = False,
 ) -> None:
     """Judge a server against the behaviour contract; the exit code says what came out."""
     console = Console(stderr=False)

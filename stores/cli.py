@@ -15,8 +15,8 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from stores.backup_file import check_backup, check_place
 from stores.engines.badger.cli import import_legacy_command
+from stores.export_file import check_export, check_place
 from stores.integrity.cli import verify_command
 from stores.listing import list_stores
 from stores.power_loss.cli import print_power_loss
@@ -149,7 +149,7 @@ def import_(
     console = Console()
     with told_errors():
         if not partial:
-            check_backup(file)  # before a database is made for it
+            check_export(file)  # before a database is made for it
     with (
         told_errors(),
         open_store(url, create=True) as store,

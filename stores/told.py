@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from stores.backup_file import BadBackup
 from stores.contract import InvalidStoreUrl, StoreError
+from stores.export_file import BadExport
 
 DAMAGED = 1
 USAGE = 2
@@ -23,7 +23,7 @@ def told_errors() -> Iterator[None]:
     """Turn what is wrong with a URL, a file or a store into a sentence on standard error and an exit code."""
     try:
         yield
-    except (InvalidStoreUrl, BadBackup) as error:
+    except (InvalidStoreUrl, BadExport) as error:
         stop(str(error), error.hint, USAGE)
     except StoreError as error:
         stop(str(error), error.hint, UNREACHABLE)

@@ -1,7 +1,7 @@
 """Backup, restore and copy: all of a store into a file, out of it, and from store to store.
 
 Positions and revisions are for reading; a restored resource gets new ones, in the old order. For the file see
-`stores.backup_file`.
+`stores.export_file`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from heapq import merge
 from itertools import islice
 from pathlib import Path
 
-from stores.backup_file import Missing, read_backup, read_partly, write_backup
 from stores.canonical import canonical_bytes
 from stores.contract import Put, Record, Store, StoreDamaged
+from stores.export_file import Missing, read_export, read_partly, write_export
 from stores.schema import KINDS, Schema
 
 BATCH_RESOURCES = 200
@@ -65,20 +65,20 @@ def complete_records(store: Store, schema: Schema = KINDS) -> Iterator[Record]:
 def export_store(store: Store, path: Path, progress: Progress = lambda _: None, *, force: bool = False) -> int:
     """Write all resources to a file; return how many. The file appears when it is complete.
 
-    Each kind is read from one consistent state; nobody else should write meanwhile. Raises BadBackup if there is a file
+    Each kind is read from one consistent state; nobody else should write meanwhile. Raises BadExport if there is a file
     already and `force` isn't given, StoreDamaged.
     """
-    return write_backup(_told(complete_records(store), progress), path, force=force)
+    return write_export(_told(complete_records(store), progress), path, force=force)
 
 
 def import_store(store: Store, path: Path, progress: Progress = lambda _: None, *, partial: bool = False) -> Imported:
     """Create all resources of a file in a store. With `partial` those that can be read of a damaged one.
 
-    Raises BadBackup before anything is created. Raises Conflict if a resource is there already: what was written before
+    Raises BadExport before anything is created. Raises Conflict if a resource is there already: what was written before
     it stays.
     """
     missing = Missing()
-    puts = read_partly(path, missing) if partial else read_backup(path)
+    puts = read_partly(path, missing) if partial else read_export(path)
     lost: list[Difference] = []
     created = _create(store, puts, progress, lambda batch: lost.extend(_lost(store, batch)))
     return Imported(created, tuple(lost), tuple(missing.found))

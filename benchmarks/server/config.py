@@ -6,7 +6,7 @@ import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.config import ConfigError, Speed
+from benchmarks.config import Speed, check_growing, numbers_with_growth
 from benchmarks.server.goals import SCENARIOS, Scenario
 
 
@@ -59,8 +59,7 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         """Refuse what can't be run. Raises ConfigError."""
-        if list(self.growth_sizes) != sorted(set(self.growth_sizes)) or any(size < 1 for size in self.growth_sizes):
-            raise ConfigError("the numbers of agents must grow, each above the one before and above zero")
+        check_growing(self.growth_sizes)
 
     @property
     def counts(self) -> ServerSizes:
@@ -75,7 +74,7 @@ class ServerConfig:
     @property
     def numbers(self) -> dict[str, int]:
         """All counts by name, for the result."""
-        return {**asdict(self.counts), **{f"growth_{place}": size for place, size in enumerate(self.growth_sizes)}}
+        return numbers_with_growth(asdict(self.counts), self.growth_sizes)
 
     @property
     def command(self) -> str:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.config import ConfigError, Speed
+from benchmarks.config import ConfigError, Speed, check_growing, numbers_with_growth
 from benchmarks.server.load import Tls
 from benchmarks.targets.mixes import BY_NAME, USUAL
 from benchmarks.targets.objective import Objective
@@ -105,8 +105,7 @@ class TargetsConfig:
             raise ConfigError("a rate is a number of calls a second, above zero")
         if any(not 0 < count <= WATCHERS_MAX for count in self.watchers):
             raise ConfigError(f"watchers are counted from 1 to {WATCHERS_MAX:,}")
-        if list(self.growth_sizes) != sorted(set(self.growth_sizes)) or any(size < 1 for size in self.growth_sizes):
-            raise ConfigError("the numbers of agents must grow, each above the one before and above zero")
+        check_growing(self.growth_sizes)
 
     @property
     def counts(self) -> TargetSizes:
@@ -121,7 +120,7 @@ class TargetsConfig:
     @property
     def numbers(self) -> dict[str, int]:
         """All counts by name, for the result."""
-        return {**asdict(self.counts), **{f"growth_{place}": size for place, size in enumerate(self.growth_sizes)}}
+        return numbers_with_growth(asdict(self.counts), self.growth_sizes)
 
 
 def command_of(words: list[str]) -> str:

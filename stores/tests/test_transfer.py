@@ -12,10 +12,10 @@ import sqlite_utils
 from typer.testing import CliRunner
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from stores.backup_file import BadBackup
 from stores.canonical import canonical_bytes
 from stores.cli import app
 from stores.contract import Conflict, Delete, Put, Store, StoreDamaged
+from stores.export_file import BadExport
 from stores.memory import MemoryStore
 from stores.registry import open_store
 from stores.suite.check import run_check
@@ -113,7 +113,7 @@ def test_bad_backups_are_refused(line: bytes, says: str, tmp_path: Path) -> None
     export_store(good, tmp_path / "x.jsonl")
     reseal(tmp_path / "x.jsonl", [line])
     store = MemoryStore()
-    with pytest.raises(BadBackup, match=says):
+    with pytest.raises(BadExport, match=says):
         import_store(store, tmp_path / "x.jsonl")
     assert store.count("agent") == 0, "nothing is created before all was read"
     taken = import_store(store, tmp_path / "x.jsonl", partial=True)

@@ -1,8 +1,10 @@
-"""The file of a backup: JSON lines, one a resource, between a line that begins it and one that ends it.
+"""The file of an export: JSON lines, one a resource, between a line that begins it and one that ends it.
+
+People and other tools read it; `stores/backup` has the file of a server's backup, which keeps positions and increments.
 
 The last line says how many resources there are, and has the SHA-256 of all lines before it: a file that was cut at a
 line's end, or is empty, isn't taken for a small backup. All lines have the same columns, so that
-`sqlite-utils insert x.db rows FILE --nl` takes the file; its first and last line are of the kind `parity.backup`.
+`sqlite-utils insert x.db rows FILE --nl` takes the file; its first and last line are of the kind `parity.export`.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ from stores.contract import InvalidOperation, Put, Record, StoreError
 from stores.schema import KINDS
 
 FORMAT = 1
-_FRAME = "parity.backup"
+_FRAME = "parity.export"
 _JSON = JsonNativeCodec()
 
 
-class BadBackup(StoreError):
+class BadExport(StoreError):
     """A file isn't a backup of ours, or is damaged. Says which line."""
 
     hint = "was the file made by `parity stores export`, and whole? `--partial` takes what can be read of it"
@@ -41,11 +43,11 @@ class Missing:
     found: list[str] = field(default_factory=list)
 
 
-def write_backup(records: Iterable[Record], path: Path, *, force: bool) -> int:
+def write_export(records: Iterable[Record], path: Path, *, force: bool) -> int:
     """Write a backup and return how many resources are in it.
 
     The file takes its place once it is complete, synced and read back; with `force` also an earlier file's. Raises
-    BadBackup, OSError, and what the records raise: then nothing is there but what was before.
+    BadExport, OSError, and what the records raise: then nothing is there but what was before.
     """
     check_place(path, force=force)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -64,13 +66,13 @@ def write_backup(records: Iterable[Record], path: Path, *, force: bool) -> int:
 
 
 def check_place(path: Path, *, force: bool) -> None:
-    """Raise BadBackup if something is at the path that may not be replaced."""
+    """Raise BadExport if something is at the path that may not be replaced."""
     if not os.path.lexists(path):
         return
     if not path.is_file():
-        raise BadBackup(f"{path} is there already, and is no file", hint="choose another path")
+        raise BadExport(f"{path} is there already, and is no file", hint="choose another path")
     if not force:
-        raise BadBackup(f"{path} is there already", hint="choose another path, or replace it with --force")
+        raise BadExport(f"{path} is there already", hint="choose another path, or replace it with --force")
 
 
 def _write(records: Iterable[Record], file: BinaryIO) -> int:
@@ -121,14 +123,14 @@ def line_of(record: Record) -> bytes:
 # ---- reading
 
 
-def read_backup(path: Path) -> Iterator[Put]:
-    """Yield the resources of a file that was read through and found whole first. Raises BadBackup, OSError."""
-    resources = check_backup(path)
+def read_export(path: Path) -> Iterator[Put]:
+    """Yield the resources of a file that was read through and found whole first. Raises BadExport, OSError."""
+    resources = check_export(path)
     return (_put_of(line, number) for number, line in _resource_lines(path, resources))
 
 
-def check_backup(path: Path) -> int:
-    """Read a file through and return how many resources it holds. Raises BadBackup unless all is right; OSError."""
+def check_export(path: Path) -> int:
+    """Read a file through and return how many resources it holds. Raises BadExport unless all is right; OSError."""
     resources = _check_frame(path)
     for number, line in _resource_lines(path, resources):
         _put_of(line, number)
@@ -153,7 +155,7 @@ def read_partly(path: Path, missing: Missing) -> Iterator[Put]:
                 continue
             try:
                 put = _put_of(line, number)
-            except BadBackup as error:
+            except BadExport as error:
                 missing.found.append(str(error))
                 continue
             done += 1
@@ -165,12 +167,12 @@ def read_partly(path: Path, missing: Missing) -> Iterator[Put]:
 
 
 def _check_frame(path: Path) -> int:
-    """Read a file through and return how many resources it holds. Raises BadBackup unless it is whole; OSError."""
+    """Read a file through and return how many resources it holds. Raises BadExport unless it is whole; OSError."""
     digest, number, end = hashlib.sha256(), 0, None
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if end is not None:
-                raise BadBackup(f"{path}: line {number} stands behind the end")
+                raise BadExport(f"{path}: line {number} stands behind the end")
             frame = _frame_of(line) if number == 1 or _FRAME.encode() in line else None
             if number == 1:
                 _check_first(path, frame)
@@ -179,22 +181,22 @@ def _check_frame(path: Path) -> int:
                 continue
             digest.update(line)
     if number == 0:
-        raise BadBackup(f"{path} is empty", hint="a backup has a first and a last line even of an empty store")
+        raise BadExport(f"{path} is empty", hint="a backup has a first and a last line even of an empty store")
     if end is None:
-        raise BadBackup(f"{path} ends after line {number}, before its last line: it was cut")
+        raise BadExport(f"{path} ends after line {number}, before its last line: it was cut")
     resources = number - 2
     if end[0] != "end" or end[1].get("resources") != resources:
-        raise BadBackup(f"{path} has {resources} resources, and its last line says {end[1].get('resources')}")
+        raise BadExport(f"{path} has {resources} resources, and its last line says {end[1].get('resources')}")
     if end[1].get("sha256") != digest.hexdigest():
-        raise BadBackup(f"{path} was changed: its lines haven't the digest that its last line says")
+        raise BadExport(f"{path} was changed: its lines haven't the digest that its last line says")
     return resources
 
 
 def _check_first(path: Path, frame: tuple[str, dict[str, Any]] | None) -> None:
     if frame is None or frame[0] != "begin":
-        raise BadBackup(f"{path}: line 1 doesn't begin a backup")
+        raise BadExport(f"{path}: line 1 doesn't begin a backup")
     if frame[1].get("format") != FORMAT:
-        raise BadBackup(
+        raise BadExport(
             f"{path} has format {frame[1].get('format')}; this program reads format {FORMAT}",
             hint="import it with the release that wrote it",
         )
@@ -211,7 +213,7 @@ def _frame_of(line: bytes) -> tuple[str, dict[str, Any]] | None:
 
 
 def _put_of(line: bytes, number: int) -> Put:
-    """Return what creates a line's resource. Raises BadBackup."""
+    """Return what creates a line's resource. Raises BadExport."""
     try:
         row = orjson.loads(line)
         kind, id_, wire = row["kind"], row["id"], row.get("wire")
@@ -223,10 +225,10 @@ def _put_of(line: bytes, number: int) -> Put:
             put = Put(kind, id_, message_type.FromString(data), "absent", data=data)
     except (ValueError, KeyError, TypeError, AttributeError, Undecodable, DecodeError, binascii.Error) as error:
         reason = f"unknown kind {error}" if isinstance(error, KeyError) else str(error)
-        raise BadBackup(f"line {number} is no resource: {reason}") from error
+        raise BadExport(f"line {number} is no resource: {reason}") from error
     own = _id_of(put.message)
     if own not in {"", id_}:
-        raise BadBackup(f"line {number}: the row's id is {id_!r}, but its message's is {own!r}")
+        raise BadExport(f"line {number}: the row's id is {id_!r}, but its message's is {own!r}")
     return put
 
 
