@@ -22,7 +22,7 @@ class ConfigError(Exception):
 
 
 class Speed(StrEnum):
-    """How long a run may take: under two minutes, about ten minutes, an hour."""
+    """How long a run may take: some four minutes, about twenty, an hour or more."""
 
     QUICK = "quick"
     DEFAULT = "default"

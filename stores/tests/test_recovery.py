@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sortedcontainers import SortedDict
 
 from stores.codecs import codec_of
 from stores.contract import (
@@ -30,6 +33,7 @@ from stores.keyvalue.store import KeyValueStore
 from stores.registry import SCHEMES, open_store, unavailable
 from stores.schema import KINDS
 from stores.sqlite.connections import LOG_BYTES_MAX, LOG_RETRY_SECONDS
+from stores.suite.dict_engine import DictEngine, DictSnapshot
 from stores.suite.samples import agent, ids_of, put
 
 KEY_VALUE = [
@@ -240,3 +244,29 @@ def test_a_check_for_space_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(StoreUnavailable, match="takes no"):
         Reopening(tmp_path / "gone", partial(LevelDbEngine, tmp_path)).check_space()
+
+
+def test_a_scan_that_is_forgotten_while_its_engine_is_closed_keeps_its_snapshot_until_after_that() -> None:
+    """Another thread may be inside the driver's close: a snapshot that went then crashed the process."""
+    ended: list[str] = []
+
+    class Told(DictEngine):
+        def close(self) -> None:
+            ended.append("engine")
+
+        def snapshot(self) -> DictSnapshot:
+            snapshot = super().snapshot()
+            weakref.finalize(snapshot, ended.append, "snapshot")
+            return snapshot
+
+    store = KeyValueStore(Told(SortedDict()), codec_of("protobuf"), Durability.RELAXED)
+    store.commit([put("a"), put("b")])
+    scan = store.scan("agent")
+    next(scan)
+    ended.clear()  # opening and committing look at snapshots too
+    store._gate.pause("is being closed")
+    del scan
+    gc.collect()
+    assert ended == []
+    store.close()
+    assert ended == ["engine", "snapshot"]
