@@ -47,7 +47,7 @@ lock: env ## resolve the dependencies again and write requirements.lock (needs u
 	uv pip compile --quiet --universal --python-version 3.11 pyproject.toml --group dev \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock $(ARGS)
 
-mutants: env ## judge every deliberately wrong server, as CI does (ARGS="--only NAME --store both --shard 1/2 --update")
+mutants: env ## judge every deliberately wrong server, as CI does (ARGS="--exact --only NAME --store both --shard 1/2 --update")
 	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: env ## measure the stores and judge the claims

@@ -1,4 +1,8 @@
-"""`make mutants`: run the suite against every wrong server; `--update` stores the sets as they are now."""
+"""`make mutants`: run the suite against every wrong server.
+
+Each is judged by the requirements of its stored set, which it must all fail. `--exact` judges it by all requirements:
+beyond its set it must fail none. `--update` does that too, and stores the sets as they are now.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from tests.mutants.wrong_servers import STORES, Outcome, has_fast_paths, has_own
 
 
 def main() -> int:
-    """Return 0 if every wrong server is killed by exactly its stored set and somebody breaks every requirement."""
+    """Return 0 if every wrong server is killed by its stored set and somebody breaks every requirement."""
     arguments = _arguments()
     part, parts = arguments.shard
     wanted = cases(arguments.only or sins(), arguments.store)[part - 1 :: parts]
@@ -25,7 +29,7 @@ def main() -> int:
         done[0] += 1
         _say(f"[{done[0]}/{len(wanted)}] {outcome}: {len(outcome.failing)} broken")
 
-    outcomes = judge_all(wanted, told)
+    outcomes = judge_all(wanted, told, {} if arguments.exact or arguments.update else expected())
     if arguments.update:
         store_sets(outcomes)
         PAGE.write_text(page_of(expected()), encoding="utf-8")
@@ -51,6 +55,7 @@ def _summary(outcomes: Sequence[Outcome], faults_count: int, seconds: float) -> 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the conformance suite against every deliberately wrong server.")
+    parser.add_argument("--exact", action="store_true", help="by all requirements, not by those of the stored set alone")
     parser.add_argument("--update", action="store_true", help="store the sets as they are now, and write the page")
     parser.add_argument("--only", action="append", default=[], choices=sins(), metavar="NAME", help="may be repeated")
     parser.add_argument("--store", choices=(*STORES, BOTH), default="", help="default: in turns")

@@ -2,7 +2,7 @@
 
 `expected.json` holds for each wrong server the exact set of requirements that must fail, over whatever store. A server
 that nothing notices, a requirement that no server breaks, and any set that differs from the stored one are faults of
-the suite.
+the suite. That a set has grown shows only where a server is judged by all requirements.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gc
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib import import_module
 from pathlib import Path
@@ -55,15 +55,23 @@ def store_sets(outcomes: Iterable[Outcome]) -> None:
     EXPECTED.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 
-def judge_all(wanted: Sequence[Case], told: Callable[[Outcome], None]) -> list[Outcome]:
-    """Judge all, as many at once as there are processors; those that take long begin, so that all end together."""
+def judge_all(
+    wanted: Sequence[Case], told: Callable[[Outcome], None], sets: Mapping[str, Sequence[str]]
+) -> list[Outcome]:
+    """Judge all, as many at once as there are processors; those that take long begin, so that all end together.
+
+    Args:
+        wanted: the wrong servers and their stores.
+        told: is handed each outcome as it comes.
+        sets: by the server's name, the requirements that it is judged by; one that isn't in it: all.
+    """
     order = {name: place for place, name in enumerate(sins())}
     found: list[Outcome] = []
     # A forked child of a process that runs gRPC may hang; a spawned one begins clean.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context, initializer=_warm) as pool:
         waiting = [
-            pool.submit(judge, name, store=store)
+            pool.submit(judge, name, tuple(sets.get(name, ())), store=store)
             for name, store in sorted(wanted, key=lambda case: case[0] not in ALONE)
         ]
         for done in as_completed(waiting):
