@@ -55,7 +55,9 @@ def _summary(outcomes: Sequence[Outcome], faults_count: int, seconds: float) -> 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the conformance suite against every deliberately wrong server.")
-    parser.add_argument("--exact", action="store_true", help="by all requirements, not by those of the stored set alone")
+    parser.add_argument(
+        "--exact", action="store_true", help="by all requirements, not by those of the stored set alone"
+    )
     parser.add_argument("--update", action="store_true", help="store the sets as they are now, and write the page")
     parser.add_argument("--only", action="append", default=[], choices=sins(), metavar="NAME", help="may be repeated")
     parser.add_argument("--store", choices=(*STORES, BOTH), default="", help="default: in turns")
