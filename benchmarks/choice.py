@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.advice import mean_costs
 from benchmarks.config import SIZES, ConfigError, Speed, StoresConfig
 from benchmarks.payloads.payload import SIZE_CLASSES
 from benchmarks.results import Blank, Interval, Ratio, Raw, Subject
 from benchmarks.samples import Samples
-from benchmarks.statistics import Nested, TooFewBuilds, estimate, median, paired_ratio
+from benchmarks.statistics import Nested, estimate, paired_ratio
 from benchmarks.workloads.workload import Sizes
 from stores.registry import schemes, unavailable
 
@@ -110,22 +111,13 @@ def rank(raw: Raw, use: Use) -> Ranking:
     """Rank the stores of a run for a use. Raises TooFewBuilds."""
     samples = Samples(raw.samples)
     costs = {
-        subject: _costs(samples, subject, use)
+        subject: mean_costs(samples, subject, use.payload, use.read_share)
         for subject in raw.configuration.subjects
         if all((metric, subject, use.payload) in samples.cells for metric in ("read", "write", "size_loaded"))
     }
     order = sorted(costs, key=lambda subject: estimate(costs[subject], seed=raw.configuration.seed)[0])
     places = tuple(_place(samples, subject, order[0], costs, use, raw.configuration.seed) for subject in order)
     return Ranking(use, places, raw.blanks)
-
-
-def _costs(samples: Samples, subject: Subject, use: Use) -> Nested:
-    """Return the cost of a mean call, build by build."""
-    reads, writes = (samples.nested(metric, subject, use.payload) for metric in ("read", "write"))
-    if len(reads) != len(writes):
-        raise TooFewBuilds(f"{subject.label}: builds are missing")
-    share = use.read_share
-    return tuple((share * median(r) + (1 - share) * median(w),) for r, w in zip(reads, writes, strict=True))
 
 
 def _place(

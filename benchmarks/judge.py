@@ -5,25 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from benchmarks.advice import advise
 from benchmarks.attribution import attribute
 from benchmarks.claims import Claim, judge_claims, load_claims
 from benchmarks.overhead import judge_overheads
-from benchmarks.results import Factor, Histogram, Interval, Judgement, Raw, Summary
+from benchmarks.results import ClaimSentence, ClaimVerdict, Factor, Histogram, Interval, Judgement, Raw, Summary
+from benchmarks.robustness import dependence, robustness, sentence
 from benchmarks.samples import Cell, Samples
 from benchmarks.server.latency import PERCENTILES, merged, percentile_us
 from benchmarks.statistics import Nested, TooFewBuilds, estimate, median, percentile
 
 
 def judge(raw: Raw, claims: Iterable[Claim] | None = None) -> Judgement:
-    """Return summaries, factors and verdicts of a run, by the project's ledger or another's claims."""
+    """Return all that follows from a run, by the project's ledger or another's claims."""
     ledger = tuple(claims) if claims is not None else load_claims()
     samples = Samples(raw.samples)
     seed = raw.configuration.seed
+    verdicts = judge_claims(raw, ledger)
     return Judgement(
         summaries=(*(_summary(samples, cell, seed) for cell in samples.cells), *_latencies(raw)),
         factors=tuple(_factors(raw, samples, ledger)),
-        verdicts=(*judge_claims(raw, ledger), *judge_overheads(raw)),
+        verdicts=(*verdicts, *judge_overheads(raw)),
+        sentences=tuple(_sentences(verdicts)),
+        advice=tuple(advise(raw, samples)),
     )
+
+
+def _sentences(verdicts: Iterable[ClaimVerdict]) -> Iterator[ClaimSentence]:
+    for found in robustness(verdicts):
+        yield ClaimSentence(found.headline.claim, found.headline.verdict, sentence(found), dependence(found))
 
 
 def _summary(samples: Samples, cell: Cell, seed: int) -> Summary:

@@ -277,6 +277,35 @@ class ClaimVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimSentence:
+    """The verdict on a claim where it was made, in one sentence, and over which single choices it stays or changes."""
+
+    claim: str
+    verdict: Conclusion
+    sentence: str
+    dependence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A store that isn't the best for a use. `behind` is its cost over the best's; from 1x down it is no worse."""
+
+    subject: Subject
+    behind: Ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The store that costs least for a use: `read_share` (0 to 1) of the calls read. Rivals are ordered by cost."""
+
+    durability: str
+    payload: str
+    read_share: float
+    best: Subject
+    rivals: tuple[Rival, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """Contents of `results.json`: what was measured, and on what."""
 
@@ -298,6 +327,8 @@ class Judgement:
     summaries: tuple[Summary, ...] = ()
     factors: tuple[Factor, ...] = ()
     verdicts: tuple[ClaimVerdict, ...] = ()
+    sentences: tuple[ClaimSentence, ...] = ()
+    advice: tuple[Advice, ...] = ()
     format: int = FORMAT
 
 

@@ -10,8 +10,10 @@ from markupsafe import Markup
 from benchmarks.results import Results, Subject, Summary
 from reports.html.palette import SERIES
 from reports.html.svg import Element, Scale, axis, canvas, dot, grid, span, upright
-from reports.numbers import is_size, is_time, percent, quantities, quantity, size_grain, spread, times
+from reports.numbers import counted, is_size, is_time, percent, quantities, quantity, size_grain, spread, times
 from reports.views.claims import ClaimGroup, ClaimRow
+from reports.views.findings import claims_found, fastest, smallest
+from reports.views.words import Sign
 
 ROW = 22.0
 MIDDLE = ROW / 2
@@ -21,7 +23,10 @@ TICKS = 4
 
 @dataclass(frozen=True, slots=True)
 class ChartRow:
-    """One line of a chart. `kind` is the class of its verdict's colour, if it has one; `below` stands under it."""
+    """One line of a chart. `kind` is the class of its verdict's colour, if it has one; `below` stands under it.
+
+    `numbers` are what opening it shows, as (name, value); rows of one chart have the same names: they make a table.
+    """
 
     label: str
     drawing: Markup
@@ -29,31 +34,38 @@ class ChartRow:
     detail: str = ""
     kind: str = ""
     below: str = ""
+    numbers: tuple[tuple[str, str], ...] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Rows over one axis."""
+    """Rows over one axis; `unit` says what the axis counts."""
 
     title: str
     note: str
     rows: tuple[ChartRow, ...]
     axis: Markup
+    unit: str
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Panels with one title, caption and legend of (class, meaning); `command` makes its numbers again."""
+    """Panels with one legend of (class, meaning). `title` is what was found, `about` what is shown.
+
+    `command` makes its numbers again.
+    """
 
     id: str
     title: str
+    about: str
     caption: str
     panels: tuple[Panel, ...]
     command: str
     legend: tuple[tuple[str, str], ...] = ()
 
 
-def claims_chart(groups: Sequence[ClaimGroup], kinds: Callable[[ClaimRow], str], command: str) -> Chart | None:
+def claims_chart(groups: Sequence[ClaimGroup], signs: Callable[[ClaimRow], Sign], command: str) -> Chart | None:
     """Return the ratios of all claims with their intervals, each against the range that was claimed."""
     values = [1.0]
     for group in groups:
@@ -66,29 +78,36 @@ def claims_chart(groups: Sequence[ClaimGroup], kinds: Callable[[ClaimRow], str],
         return None
     level = " or ".join(percent(one) for one in sorted(levels))
     scale = Scale.around(values)
-    panels = tuple(
-        Panel(
-            title=group.title,
-            note=f"claimed: {group.range}",
-            rows=tuple(_claim_row(scale, group, row, kinds(row)) for row in group.rows),
-            axis=axis(scale, [(value, times(value)) for value in scale.ticks()]),
-        )
-        for group in groups
-    )
+    panels = tuple(_claim_panel(scale, group, signs) for group in groups)
     legend = (
         ("key-band", "claimed range"),
         ("key-one", "1x: no difference"),
         ("key-dot", "measured ratio with its interval"),
     )
     caption = (
-        "Baseline over candidate on one logarithmic axis: right of 1x the candidate is better. A verdict depends on"
-        f" where the whole interval ({level}) lies, never on the dot."
+        "Right of 1x the candidate is better. A verdict depends on where the whole interval"
+        f" ({level}) lies, never on the dot. A row opens its numbers."
     )
-    return Chart("claims-chart", "Measured against claimed", caption, panels, command, legend)
+    return Chart("claims-chart", claims_found(groups), "Measured against claimed", caption, panels, command, legend)
 
 
-def _claim_row(scale: Scale, group: ClaimGroup, row: ClaimRow, kind: str) -> ChartRow:
-    judged = row.judged
+def _claim_panel(scale: Scale, group: ClaimGroup, signs: Callable[[ClaimRow], Sign]) -> Panel:
+    """Draw where the claim was made, and all else that was measured; what wasn't is counted."""
+    made = next((row for row in group.rows if row.judged.headline), group.rows[0])
+    shown = [row for row in group.rows if row is made or row.judged.ratio]
+    left = len(group.rows) - len(shown)
+    unmeasured = f"; {counted(left, 'further judgement')} not measured" if left else ""
+    return Panel(
+        title=f"{group.title}: {signs(made).word}",
+        note=f"claimed: {group.range}{unmeasured}",
+        rows=tuple(_claim_row(scale, group, row, signs(row)) for row in shown),
+        axis=axis(scale, [(value, times(value)) for value in scale.ticks()]),
+        unit="baseline over candidate, logarithmic",
+    )
+
+
+def _claim_row(scale: Scale, group: ClaimGroup, row: ClaimRow, sign: Sign) -> ChartRow:
+    judged, kind = row.judged, sign.kind
     marks: list[Element] = [
         span(scale, group.at_least, group.at_most or scale.high, 1, ROW - 2, "band"),
         *grid(scale, ROW),
@@ -103,7 +122,17 @@ def _claim_row(scale: Scale, group: ClaimGroup, row: ClaimRow, kind: str) -> Cha
             dot(scale, judged.ratio.value, MIDDLE, 4, f"fill-{kind} halo"),
         ]
     detail = spread(judged.form, judged.ratio) if judged.ratio else "not measured"
-    return ChartRow(f"{judged.payload}, {judged.durability}", canvas(ROW, *marks), row.ratio, detail, kind)
+    numbers = (
+        ("verdict", f"{sign.symbol} {sign.word}"),
+        ("measured", row.ratio),
+        ("interval", row.interval),
+        ("claimed", row.range),
+        ("baseline", judged.baseline.label),
+        ("candidate", judged.candidate.label),
+        ("means", row.meaning),
+    )
+    label = f"{judged.payload}, {judged.durability}, {judged.candidate.name}"
+    return ChartRow(label, canvas(ROW, *marks), row.ratio, detail, kind, numbers=numbers, command=judged.reproduce)
 
 
 def latency_charts(results: Results) -> list[Chart]:
@@ -125,13 +154,15 @@ def _latency_chart(results: Results, metric: str) -> Chart:
             note="",
             rows=tuple(_latency_row(scale, one, series_class(results, one.subject)) for one in rows),
             axis=axis(scale, [(value, quantity(value, rows[0].unit)) for value in scale.ticks(TICKS)]),
+            unit="time of one call, logarithmic",
         )
         for (durability, payload), rows in by_panel(results, chosen).items()
     )
     return Chart(
         id=f"latency-{metric}",
-        title=f"Time of one {metric.replace('_', ' ')}",
-        caption="Logarithmic axis, left is faster. Compare within one panel only: panels differ in durability or size.",
+        title=fastest(chosen, metric),
+        about=f"Time of one {metric.replace('_', ' ')}",
+        caption="Left is faster. Compare within one panel only: panels differ in durability or size.",
         panels=panels,
         command=command_for(results, chosen[0].workload),
         legend=(("key-dot", "median with its interval"), ("key-tail", "up to the slowest of 100 (p99)")),
@@ -147,7 +178,22 @@ def _latency_row(scale: Scale, one: Summary, series: str) -> ChartRow:
         span(scale, one.interval.low, one.interval.high, MIDDLE - 3, 6, f"{series} soft-mark"),
         dot(scale, one.median, MIDDLE, 4, f"{series} halo"),
     )
-    return ChartRow(one.subject.name, drawing, quantity(one.median, one.unit), f"p99 {quantity(one.p99, one.unit)}")
+    detail = f"p99 {quantity(one.p99, one.unit)}"
+    return ChartRow(one.subject.name, drawing, quantity(one.median, one.unit), detail, numbers=numbers_of(one))
+
+
+def numbers_of(one: Summary) -> tuple[tuple[str, str], ...]:
+    """Return what a summary holds, in words."""
+    low, high = one.interval.low, one.interval.high
+    return (
+        ("median", quantity(one.median, one.unit)),
+        (f"interval ({percent(one.interval.level)})", f"{quantity(low, one.unit)} to {quantity(high, one.unit)}"),
+        ("p90", quantity(one.p90, one.unit)),
+        ("p99", quantity(one.p99, one.unit)),
+        ("largest", quantity(one.largest, one.unit)),
+        ("samples", f"{one.count:,}"),
+        ("builds", f"{one.builds}"),
+    )
 
 
 def bar_charts(results: Results) -> list[Chart]:
@@ -170,19 +216,21 @@ def _bar_chart(results: Results, metrics: Sequence[str]) -> Chart:
         panels.append(
             Panel(
                 title=f"{payload} agents, {durability}",
-                note=f"per {each}" if each else "",
+                note="",
                 rows=tuple(
                     _bar_row(scale, [one for one in rows if one.subject == subject], series_class(results, subject))
                     for subject in subjects
                 ),
                 axis=axis(scale, [(value, quantity(value, base)) for value in scale.ticks(TICKS)]),
+                unit=f"{'bytes on disk' if metrics[0].startswith('size') else 'bytes'}{f' per {each}' if each else ''}",
             )
         )
     moments = [metric.removeprefix("size_").replace("_", " ") for metric in metrics]
     several = len(metrics) > 1
     return Chart(
         id=f"bars-{metrics[0]}",
-        title="Storage on disk"
+        title=smallest([one for one in chosen if one.metric == metrics[0]], metrics[0]),
+        about="Storage on disk"
         if several or metrics[0].startswith("size")
         else metrics[0].replace("_", " ").capitalize(),
         caption=f"Bars from top to bottom: {', '.join(moments)}." if several else "Bars begin at zero; less is better.",
@@ -203,7 +251,13 @@ def _bar_row(scale: Scale, rows: Sequence[Summary], series: str) -> ChartRow:
             span(scale, one.interval.low, one.interval.high, top + each / 2 - 1.75, 1.5, "end"),
         ]
     value = quantities([one.median for one in rows], rows[0].unit)
-    return ChartRow(rows[0].subject.name, canvas(height, *marks), value)
+    numbers = tuple(
+        (f"{one.metric.replace('_', ' ')}: {name}", told)
+        for one in rows
+        for name, told in numbers_of(one)
+        if name == "median" or name.startswith("interval")
+    )
+    return ChartRow(rows[0].subject.name, canvas(height, *marks), value, numbers=numbers)
 
 
 def by_panel(results: Results, rows: Iterable[Summary]) -> dict[tuple[str, str], list[Summary]]:

@@ -14,7 +14,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from conformance.verdict import Result
 from reports import numbers, text
 from reports.html import charts
 from reports.html.palette import DARK, LIGHT, SERIES, declarations
@@ -22,13 +21,15 @@ from reports.html.servers import server_charts
 from reports.html.startup import startup_chart
 from reports.models import Judged, Run
 from reports.views import words
+from reports.views.answers import answers
 from reports.views.attribution import PARTS, WHOLE, attribution
 from reports.views.blanks import gaps
 from reports.views.claims import ClaimRow, claim_groups
 from reports.views.failures import contract_defects, deviations, failures
-from reports.views.matrix import create_rows, operation_rows
+from reports.views.matrix import Row, create_rows, differences, operation_rows
 from reports.views.mending import mending
 from reports.views.outcome import outcome
+from reports.views.requirements import requirement_groups
 from reports.views.servers import compared
 
 
@@ -44,13 +45,14 @@ def render_page(run: Run) -> str:
             script=Markup(script),  # noqa: S704 - a file of this package
             policy=_policy(style, script),
             outcome=outcome(run),
+            answers=answers(run),
             comparison=compared(run),
             tables=_tables(run),
             stores=_stores(run),
             failures=failures(run),
             deviations=deviations(run),
             contract_defects=contract_defects(run),
-            requirements=_requirements(run),
+            requirements=requirement_groups(run),
             claims=claim_groups(run),
             attribution=attribution(run),
             parts=(*PARTS, WHOLE),
@@ -63,32 +65,36 @@ def render_page(run: Run) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A matrix with what its head says of it."""
+    """A matrix: what holds everywhere is `folded` away, with how many rows weren't asked at all."""
 
     id: str
     title: str
     corner: str
-    rows: tuple[Any, ...]
+    rows: tuple[Row, ...]
+    folded: tuple[Row, ...]
+    unasked: int
+    differences: tuple[str, ...]
 
 
 def _tables(run: Run) -> list[_Table]:
     return [
-        _Table("create", "Create, step by step", "Step", create_rows(run)),
-        _Table("operations", "All other operations", "Operation", operation_rows(run)),
+        _table(run, "create", "Create, step by step", "Step", create_rows(run)),
+        _table(run, "operations", "All other operations", "Operation", operation_rows(run)),
     ]
+
+
+def _table(run: Run, name: str, title: str, corner: str, rows: tuple[Row, ...]) -> _Table:
+    """The steps of create stay together, since their order tells; of other operations only what differs is open."""
+    asked = tuple(row for row in rows if row.asked)
+    holding = tuple(row for row in asked if row.holds)
+    folded = holding if name != "create" or len(holding) == len(asked) else ()
+    shown = tuple(row for row in asked if row not in folded)
+    return _Table(name, title, corner, shown, folded, len(rows) - len(asked), differences(asked, run.judged))
 
 
 def _stores(run: Run) -> list[tuple[str, list[Judged]]]:
     """Neighbouring columns of one store share a heading."""
     return [(store, list(columns)) for store, columns in groupby(run.judged, key=lambda one: one.store)]
-
-
-def _requirements(run: Run) -> list[tuple[Result, list[Result | None]]]:
-    """Every requirement that the run speaks of, each with its result per server."""
-    columns = [{result.id: result for result in one.report.results} for one in run.judged]
-    first = {key: result for column in reversed(columns) for key, result in column.items()}
-    order = dict.fromkeys(key for column in columns for key in column)
-    return [(first[key], [column.get(key) for column in columns]) for key in order]
 
 
 def _charts(run: Run) -> dict[str, Any]:
@@ -100,11 +106,11 @@ def _charts(run: Run) -> dict[str, Any]:
     startup = startup_chart(results)
     others = [*charts.latency_charts(results), *charts.bar_charts(results), *([startup] if startup else [])]
     command = results.raw.configuration.command
-    return {"claims": charts.claims_chart(claim_groups(run), _claim_kind, command), "others": others}
+    return {"claims": charts.claims_chart(claim_groups(run), _claim_sign, command), "others": others}
 
 
-def _claim_kind(row: ClaimRow) -> str:
-    return words.CLAIMS[row.judged.verdict].kind
+def _claim_sign(row: ClaimRow) -> words.Sign:
+    return words.CLAIMS[row.judged.verdict]
 
 
 @cache

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from benchmarks.results import Factor, Results, Subject, Summary
-from reports.html.charts import MIDDLE, ROW, TICKS, Chart, ChartRow, Panel, series_class
+from reports.html.charts import MIDDLE, ROW, TICKS, Chart, ChartRow, Panel, numbers_of, series_class
 from reports.html.svg import Scale, axis, canvas, dot, grid, span, upright
 from reports.numbers import quantity, times
+from reports.views.servers import findings
 
 _US_PER_S = 1e6
 _BAR = 12.0
+_RATE_UNIT = "calls a second"
 
 
 def server_charts(results: Results) -> list[Chart]:
@@ -31,16 +33,16 @@ def _rates(results: Results) -> Chart:
     for metric in dict.fromkeys(one.metric for one in searched):
         group = [one for one in searched if one.metric == metric]
         scale = Scale.from_zero(max(one.median for one in group))
-        rows = tuple(
-            ChartRow(one.subject.name, _bar(scale, one.median, series_class(results, one.subject)), _per_s(one.median))
-            for one in group
-        )
+        rows = tuple(_searched_row(results, scale, one) for one in group)
         panels.append(
-            Panel(metric.replace("_within_", " within "), "the highest rate that held it", rows, _axis(scale))
+            Panel(
+                metric.replace("_within_", " within "), "the highest rate that held it", rows, _axis(scale), _RATE_UNIT
+            )
         )
     return Chart(
         id="server-rates",
-        title="Calls a second",
+        title=findings(results).rstrip("."),
+        about="Calls a second",
         caption="Good answers a second in a closed loop; longer is better. The mark is the interval of the median.",
         panels=tuple(panels),
         command=results.raw.configuration.command,
@@ -62,8 +64,18 @@ def _rates_panel(results: Results, mix: str, found: Sequence[Summary]) -> Panel:
             scale, _US_PER_S / one.median, series_class(results, one.subject),
             (_US_PER_S / one.interval.high, _US_PER_S / one.interval.low),
         )  # fmt: skip
-        rows.append(ChartRow(one.subject.name, drawing, _per_s(_US_PER_S / one.median), _times(ratios, one.subject)))
-    return Panel(mix, "", tuple(rows), _axis(scale))
+        detail = _times(ratios, one.subject)
+        rate = _per_s(_US_PER_S / one.median)
+        low, high = _US_PER_S / one.interval.high, _US_PER_S / one.interval.low
+        numbers = (("rate", rate), ("interval", f"{_per_s(low)} to {_per_s(high)}"), ("over the first", detail or "—"))
+        rows.append(ChartRow(one.subject.name, drawing, rate, detail, numbers=numbers))
+    return Panel(mix, "", tuple(rows), _axis(scale), _RATE_UNIT)
+
+
+def _searched_row(results: Results, scale: Scale, one: Summary) -> ChartRow:
+    drawing, rate = _bar(scale, one.median, series_class(results, one.subject)), _per_s(one.median)
+    numbers = (("rate", rate), ("interval", "—"), ("over the first", "—"))
+    return ChartRow(one.subject.name, drawing, rate, numbers=numbers)
 
 
 def _times(ratios: dict[str, Factor], subject: Subject) -> str:
@@ -99,17 +111,38 @@ def _latencies(results: Results) -> Chart:
             "",
             tuple(_latency_row(results, scale, one) for one in found if one.workload == workload),
             axis(scale, ticks),
+            "time to the answer, logarithmic",
         )
         for workload in dict.fromkeys(one.workload for one in found)
     )
     return Chart(
         id="server-latencies",
-        title="Time to the answer at given rates",
-        caption="From when a call was due, so that a stall counts for all who came in it. Logarithmic; left is faster.",
+        title=_soonest(found),
+        about="Time to the answer at given rates",
+        caption="From when a call was due, so that a stall counts for all who came in it. Left is faster.",
         panels=panels,
         command=results.raw.configuration.command,
         legend=(("key-dot", "median"), ("key-tail", "up to p99, and to the slowest")),
     )
+
+
+def _soonest(found: Sequence[Summary]) -> str:
+    loads = dict.fromkeys(one.workload for one in found)
+    first = [min((one for one in found if one.workload == load), key=lambda one: one.median) for load in loads]
+    wins = {name: sum(one.subject.name == name for one in first) for name in {one.subject.name for one in first}}
+    told = [f"{name} in {count}" for name, count in sorted(wins.items(), key=lambda item: (-item[1], item[0]))]
+    return f"The first answer of {len(loads)} loads, by the median: {', '.join(told)}"
+
+
+def _grown(found: Sequence[Summary]) -> str:
+    grown: dict[tuple[str, Subject], list[float]] = {}
+    for one in found:
+        grown.setdefault((one.metric.removeprefix("growth_"), one.subject), []).append(one.median)
+    most = max(grown, key=lambda key: grown[key][-1] / grown[key][0], default=None)
+    if most is None:
+        return "Nothing was measured as agents grew"
+    factor = grown[most][-1] / grown[most][0]
+    return f"As agents grow, no call costs more than {times(max(factor, 1.0))} as much ({most[0]}, {most[1].name})"
 
 
 def _load_name(workload: str) -> str:
@@ -137,7 +170,7 @@ def _latency_row(results: Results, scale: Scale, one: Summary) -> ChartRow:
         f"{name} {quantity(value, 'us')}" for name, share, value in shares if value and one.count * (1 - share) >= 1
     ]
     below = ", ".join([*told, f"slowest {quantity(one.largest, 'us')}"])
-    return ChartRow(one.subject.name, drawing, quantity(one.median, "us"), below=below)
+    return ChartRow(one.subject.name, drawing, quantity(one.median, "us"), below=below, numbers=numbers_of(one))
 
 
 def _growth(results: Results) -> Chart:
@@ -150,12 +183,14 @@ def _growth(results: Results) -> Chart:
             "",
             tuple(_growth_rows(results, scale, [one for one in found if one.metric == metric])),
             axis(scale, ticks),
+            "time of one call, logarithmic",
         )
         for metric in dict.fromkeys(one.metric for one in found)
     )
     return Chart(
         id="server-growth",
-        title="What one call costs as agents grow",
+        title=_grown(found),
+        about="What one call costs as agents grow",
         caption="One caller. A dot for each number of agents, the largest for the most; dots on one spot: no growth.",
         panels=panels,
         command=results.raw.configuration.command,
@@ -172,4 +207,5 @@ def _growth_rows(results: Results, scale: Scale, found: Sequence[Summary]) -> It
         marks += [dot(scale, one.median, MIDDLE, 2.5 + place, f"{series} halo") for place, one in enumerate(grown)]
         told = ", ".join(f"{one.payload} {quantity(one.median, 'us')}" for one in grown)
         factor = f"{grown[-1].median / grown[0].median:.2f}x" if len(grown) > 1 else ""
-        yield ChartRow(subject.name, canvas(ROW, *marks), factor, below=told)
+        numbers = tuple((one.payload, quantity(one.median, "us")) for one in grown)
+        yield ChartRow(subject.name, canvas(ROW, *marks), factor, below=told, numbers=numbers)

@@ -8,7 +8,7 @@ from benchmarks.results import Results, Summary
 from reports.html.charts import TICKS, Chart, ChartRow, Panel, by_panel, command_for
 from reports.html.palette import SERIES
 from reports.html.svg import Scale, axis, canvas, grid, span
-from reports.numbers import is_time, quantity, time_grain
+from reports.numbers import is_time, percent, quantity, time_grain
 
 PREFIX = "startup_"
 WHOLES = frozenset({"startup_total", "startup_store"})
@@ -35,11 +35,13 @@ def startup_chart(results: Results) -> Chart | None:
                 note="",
                 rows=tuple(_row(scale, group, parts) for group in groups),
                 axis=axis(scale, [(value, quantity(value, unit)) for value in scale.ticks(TICKS)]),
+                unit="time since the process began",
             )
         )
     return Chart(
         id="startup-chart",
-        title="Start-up, part by part",
+        title=_found(rows, parts),
+        about="Start-up, part by part",
         caption="Medians of each part, one after the other; the value on the right is the whole where it was measured.",
         panels=tuple(panels),
         command=command_for(results, rows[0].workload),
@@ -49,6 +51,13 @@ def startup_chart(results: Results) -> Chart | None:
 
 def _name(metric: str) -> str:
     return metric.removeprefix(PREFIX).replace("_", " ")
+
+
+def _found(rows: Sequence[Summary], parts: Sequence[str]) -> str:
+    longest = {part: max(one.median for one in rows if one.metric == part) for part in parts}
+    most = max(longest, key=lambda part: longest[part])
+    share = longest[most] / (sum(longest.values()) or 1)
+    return f"Of a start, {_name(most)} takes most: {percent(round(share, 2))}"
 
 
 def _row(scale: Scale, group: Sequence[Summary], parts: Sequence[str]) -> ChartRow:
@@ -62,4 +71,6 @@ def _row(scale: Scale, group: Sequence[Summary], parts: Sequence[str]) -> ChartR
         begun += length
     whole = medians.get("startup_total", begun)
     told = ", ".join(f"{_name(part)} {quantity(medians[part], unit)}" for part in parts if part in medians)
-    return ChartRow(group[0].subject.name, canvas(BAR + 6, *marks), quantity(whole, unit), below=told)
+    numbers = tuple((_name(part), quantity(medians[part], unit) if part in medians else "—") for part in parts)
+    drawing = canvas(BAR + 6, *marks)
+    return ChartRow(group[0].subject.name, drawing, quantity(whole, unit), below=told, numbers=numbers)

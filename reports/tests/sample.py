@@ -56,7 +56,12 @@ OPERATIONS = ("update", "delete", "apply", "get", "getByReference", "agent insta
 
 
 def result(
-    id_: str, *, step: str = "", operation: str = "create", level: Level = Level.MUST, verdict: Verdict = Verdict.PASS
+    id_: str,
+    *,
+    step: str = "",
+    operation: str = "agent.create",
+    level: Level = Level.MUST,
+    verdict: Verdict = Verdict.PASS,
 ) -> Result:
     cloud_only = step in CLOUD_ONLY_STEPS
     return Result(
@@ -331,7 +336,7 @@ def write_whole(directory: Path, benchmarks: Results, *, red: bool, hostile: boo
 def hostile_result() -> Result:
     """A failure in which every text is hostile, the requirement's id included."""
     return Result(
-        f"CHECKDUP-1{HOSTILE}", Level.MUST, ("cloud",), "create", "CheckDuplicate", HOSTILE, HOSTILE, "dup",
+        f"CHECKDUP-1{HOSTILE}", Level.MUST, ("cloud",), "agent.create", "CheckDuplicate", HOSTILE, HOSTILE, "dup",
         Verdict.FAIL,
         (Problem(HOSTILE, HOSTILE, HOSTILE, 4),), HOSTILE, (4,), f"parity conform {HOSTILE}",
     )  # fmt: skip

@@ -19,7 +19,7 @@ from conformance.verdict import (
 )
 from reports.models import Judged, Run
 
-CREATE = "create"
+CREATE = "agent.create"
 WHOLE_CREATE = "create, as a whole"
 """Requirements on create that belong to no single step: order, atomicity, races."""
 
@@ -39,6 +39,11 @@ class Cell:
     red: tuple[str, ...] = ()
     exists: bool = True
 
+    @property
+    def holds(self) -> bool:
+        """Whether all that was asked here holds, and something was, or nothing applies."""
+        return (self.verdict in HELD or self.verdict is Verdict.NOT_APPLICABLE) and not self.should_failed
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -46,6 +51,39 @@ class Row:
 
     name: str
     cells: tuple[Cell, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds on every server."""
+        return all(cell.holds for cell in self.cells)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the run speaks of it at all."""
+        return any(cell.verdict not in {None, Verdict.NOT_APPLICABLE} for cell in self.cells)
+
+
+def name_of(result: Result) -> str:
+    """Return the name of the row that a result counts in."""
+    if result.step in CREATE_STEPS:
+        return result.step
+    return WHOLE_CREATE if result.operation == CREATE else result.operation
+
+
+def differences(rows: Sequence[Row], judged: Sequence[Judged]) -> tuple[str, ...]:
+    """Return a sentence for each row that holds on some servers and not on others: where it doesn't."""
+    return tuple(_difference(row, judged) for row in rows if not row.holds and any(cell.holds for cell in row.cells))
+
+
+def _difference(row: Row, judged: Sequence[Judged]) -> str:
+    where: dict[str, list[str]] = {}
+    for cell, one in zip(row.cells, judged, strict=True):
+        if not cell.holds:
+            verdict = (cell.verdict or Verdict.NOT_RUN).replace("_", " ")
+            what = f"{cell.should_failed} SHOULD not met" if cell.verdict in HELD else verdict
+            where.setdefault(what, []).append(f"{one.store} {one.profile}")
+    told = "; ".join(f"{what} on {', '.join(names)}" for what, names in where.items())
+    return f"{row.name}: {told}"
 
 
 def create_rows(run: Run) -> tuple[Row, ...]:
@@ -74,8 +112,7 @@ def operation_rows(run: Run) -> tuple[Row, ...]:
         for result in judged.report.results:
             if result.step in CREATE_STEPS:
                 continue
-            name = WHOLE_CREATE if result.operation == CREATE else result.operation
-            found.setdefault(name, [[] for _ in run.judged])[index].append(result)
+            found.setdefault(name_of(result), [[] for _ in run.judged])[index].append(result)
     ordered = sorted(found.items(), key=lambda item: item[0] != WHOLE_CREATE)
     return tuple(Row(name, tuple(_operation_cell(rows) for rows in columns)) for name, columns in ordered)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.results import Conclusion
-from conformance.verdict import Verdict
+from conformance.verdict import CREATE_STEPS, Verdict
 from reports.views.outcome import Standing
 
 
@@ -32,6 +32,8 @@ VERDICTS: dict[Verdict, Sign] = {
 DEVIATIONS_ARE = (
     "Here the contract marks what it asks for as a choice of its own, and the server made another: no fault."
 )
+HOLDS = Sign("good", "✓", "holds")
+STEP_NUMBERS = {step: number for number, step in enumerate(CREATE_STEPS, start=1)}
 NOTHING = Sign("idle", "·", "no check ran")
 
 CLAIMS: dict[Conclusion, Sign] = {

@@ -58,17 +58,31 @@
   const filterRows = () => {
     const field = document.getElementById("filter");
     if (!field) return;
-    const rows = [...document.querySelectorAll("#requirements tbody tr")];
     const count = document.getElementById("filter-count");
-    field.parentElement.hidden = false;
+    // Text is read once: asking the document for it at each key takes longer than a key may.
+    const groups = [...document.querySelectorAll("#requirements .by-name")].map((group) => ({
+      group,
+      rows: [...group.querySelectorAll(".requirement")].map((row) => ({
+        row,
+        text: `${row.querySelector("summary").textContent} ${group.id}`.toLowerCase(),
+      })),
+    }));
+    const total = groups.reduce((sum, one) => sum + one.rows.length, 0);
+    field.closest("[hidden]").hidden = false;
     field.addEventListener("input", () => {
       const wanted = field.value.trim().toLowerCase();
       let shown = 0;
-      for (const row of rows) {
-        row.hidden = !row.textContent.toLowerCase().includes(wanted);
-        shown += row.hidden ? 0 : 1;
+      for (const { group, rows } of groups) {
+        let here = 0;
+        for (const { row, text } of rows) {
+          row.hidden = !text.includes(wanted);
+          here += row.hidden ? 0 : 1;
+        }
+        group.hidden = here === 0;
+        group.open = wanted !== "" && here > 0;
+        shown += here;
       }
-      count.textContent = `${shown} of ${rows.length}`;
+      count.textContent = `${shown} of ${total}`;
     });
   };
 
