@@ -1,7 +1,7 @@
 """`parity conform`: the suite's own command, and one more kind of target: `store:URL`.
 
 For a store the reference server is started over it, in a process of its own on a loopback port, with credentials
-made for this run; then the suite judges that server like any other.
+made for this run; then the suite judges that server like any other. A URL without a path is a new store.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import typer
 
 from conformance.cli import conform as suite_command
 from parity.problems import Problem
-from parity.reference import PROFILES, Reference
+from parity.reference import PROFILES, Reference, with_path
 from stores.registry import parse_url, scheme_of
 
 PREFIX = "store:"
@@ -42,7 +42,8 @@ def with_stores(command: Callable[..., None]) -> Callable[..., None]:
         _refuse_what_makes_no_sense(url, profile, options)
         with tempfile.TemporaryDirectory(prefix="parity-conform-") as folder:
             place = Path(folder)
-            reference = Reference(url.removeprefix(PREFIX), profile, place, options["out"] or place)
+            store = with_path(url.removeprefix(PREFIX), place / "store")
+            reference = Reference(store, profile, place, options["out"] or place)
             reference.prepare()
             made = {"profile": profile, "credentials": reference.credentials, "declare": reference.declaration}
             # The server's command line names files that are gone afterwards; the URL is what can be judged again.

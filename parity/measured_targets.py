@@ -21,7 +21,7 @@ from conformance.credentials import ROLES, Credentials, read_credentials
 from conformance.target import Running, open_target
 from parity.conform_cli import PREFIX
 from parity.problems import Problem
-from parity.reference import PROFILES, Reference
+from parity.reference import PROFILES, Reference, with_path
 from stores.registry import parse_url, scheme_of
 
 _NAMED = re.compile(r"^([A-Za-z0-9][\w.+-]*)=(.+)$")
@@ -61,9 +61,7 @@ def _reference(url: str, profile: str, organization: str) -> Callable[[], Abstra
     def opened() -> Iterator[Address]:
         with tempfile.TemporaryDirectory(prefix="parity-bench-") as folder:
             place = Path(folder)
-            parsed = parse_url(url)
-            whole = url if parsed.path or parsed.scheme == "memory" else _with_path(url, place / "store")
-            reference = Reference(whole, profile, place, place)
+            reference = Reference(with_path(url, place / "store"), profile, place, place)
             reference.prepare()
             with reference.started() as running:
                 operator = read_credentials(reference.credentials).roles["operator"].token
@@ -71,12 +69,6 @@ def _reference(url: str, profile: str, organization: str) -> Callable[[], Abstra
                 yield Address(running.address, None, metadata, organization, running.pid)
 
     return opened
-
-
-def _with_path(url: str, path: Path) -> str:
-    scheme, _, rest = url.partition(":")
-    _, mark, options = rest.partition("?")
-    return f"{scheme}:{path}{mark}{options}"
 
 
 def _stranger(text: str, roles: Credentials, organization: str) -> Callable[[], AbstractContextManager[Address]]:

@@ -25,6 +25,10 @@ ROLES = ("operator", "org_admin", "org_member", "other_org_member", "nobody")
 """The roles that a suite acts as. Only the operator is told to the server; the suite grants the rest through it."""
 
 
+_WORDS_BYTES = 4096
+"""So much of what a server that failed has said is told to whoever started it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """One reference server to be: its store, its profile, and where its credentials and its log are."""
@@ -97,6 +101,15 @@ class Reference:
             ) from None
 
 
+def with_path(url: str, path: Path) -> str:
+    """Return a store URL with `path` in it where it names none and needs one: a new store."""
+    parsed = parse_url(url)
+    if parsed.path or parsed.scheme == "memory":
+        return url
+    _, mark, options = url.partition("?")
+    return f"{parsed.scheme}:{path}{mark}{options}"
+
+
 def _declaration(profile: str, store_url: str) -> str:
     features = {
         "list": True,
@@ -122,14 +135,21 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Run a `parity` command line with stderr appended to a file: `python -m parity.reference LOG serve ...`."""
+    """Run a `parity` command line with stderr appended to a file: `python -m parity.reference LOG serve ...`.
+
+    When it fails, whoever started it reads on stderr what it has written to the file.
+    """
     log, *arguments = sys.argv[1:]
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    began = os.fstat(descriptor).st_size
+    stderr = os.dup(sys.stderr.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
-    os.close(descriptor)
     from parity.main import run  # noqa: PLC0415 - after the redirection, so that an import's complaint is logged too
 
-    sys.exit(run(arguments))
+    code = run(arguments)
+    if code:
+        os.write(stderr, os.pread(descriptor, _WORDS_BYTES, began))
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from parity.measurement import Measurement
 from parity.plan import JudgedStore, LeftOut, make_plan
 from parity.problems import Problem
 from parity.proof import Proof
-from parity.reference import Reference
+from parity.reference import Reference, with_path
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import platform
 from stores import registry
@@ -120,6 +120,27 @@ def test_a_server_that_does_not_start_is_explained(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="did not start") as refused, broken.started():
         pass
     assert str(broken.log) in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("leveldb:", "leveldb:/new/store"),
+        ("sqlite:?codec=protobuf", "sqlite:/new/store?codec=protobuf"),
+        ("leveldb:kept", "leveldb:kept"),
+        ("memory:", "memory:"),
+    ],
+)
+def test_a_url_without_a_path_is_a_new_store(url: str, whole: str) -> None:
+    assert with_path(url, Path("/new/store")) == whole
+
+
+def test_the_suite_tells_the_last_words_of_a_server_over_a_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert run(["conform", f"store:leveldb:{tmp_path / 'file' / 'db'}", "--profile", "oss", "--quick"]) == 3
+    assert f"{tmp_path / 'file'}" in capsys.readouterr().out.replace("\n", "")
 
 
 # A corpus through a server
