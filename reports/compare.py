@@ -10,7 +10,7 @@ from benchmarks.results import ClaimVerdict, Ratio
 from conformance.verdict import RED, Result, Verdict
 from reports.markdown import code, plain
 from reports.models import Judged, Run
-from reports.numbers import counted, in_form, quantity, spread, times
+from reports.numbers import counted, in_form, is_size, is_time, quantity, spread, times
 from reports.text import cut
 
 
@@ -58,6 +58,27 @@ class ClaimChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """One measurement in both runs: the second median over the first, and how far it may be off (`low` to `high`).
+
+    The ends are those of the two intervals, put against each other: wider than an interval of the ratio would be.
+    """
+
+    name: str
+    factor: float
+    low: float
+    high: float
+    before: str
+    after: str
+    word: str
+
+    @property
+    def moved(self) -> bool:
+        """Whether the two intervals don't meet."""
+        return not self.low <= 1 <= self.high
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """All that differs. `warnings` say why numbers of the two runs may not be comparable."""
 
@@ -69,6 +90,19 @@ class Comparison:
     claims: tuple[ClaimChange, ...]
     warnings: tuple[str, ...]
     servers_compared: int = 0
+    paces: tuple[Pace, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What changed, in counts."""
+        counts = {kind: sum(one.change is kind for one in self.verdicts) for kind in Change}
+        said = [f"{count} {kind}" for kind, count in counts.items() if count] or ["no verdict changed"]
+        words = [one.word for one in self.paces if one.moved]
+        said += [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
+        if self.claims:
+            moved = sum(one.moved for one in self.claims)
+            said.append(f"{moved} of {counted(len(self.claims), 'ratio')} moved")
+        return ", ".join(said)
 
     @property
     def worse(self) -> bool:
@@ -90,6 +124,7 @@ def compare_runs(before: Run, after: Run) -> Comparison:
         claims=tuple(_claims(before, after)),
         warnings=tuple(_warnings(before, after)),
         servers_compared=len(pairs),
+        paces=tuple(_paces(before, after)),
     )
 
 
@@ -149,6 +184,33 @@ def _claims(before: Run, after: Run) -> Iterator[ClaimChange]:
         yield ClaimChange(key, first, second, _factor(*ratios), _moved(*ratios))
 
 
+def _paces(before: Run, after: Run) -> Iterator[Pace]:
+    """Yield every time and size that both runs measured of the same subject, workload and payload."""
+    old, new = (
+        {(one.workload, one.metric, one.subject, one.payload): one for one in run.benchmarks.judgement.summaries}
+        if run.benchmarks
+        else {}
+        for run in (before, after)
+    )
+    for key, first in old.items():
+        second = new.get(key)
+        if second is None or not (is_time(first.unit) or is_size(first.unit)):
+            continue
+        if min(first.interval.low, first.median, second.interval.low) <= 0:
+            continue  # A size of zero has no ratio.
+        slower, faster = ("slower", "faster") if is_time(first.unit) else ("larger", "smaller")
+        factor = second.median / first.median
+        yield Pace(
+            name=f"{first.metric.replace('_', ' ')}, {first.subject.label}, {first.payload} agents",
+            factor=factor,
+            low=second.interval.low / first.interval.high,
+            high=second.interval.high / first.interval.low,
+            before=quantity(first.median, first.unit),
+            after=quantity(second.median, second.unit),
+            word=slower if factor > 1 else faster,
+        )
+
+
 def _factor(first: Ratio | None, second: Ratio | None) -> float | None:
     return second.value / first.value if first and second and first.value else None
 
@@ -186,11 +248,7 @@ def comparison_markdown(found: Comparison) -> str:
 
 def _lines(found: Comparison) -> Iterator[str]:
     yield f"# Parity: {plain(found.before)} against {plain(found.after)}"
-    counts = {kind: sum(one.change is kind for one in found.verdicts) for kind in Change}
-    said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no verdict changed"
-    moved = sum(one.moved for one in found.claims)
-    claims = f"; {moved} of {counted(len(found.claims), 'ratio')} moved" if found.claims else ""
-    yield from ("", f"**{said}{claims}.**", *(f"\nCareful: {plain(text)}." for text in found.warnings))
+    yield from ("", f"**{found.sentence}.**", *(f"\nCareful: {plain(text)}." for text in found.warnings))
     yield from (f"\nServer only in the second run: {code(name)}" for name in found.servers_added)
     yield from (f"\nServer only in the first run: {code(name)}" for name in found.servers_removed)
     if found.verdicts:
@@ -198,6 +256,12 @@ def _lines(found: Comparison) -> Iterator[str]:
     for one in found.verdicts:
         row = (one.change.value, code(one.server), code(one.requirement), one.before or "—", one.after or "—")
         yield f"| {' | '.join(row)} | {plain(cut(one.sentence, 200))} | {code(one.reproduce)} |"
+    moved = [one for one in found.paces if one.moved]
+    if moved:
+        yield from ("", "| Measurement | Before | After | Change | Interval |", f"|{' --- |' * 5}")
+    for pace in moved:
+        change = f"{times(pace.factor)}, {pace.word} | {times(pace.low)} to {times(pace.high)}"
+        yield f"| {plain(pace.name)} | {pace.before} | {pace.after} | {change} |"
     if found.claims:
         yield from ("", "| Claim | Before | After | Change | Judged |", f"|{' --- |' * 5}")
     for claim in found.claims:

@@ -17,6 +17,7 @@ class Judged:
 
     `name` is unique in the run; `store` is what stood behind the server (or its address). `exchanges` are found by
     their `seq`; None where the run directory has no evidence file. `command` judges this server again.
+    `evidence_sha256` is empty where there is none.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Judged:
     report: Report
     exchanges: Mapping[int, Exchange] | None
     command: str
+    evidence_sha256: str = ""
 
     @property
     def profile(self) -> str:

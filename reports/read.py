@@ -7,6 +7,7 @@ directory of one judged server (`verdicts.json`, `evidence.jsonl`), the director
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -116,7 +117,12 @@ def _judged(folder: Path, proof: Proof | None) -> Judged:
         report=_repeatable(report, proof.command) if proof and proof.command else report,
         exchanges=_exchanges(folder / EVIDENCE_FILE, report),
         command=(proof and proof.command) or _conform(report),
+        evidence_sha256=_digest(folder / EVIDENCE_FILE),
     )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def _repeatable(report: Report, command: str) -> Report:

@@ -52,10 +52,11 @@ def write_all(run_dir: Path, out: Path | None = None, formats: Sequence[Format] 
     """
     run = read_run(run_dir)
     place = out or run_dir
-    return {chosen: _write(place / FORMATS[chosen][0], FORMATS[chosen][1](run)) for chosen in formats}
+    return {chosen: write_whole(place / FORMATS[chosen][0], FORMATS[chosen][1](run)) for chosen in formats}
 
 
-def _write(path: Path, content: str) -> Path:
+def write_whole(path: Path, content: str) -> Path:
+    """Write a file in one piece and return its path. Raises ReportUnwritable."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

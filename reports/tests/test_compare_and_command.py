@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ from benchmarks.results import ClaimVerdict, Interval, Judgement, Ratio, Results
 from conformance.verdict import Report, Result, Verdict
 from parity.main import run as parity
 from reports.compare import Change, compare_runs, comparison_markdown
+from reports.html.comparison import render_comparison
 from reports.models import Judged, Run
 from reports.read import read_run
 from reports.tests import sample
+from reports.tests.test_page import ALLOWED, Page
 
 
 def run_of(name: str, *results: Result, benchmarks: Results | None = None) -> Run:
@@ -55,7 +58,7 @@ def test_nothing_changed_is_not_worse(red_run: Path) -> None:
     found = compare_runs(run, run)
     assert (found.verdicts, found.warnings, found.worse) == ((), (), False)
     assert not any(one.moved or one.verdict_changed for one in found.claims)
-    assert f"no verdict changed; 0 of {len(found.claims)} ratios moved" in comparison_markdown(found)
+    assert f"no verdict changed, 0 of {len(found.claims)} ratios moved" in comparison_markdown(found)
 
 
 def test_a_server_that_is_gone_is_worse() -> None:
@@ -150,3 +153,34 @@ def test_compare_prints_and_gates(
     copy = shutil.copytree(green_run, tmp_path / "copy")
     (copy / "run.json").write_text("{")
     assert parity(["compare", str(green_run), str(copy)]) == 2
+
+
+def test_a_comparison_is_a_page_and_json_too(
+    results: Results, red_run: Path, green_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parity(["report", "compare", str(green_run), str(red_run), "--out", str(tmp_path / "c.html")]) == 0
+    page = Page((tmp_path / "c.html").read_text("utf-8"))
+    assert set(page.tags) <= ALLOWED
+    assert "red against green: 3 broken" in page.text
+    capsys.readouterr()
+    assert parity(["compare", str(green_run), str(red_run), "-o", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["worse"] is True
+    assert {one["requirement"] for one in told["verdicts"] if one["change"] == "broken"} >= {"CHECKDUP-1"}
+
+
+def test_what_became_slower_is_told_with_its_interval(results: Results) -> None:
+    first = next(one for one in results.judgement.summaries if one.metric == "write")
+    ends = Interval(first.interval.low * 2, first.interval.high * 2, 0.95)
+    slower = replace(first, median=first.median * 2, interval=ends)
+    rest = tuple(slower if one is first else one for one in results.judgement.summaries)
+    other = Results(results.raw, replace(results.judgement, summaries=rest))
+    found = compare_runs(run_of("a", benchmarks=results), run_of("b", benchmarks=other))
+    (moved,) = [one for one in found.paces if one.moved]
+    assert moved.word == "slower"
+    assert moved.factor == pytest.approx(2)
+    assert moved.low < 2 < moved.high
+    assert "1 slower" in found.sentence
+    assert f"{moved.name}" in Page(render_comparison(found)).text
+    back = compare_runs(run_of("b", benchmarks=other), run_of("a", benchmarks=results))
+    assert "1 faster" in back.sentence
