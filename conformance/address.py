@@ -21,6 +21,8 @@ class Address:
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+    host: str = ""
+    """The host in the server's certificate, where it isn't the address's: a proxy stands between."""
 
     @property
     def grpcurl(self) -> str:
@@ -51,7 +53,7 @@ def parse_address(text: str) -> Address:
     if (files["cert"] is None) != (files["key"] is None):
         raise TargetInvalid(f"{text!r}: a client certificate needs both cert=FILE and key=FILE")
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return Address(name, parts.scheme == "grpcs", **files)
+    return Address(name, parts.scheme == "grpcs", files["ca"], files["cert"], files["key"])
 
 
 def _file(text: str, query: str, name: str) -> Path | None:

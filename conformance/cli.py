@@ -28,6 +28,10 @@ from conformance.known_failing import (
 )
 from conformance.known_failing_update import UpdateRefused
 from conformance.known_failing_update import update_known_failing as update_file
+from conformance.nemesis.command import nemesis as run_nemesis
+from conformance.nemesis.command import recheck_nemesis
+from conformance.nemesis.faults import FAULTS, NemesisInvalid
+from conformance.nemesis.history import HISTORY_FILE, HistoryUnreadable
 from conformance.printing import print_report
 from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
@@ -51,6 +55,7 @@ _USAGE_ERRORS = (
     KnownFailingInvalid,
     UpdateRefused,
     ReceiverUnavailable,
+    NemesisInvalid,
 )
 
 
@@ -77,6 +82,10 @@ Quick = Annotated[bool, typer.Option("--quick", help="smaller sizes of concurren
 Shuffle = Annotated[bool, typer.Option("--shuffle", help="run the checks in an order that the seed decides")]
 Deadline = Annotated[float, typer.Option(min=0.1, help="seconds for one call; long for a debugger")]
 StartTimeout = Annotated[float, typer.Option(min=0.1, help="seconds that a `cmd:` target may take until it listens")]
+Nemesis = Annotated[
+    str, typer.Option(metavar="FAULTS", help=f"instead of the suite, calls under faults: {','.join(FAULTS)}")
+]
+NemesisTime = Annotated[str, typer.Option(metavar="TIME", help="how long the faults go on, such as 20s or 5m")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="print a card for every failure")]
 
 
@@ -99,6 +108,8 @@ def conform(
     shuffle: Shuffle = False,
     deadline: Deadline = DEADLINE_SECONDS,
     start_timeout: StartTimeout = START_SECONDS,
+    nemesis: Nemesis = "",
+    nemesis_time: NemesisTime = "20s",
     verbose: Verbose = False,
 ) -> None:
     """Judge a server against the behaviour contract; the exit code says what came out."""
@@ -116,6 +127,8 @@ def conform(
             reruns=0 if no_rerun else RERUNS_MAX,
             shuffle=shuffle,
         )
+        if nemesis:
+            raise typer.Exit(run_nemesis(target, options, nemesis, nemesis_time, out, console))
         report = _with_progress(target, options, out)
         if known_failing is not None and update_known_failing:
             report = _updated(report, known_failing, out, console)
@@ -133,8 +146,10 @@ def recheck(
     """Judge the stored evidence of a run again, without its server."""
     console = Console()
     try:
+        if (run_directory / HISTORY_FILE).is_file() or run_directory.name == HISTORY_FILE:
+            raise typer.Exit(recheck_nemesis(run_directory, console))
         report = recheck_run(run_directory)
-    except (EvidenceUnreadable, OtherCatalogue) as error:
+    except (EvidenceUnreadable, OtherCatalogue, HistoryUnreadable) as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(EXIT_USAGE) from None
     if out is not None:

@@ -13,7 +13,7 @@ from conformance.transcript import failure_cards
 from conformance.verdict import VERDICTS_FILE, Report, Verdict, lost_text
 
 LEAKS_SHOWN = 10
-_COLOURS = {
+COLOURS = {
     Verdict.PASS: "green",
     Verdict.FAIL: "red",
     Verdict.UNTESTABLE: "red",
@@ -89,7 +89,7 @@ def steps_table(report: Report) -> Table:
     for heading in headings:
         table.add_column(heading)
     for row in report.steps:
-        colour = _COLOURS[row.verdict]
+        colour = COLOURS[row.verdict]
         cells = (row.step, f"[{colour}]{row.verdict}[/{colour}]", f"{row.passed}/{row.total}", str(len(row.blocked)))
         table.add_row(*cells[: len(headings)])
     return table

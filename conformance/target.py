@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import shlex
 import signal
 import socket
@@ -175,12 +176,18 @@ def open_target(text: str, *, port: int = 0, start_seconds: float = START_SECOND
     return running
 
 
+def targets_of(text: str) -> list[str]:
+    """Return the targets of a text: one, or several replicas of one server with commas between."""
+    return re.split(r",\s*(?=(?:grpcs?://|unix:|cmd:|inproc:))", text)
+
+
 def open_channel(address: Address) -> grpc.Channel:
     """Open a channel to an address; connecting happens with the first call."""
     if not address.secure:
         return grpc.insecure_channel(address.name, options=_OPTIONS)
     content = [path.read_bytes() if path else None for path in (address.ca, address.key, address.cert)]
-    return grpc.secure_channel(address.name, grpc.ssl_channel_credentials(*content), options=_OPTIONS)
+    options = (*_OPTIONS, *((("grpc.ssl_target_name_override", address.host),) if address.host else ()))
+    return grpc.secure_channel(address.name, grpc.ssl_channel_credentials(*content), options=options)
 
 
 def _wait_until_ready(running: Running) -> None:

@@ -1,0 +1,47 @@
+"""`--nemesis` of `parity conform`: a run under faults in the place of the suite."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rich.console import Console
+
+from conformance.nemesis.faults import NemesisInvalid, faults_named
+from conformance.nemesis.printing import print_nemesis
+from conformance.nemesis.run import Plan, judge_again, run_nemesis
+from conformance.runner import Options
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+SECONDS_MIN = 1.0
+
+
+def seconds_of(text: str) -> float:
+    """Understand `20s`, `5m` or a plain number of seconds. Raises NemesisInvalid."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|)\s*", text)
+    if found is None or (seconds := float(found[1]) * _UNITS[found[2]]) < SECONDS_MIN:
+        raise NemesisInvalid(f"--nemesis-time {text!r}: write a time of a second or more, such as 20s or 5m")
+    return seconds
+
+
+def nemesis(target: str, options: Options, faults: str, time: str, out: Path | None, console: Console) -> int:
+    """Do a run and print what it came to; return the exit code.
+
+    Raises:
+        NemesisInvalid: it can't be asked of this target, or not with these options.
+        TargetInvalid, TargetUnreachable, SetupRefused, TargetLost: as `run_nemesis`.
+    """
+    if options.only or options.known_failing is not None or options.otlp_listen:
+        raise NemesisInvalid(
+            "--nemesis runs in the place of the suite: leave out --only, --known-failing, --otlp-listen"
+        )
+    report = run_nemesis(target, options, Plan(faults_named(faults), seconds_of(time)), out=out)
+    print_nemesis(console, report, out)
+    return report.exit_code
+
+
+def recheck_nemesis(folder: Path, console: Console) -> int:
+    """Judge a kept history again and print what it came to; return the exit code. Raises HistoryUnreadable."""
+    report = judge_again(folder)
+    print_nemesis(console, report, None)
+    return report.exit_code
