@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks import runner
@@ -88,7 +89,7 @@ def stores(
             pairs=tuple(pair or ()),
         )
         words = [word for name in workload or () for word in ("--workload", name)]
-        console.print(f"seed {seed}; repeat with: {' '.join([config.command, *words])}")
+        console.print(f"seed {seed}; repeat with: {' '.join([config.command, *words])}", markup=False)
         with progress_bar() as report:
             results = runner.run_stores(config, report)
         deliver(results, out, database or out.parent / DATABASE, console, verbose=verbose)
@@ -96,8 +97,8 @@ def stores(
 
 def wide_console() -> Console:
     """Return the terminal; where the output is a file, one that is wide enough for the tables."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    console = Console(emoji=False)
+    return console if console.is_terminal else Console(width=160, emoji=False)
 
 
 @contextlib.contextmanager
@@ -110,7 +111,7 @@ def progress_bar() -> Iterator[Callable[[runner.Progress], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True, emoji=False), transient=True) as bar:
         task = bar.add_task("starting", total=None)
 
         def report(progress: runner.Progress) -> None:
@@ -134,7 +135,7 @@ def deliver(results: Results, out: Path, database: Path, console: Console, *, ve
         show(results, console)
     else:
         console.print(render_verdicts(results))
-    console.print(f"{out / 'results.json'} has every sample, {out / 'claims.json'} every verdict")
+    console.print(f"{out / 'results.json'} has every sample, {out / 'claims.json'} every verdict", markup=False)
 
 
 @app.command()
@@ -150,7 +151,9 @@ def history(
     with told_plainly(console):
         if claim is None and metric is None:
             claims, metrics = known(database)
-            console.print(f"claims: {', '.join(claims) or 'none'}\nmetrics: {', '.join(metrics) or 'none'}")
+            console.print(
+                f"claims: {', '.join(claims) or 'none'}\nmetrics: {', '.join(metrics) or 'none'}", markup=False
+            )
             return
         entries = [
             *(claim_history(database, claim) if claim else ()),
@@ -209,11 +212,11 @@ def told_plainly(console: Console) -> Iterator[None]:
     try:
         yield
     except (ConfigError, PayloadError, ResultsError) as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(USAGE_ERROR) from error
     except StoreError as error:
-        console.print(f"[red]error:[/red] {error}; {error.hint}", highlight=False, soft_wrap=True)
+        console.print(f"[red]error:[/red] {escape(f'{error}; {error.hint}')}", highlight=False, soft_wrap=True)
         raise typer.Exit(USAGE_ERROR) from error
     except (runner.BenchmarkFailed, ServerFailed, LoadFailed, WrongAnswers, OSError) as error:
-        console.print(f"[red]the benchmark can't go on:[/red] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]the benchmark can't go on:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(HARNESS_FAULT) from error

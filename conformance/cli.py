@@ -113,7 +113,7 @@ def conform(
     verbose: Verbose = False,
 ) -> None:
     """Judge a server against the behaviour contract; the exit code says what came out."""
-    console = Console(stderr=False)
+    console = Console(stderr=False, emoji=False)
     try:
         options = _options(profile, only or [], seed, credentials, declare, jobs or 0, quick=quick, deadline=deadline)
         known = _known(known_failing, update=update_known_failing)
@@ -144,7 +144,7 @@ def recheck(
     out: Annotated[Path | None, typer.Option(help="write the verdicts here; without it they are only shown")] = None,
 ) -> None:
     """Judge the stored evidence of a run again, without its server."""
-    console = Console()
+    console = Console(emoji=False)
     try:
         if (run_directory / HISTORY_FILE).is_file() or run_directory.name == HISTORY_FILE:
             raise typer.Exit(recheck_nemesis(run_directory, console))
@@ -223,7 +223,7 @@ def _with_progress(target: str, options: Options, out: Path | None) -> Report:
     if not sys.stderr.isatty():
         return run(target, options, out=out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True, emoji=False), transient=True) as bar:
         task = bar.add_task("conformance", total=None)
 
         def advance(check: str, done: int, total: int) -> None:

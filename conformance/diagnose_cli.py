@@ -19,7 +19,7 @@ def diagnose(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="directory of a run, or its evidence file")],
 ) -> None:
     """Name the probable causes of a run's failures, those first that take most away; nothing is called or written."""
-    console = Console()
+    console = Console(emoji=False)
     try:
         report = recheck(run_directory)
     except (EvidenceUnreadable, OtherCatalogue) as error:

@@ -32,7 +32,7 @@ def upgrade(
     ] = START_SECONDS,
 ) -> None:
     """Try an upgrade: load by the old build, judge under the new one, and back. Exit code 0: all was whole."""
-    console = Console()
+    console = Console(emoji=False)
     try:
         named = profile_named(profile or ("cloud" if credentials else "oss"))
     except ValueError as error:
@@ -51,7 +51,7 @@ def upgrade(
     )
     found = try_upgrade(old, new, options, lambda stage: _print_stage(console, stage))
     if found.untestable:
-        console.print(f"[red]nothing can be said of this upgrade:[/red] the old build: {found.untestable}")
+        console.print(f"[red]nothing can be said of this upgrade:[/red] the old build: {escape(found.untestable)}")
         raise typer.Exit(EXIT_INCOMPLETE)
     count = len(found.problems)
     console.print("the upgrade holds, there and back" if not count else f"{count} problem{'s' * (count > 1)}")
@@ -60,6 +60,6 @@ def upgrade(
 
 def _print_stage(console: Console, stage: Stage) -> None:
     sign = "[red]wrong[/red]" if stage.problems else "[green]right[/green]"
-    console.print(f"{sign} {stage.title} ({stage.seconds:.1f} s)", soft_wrap=True, highlight=False)
+    console.print(f"{sign} {escape(stage.title)} ({stage.seconds:.1f} s)", soft_wrap=True, highlight=False)
     for problem in stage.problems:
         console.print(f"    {escape(problem)}", soft_wrap=True, highlight=False)

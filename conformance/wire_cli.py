@@ -35,7 +35,7 @@ def wire(
     Ends with 0 where nothing differs, 1 where something does, 3 where the target can't be reached. Agents that had to
     be sent are deleted again.
     """
-    console = Console()
+    console = Console(emoji=False)
     try:
         given = read_credentials(credentials) if credentials else Credentials()
         with closing(open_target(target)) as running:

@@ -45,7 +45,7 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there, by a whole one.")] = False,
 ) -> None:
     """Take a backup of a server that runs, as it is at one moment. The file appears when it is whole and checked."""
-    console = Console()
+    console = Console(emoji=False)
     with (
         Server(Endpoint(address, token, tls_ca, timeout)) as server,
         Progress(console=console, transient=True) as progress,
@@ -134,7 +134,7 @@ def restore(
 
     Exit code 1: not all that was backed up is in it, and the output says what is missing.
     """
-    console = Console()
+    console = Console(emoji=False)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("restoring", total=None)
         restored = restore_files(

@@ -120,21 +120,23 @@ def server(
 
 
 def _judge_goals(config: ServerConfig, console: Console, *, verbose: bool) -> None:
-    console.print(f"seed {config.seed}; repeat with: {config.command}")
+    console.print(f"seed {config.seed}; repeat with: {config.command}", markup=False)
     with progress_bar() as report:
         results = server_runner.run_server(config, report)
     deliver(results, config.directory, config.directory.parent / DATABASE, console, verbose=verbose)
 
 
 def _compare(config: TargetsConfig, console: Console) -> None:
-    console.print(f"seed {config.seed}; repeat with: {config.command}", soft_wrap=True)
+    console.print(f"seed {config.seed}; repeat with: {config.command}", markup=False, soft_wrap=True)
     with progress_bar() as report:
         results = targets_runner.run_targets(config, report)
     write_results(results, config.directory)
     enter(results, config.directory.parent / DATABASE)
     console.print(render_comparison(results))
     page = write_all(config.directory, None, (Format.HTML,))[Format.HTML]
-    console.print(f"{page} is the page, {config.directory / RESULTS_FILE} has every sample", soft_wrap=True)
+    console.print(
+        f"{page} is the page, {config.directory / RESULTS_FILE} has every sample", markup=False, soft_wrap=True
+    )
 
 
 def _refuse(options: list[str]) -> None:

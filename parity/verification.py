@@ -102,7 +102,7 @@ def _prove(request: Request, scratch: Path, console: Console) -> tuple[Proof, ..
             progress.advance(task)
             word = "conformant" if proof.exit_code == 0 else f"exit code {proof.exit_code}"
             name = f"{proof.subject.store} {proof.subject.profile}"
-            progress.console.print(f"{name}: {word} ({proof.seconds:.1f} s)", highlight=False)
+            progress.console.print(f"{name}: {word} ({proof.seconds:.1f} s)", markup=False, highlight=False)
     return tuple(sorted(found, key=lambda proof: subjects.index(proof.subject)))
 
 

@@ -65,7 +65,7 @@ def verify(
         corpus=corpus,
         benchmarks=benchmarks,
     )
-    outcome = run_stages(request, Console(stderr=True))
+    outcome = run_stages(request, Console(stderr=True, emoji=False))
     report_code = write_report(directory)
     point_latest_at(directory)
     _print(request, outcome, reported=report_code == 0)
@@ -73,7 +73,7 @@ def verify(
 
 
 def _print(request: Request, outcome: Outcome, *, reported: bool) -> None:
-    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    console = Console(emoji=False) if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, emoji=False)
     console.print(steps_table(outcome.proofs))
     console.print(proofs_table(outcome.proofs))
     sentences = left_out_lines(request.plan.left_out) + failure_lines(outcome.proofs)

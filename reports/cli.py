@@ -147,7 +147,7 @@ def _print(found: Comparison, output: Form, *, plain_text: bool) -> None:
     elif plain_text:
         print(comparison_markdown(found), end="")
     else:
-        Console().print(Markdown(comparison_markdown(found)))
+        Console(emoji=False).print(Markdown(comparison_markdown(found)))
 
 
 @report.command("compare")

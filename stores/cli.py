@@ -58,7 +58,7 @@ def check(
     ] = NameOrder.ANY,
 ) -> None:
     """Run the store conformance suite on new databases beside the URL's path, and remove them afterwards."""
-    console = Console()
+    console = Console(emoji=False)
     if power_loss:
         with told_errors():
             is_right = print_power_loss(console, parse_url(url), states, seed, names)
@@ -86,7 +86,7 @@ def measure(
     resources: Annotated[int, typer.Option(help="Resources in the large store of the listing.", min=1000)] = 20_000,
 ) -> None:
     """Measure overhead over the engine, the gain of group commit, and listing, on new databases beside the path."""
-    console = Console()
+    console = Console(emoji=False)
     with told_errors(), _scratch(url) as folder:
         from stores.suite.measure import WRITERS, group_gain, listing, overhead  # noqa: PLC0415 - for this command
 
@@ -123,7 +123,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
     """Write all resources of a store to a file: a backup that people and sqlite-utils can read."""
-    console = Console()
+    console = Console(emoji=False)
     with told_errors():
         check_place(file, force=force)
     with (
@@ -133,7 +133,7 @@ def export(
     ):
         task = progress.add_task("exporting", total=None)
         done = export_store(store, file, lambda number: progress.update(task, completed=number), force=force)
-    console.print(f"{done} resources written to {escape(str(file))}")
+    console.print(f"{done} resources written to {escape(str(file))}", soft_wrap=True)
 
 
 @app.command("import")
@@ -146,7 +146,7 @@ def import_(
     ] = False,
 ) -> None:
     """Create all resources of a file in a store. One that is there already stops the import."""
-    console = Console()
+    console = Console(emoji=False)
     with told_errors():
         if not partial:
             check_export(file)  # before a database is made for it
@@ -162,7 +162,7 @@ def import_(
     for row in done.lost[:_DIFFERENCES_SHOWN]:
         console.print(f"[red]{escape(row.kind)} {escape(row.id)}[/red]: {escape(row.reason)}")
     told = f", {len(done.lost)} of them without fields that they had" if done.lost else ""
-    console.print(f"{done.created} resources created in {escape(url)}{told}")
+    console.print(f"{done.created} resources created in {escape(url)}{told}", soft_wrap=True)
     if done.missing or done.lost:
         raise typer.Exit(NOT_CONFORMANT)
 
@@ -170,7 +170,7 @@ def import_(
 @app.command("copy")
 def copy(source: Url, target: Url) -> None:
     """Create all resources of one store in another, then compare every message."""
-    console = Console()
+    console = Console(emoji=False)
     with told_errors(), open_store(source, read_only=True) as old, open_store(target, create=True) as new:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("copying", total=None)

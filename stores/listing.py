@@ -66,10 +66,10 @@ def list_stores(
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return
     table = _table(rows)
-    fitting = Console(width=_ROOMY).measure(table)
+    fitting = Console(width=_ROOMY, emoji=False).measure(table)
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else fitting.maximum
     if fitting.minimum <= columns:
-        Console(width=columns, highlight=False).print(table)
+        Console(width=columns, highlight=False, emoji=False).print(table)
         return
     for row in rows:
         typer.echo(row.url)

@@ -76,26 +76,27 @@ def try_power_loss(
         end = time.monotonic() + seconds
         with Judge(url, seed, Path(folder), mutant) as judge:
             for _ in range(states):
-                if time.monotonic() > end:
+                if time.monotonic() > end or report.failure is not None:
                     break
-                state = drawn(report.operations, draw, names)
-                outcome, text = judge.ask(report.operations, state)
-                report.outcomes[outcome] += 1
-                if outcome == WRONG:
-                    report.failure = shrunk(
-                        state,
-                        report.operations,
-                        lambda each: (
-                            (names is NameOrder.ANY or keeps_order(report.operations, each))
-                            and judge.is_wrong(report.operations, each)
-                        ),
-                    )
-                    report.problem = judge.ask(report.operations, report.failure)[1]
-                    break
-                if text:
-                    done, _ = acknowledged(report.operations, state.length)
-                    report.refusals[text if done else f"{text} (nothing was acknowledged yet)"] += 1
+                _try_state(report, drawn(report.operations, draw, names), judge, names)
     return report
+
+
+def _try_state(report: Report, state: CrashState, judge: Judge, names: NameOrder) -> None:
+    """Judge a state and note what came; a wrong one is shrunk."""
+    operations = report.operations
+    outcome, text = judge.ask(operations, state)
+    report.outcomes[outcome] += 1
+
+    def is_wrong(each: CrashState) -> bool:
+        return (names is NameOrder.ANY or keeps_order(operations, each)) and judge.is_wrong(operations, each)
+
+    if outcome == WRONG:
+        report.failure = shrunk(state, operations, is_wrong)
+        report.problem = judge.ask(operations, report.failure)[1]
+    elif text:
+        done, _ = acknowledged(operations, state.length)
+        report.refusals[text if done else f"{text} (nothing was acknowledged yet)"] += 1
 
 
 # ---- recording

@@ -67,7 +67,7 @@ def _print(title: str, engines: tuple[str, ...], results: list[Result], *, verbo
         numbers = [str(count[word]) for count in (read, served) for word in words]
         table.add_row(engine, str(files), str(len(mine)), *numbers)
     table.title = f"{title}: {len(results)} damaged databases"
-    Console(width=200 if not sys.stdout.isatty() else None).print(table)
+    Console(width=200 if not sys.stdout.isatty() else None, emoji=False).print(table)
 
 
 def _said(outcome: Outcome) -> str:
