@@ -31,7 +31,7 @@ _DIGITS = 3
 class BuildPlan:
     """Everything that a build depends on: the same plan gives the same keys and agents in the same order.
 
-    `fresh_for` are the subjects that the workloads with fresh processes visit; None: all.
+    `fresh` says whether the workloads that start processes of their own visit it.
     """
 
     subjects: tuple[Subject, ...]
@@ -42,7 +42,6 @@ class BuildPlan:
     sizes: Sizes
     directory: Path
     corpus: Path | None = None
-    fresh_for: tuple[Subject, ...] | None = None
     fresh: bool = True
 
     @property
@@ -50,17 +49,10 @@ class BuildPlan:
         """The workloads of this build, in the table's order."""
         return tuple(work for work in WORKLOADS if work.name in self.workloads and (self.fresh or not work.fresh))
 
-    def visited_by(self, workload: Workload) -> tuple[Subject, ...]:
-        """Return the subjects that a workload visits."""
-        if not workload.fresh or self.fresh_for is None:
-            return self.subjects
-        return tuple(subject for subject in self.subjects if subject in self.fresh_for)
-
     @property
     def steps(self) -> int:
         """How many steps the build tells of when nothing fails."""
-        visits = sum(len(self.visited_by(work)) * work.rounds(self.sizes) for work in self.chosen)
-        return visits + len(self.subjects)
+        return len(self.subjects) * (1 + sum(work.rounds(self.sizes) for work in self.chosen))
 
 
 @dataclass(slots=True)
@@ -143,7 +135,7 @@ class _Build:
     def _round(self, workload: Workload, index: int) -> None:
         seed = f"{self._plan.seed}/{workload.name}/{self._plan.payload}/{self._plan.build}/{index}"
         visit = Visit(index, seed, self._plan.sizes)
-        for database in self._in_turn(self._plan.visited_by(workload)):
+        for database in self._in_turn(self._plan.subjects):
             label = f"{workload.name} {database.subject.label}"
             self._guarded(database, label, partial(self._visit, workload, database, visit))
 

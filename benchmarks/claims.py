@@ -226,22 +226,40 @@ def compare(samples: Samples, metric: str, payload: str, baseline: Subject, cand
 def judge_claims(raw: Raw, claims: Iterable[Claim]) -> tuple[ClaimVerdict, ...]:
     """Return a verdict for every claim x durability mode x payload class of the run, each claim's headline first.
 
-    Of stores in a language that the run has no samples of, the headlines alone are told, with the reason.
+    Of what the run wasn't asked for, and of stores in a language that it has no samples of, the headlines alone are
+    told, with the reason.
     """
     samples = Samples(raw.samples)
     modes = sorted({subject.durability for subject in raw.configuration.subjects})
     payloads = [payload.name for payload in raw.configuration.payload.classes]
     blank = _blank_reasons(raw)
     measured = {sample.subject.language for sample in raw.samples}
+    asked = _asked(raw)
     verdicts = [
         _judge(claim, mode, payload, samples, raw.configuration, blank)
         for claim in claims
         for mode in modes
         for payload in payloads
-        if claim.language in measured or claim.is_about(mode, payload)
+        if claim.is_about(mode, payload)
+        or (claim.language in measured and {(side, payload) for side in claim.subjects(mode)} <= asked)
     ]
     place = {id_: number for number, id_ in enumerate(dict.fromkeys(one.claim for one in verdicts))}
     return tuple(sorted(verdicts, key=lambda one: (place[one.claim], not one.headline)))
+
+
+def _asked(raw: Raw) -> set[tuple[Subject, str]]:
+    """Return every subject with every payload class that the run was asked to measure it with."""
+    refused = [one for one in raw.configuration.subjects if one.durability == "durable"]
+    return {
+        *((one.subject, one.payload) for one in raw.samples),
+        *((one.subject, one.payload) for one in raw.blanks),
+        *(
+            (one, each.name)
+            for one in refused
+            if raw.environment.durable_refusal
+            for each in raw.configuration.payload.classes
+        ),
+    }
 
 
 BlankReason = Callable[[str, Subject, str], str]

@@ -47,7 +47,9 @@ def bench() -> None:
 
 @app.command()
 def stores(
-    quick: Annotated[bool, typer.Option("--quick", help="Some four minutes: fewer agents, wider intervals.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Some two minutes: the claims' sides only, wider intervals.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="An hour: many agents, narrow intervals.")] = False,
     corpus: Annotated[
         Path | None, typer.Option(help="Agents to store, one JSON object per line; else made ones.")

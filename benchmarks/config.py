@@ -22,7 +22,7 @@ class ConfigError(Exception):
 
 
 class Speed(StrEnum):
-    """How long a run may take: some four minutes, about twenty, an hour or more."""
+    """How long a run may take: some two minutes, about twenty, an hour or more."""
 
     QUICK = "quick"
     DEFAULT = "default"
@@ -43,11 +43,9 @@ ENGINES = ("sqlite", "leveldb")
 CODECS = ("json", "protobuf")
 """Of the JSON codecs, the fastest in both directions: a baseline that is slow by choice proves nothing."""
 EXTRA_ENGINES = ("lmdb", "rocksdb", "badger")
-"""Engines that join the table where their driver is installed, with protobuf; a quick run leaves them out."""
-DICTIONARIES = ("sqlite", "json-orjson")
-"""JSON through Python's dictionaries, as most programs make it: shown beside the claims' baseline, also when quick."""
-EXTRA_CODECS = ("json-format",)
-"""Other ways to make JSON, compared on SQLite; a quick run leaves them out."""
+"""Engines that join the table where their driver is installed, with protobuf."""
+EXTRA_CODECS = ("json-orjson", "json-format")
+"""Other ways to make JSON, compared on SQLite; the first through Python's dictionaries, as most programs make it."""
 LANGUAGES = ("python", "go")
 NATIVE_ENGINES = ("sqlite", "badger")
 NATIVE_SIDES = (("sqlite", "json"), ("badger", "protobuf"))
@@ -60,7 +58,9 @@ FULL_ONLY = ("changes", "mixed", "cold")
 """Workloads that no claim is about: of a full run, or when they are asked for."""
 
 SIDES = (("sqlite", "json"), ("leveldb", "protobuf"))
-"""Engine and codec that the claims compare: what was, and what came."""
+"""Engine and codec that the claims compare: what was, and what came. A quick run has no others."""
+HEADLINE_MODE, HEADLINE_PAYLOAD = "relaxed", "medium"
+"""Where the ledger's claims were made. A quick run leaves out what differs from it in both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +104,14 @@ class StoresConfig:
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
-        """Every combination, engine x codec x durability, and the extras unless the run is quick or chose its own."""
+        """Every combination, engine x codec x durability, and the extras; of a quick run the claims' sides alone."""
         if self.pairs:
             chosen = [tuple(pair.split("+")) for pair in self.pairs]
             return tuple(Subject(engine, codec, mode) for mode in self.durabilities for engine, codec in chosen)
-        combinations = list(product(self.engines, self.codecs)) if "python" in self.languages else []
-        native: list[tuple[str, str]] = []
-        if (self.engines, self.codecs) == (ENGINES, CODECS):
-            combinations += self._extras if combinations else []
-            native += self._native if "go" in self.languages else []
+        usual = (self.engines, self.codecs) == (ENGINES, CODECS)
+        combinations = self._usual if usual else list(product(self.engines, self.codecs))
+        combinations = combinations if "python" in self.languages else []
+        native = self._native if usual and "go" in self.languages else []
         return tuple(
             Subject(engine, codec, mode, language=language)
             for mode in self.durabilities
@@ -120,12 +119,19 @@ class StoresConfig:
             for engine, codec in pairs
         )
 
+    def subjects_with(self, payload: str) -> tuple[Subject, ...]:
+        """Return the subjects that are measured with agents of a class: all, unless the run is quick."""
+        everywhere = (self.durabilities, self.payloads) == (DURABILITIES, PAYLOADS)
+        if self.speed is not Speed.QUICK or not everywhere or payload == HEADLINE_PAYLOAD:
+            return self.subjects
+        return tuple(subject for subject in self.subjects if subject.durability == HEADLINE_MODE)
+
     @property
-    def _extras(self) -> list[tuple[str, str]]:
+    def _usual(self) -> list[tuple[str, str]]:
         if self.speed is Speed.QUICK:
-            return [DICTIONARIES]
+            return list(SIDES)
         engines = [(engine, "protobuf") for engine in EXTRA_ENGINES if _is_there(engine)]
-        return [DICTIONARIES, *engines, *(("sqlite", codec) for codec in EXTRA_CODECS)]
+        return [*product(ENGINES, CODECS), *engines, *(("sqlite", codec) for codec in EXTRA_CODECS)]
 
     @property
     def _native(self) -> list[tuple[str, str]]:
@@ -139,15 +145,6 @@ class StoresConfig:
         if self.workloads == WORKLOAD_NAMES:
             return tuple(name for name in self.workloads if name not in left_out)
         return self.workloads
-
-    @property
-    def fresh_for(self) -> tuple[Subject, ...] | None:
-        """Subjects that are started in fresh processes: in a quick run only the two sides of the claims."""
-        if self.speed is not Speed.QUICK or self.pairs:
-            return None
-        return tuple(
-            subject for subject in self.subjects if subject.language or (subject.engine, subject.codec) in SIDES
-        )
 
     @property
     def numbers(self) -> dict[str, int]:

@@ -108,7 +108,7 @@ def _plans(config: StoresConfig, subjects: tuple[Subject, ...], folder: Path) ->
     """Return all builds; those of one number follow each other, so that every class meets every hour of the machine."""
     return [
         BuildPlan(
-            subjects=subjects,
+            subjects=tuple(one for one in config.subjects_with(payload) if one in subjects),
             workloads=config.visited,
             payload=payload,
             build=build,
@@ -116,7 +116,6 @@ def _plans(config: StoresConfig, subjects: tuple[Subject, ...], folder: Path) ->
             sizes=config.counts,
             directory=folder,
             corpus=config.corpus,
-            fresh_for=config.fresh_for,
             fresh=build < config.fresh_builds,
         )
         for build in range(config.counts.builds)
@@ -252,8 +251,8 @@ def _notes(config: StoresConfig, environment: Environment) -> tuple[str, ...]:
     ]
     if not config.proven:
         notes.append("Durability was declared, not proven: no syncs were counted.")
-    if config.fresh_for is not None:
-        notes.append("A quick run starts, sizes and weighs only the two sides of the claims.")
+    if config.speed is Speed.QUICK:
+        notes.append("A quick run measures the claims' sides alone, and in the durable mode with medium agents alone.")
     if environment.load_average > environment.cpu_count / 2:
         notes.append(f"The machine was busy when the run began (load {environment.load_average}): intervals are wider.")
     return tuple(notes)

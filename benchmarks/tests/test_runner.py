@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from benchmarks import config as config_module
 from benchmarks import runner
 from benchmarks.build import BuildOutcome, BuildPlan
+from benchmarks.claims import Made, load_claims
 from benchmarks.cli import app
 from benchmarks.config import ConfigError, Speed, StoresConfig
 from benchmarks.payloads.payload import PayloadError
@@ -73,7 +74,7 @@ def test_a_run_measures_judges_and_cleans_up(tmp_path: Path, finished: tuple[Res
         "parity bench stores --quick --seed 3 --durability relaxed --payload small --language python --workload write"
     )
     assert verdicts["read-speed"].verdict is Conclusion.NOT_MEASURED
-    assert {"whole", "codec", "engine", "interaction"} == {factor.name for factor in results.judgement.factors}
+    assert {factor.name for factor in results.judgement.factors} == {"whole"}, "a quick run has no other combinations"
     write_results(results, tmp_path)
     assert read_results(tmp_path) == results
 
@@ -84,9 +85,7 @@ def test_durable_subjects_are_left_out_where_they_mean_nothing(tmp_path: Path, m
         return Environment("now", "cpu", 2, 1, "L", "3", str(directory), "tmpfs", cost, 0.0, {}, "tmpfs is memory")
 
     monkeypatch.setattr(runner, "capture", forgetful)
-    config = replace(
-        tiny(tmp_path), durabilities=("durable", "relaxed"), codecs=("protobuf",), sizes=replace(TINY, builds=1)
-    )
+    config = replace(tiny(tmp_path), durabilities=("durable", "relaxed"), sizes=replace(TINY, builds=1))
     results = run_stores(config)
     assert {sample.subject.durability for sample in results.raw.samples} == {"relaxed"}
     reasons = {one.reason for one in results.judgement.verdicts if one.durability == "durable"}
@@ -114,11 +113,24 @@ def test_extras_join_unless_the_run_is_quick_or_chose_its_own(tmp_path: Path, mo
     sides = {"go+sqlite+json", "go+badger+protobuf"}
     native = sides | {"go+sqlite+protobuf", "go+badger+json"}
     assert names == usual | native | {"lmdb+protobuf", "sqlite+json-format"}
-    assert {subject.name for subject in StoresConfig(tmp_path, Speed.QUICK).subjects} == usual | sides
+    quick = {"sqlite+json", "leveldb+protobuf"} | sides
+    assert {subject.name for subject in StoresConfig(tmp_path, Speed.QUICK).subjects} == quick
     assert {subject.name for subject in StoresConfig(tmp_path, languages=("go",)).subjects} == native
     assert {subject.name for subject in StoresConfig(tmp_path, engines=("lmdb",), codecs=("json",)).subjects} == {
         "lmdb+json"
     }
+
+
+def test_a_quick_run_measures_the_headlines_and_what_differs_from_them_once(tmp_path: Path) -> None:
+    made = {claim.made for claim in load_claims()}
+    assert made == {Made("go", config_module.HEADLINE_MODE, config_module.HEADLINE_PAYLOAD)}
+    quick = StoresConfig(tmp_path, Speed.QUICK)
+    found = {payload: {one.durability for one in quick.subjects_with(payload)} for payload in quick.payloads}
+    assert found == {"small": {"relaxed"}, "medium": {"durable", "relaxed"}, "large": {"relaxed"}}
+    chosen = replace(quick, durabilities=("durable",), payloads=("small",))
+    assert chosen.subjects_with("small") == chosen.subjects
+    whole = StoresConfig(tmp_path)
+    assert all(whole.subjects_with(payload) == whole.subjects for payload in whole.payloads)
 
 
 def test_a_build_that_dies_is_named_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
