@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.nemesis.faults import CLOSE, DELAY, DELAY_SECONDS, KILL, LOSE_ANSWERS, PAUSE
 from conformance.nemesis.history import NEVER, Call, History, Window
-from conformance.nemesis.register import WRITES
+from conformance.nemesis.register import PERMISSIONS, WRITES
 
 _NANO = 1e9
 _HELD_SHARE = 0.5
@@ -92,6 +92,6 @@ def meetings(calls: Sequence[Call]) -> int:
         if not call.key:
             continue
         still = [one for one in open_ones.get(call.key, ()) if one.returned > call.invoked]
-        count += sum(1 for one in still if call.f in WRITES or one.f in WRITES)
+        count += sum(1 for one in still if {call.f, one.f} & (WRITES | PERMISSIONS))
         open_ones[call.key] = [*still, call]
     return count

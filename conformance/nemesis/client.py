@@ -13,6 +13,8 @@ from google.protobuf.message import DecodeError, Message
 from conformance import samples
 from conformance.evidence import Json
 from conformance.methods import METHODS, Proto
+from conformance.nemesis import grants
+from conformance.nemesis.grants import Grants
 from conformance.nemesis.history import HistoryWriter
 from conformance.nemesis.keys import Key, Keys
 from conformance.target_client import Metadata
@@ -96,11 +98,14 @@ class Client:
     step: int
     """What is added to the process's number after a call of which nobody knows how it ended."""
     lists: bool = False
+    grants: Grants | None = None
 
     def act(self) -> bool:
         """Make one call of a kind that chance chooses; say whether it is known how it ended."""
         if self.lists and self.random.random() < _LIST_SHARE:
             return self.list_all()
+        if self.grants is not None and self.random.random() < _GRANT_SHARE:
+            return grants.act(self, self.grants)
         key = self.keys.pick()
         name = self.random.choices(list(_MIX), list(_MIX.values()))[0]
         known = _ACTIONS[name](self, key)
@@ -147,11 +152,12 @@ class Client:
             request.page.size, request.page.page_token = LIST_SIZE, token
             answer = self.ask("list.agents", request)
             if answer.message is None:
-                return self._ended("list", "", "info", None, answer.code)
-            rows += [{"key": one.metadata.slug, **shown(one)} for one in answer.message.items]
+                return self.ended("list", "", "info", None, answer.code)
+            own = [one for one in answer.message.items if one.metadata.slug.startswith(f"{self.keys.prefix}-")]
+            rows += [{"key": one.metadata.slug, **shown(one)} for one in own]
             token = answer.message.next_page_token
             if not token:
-                return self._ended("list", "", "ok", rows, "")
+                return self.ended("list", "", "ok", rows)
 
     def _id_or_slug(self, key: Key) -> str:
         resource_id = key.chosen_id or key.known_id
@@ -162,20 +168,25 @@ class Client:
         answer = self.ask(method, request)
         if answer.message is not None:
             key.known_id = answer.message.metadata.id
-            return self._ended(f, key.slug, "ok", shown(answer.message), "")
+            return self.ended(f, key.slug, "ok", shown(answer.message))
         if f in {"read", "find"} and answer.code in _ABSENT:
-            return self._ended(f, key.slug, "ok", None, "")
-        return self._ended(f, key.slug, "fail" if answer.code in _REFUSALS else "info", None, answer.code)
+            return self.ended(f, key.slug, "ok")
+        return self.ended(f, key.slug, self.outcome_of(answer), None, answer.code)
 
-    def ask(self, method: str, request: Message) -> Answer:
-        """Make one call, through one of the addresses, that isn't written down."""
-        return ask(self.random.choice(self.channels), method, request, self.metadata, self.seconds)
+    def ask(self, method: str, request: Message, metadata: Metadata | None = None) -> Answer:
+        """Make one call, through one of the addresses, that isn't written down; as somebody else with `metadata`."""
+        metadata = self.metadata if metadata is None else metadata
+        return ask(self.random.choice(self.channels), method, request, metadata, self.seconds)
+
+    def outcome_of(self, answer: Answer) -> str:
+        """Say what is known of a call that wasn't acknowledged: `fail` where it did nothing."""
+        return "fail" if answer.code in _REFUSALS else "info"
 
     def through(self, channel: grpc.Channel) -> Client:
         """Return the same client, calling through one address only."""
         return replace(self, channels=(channel,))
 
-    def _ended(self, f: str, key: str, outcome: str, value: Json, error: str) -> bool:
+    def ended(self, f: str, key: str, outcome: str, value: Json = None, error: str = "") -> bool:
         """Write down how a call ended; a process of which one has an unknown end makes no other call."""
         self.history.write(outcome, self.process, f, key, value, error)
         if outcome == "info":
@@ -201,3 +212,4 @@ _ACTIONS: Mapping[str, Callable[[Client, Key], bool]] = {
 }
 _LIST_SHARE = 0.015
 _BY_SLUG_SHARE = 0.3
+_GRANT_SHARE = 0.12

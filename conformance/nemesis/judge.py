@@ -23,7 +23,7 @@ SENTENCES: Mapping[str, str] = {
     "NEM-FAULTS": "every fault that was asked for struck, hurt calls, and met calls that overlapped",
     "NEM-RECOVER": "after its faults the target answers again",
     "NEM-LINEAR": "each resource is one register: one order of its calls, each between its begin and its end, "
-    "explains every answer, lists included",
+    "explains every answer, lists included; so does one of grants, revocations and what they allow",
     "NEM-LOST": "no acknowledged write is lost",
     "NEM-DELETE": "what was deleted doesn't come back",
     "NEM-SLUG": "a slug never has two resources",

@@ -13,6 +13,7 @@ from conformance import samples
 from conformance.evidence import Json
 from conformance.methods import METHODS, Proto
 from conformance.nemesis.client import LIST_SIZE, Client, shown
+from conformance.nemesis.grants import may
 from conformance.nemesis.keys import Key
 from conformance.nemesis.watcher import Watcher, in_background
 from conformance.session import Session
@@ -29,6 +30,10 @@ def last_look(clients: Sequence[Client], session: Session, replay: Watcher | Non
         shares = [(client, keys[number :: len(clients)]) for number, client in enumerate(clients)]
         for done in [pool.submit(_look, client, session, share) for client, share in shares]:
             done.result()
+    grants = first.grants
+    if grants is not None:
+        for one in grants.guarded:
+            may(first, grants, one)
     if first.lists:
         first.list_all()
         _instances(first)
@@ -91,6 +96,7 @@ def _holds(client: Client, principal: tuple[str, str], relation: str, resource: 
 def _instances(client: Client) -> None:
     """Write down all instances of the run, with their agents."""
     client.history.write("invoke", client.process, "instances")
+    guarded = {one.agent_id for one in client.grants.guarded} if client.grants is not None else set()
     rows, token = list[Json](), ""
     while True:
         request = METHODS["list.instances"].request(org=client.org)
@@ -99,7 +105,8 @@ def _instances(client: Client) -> None:
         if answer.message is None:
             client.history.write("info", client.process, "instances", error=answer.code)
             return
-        rows += [{"id": one.metadata.id, "agent": one.spec.agent_id} for one in answer.message.items]
+        own = [one for one in answer.message.items if one.spec.agent_id not in guarded]
+        rows += [{"id": one.metadata.id, "agent": one.spec.agent_id} for one in own]
         token = answer.message.next_page_token
         if not token:
             client.history.write("ok", client.process, "instances", value=rows)

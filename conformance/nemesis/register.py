@@ -19,6 +19,8 @@ from conformance.nemesis.history import Call
 State = tuple[str, str] | None
 """A slug's resource: its id (empty: the server's, not seen yet) and its value; None where there is none."""
 WRITES = frozenset({"create", "update", "delete"})
+PERMISSIONS = frozenset({"grant", "revoke"})
+_OF_PERMISSIONS = PERMISSIONS | {"may"}
 MEANT = frozenset({"ALREADY_EXISTS", "NOT_FOUND", "PERMISSION_DENIED"})
 """Refusals that say something of the state; others say only that nothing was done."""
 CONFIGURATIONS_MAX = 60_000
@@ -82,6 +84,18 @@ def _read(state: State, call: Call) -> tuple[State, ...]:
     return (found,) if _shown(state, call) and state is not None and state[1] == found[1] else ()
 
 
+def _grant(state: State, call: Call) -> tuple[State, ...]:
+    if call.outcome == "fail":
+        return (state,) if state is not None else ()
+    return (("", "held"),)
+
+
+def _revoke(state: State, call: Call) -> tuple[State, ...]:
+    if call.outcome == "fail":
+        return () if state is not None else (state,)
+    return (None,)
+
+
 _RULES: Mapping[str, Callable[[State, Call], tuple[State, ...]]] = {
     "create": _create,
     "update": _update,
@@ -89,6 +103,9 @@ _RULES: Mapping[str, Callable[[State, Call], tuple[State, ...]]] = {
     "read": _read,
     "find": _read,
     "list": _read,
+    "grant": _grant,
+    "revoke": _revoke,
+    "may": _read,
 }
 
 
@@ -107,7 +124,7 @@ def _tells(call: Call, values: set[str]) -> bool:
     if call.outcome == "fail":
         return call.error in MEANT
     if call.unknown:
-        return call.f in {"create", "delete"} or (call.f == "update" and call.sent["value"] in values)
+        return call.f in {"create", "delete", *PERMISSIONS} or (call.f == "update" and call.sent["value"] in values)
     return True
 
 
@@ -171,12 +188,12 @@ def with_lists(calls: Sequence[Call]) -> dict[str, list[Call]]:
         if call.key:
             keys.setdefault(call.key, []).append(call)
     lists = [call for call in calls if call.f == "list" and call.ok]
-    first_use = {key: rows[0].invoked for key, rows in keys.items()}
+    first_use = {key: rows[0].invoked for key, rows in keys.items() if rows[0].f not in _OF_PERMISSIONS}
     for one in lists:
         shown: dict[str, list[dict[str, str]]] = {}
         for row in one.answer:
             shown.setdefault(row["key"], []).append(row)
-        for key in keys.keys() | shown.keys():
+        for key in first_use.keys() | shown.keys():
             if key not in shown and first_use[key] > one.returned:
                 continue
             reads = shown.get(key, [None])

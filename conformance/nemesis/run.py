@@ -20,6 +20,7 @@ from conformance.founding import found_context, leave_context
 from conformance.nemesis.chance import another, chance
 from conformance.nemesis.client import Client
 from conformance.nemesis.faults import BY_PROCESS, KILL, Field, NemesisInvalid, haunt
+from conformance.nemesis.grants import Grants, guarded_agents
 from conformance.nemesis.history import FORMAT, HISTORY_FILE, LIVE, REPLAY, HistoryWriter, read_history
 from conformance.nemesis.judge import NemesisReport, judge
 from conformance.nemesis.keys import Keys
@@ -39,6 +40,8 @@ AFTER_UNKNOWN_SECONDS = 0.1
 QUIET_SECONDS = 1.0
 """What is still on its way when the faults are over has arrived after this."""
 END_SECONDS = 20.0
+GUARDED_MIN = 4
+"""Guarded agents; a longer run uses up one a second or so."""
 VERDICT_FILE = "nemesis.json"
 
 
@@ -114,6 +117,7 @@ class _Run:
     plan: Plan
     history: HistoryWriter
     run_id: str = field(default_factory=new_run_id)
+    _grants: Grants | None = None
 
     def go(self, name: str) -> None:
         """Do all of it, and write it down."""
@@ -121,7 +125,8 @@ class _Run:
         session = self._session()
         keys = Keys(f"n-{self.run_id}", another(random))
         direct = [running.channel() for running in self.running]
-        watching = self._may_watch(session)
+        self._grants = guarded_agents(session, max(GUARDED_MIN, round(self.plan.seconds)), another(random))
+        watching = session.cloud and session.offers("watch")
         self.history.note("run", self._header(name, session, watching=watching))
         live = Watcher(LIVE, direct, session.metadata(), self.history, another(random))
         events = watching and live.begin_now(self.options.deadline_seconds)
@@ -146,9 +151,6 @@ class _Run:
         session.context = replace(session.context, features=features, served=served)
         session.context = found_context(session, self.options.credentials)
         return session
-
-    def _may_watch(self, session: Session) -> bool:
-        return session.cloud and session.offers("watch")
 
     def _header(self, name: str, session: Session, *, watching: bool) -> Json:
         return {
@@ -221,6 +223,7 @@ class _Run:
             seconds=self.options.deadline_seconds if direct else min(CALL_SECONDS, self.options.deadline_seconds),
             step=self.plan.clients,
             lists=session.offers("list"),
+            grants=self._grants,
         )
 
     def _leave(self, session: Session) -> list[str]:

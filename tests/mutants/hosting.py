@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from reference_server.config import ServerConfig
 from reference_server.pipeline import Operation
 from reference_server.pipelines import OPERATIONS
 from reference_server.server import Server, new_event_loop
+from stores.contract import Store
 from stores.registry import open_store
 
 START_SECONDS = 30.0
@@ -51,6 +52,7 @@ def reference(
     fast_paths: bool = True,
     tracer: Tracer | None = None,
     settings: Mapping[str, Any] | None = None,
+    around: Callable[[Store], Store] = lambda store: store,
 ) -> Iterator[str]:
     """Serve the reference over a store; yield its address.
 
@@ -61,6 +63,7 @@ def reference(
         fast_paths: answer as the server that people run does; without, every request takes its steps.
         tracer: makes the spans of operations and steps.
         settings: fields of `ServerConfig` that differ.
+        around: what stands around the store.
     """
     with (
         TemporaryDirectory(prefix="reference-") as folder,
@@ -77,7 +80,7 @@ def reference(
             reflection=True,
         )
         config = replace(config, **(settings or {}))
-        application = build(config, opened, operations=operations, tracer=tracer)
+        application = build(config, around(opened), operations=operations, tracer=tracer)
         with _served(config, application) as address:
             yield address
 
