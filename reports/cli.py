@@ -73,11 +73,16 @@ def make(
     implementation_version: Annotated[str, typer.Option(help="Its version.")] = "",
     url: Annotated[str, typer.Option(help="Where people find it, or this report.")] = "",
     contact: Annotated[str, typer.Option(help="Whom to ask about it.")] = "",
+    docs: Annotated[
+        str, typer.Option(help="https:// or file:// address of the site of `make docs`.", envvar="PARITY_DOCS")
+    ] = "",
 ) -> None:
     """Make the page, the summary, the JUnit file and the badge of a run again; the usual command (`report DIR`)."""
+    if docs and not docs.startswith(("https://", "http://", "file://")):
+        raise typer.BadParameter(f"--docs {docs}: an address begins with https://, http:// or file://")
     if wanted is not Wanted.OBJECT:
         formats = tuple(Format) if wanted is Wanted.ALL else (Format(wanted.value),)
-        for path in write_all(directory, out, formats).values():
+        for path in write_all(directory, out, formats, docs=docs).values():
             print(path)
     if wanted is Wanted.OBJECT or (wanted is Wanted.ALL and implementation):
         if not implementation:

@@ -80,6 +80,8 @@ class Run:
     benchmarks: Results | None = None
     manifest: Manifest | None = None
     corpus: Corpus | None = None
+    docs: str = ""
+    """The address of the site of documents (`make docs`), where requirements are explained; empty: nowhere."""
 
     @property
     def started_at(self) -> str:

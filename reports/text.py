@@ -64,3 +64,8 @@ def anchor(prefix: str, name: str) -> str:
     """Return an id for links inside a page: different names give different ids, of plain characters only."""
     safe = re.sub(r"[^A-Za-z0-9-]", lambda found: f"_{ord(found.group()):x}_", name)
     return f"{prefix}-{safe}"
+
+
+def document_of(operation: str) -> str:
+    """Return the page of the site of documents on an operation's requirements, without its ending: `agent-create`."""
+    return re.sub(r"[^a-z0-9]+", "-", operation.lower()).strip("-") or "other"

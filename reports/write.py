@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -35,13 +36,16 @@ FORMATS: dict[Format, tuple[str, Callable[[Run], str]]] = {
 """File name and renderer of each format, in the order they are written."""
 
 
-def write_all(run_dir: Path, out: Path | None = None, formats: Sequence[Format] = tuple(Format)) -> dict[Format, Path]:
+def write_all(
+    run_dir: Path, out: Path | None = None, formats: Sequence[Format] = tuple(Format), *, docs: str = ""
+) -> dict[Format, Path]:
     """Read a run directory and write its reports.
 
     Args:
         run_dir: the directory of a run, whatever part of one it holds.
         out: where the reports go; by default into the run directory itself.
         formats: which to write; by default all.
+        docs: the address of the site of documents, for links from requirements; empty: none.
 
     Returns:
         The path of each file written.
@@ -50,7 +54,7 @@ def write_all(run_dir: Path, out: Path | None = None, formats: Sequence[Format] 
         RunUnreadable: the directory or a file in it can't be read.
         ReportUnwritable: a report can't be written.
     """
-    run = read_run(run_dir)
+    run = replace(read_run(run_dir), docs=docs.rstrip("/"))
     place = out or run_dir
     return {chosen: write_whole(place / FORMATS[chosen][0], FORMATS[chosen][1](run)) for chosen in formats}
 

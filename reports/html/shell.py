@@ -88,7 +88,12 @@ def _environment() -> Environment:
     ]
     named += [numbers.times, numbers.counted, numbers.in_form, numbers.spread, numbers.percent, numbers.digits]
     environment.filters |= {function.__name__: function for function in (*named, breakable)}
-    environment.globals |= {"sign_of": words.sign_of, "anchor": text.anchor, "words": words}
+    environment.globals |= {
+        "sign_of": words.sign_of,
+        "anchor": text.anchor,
+        "document_of": text.document_of,
+        "words": words,
+    }
     return environment
 
 

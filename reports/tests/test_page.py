@@ -159,6 +159,13 @@ def test_every_requirement_has_an_address_and_shows_its_exchange(page: Page, sou
     assert re.search(r"FAIL</span> <span class=\"soft\">1</span>.*PASS</span> <span class=\"soft\">7</span>", shown)
 
 
+def test_requirements_lead_to_the_documents_where_their_address_is_given(red_run: Path, tmp_path: Path) -> None:
+    made = write_all(red_run, tmp_path, [Format.HTML], docs="https://docs.example/parity/")[Format.HTML]
+    links = [link for link in Page(made.read_text("utf-8")).values("href") if not link.startswith("#")]
+    assert "https://docs.example/parity/requirements/agent-create.html#CHECKDUP-1" in links
+    assert all(link.startswith("https://docs.example/parity/requirements/") for link in links)
+
+
 def test_a_chart_says_what_it_found_and_its_rows_open_their_numbers(page: Page, source: str) -> None:
     chart = source[source.index('id="latency-write"') : source.index('id="latency-read"')]
     assert re.search(
