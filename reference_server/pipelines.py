@@ -82,17 +82,24 @@ AGENT_INSTANCE_CREATE = (_VALIDATE, _authorize(), step(load_parent_agent), *_MAK
 
 ENVIRONMENT_CREATE = (_VALIDATE, _authorize(authorize.by_owner_scope), *_MAKE)
 
-UPDATE = (
+_LOAD_FOR_UPDATE = (
     _VALIDATE,
     _authorize(authorize.by_id_or_slug),
     step(resolve_slug_if_needed, "ResolveSlug"),
     step(load_existing),
+)
+
+_CHANGE = (
     step(build_update_state),
     step(persist),
     _publish("updated"),
     _TRANSFORM,
     _SEND,
 )
+
+UPDATE = (*_LOAD_FOR_UPDATE, *_CHANGE)
+
+AGENT_INSTANCE_UPDATE = (*_LOAD_FOR_UPDATE, step(load_parent_agent), *_CHANGE)
 
 APPLY = (
     _VALIDATE,
@@ -156,13 +163,13 @@ POLICY_CLEANUP = (_VALIDATE, _authorize(), step(policies.cleanup_policies, "Dele
 POLICY_GET = (_VALIDATE, _authorize(authorize.by_stored_policy), step(load_target), _SEND)
 
 
-def _of_kind(kind: ResourceKind, create: tuple[Step, ...]) -> tuple[Operation, ...]:
+def _of_kind(kind: ResourceKind, create: tuple[Step, ...], update: tuple[Step, ...] = UPDATE) -> tuple[Operation, ...]:
     prefix = kind.name.replace("_", "-")
     make = partial(operation, kind=kind)
     commands, queries = kind.command.methods_by_name, kind.query.methods_by_name
     return (
         make(f"{prefix}-create", method=commands["create"], steps=create),
-        make(f"{prefix}-update", method=commands["update"], steps=UPDATE),
+        make(f"{prefix}-update", method=commands["update"], steps=update),
         make(f"{prefix}-apply", method=commands["apply"], steps=APPLY),
         make(f"{prefix}-delete", method=commands["delete"], steps=DELETE),
         make(f"{prefix}-get", method=queries["get"], steps=GET),
@@ -214,7 +221,7 @@ def _all() -> tuple[Operation, ...]:
     by_agent = AGENT_INSTANCE.query.methods_by_name["getByAgent"]
     return (
         *_of_kind(AGENT, AGENT_CREATE),
-        *_of_kind(AGENT_INSTANCE, AGENT_INSTANCE_CREATE),
+        *_of_kind(AGENT_INSTANCE, AGENT_INSTANCE_CREATE, AGENT_INSTANCE_UPDATE),
         operation("agent-instance-get-by-agent", AGENT_INSTANCE, by_agent, GET_BY_AGENT),
         *_of_kind(ENVIRONMENT, ENVIRONMENT_CREATE),
         *_policies(),

@@ -28,6 +28,8 @@ def verify_command(
 ) -> None:
     """Read everything of a database and compare it with itself: exit 0 if it holds together, 1 if not.
 
+    What proper use can leave as well (an agent whose default instance was deleted) is told, and is exit 0.
+
     Looking changes nothing. What is wrong with resources themselves isn't repaired: see `parity stores salvage`.
     """
     console = Console(emoji=False)
@@ -35,13 +37,17 @@ def verify_command(
         with console.status("reading everything"):
             found = verify(url)
         _print(console, found)
-        if found and repair_indexes:
+        if _damages(found) and repair_indexes:
             kept = repair(url, found)
             console.print(f"indexes made again; the database as it was: {escape(str(kept))}", soft_wrap=True)
             found = verify(url)
             _print(console, found)
-    if found:
+    if _damages(found):
         raise typer.Exit(DAMAGED)
+
+
+def _damages(found: list[Finding]) -> list[Finding]:
+    return [finding for finding in found if not finding.lawful]
 
 
 def _print(console: Console, found: list[Finding]) -> None:
@@ -49,7 +55,7 @@ def _print(console: Console, found: list[Finding]) -> None:
         console.print("nothing is wrong")
         return
     table = Table("finding", "kind", "id", "details")
-    for finding in found[:_ROWS_SHOWN]:
+    for finding in sorted(found, key=lambda each: each.lawful)[:_ROWS_SHOWN]:
         table.add_row(finding.what, finding.kind, escape(finding.id), escape(finding.detail))
     console.print(table)
     sorts = {finding.what: sum(each.what == finding.what for each in found) for finding in found}
@@ -58,3 +64,5 @@ def _print(console: Console, found: list[Finding]) -> None:
         console.print(f"{number} {what}: {FINDING_KINDS[what].sentence}{mend}", soft_wrap=True)
     if len(found) > _ROWS_SHOWN:
         console.print(f"{len(found)} in all; the first {_ROWS_SHOWN} are in the table")
+    if not _damages(found):
+        console.print("nothing is wrong: proper use can leave all of this")

@@ -7,10 +7,15 @@ from typing import NamedTuple
 
 
 class FindingKind(NamedTuple):
-    """One sort of damage. `derived`: it can be made again from the resources, which `--repair-indexes` does."""
+    """One sort of what is told of a database.
+
+    `derived`: it can be made again from the resources, which `--repair-indexes` does. `lawful`: calls that the contract
+    allows leave it as well, so that by itself it is no damage; a loss shows in counts, order or indexes too.
+    """
 
     sentence: str
     derived: bool = False
+    lawful: bool = False
 
 
 FINDING_KINDS: Mapping[str, FindingKind] = {
@@ -33,8 +38,12 @@ FINDING_KINDS: Mapping[str, FindingKind] = {
     "tree-index": FindingKind("An index of the engine's own doesn't fit its table.", derived=True),
     "row-unknown": FindingKind("A row belongs to nothing that this version knows."),
     "agent-gone": FindingKind("An instance belongs to an agent that isn't there."),
-    "policy-of-nothing": FindingKind("A policy is about a resource that isn't there."),
-    "default-instance-gone": FindingKind("An agent's status names no instance of this agent."),
+    "policy-of-nothing": FindingKind(
+        "A policy is about a resource that isn't there: an operator may grant before there is one.", lawful=True
+    ),
+    "default-instance-gone": FindingKind(
+        "An agent's status names no instance of this agent: a default instance may be deleted alone.", lawful=True
+    ),
 }
 """By name. A new sort of finding is a row here, and a test that plants it."""
 
@@ -49,6 +58,11 @@ class Finding(NamedTuple):
     kind: str
     id: str
     detail: str
+
+    @property
+    def lawful(self) -> bool:
+        """Whether a database that was only used properly may show it."""
+        return FINDING_KINDS[self.what].lawful
 
     @property
     def derived(self) -> bool:

@@ -122,6 +122,11 @@ def test_references(scheme: str, what: str, tmp_path: Path) -> None:
     assert what in found
     assert set(found) <= REFERENCES
     assert plants.REFERENCES[what][1] in found[what].detail
+    run = CliRunner().invoke(app, ["verify", url], env={"COLUMNS": "200"})
+    assert what in run.output
+    is_damage = any(not finding.lawful for finding in found.values())
+    assert (run.exit_code, "nothing is wrong" in run.output) == (int(is_damage), not is_damage)
+    assert found[what].lawful == (what != "agent-gone")
 
 
 def test_damage_to_files(tmp_path: Path) -> None:
