@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
+
+from tests import postgresql
 
 # How long an example takes depends on what else the machine does; a slow one is no failure. Nothing hangs all the
 # same: each test has a timeout.
 settings.register_profile("parity", deadline=None)
 settings.load_profile("parity")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[postgresql.Cluster]:
+    """A PostgreSQL of the test session's own; tests that ask for it are skipped where none can be had."""
+    reason = postgresql.missing()
+    if reason:
+        pytest.skip(reason)
+    with postgresql.cluster() as made:
+        yield made
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -203,6 +203,12 @@ class Unavailable(ApiError):
     reason = "UNAVAILABLE"
 
 
+class OutcomeUnknown(Unavailable):
+    """The connection with the store broke during a commit: it was done whole, or not at all."""
+
+    reason = "OUTCOME_UNKNOWN"
+
+
 class DataLoss(ApiError):
     """A stored record can't be read back. `?` stands for a kind or id that isn't known."""
 

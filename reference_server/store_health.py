@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference_server.errors import ApiError, DataLoss, Internal, Unavailable
+import stores.contract
+from reference_server.errors import ApiError, DataLoss, Internal, OutcomeUnknown, Unavailable
 from reference_server.telemetry import log
 from stores.contract import CorruptRecord, StoreDamaged, StoreError, StoreUnavailable
 
@@ -44,6 +45,12 @@ class StoreHealth:
             return self._damage(error.kind, error.id, error)
         if isinstance(error, StoreDamaged):
             return self._damage(UNKNOWN, UNKNOWN, error)
+        if isinstance(error, stores.contract.OutcomeUnknown):
+            log().error("the outcome of a write is unknown", reason=str(error))
+            return OutcomeUnknown(
+                "the connection with the store broke, and what became of the request is unknown; read the resource, or "
+                "send the same request again: it is refused if it was done"
+            )
         if isinstance(error, StoreUnavailable):
             self.set_refuses_writes(str(error))
             return Unavailable("the store can't serve now; the operator finds the reason in the log. Try again later")

@@ -66,8 +66,8 @@ def check(
     chosen = [row for row in CHECKS if only in (None, row.id)]
     if not chosen:
         stop(f"no check has the id {only!r}", "leave --only out to see all ids", USAGE)
-    with told_errors(), _scratch(url) as folder:
-        subject = ScoredSubject(UrlSubject.of(url, folder))
+    with told_errors(), _scratch(url) as scratch:
+        subject = ScoredSubject(scratch)
         results = []
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("checking", total=len(chosen))
@@ -87,10 +87,9 @@ def measure(
 ) -> None:
     """Measure overhead over the engine, the gain of group commit, and listing, on new databases beside the path."""
     console = Console(emoji=False)
-    with told_errors(), _scratch(url) as folder:
+    with told_errors(), _scratch(url) as subject:
         from stores.suite.measure import WRITERS, group_gain, listing, overhead  # noqa: PLC0415 - for this command
 
-        subject = UrlSubject.of(url, folder)
         with console.status("measuring"):
             cost, gain, lists = overhead(subject, "o"), group_gain(subject, "g"), listing(subject, "l", resources)
     table = Table("what", "engine and codec alone", "store", "ratio")
@@ -214,13 +213,15 @@ def _print_results(
 
 
 @contextmanager
-def _scratch(url: str) -> Iterator[Path]:
-    """Make a folder beside the URL's path, so that the suite meets the file system that is meant; remove it."""
+def _scratch(url: str) -> Iterator[UrlSubject]:
+    """Make new databases in a folder beside the URL's path, or on its database server; remove them afterwards."""
     parsed = parse_url(url)
     beside = Path(parsed.path or ".").absolute() if scheme_of(parsed.scheme).needs_path else Path.cwd()
     folder = beside.with_name(f"{beside.name}.check-{secrets.token_hex(4)}")
     folder.mkdir(parents=True)
+    subject = UrlSubject(parsed, folder)
     try:
-        yield folder
+        yield subject
     finally:
+        subject.remove()
         shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ Words used here, one way only:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -127,6 +127,8 @@ class Capabilities:
     exclusive: bool = True
     """A second process that opens the same database is refused."""
     compactable: bool = True
+    shared_writers: bool = False
+    """Other processes write the same database meanwhile: what was read a moment ago may not be so any more."""
     tunables: dict[str, str] = field(default_factory=dict)
     """Settings of the engine, echoed into benchmark results."""
 
@@ -194,6 +196,10 @@ class StoreUnavailable(StoreError):
     """The store can't be opened or written: driver missing, path not writable, disk full, I/O error."""
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """A write was sent and nobody can be asked what became of it: it was done whole, or not at all."""
+
+
 class StoreNotFound(StoreUnavailable):
     """There is no database where the URL says, and the store wasn't opened to make one. Nothing was made."""
 
@@ -245,6 +251,18 @@ class Recovers(Protocol):
         What was acknowledged is there afterwards; of batches that ended with StoreUnavailable, all or nothing. Listings
         that are under way while it is opened again end with StoreUnavailable, and so does whatever is asked meanwhile.
         Raises StoreUnavailable while the medium refuses writes, StoreClosed.
+        """
+        ...
+
+
+@runtime_checkable
+class SharedWriters(Protocol):
+    """The ability of a store with `shared_writers` to say that something was written, by whatever process."""
+
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call a function, in another thread, soon after something was written; return what ends that.
+
+        It is a hint: a call may be missing (read now and then all the same), or come for nothing.
         """
         ...
 

@@ -53,7 +53,7 @@ def listed(scheme: Scheme) -> Listed:
         option.name: [option.default, *(choice for choice in option.choices if choice != option.default)]
         for option in scheme.options
     }
-    url = f"{scheme.name}:PATH" if scheme.needs_path else f"{scheme.name}:"
+    url = f"{scheme.name}:{scheme.place}" if scheme.needs_path or scheme.is_remote else f"{scheme.name}:"
     return Listed(scheme.name, url, scheme.summary, options, not reason, reason, scheme.install)
 
 

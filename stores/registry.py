@@ -37,7 +37,7 @@ Opener = Callable[[str, Options, Schema, Access], Store]
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a store URL: its name, its values, and the one it has when left out."""
+    """One option of a store URL: its name, its values (empty: any text), and the one it has when left out."""
 
     name: str
     choices: tuple[str, ...]
@@ -53,6 +53,14 @@ class Scheme:
     open: Opener
     options: tuple[Option, ...] = ()
     needs_path: bool = True
+    is_remote: bool = False
+    """Of a database server: the path says where that is, and may be left out."""
+    place: str = "PATH"
+    """What stands for the path where people are told of it."""
+    remove: Callable[[str], None] | None = None
+    """Removes the store that a URL names from a database server, with all that it holds: for suites."""
+    driver_options: tuple[str, ...] = ()
+    """Options that are the driver's own: any text, none when left out."""
     driver: str | None = None
     """Import name of the driver."""
     install: str = ""
@@ -130,7 +138,7 @@ def open_store(url: str, schema: Schema = KINDS, *, create: bool = False, read_o
     scheme = scheme_of(parsed.scheme)
     if scheme.needs_path and not parsed.path:
         raise InvalidStoreUrl(f"{url!r} names no path", hint=f"write {scheme.name}:PATH")
-    if not scheme.needs_path and parsed.path:
+    if not (scheme.needs_path or scheme.is_remote) and parsed.path:
         raise InvalidStoreUrl(f"{scheme.name}: takes no path, but {url!r} gives one", hint=f"write {scheme.name}:")
     options = _checked(scheme, parsed.options)
     reason = unavailable(scheme)
@@ -155,8 +163,8 @@ def scheme_of(name: str) -> Scheme:
 
 
 def schemes() -> dict[str, Scheme]:
-    """Return all schemes: those of SCHEMES and of entry points, which can't replace them. Raises StoreUnavailable."""
-    found = {scheme.name: scheme for scheme in SCHEMES}
+    """Return all schemes: ours and those of entry points, which can't replace them. Raises StoreUnavailable."""
+    found = {scheme.name: scheme for scheme in (*SCHEMES, *REMOTE_SCHEMES)}
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name not in found:
             scheme = point.load()
@@ -172,11 +180,12 @@ def schemes() -> dict[str, Scheme]:
 def _checked(scheme: Scheme, given: Options) -> Options:
     """Return the options with defaults filled in. Raises InvalidStoreUrl."""
     known = {option.name: option for option in scheme.options}
+    known |= {name: Option(name, (), "") for name in scheme.driver_options}
     for name, value in given.items():
         if name not in known:
             there = ", ".join(known) or "none"
             raise InvalidStoreUrl(f"{scheme.name}: has no option {name!r}", hint=f"its options: {there}")
-        if value not in known[name].choices:
+        if known[name].choices and value not in known[name].choices:
             choices = ", ".join(known[name].choices)
             raise InvalidStoreUrl(f"{scheme.name}: {name} can't be {value!r}", hint=f"it can be: {choices}")
     return {name: given.get(name, option.default) for name, option in known.items()}
@@ -204,6 +213,24 @@ def _open_badger(path: str, options: Options, schema: Schema, access: Access) ->
     from stores.engines.badger.engine import open_badger  # noqa: PLC0415
 
     return open_badger(path, options, schema, access)
+
+
+def _open_postgresql(path: str, options: Options, schema: Schema, access: Access) -> Store:
+    from stores.postgresql.address import address_of  # noqa: PLC0415
+    from stores.postgresql.store import PostgresqlStore  # noqa: PLC0415
+
+    durability = Durability(options["durability"])
+    address = address_of(path, options, durability, access)
+    return PostgresqlStore(address, codec_of(options["codec"]), durability, schema, access)
+
+
+def _remove_postgresql(url: str) -> None:
+    from stores.postgresql.address import address_of  # noqa: PLC0415
+    from stores.postgresql.opening import drop_tables  # noqa: PLC0415
+
+    parsed = parse_url(url)
+    options = _checked(scheme_of(parsed.scheme), parsed.options)
+    drop_tables(address_of(parsed.path, options, Durability.DURABLE, Access.WRITE))
 
 
 def _badger_missing() -> str | None:
@@ -290,3 +317,38 @@ SCHEMES: tuple[Scheme, ...] = (
     ),
     Scheme("sqlite", "SQLite tables that any SQLite tool opens", _open_sqlite, _options("json-orjson")),
 )
+"""The embedded stores: each in a folder or file of its own, or in memory."""
+
+LIBPQ_OPTIONS = (
+    "host",
+    "port",
+    "user",
+    "dbname",
+    "service",
+    "passfile",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "target_session_attrs",
+    "connect_timeout",
+    "application_name",
+)
+"""Options of a PostgreSQL URL that are libpq's own, as its documentation has them. There is none for a password."""
+
+REMOTE_SCHEMES: tuple[Scheme, ...] = (
+    Scheme(
+        "postgresql",
+        "PostgreSQL tables that several servers share",
+        _open_postgresql,
+        (*_options("protobuf"), Option("schema", (), "parity")),
+        needs_path=False,
+        is_remote=True,
+        remove=_remove_postgresql,
+        place="//HOST/DB",
+        driver_options=LIBPQ_OPTIONS,
+        driver="psycopg",
+        install="pip install 'agent-parity[postgresql]', or pip install 'psycopg[binary]'",
+    ),
+)
+"""The stores of a database server: the path says where that is, and an option which of its stores is meant."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class UrlSubject:
 
     url: StoreUrl
     folder: Path
+    opened: set[str] = field(default_factory=set, compare=False)
+    """The URLs of what was opened."""
 
     @classmethod
     def of(cls, url: str, folder: Path) -> UrlSubject:
@@ -34,13 +37,24 @@ class UrlSubject:
         return cls(parse_url(url), folder)
 
     def url_of(self, name: str) -> str:
-        """Return the URL of a database."""
+        """Return the URL of a database. On a database server it is a PostgreSQL schema of its own."""
+        if scheme_of(self.url.scheme).is_remote:
+            digest = hashlib.sha256(str(self.folder / name).encode()).hexdigest()[:16]
+            return str(StoreUrl(self.url.scheme, self.url.path, {**self.url.options, "schema": f"check_{digest}"}))
         path = str(self.folder / name) if scheme_of(self.url.scheme).needs_path else ""
         return str(StoreUrl(self.url.scheme, path, self.url.options))
 
     def open(self, name: str) -> Store:
         """See `StoreUnderTest`."""
+        self.opened.add(self.url_of(name))
         return open_store(self.url_of(name), create=True)
+
+    def remove(self) -> None:
+        """Remove what was opened on a database server; what is in a folder is removed with it."""
+        remove = scheme_of(self.url.scheme).remove
+        for url in self.opened if remove else ():
+            remove(url)  # type: ignore[misc] # not None, as the line above asks
+        self.opened.clear()
 
     def open_command(self, name: str) -> list[str] | None:
         """See `StoreUnderTest`."""

@@ -1,0 +1,163 @@
+"""The connections of a PostgreSQL store, their deadlines, and the translation of the driver's errors."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
+
+from stores.contract import FormatMismatch, StoreNotFound, StoreUnavailable
+from stores.postgresql.address import STATEMENT_SECONDS, Address
+from stores.postgresql.arrays import register
+
+CONNECTIONS_MAX = 16
+"""Of one process; each costs the database some MiB."""
+WAIT_SECONDS = 10.0
+"""So long one waits for a connection that others use."""
+_ANSWER_SECONDS = STATEMENT_SECONDS + 5.0
+"""The database ends a statement by itself before this; one that is silent for longer is given up."""
+RV = TypeVar("RV")
+
+
+class Session(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which nothing waits for ever."""
+
+    wait_seconds_max = _ANSWER_SECONDS
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for the database, at most until it must have ended the statement by itself."""
+        try:
+            return super().wait(gen, interval, self.wait_seconds_max if timeout is None else timeout)
+        except errors._WaitTimeout:  # noqa: SLF001 - psycopg's documented way to tell it
+            if timeout is not None:
+                raise
+            self.close()
+            raise psycopg.OperationalError(f"the database gave no answer for {self.wait_seconds_max:.0f} s") from None
+
+
+class Connections:
+    """Keeps sessions with one database for reuse, at most `CONNECTIONS_MAX` at once.
+
+    They are opened by whoever needs one, in his own thread, so that he is told why the database can't be reached.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._idle: deque[Session] = deque()
+        self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
+
+    def connect(self) -> Session:
+        """Open a connection that is the caller's to close. Raises the driver's errors."""
+        connection = Session.connect(self.address.conninfo, autocommit=True, prepare_threshold=0)
+        register(connection)
+        return connection
+
+    def take(self) -> Session:
+        """Take a connection; give it back. Raises the driver's errors."""
+        if not self._free.acquire(timeout=WAIT_SECONDS):
+            raise psycopg.OperationalError(f"all {CONNECTIONS_MAX} connections were in use for {WAIT_SECONDS:.0f} s")
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        try:
+            return self.connect()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def give_back(self, connection: Session) -> None:
+        """Keep a connection for others; one that is broken, or in the middle of something, is closed."""
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        self._free.release()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def borrowed(self) -> Iterator[Session]:
+        """Lend a connection for a block. Raises StoreUnavailable for the driver's errors in it."""
+        with self.translated():
+            connection = self.take()
+            try:
+                yield connection
+            finally:
+                self.give_back(connection)
+
+    def row(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of a query. One that broke off with its connection is asked again, once.
+
+        Raises StoreUnavailable.
+        """
+        rows = self.rows(statement, values)
+        return rows[0] if rows else None
+
+    def rows(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """Return all rows of a query. One that broke off with its connection is asked again, once.
+
+        Raises StoreUnavailable.
+        """
+        with self.translated():
+            try:
+                return self._rows(statement, values)
+            except psycopg.OperationalError as error:
+                if not is_lost(error):
+                    raise
+                self.close()
+                return self._rows(statement, values)
+
+    def _rows(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        connection = self.take()
+        try:
+            return connection.execute(statement, values, binary=True).fetchall()
+        finally:
+            self.give_back(connection)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn the driver's errors into the store's."""
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self.translation(error) from error
+
+    def translation(self, error: Exception) -> StoreUnavailable:
+        """Return the store's error for a driver's."""
+        told = " ".join(str(error).split())
+        if isinstance(error, errors.InvalidCatalogName) or ("FATAL" in told and told.endswith("does not exist")):
+            return StoreNotFound(f"{self.address.shown}: {told}", hint="make the database first: createdb NAME")
+        if isinstance(error, errors.UndefinedTable | errors.UndefinedFunction | errors.UndefinedColumn):
+            return FormatMismatch(f"{self.address.shown}: {told}", hint="a table of the store is missing; restore it")
+        return StoreUnavailable(f"{self.address.shown}: {told}", hint=_hint(error))
+
+
+_HINTS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (errors.InvalidPassword, "put the password into ~/.pgpass, or the file that PGPASSFILE names"),
+    (errors.InsufficientPrivilege, "grant the role what the guide 'run it for real' says"),
+    (errors.DiskFull, "free space on the database's disk, then try again"),
+    (errors.ReadOnlySqlTransaction, "name the primary, or all hosts: target_session_attrs=read-write finds it"),
+    ((errors.LockNotAvailable, errors.QueryCanceled), "the database is slow or locked; look at pg_stat_activity"),
+    (errors.TooManyConnections, "raise max_connections, or run fewer replicas"),
+    (psycopg.OperationalError, "is the database up, and may this machine reach it?"),
+)
+
+
+def _hint(error: Exception) -> str | None:
+    return next((hint for kinds, hint in _HINTS if isinstance(error, kinds)), None)
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Say whether an error means that the connection is gone, rather than that the statement was refused."""
+    return error.sqlstate is None or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)

@@ -1,0 +1,171 @@
+"""The reads of a PostgreSQL store: one statement each, which sees what was committed before it began."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf.message import Message
+
+from stores.codecs import Codec, Undecodable
+from stores.contract import CorruptRecord, IndexKey, InvalidOperation, Record
+from stores.format import checksum_of
+from stores.gate import Gate
+from stores.postgresql.connections import Connections
+from stores.postgresql.holdings import held_of
+from stores.postgresql.names import id_of, key_bytes, name_of
+from stores.postgresql.scan import PostgresqlScan
+from stores.postgresql.writer import Lately
+from stores.rules import check_id, check_key
+from stores.schema import Schema, kind_of
+
+LATELY_MAX = 1024
+"""So many resources that were read lately are known by position, revision and keys, for the write that follows."""
+_RESOURCE = "SELECT position, revision, checksum, data, index_keys FROM resources WHERE kind = %s AND name = %b"
+_FIND = (
+    "SELECT e.position, r.name, r.long_id FROM {} AS e LEFT JOIN resources AS r ON r.position = e.position "
+    "WHERE e.kind = %s AND e.index_name = %s AND e.key = %b ORDER BY e.position LIMIT 1"
+)
+_COUNT = "SELECT number FROM counts WHERE kind = %s AND index_name = %s AND key = %b"
+_COUNT_ENTRIES = "SELECT count(*) FROM entries WHERE kind = %s AND index_name = %s AND key = %b"
+_SCAN = (
+    "SELECT name, long_id, position, revision, checksum, data FROM resources "
+    "WHERE kind = %s AND position > %s ORDER BY position"
+)
+_SCAN_INDEX = (
+    "SELECT r.name, r.long_id, e.position, r.revision, r.checksum, r.data FROM {} AS e "
+    "LEFT JOIN resources AS r ON r.position = e.position "
+    "WHERE e.kind = %s AND e.index_name = %s AND e.key = %b AND e.position > %s ORDER BY e.position"
+)
+
+
+class PostgresqlReads:
+    """What a store reads. `PostgresqlStore` sets its attributes when it opens the database."""
+
+    _codec: Codec
+    _schema: Schema
+    _gate: Gate
+    _connections: Connections
+    _scans: weakref.WeakSet[PostgresqlScan]
+    _lately: Lately
+
+    def _table(self, kind: str, index: str) -> str:
+        return "unique_entries" if index in self._schema[kind].unique else "entries"
+
+    def _row(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        """Return the first row of a statement. Raises StoreClosed, StoreUnavailable."""
+        self._gate.enter()
+        try:
+            return self._connections.row(statement, values)
+        finally:
+            self._gate.leave()
+
+    def _resource(self, kind: str, id: str) -> tuple[Any, ...] | None:  # noqa: A002 - the field's name in the wire contract
+        """Return position, revision and checked stored message, or None. Raises CorruptRecord."""
+        kind_of(self._schema, kind)
+        check_id(kind, id)
+        row = self._row(_RESOURCE, (kind, name_of(id)))
+        if row is not None:
+            _check(kind, id, row[2], row[3])
+        return row
+
+    def get(self, kind: str, id: str) -> Message | None:  # noqa: A002
+        """See `Store`."""
+        row = self._resource(kind, id)
+        try:
+            return None if row is None else self._codec.message(self._schema[kind].message_type, row[3])
+        except Undecodable as error:
+            raise CorruptRecord(kind, id, str(error)) from error
+
+    def get_bytes(self, kind: str, id: str) -> bytes | None:  # noqa: A002
+        """See `Store`."""
+        row = self._resource(kind, id)
+        return None if row is None else self._wire(kind, id, row[3])
+
+    def get_record(self, kind: str, id: str) -> Record | None:  # noqa: A002
+        """See `Store`. Whoever wants to know the revision is likely to write the resource next."""
+        row = self._resource(kind, id)
+        if row is None:
+            return None
+        self._lately[kind, id] = held_of(kind, id, row[0], row[1], row[4])
+        while len(self._lately) > LATELY_MAX:
+            self._lately.pop(next(iter(self._lately)), None)
+        return Record(kind, id, row[0], row[1], self._wire(kind, id, row[3]))
+
+    def _wire(self, kind: str, id: str, stored: bytes) -> bytes:  # noqa: A002
+        try:
+            return self._codec.wire(self._schema[kind].message_type, stored)
+        except Undecodable as error:
+            raise CorruptRecord(kind, id, str(error)) from error
+
+    def _record_of(self, kind: str, row: tuple[Any, ...]) -> Record:
+        """Make a Record of a row of a listing. Raises CorruptRecord."""
+        name, long_id, position, revision, checksum, stored = row
+        if name is None:
+            raise CorruptRecord(kind, f"at position {position}", "an index names it, but it is gone")
+        id_ = id_of(name, long_id)
+        _check(kind, id_, checksum, stored)
+        return Record(kind, id_, position, revision, self._wire(kind, id_, stored))
+
+    def find(self, kind: str, index: str, key: IndexKey) -> str | None:
+        """See `Store`."""
+        self._check_index(kind, index, key)
+        row = self._row(_FIND.format(self._table(kind, index)), (kind, index, key_bytes(key)))
+        if row is not None and row[1] is None:
+            raise CorruptRecord(kind, f"at position {row[0]}", f"the index {index!r} names it, but it is gone")
+        return None if row is None else id_of(row[1], row[2])
+
+    def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
+        """See `Store`. One row of `counts`, or the unique entry itself, or the entries of an index without count."""
+        self._check_scan(kind, index, key)
+        if index is not None and key is not None and index in self._schema[kind].unique:
+            return int(self.find(kind, index, key) is not None)
+        statement = _COUNT if index is None or index in self._schema[kind].counted else _COUNT_ENTRIES
+        row = self._row(statement, (kind, index or "", key_bytes(key) if key is not None else b""))
+        return 0 if row is None else int(row[0])
+
+    def scan(
+        self,
+        kind: str,
+        *,
+        index: str | None = None,
+        key: IndexKey | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> Iterator[Record]:
+        """See `Store`."""
+        self._check_scan(kind, index, key)
+        if index is None or key is None:
+            statement, values = _SCAN, (kind, after)
+        else:
+            statement = _SCAN_INDEX.format(self._table(kind, index))
+            values = (kind, index, key_bytes(key), after)  # type: ignore[assignment] # parameters of the other query
+        self._gate.enter()
+        try:
+            scan = PostgresqlScan(self._record_of, kind, self._connections, self._gate, statement, values, limit)
+            self._scans.add(scan)
+            return scan
+        finally:
+            self._gate.leave()
+
+    def _check_scan(self, kind: str, index: str | None, key: IndexKey | None) -> None:
+        kind_of(self._schema, kind)
+        if index is not None and key is not None:
+            self._check_index(kind, index, key)
+        elif index is not None or key is not None:
+            raise InvalidOperation("an index needs a key, and a key needs an index")
+
+    def _check_index(self, kind: str, index: str, key: IndexKey) -> None:
+        check_key(kind_of(self._schema, kind).index(index).name, key)
+
+    def last_position(self) -> int:
+        """See `Store`."""
+        row = self._row("SELECT position FROM state", ())
+        return 0 if row is None else int(row[0])
+
+
+def _check(kind: str, id_: str, checksum: object, stored: object) -> None:
+    """Raise CorruptRecord unless a stored message is what was written."""
+    if not isinstance(stored, bytes) or checksum_of(stored) != checksum:
+        raise CorruptRecord(kind, id_, "its checksum doesn't match")
