@@ -176,6 +176,7 @@ def _exercise_all(target: str, options: Options, info: RunInfo, writer: Evidence
         except TargetUnreachable as error:
             writer.finish(replace(info, complete=False, reason=str(error), finished_at=_now()), (), *_held(options))
             return
+        running.seed = options.seed
         stack.callback(running.close)
         writer.finish(*_exercise_on(running, checks, options, info, writer, spans), *_held(options))
 

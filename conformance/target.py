@@ -6,6 +6,8 @@
 - `unix:/path/to/socket`
 - `cmd:./server --port {port}`: started by the suite, waited for, restarted for durability checks, ended at the end.
 - `inproc:package.module:factory`: `factory()` returns (address, stop) of a server in this process.
+
+Several of them with commas between are replicas of one server: each call goes to another one.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +31,7 @@ import grpc
 from conformance.address import Address, TargetInvalid, parse_address
 from conformance.process_tree import ProcessTree
 from conformance.reach import Finding, connected, why_unreachable
+from conformance.replicas import ReplicaChannel
 
 CONNECT_SECONDS = 5.0
 START_SECONDS = 30.0
@@ -69,6 +72,10 @@ class Running:
     port: int = 0
     start_seconds: float = START_SECONDS
     """How long a command may take until it listens."""
+    replicas: tuple[Running, ...] = ()
+    """Further addresses of the same server."""
+    seed: int = 0
+    """Decides which replica gets which call."""
     _channels: list[grpc.Channel] = field(default_factory=list)
 
     @property
@@ -79,10 +86,13 @@ class Running:
     @property
     def restartable(self) -> bool:
         """Whether the suite may kill and start it again."""
-        return self.process is not None
+        return self.process is not None and not self.replicas
 
     def channel(self) -> grpc.Channel:
-        """Open a channel; closed with the target."""
+        """Open a channel; closed with the target. With replicas it is one to all of them, call by call."""
+        if self.replicas:
+            channels = [replica.channel() for replica in (replace(self, replicas=()), *self.replicas)]
+            return ReplicaChannel(channels, self.seed)  # type: ignore[return-value] # the part that the suite uses
         channel = open_channel(self.address)
         self._channels.append(channel)
         return channel
@@ -138,10 +148,12 @@ class Running:
         """Whether something accepts connections at the address."""
         if self.process is not None and self.process.poll() is not None:
             return False
-        return _accepts(self.address)
+        return _accepts(self.address) and all(replica.answers() for replica in self.replicas)
 
     def close(self) -> None:
         """Close all channels and end what was started; a command and all that it started get SIGTERM, then SIGKILL."""
+        for replica in self.replicas:
+            replica.close()
         for channel in self._channels:
             channel.close()
         if self.stop is not None:
@@ -165,6 +177,9 @@ def open_target(text: str, *, port: int = 0, start_seconds: float = START_SECOND
         TargetInvalid: the text makes no sense.
         TargetUnreachable: nothing is there, or a command didn't come up.
     """
+    first, *others = targets_of(text)
+    if others:
+        return _open_replicas(first, others, start_seconds)
     if text.startswith("cmd:"):
         return _start_command(text.removeprefix("cmd:"), port or _free_port(), start_seconds)
     running = _start_in_process(text) if text.startswith("inproc:") else Running(parse_address(text))
@@ -179,6 +194,18 @@ def open_target(text: str, *, port: int = 0, start_seconds: float = START_SECOND
 def targets_of(text: str) -> list[str]:
     """Return the targets of a text: one, or several replicas of one server with commas between."""
     return re.split(r",\s*(?=(?:grpcs?://|unix:|cmd:|inproc:))", text)
+
+
+def _open_replicas(first: str, others: list[str], start_seconds: float) -> Running:
+    opened: list[Running] = []
+    try:
+        for text in (first, *others):
+            opened.append(open_target(text, start_seconds=start_seconds))  # noqa: PERF401 - all are closed if one fails
+    except BaseException:
+        for running in opened:
+            running.close()
+        raise
+    return replace(opened[0], replicas=tuple(opened[1:]))
 
 
 def open_channel(address: Address) -> grpc.Channel:

@@ -19,7 +19,7 @@ from reference_server.events.retention import clear_old_events
 from reference_server.profile import Profile
 from reference_server.store_health import StoreHealth
 from reference_server.telemetry import log
-from stores.contract import Recovers, StoreError
+from stores.contract import Recovers, SharedWriters, StoreError
 
 TICK_SECONDS = 0.5
 
@@ -37,6 +37,7 @@ class BackgroundTasks:
         sink = FileSink(Path(config.event_log)) if config.event_log else None
         self._version = 0
         """The version of the store's contents when it was last looked whether writes are refused."""
+        self._led = False
         self._relay = Relay(application.store, application.queue, sink) if sink is not None else None
 
     async def follow_tokens(self) -> bool:
@@ -50,7 +51,7 @@ class BackgroundTasks:
 
     async def deliver_events(self) -> bool:
         """Hand the next events to the sink; what can't be delivered now comes again."""
-        if self._relay is None:
+        if self._relay is None or not await self._leads():
             return False
         try:
             return await self._relay.advance() > 0
@@ -60,9 +61,24 @@ class BackgroundTasks:
 
     async def clear_events(self) -> bool:
         """Remove the oldest events beyond the limit, never one that the sink hasn't got."""
+        if not await self._leads():
+            return False
         delivered = self._relay.position if self._relay is not None else sys.maxsize
         application = self._application
         return await clear_old_events(application.store, application.queue, self._config.events_max, delivered) > 0
+
+    async def _leads(self) -> bool:
+        """Say whether this server does what is to be done once; it is one of several where others share the store."""
+        store = self._application.store
+        if not isinstance(store, SharedWriters):
+            return True
+        leads = await asyncio.to_thread(store.try_lead)
+        if leads and not self._led:
+            log().info("this server delivers and clears events from now on")
+            if self._relay is not None:
+                await asyncio.to_thread(self._relay.resume)
+        self._led = leads
+        return leads
 
     @property
     def health(self) -> StoreHealth:

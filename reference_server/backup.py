@@ -26,9 +26,11 @@ class Backups:
     async def pieces(self, since: int) -> AsyncGenerator[bytes]:
         """Yield a backup file in pieces of at most `PIECE_BYTES`.
 
-        Raises ResourceExhausted while another backup is made, FailedPrecondition, OutOfRange for an increment that
-        can't be made, StoreError.
+        Raises FailedPrecondition for a store that others write too, ResourceExhausted while another backup is made,
+        OutOfRange for an increment that can't be made, StoreError.
         """
+        if self._executor.store.capabilities.shared_writers:
+            raise FailedPrecondition("other servers write this store meanwhile; back its database up with pg_dump")
         if self._is_busy:
             raise ResourceExhausted("another backup is being made; try again when it has ended")
         self._is_busy = True

@@ -71,7 +71,8 @@ class Application:
         new_keys = self.signed is not None and self.signed.refresh()
         if self.tokens is None or not self.tokens.refresh():
             return new_keys
-        missing = missing_policies(self.store, self.context.clock, self.tokens.table.memberships)
+        memberships = self.tokens.table.memberships
+        missing = await self.queue.reading(lambda: missing_policies(self.store, self.context.clock, memberships))
         if missing:
             await self.queue.commit(missing)
         return True

@@ -28,7 +28,7 @@ from reference_server.telemetry import log
 from reference_server.transport.admin import ADMIN_SERVICE, AdminServicer
 from reference_server.transport.reflection import serve_reflection
 from reference_server.transport.servicers import EVENT_SERVICE, Answering, EventServicer, UnaryMethods
-from stores.contract import Store
+from stores.contract import SharedWriters, Store
 from stores.registry import open_store
 
 _SWITCH_SECONDS = 0.001
@@ -184,9 +184,16 @@ async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[st
     sys.setswitchinterval(_SWITCH_SECONDS)
     log().info("serving", address=address, profile=config.profile, store=config.store)
     on_ready(address)
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(application.queue.committer.wake)
+
     async with background_tasks(tasks):
+        stop_listening = store.listen(wake) if isinstance(store, SharedWriters) else None
         await stopping.wait()
         log().info("stopping", grace_seconds=config.grace_seconds)
+        if stop_listening is not None:
+            await asyncio.to_thread(stop_listening)
     await server.stop()
 
 

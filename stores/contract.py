@@ -266,6 +266,14 @@ class SharedWriters(Protocol):
         """
         ...
 
+    def try_lead(self) -> bool:
+        """Say whether this process leads those that share the store; if nobody does, it leads from now on.
+
+        Another takes over when the leader ends or loses its connection. For a moment two may lead. Raises
+        StoreUnavailable.
+        """
+        ...
+
 
 @runtime_checkable
 class Store(Protocol):

@@ -77,6 +77,10 @@ class Relay:
         self._sink = sink
         self.position = read_cursor(store, sink.name)
 
+    def resume(self) -> None:
+        """Go on where the sink has got, whoever delivered until now. Raises StoreError."""
+        self.position = read_cursor(self._store, self._sink.name)
+
     async def advance(self) -> int:
         """Deliver the next events, at most 256, and store the cursor; return how many. Raises OSError, StoreError."""
         records = await asyncio.to_thread(self._deliver)

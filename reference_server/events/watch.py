@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
@@ -14,12 +16,14 @@ from reference_server.authorization.policies import StoredPolicies
 from reference_server.errors import OutOfRange
 from reference_server.events.cursors import CLEARED, read_cursor
 from reference_server.events.outbox import KIND
+from reference_server.execution.write_queue import WriteQueue
 from reference_server.unit_of_work import UnitOfWork, stored_message
 from stores.contract import Store
-from stores.group_commit import GroupCommitter
 
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 """What gRPC clients take unless they are told otherwise (`grpc.max_receive_message_length`)."""
+LOOK_SECONDS = 1.0
+"""So often the outbox of a store that others write is read, whether or not somebody told that there is something."""
 _CHUNK = 256
 """Events read at once: what one watcher can hold in memory is bounded by this, however far behind it is."""
 
@@ -35,16 +39,17 @@ def fitted(response: WatchResponse, request: WatchRequest) -> WatchResponse:
 class Watcher:
     """One watch over the outbox of a store."""
 
-    def __init__(self, store: Store, committer: GroupCommitter, authorizer: Authorizer, caller: Caller) -> None:
+    def __init__(self, store: Store, queue: WriteQueue, authorizer: Authorizer, caller: Caller) -> None:
         self._store = store
-        self._committer = committer
+        self._reading = queue.reading
+        self._committer = queue.committer
+        self._look_seconds = LOOK_SECONDS if store.capabilities.shared_writers else None
         self._authorizer = authorizer
         self._caller = caller
 
     async def responses(self, request: WatchRequest, stopping: Callable[[], bool]) -> AsyncIterator[WatchResponse]:
         """Yield a bookmark, then the events after it, until `stopping()` (asked whenever something wakes it)."""
-        position = self._store.last_position() if request.from_now else request.after_position
-        cleared = read_cursor(self._store, CLEARED)
+        position, cleared = await self._reading(lambda: self._beginning(request))
         if 0 < position < cleared and not request.from_now:
             raise OutOfRange(
                 f"events up to position {cleared} are cleared; list the resources anew, then watch from_now"
@@ -52,15 +57,25 @@ class Watcher:
         yield WatchResponse(position=position)
         while not stopping():
             seen = self._committer.version
-            chunk = list(self._store.scan(KIND, after=position, limit=_CHUNK))
+            after = position
+            chunk = await self._reading(lambda after=after: list(self._store.scan(KIND, after=after, limit=_CHUNK)))  # type: ignore[misc] # binds the loop's value
             for record in chunk:
                 position = record.position
                 event = stored_message(KIND, record.id, record.data)
-                if request.subject in {"", event.subject} and self._may_see(event):
+                if request.subject not in {"", event.subject}:
+                    continue
+                if await self._reading(lambda event=event: self._may_see(event)):  # type: ignore[misc] # as above
                     yield fitted(WatchResponse(position=position, event=event), request)
             if len(chunk) < _CHUNK:
                 # Whoever takes the events lets others commit meanwhile; those commits count against `seen`.
-                await self._committer.wait_beyond(seen)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._look_seconds):
+                        await self._committer.wait_beyond(seen)
+
+    def _beginning(self, request: WatchRequest) -> tuple[int, int]:
+        """Return the position to begin after, and the one up to which events are gone."""
+        position = self._store.last_position() if request.from_now else request.after_position
+        return position, read_cursor(self._store, CLEARED)
 
     def _may_see(self, event: CloudEvent) -> bool:
         """Say whether the caller may view the event's resource, or could before it was deleted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from reference_server.audit import Instant
 from reference_server.authorization.model import Caller
@@ -14,6 +15,7 @@ from reference_server.pipeline import Operation, ServerContext
 from reference_server.store_health import StoreHealth
 from stores.contract import Conflict, Store, StoreError
 
+T = TypeVar("T")
 RUNS_MAX = 8
 """So often a request is run when others keep changing what it read; each time one of the others has succeeded."""
 
@@ -26,6 +28,10 @@ class Executor:
     context: ServerContext
     queue: WriteQueue
     health: StoreHealth = field(default_factory=StoreHealth)
+
+    async def reading(self, function: Callable[[], T]) -> T:
+        """Run a function that reads the store; over a network the event loop goes on meanwhile."""
+        return await self.queue.reading(function)
 
     async def execute(
         self,
@@ -44,7 +50,8 @@ class Executor:
             for _ in range(RUNS_MAX):
                 run = RequestRun(operation, data, caller, time_remaining, unchanged_since)
                 if not operation.writes:
-                    run.run(self.context, self.store, Instant(self.context.clock))
+                    instant = Instant(self.context.clock)
+                    await self.reading(lambda run=run, instant=instant: run.run(self.context, self.store, instant))  # type: ignore[misc] # binds the loop's values
                     return run.response
                 try:
                     return await self.queue.run(run)

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from reference_server.audit import Instant
 from reference_server.errors import DeadlineExceeded
@@ -28,6 +30,10 @@ QUIET_TURNS = 6
 ALONE_SECONDS = 0.001
 """Who arrives when the queue has had nothing to do for so long is alone, and waits for nobody."""
 
+REMOTE_RUNS_MAX = 8
+"""Over a network: so many requests read the store at once. Each takes a connection, or two while it lists."""
+T = TypeVar("T")
+
 
 class WriteQueue:
     """The one way to write to a store while a server runs over it. Used on one event loop."""
@@ -38,6 +44,8 @@ class WriteQueue:
         self.committer = GroupCommitter(store)
         self._arrived: list[RequestRun] = []
         self._gathering_on: asyncio.AbstractEventLoop | None = None
+        self._is_remote = store.capabilities.shared_writers
+        self._slots = asyncio.Semaphore(REMOTE_RUNS_MAX)
         self._last_busy = 0.0
         """When somebody last arrived or was resumed, by the monotonic clock."""
 
@@ -48,8 +56,11 @@ class WriteQueue:
         its steps have run, or (if it only creates) before the write has begun, leaves no trace.
         """
         run.done = asyncio.get_running_loop().create_future()
-        self._arrive(run)
         try:
+            if self._is_remote:
+                await self._run_beside_others(run)
+            else:
+                self._arrive(run)
             await run.done
         finally:
             run.done = None  # a failure's traceback leads to the run: the two would keep each other
@@ -63,9 +74,25 @@ class WriteQueue:
         self.committer.flush()
         await future
 
+    async def reading(self, function: Callable[[], T]) -> T:
+        """Run a function that reads the store. Where that is over a network, the event loop goes on meanwhile."""
+        if not self._is_remote:
+            return function()
+        from stores.bridge import bridged  # noqa: PLC0415 - needs a package that comes with such a store
+
+        async with self._slots:
+            return await bridged(function)
+
     def close(self) -> None:
         """Finish the write under way; later ones are refused with StoreClosed."""
         self.committer.close()
+
+    async def _run_beside_others(self, run: RequestRun) -> None:
+        """Run the steps beside others that wait for the network; what is ready when a write ends shares the next."""
+        instant = Instant(self._context.clock)
+        await self.reading(lambda: run_together([run], self._context, self._store, instant))
+        self._settle(run)
+        self.committer.flush()
 
     # ---- arrive
 

@@ -5,7 +5,7 @@ it leaves to that part.
 
 **What is remembered, and what that assumes.** `get` keeps answers and `decisions` keeps decisions that were yes. Both
 assume that this process is the only writer of the store: they hear of every write of their own server, from the write
-queue, and of no other. A server that shares its store with others must run without these two.
+queue, and of no other. Where the store has `shared_writers`, decisions aren't remembered, and `get` keeps nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ places."""
 
 def with_fast_paths(context: ServerContext, store: Store) -> ServerContext:
     """Return the context with all fast paths that are there."""
-    for name in LAYERS:
+    remembers = not store.capabilities.shared_writers
+    for name in LAYERS if remembers else LAYERS[1:]:
         module = f"{__name__}.{name}"
         if find_spec(module) is not None:
             context = import_module(module).install(context, store)

@@ -124,6 +124,13 @@ class ResponseCache:
             self._bytes -= len(known[0]) + _ENTRY_BYTES + len(known[1]) * _CALLER_BYTES
 
 
+class NoCache(ResponseCache):
+    """Keeps nothing: others write the same store."""
+
+    def learn(self, kind: str, request: bytes, caller_id: str, response: bytes) -> None:
+        """Learn nothing."""
+
+
 def _rewritten(batch: Batch) -> Iterable[Key]:
     return ((each.kind, request_of(each.id)) for each in batch if isinstance(each, Put | Delete))
 
@@ -208,7 +215,7 @@ def _only_id(data: bytes) -> str | None:
 
 def install(context: ServerContext, store: Store) -> ServerContext:
     """Return the context with early answers to the gets, and with the cache that they share."""
-    cache = ResponseCache()
+    cache = NoCache() if store.capabilities.shared_writers else ResponseCache()
     early = {name: early_get(each, context, store, cache) for name, each in context.operations.items()}
     found = {name: answer for name, answer in early.items() if answer is not None}
     return replace(context, early_answers=found, observers=(*context.observers, cache))

@@ -84,7 +84,7 @@ def test_a_watch_from_before_what_was_cleared_is_told(cloud: Bench) -> None:
     positions = [record.position for record in cloud.store.scan("event")]
     cleared(cloud, keep=2, not_after=positions[-1])
     application = cloud.application
-    watcher = Watcher(cloud.store, application.queue.committer, application.context.authorizer, Caller("max"))
+    watcher = Watcher(cloud.store, application.queue, application.context.authorizer, Caller("max"))
 
     async def first(request: WatchRequest) -> WatchResponse:
         async for response in watcher.responses(request, lambda: False):
@@ -108,7 +108,7 @@ def test_background_tasks_do_all_of_it(cloud: Bench, tmp_path: Path) -> None:
 
 def test_what_is_committed_while_an_event_is_taken_is_not_missed(cloud: Bench) -> None:
     application = cloud.application
-    watcher = Watcher(cloud.store, application.queue.committer, application.context.authorizer, Caller("max"))
+    watcher = Watcher(cloud.store, application.queue, application.context.authorizer, Caller("max"))
     create = application.context.operations["agent-create"]
 
     async def commit(name: str) -> None:
@@ -134,7 +134,7 @@ def test_what_is_committed_while_an_event_is_taken_is_not_missed(cloud: Bench) -
 def test_a_watch_of_one_resource_has_its_events_only(cloud: Bench) -> None:
     made = [cloud.call("agent-create", agent(f"Agent {number}"), "max") for number in range(3)]
     application = cloud.application
-    watcher = Watcher(cloud.store, application.queue.committer, application.context.authorizer, Caller("max"))
+    watcher = Watcher(cloud.store, application.queue, application.context.authorizer, Caller("max"))
     request = WatchRequest(subject=made[1].metadata.id)
 
     async def watched() -> list[WatchResponse]:

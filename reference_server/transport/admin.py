@@ -72,7 +72,8 @@ class AdminServicer:
         if caller is None:
             raise Unauthenticated("the backup has no valid credentials; send metadata 'authorization: Bearer <token>'")
         policies = StoredPolicies(UnitOfWork(self._executor.store))
-        if caller is not SYSTEM and not self._executor.context.authorizer.is_operator(caller.ref, policies):
+        is_operator = self._executor.context.authorizer.is_operator
+        if caller is not SYSTEM and not await self._executor.reading(lambda: is_operator(caller.ref, policies)):
             raise PermissionDenied("only an operator of the platform may take a backup")
         try:
             since = BackupRequest.FromString(data).since_position

@@ -69,10 +69,12 @@ class Answering:
         """
         execute = self.executor.execute
         early = self.executor.context.early_answers.get(operation.name, _none)
+        is_remote = self.executor.store.capabilities.shared_writers and early is not _none
+        reading = self.executor.reading
 
         async def handle(data: bytes, context: Context) -> bytes:
             try:
-                response = early(data, caller)
+                response = await reading(lambda: early(data, caller)) if is_remote else early(data, caller)
                 if response is not None:
                     return response
                 return await execute(operation, data, caller, context.time_remaining, unchanged_since)
@@ -223,6 +225,6 @@ class EventServicer:
         except DecodeError:
             raise MalformedRequest("the request is no parity.v1.WatchRequest") from None
         executor = self._executor
-        watcher = Watcher(executor.store, executor.queue.committer, executor.context.authorizer, caller)
+        watcher = Watcher(executor.store, executor.queue, executor.context.authorizer, caller)
         async for response in watcher.responses(request, lambda: self._stopping):
             yield response.SerializeToString()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +14,18 @@ import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
+from psycopg.waiting import Ready, Wait
 
+from stores.bridge import is_bridged, wait_for, wait_for_socket
 from stores.contract import FormatMismatch, StoreNotFound, StoreUnavailable
 from stores.postgresql.address import STATEMENT_SECONDS, Address
 from stores.postgresql.arrays import register
 
-CONNECTIONS_MAX = 16
+CONNECTIONS_MAX = 24
 """Of one process; each costs the database some MiB."""
 WAIT_SECONDS = 10.0
 """So long one waits for a connection that others use."""
+_LOOK_SECONDS = 0.005
 _ANSWER_SECONDS = STATEMENT_SECONDS + 5.0
 """The database ends a statement by itself before this; one that is silent for longer is given up."""
 RV = TypeVar("RV")
@@ -33,13 +38,34 @@ class Session(psycopg.Connection[tuple[Any, ...]]):
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for the database, at most until it must have ended the statement by itself."""
+        if timeout is None and is_bridged():
+            return self._wait_beside(gen)
         try:
             return super().wait(gen, interval, self.wait_seconds_max if timeout is None else timeout)
         except errors._WaitTimeout:  # noqa: SLF001 - psycopg's documented way to tell it
             if timeout is not None:
                 raise
-            self.close()
-            raise psycopg.OperationalError(f"the database gave no answer for {self.wait_seconds_max:.0f} s") from None
+            raise self._silent() from None
+
+    def _wait_beside(self, gen: PQGen[RV]) -> RV:
+        """Wait while the event loop goes on."""
+        descriptor = self.pgconn.socket
+        try:
+            want = next(gen)
+            while True:
+                ready = wait_for_socket(
+                    descriptor, read=bool(want & Wait.R), write=bool(want & Wait.W), seconds=self.wait_seconds_max
+                )
+                if ready is None:
+                    raise self._silent()
+                want = gen.send(Ready.R if ready[0] else Ready.W)
+        except StopIteration as end:
+            answer: RV = end.value
+            return answer
+
+    def _silent(self) -> psycopg.OperationalError:
+        self.close()
+        return psycopg.OperationalError(f"the database gave no answer for {self.wait_seconds_max:.0f} s")
 
 
 class Connections:
@@ -61,17 +87,27 @@ class Connections:
 
     def take(self) -> Session:
         """Take a connection; give it back. Raises the driver's errors."""
-        if not self._free.acquire(timeout=WAIT_SECONDS):
+        if not self._acquire():
             raise psycopg.OperationalError(f"all {CONNECTIONS_MAX} connections were in use for {WAIT_SECONDS:.0f} s")
         try:
             return self._idle.pop()
         except IndexError:
             pass
         try:
-            return self.connect()
+            return wait_for(asyncio.to_thread(self.connect)) if is_bridged() else self.connect()
         except BaseException:
             self._free.release()
             raise
+
+    def _acquire(self) -> bool:
+        if not is_bridged():
+            return self._free.acquire(timeout=WAIT_SECONDS)
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not self._free.acquire(blocking=False):
+            if time.monotonic() > deadline:
+                return False
+            wait_for(asyncio.sleep(_LOOK_SECONDS))
+        return True
 
     def give_back(self, connection: Session) -> None:
         """Keep a connection for others; one that is broken, or in the middle of something, is closed."""

@@ -5,7 +5,7 @@ entries an index key has, `state` the last numbers given out, `writes` what beca
 PostgreSQL schema, so that a database can hold several stores, and other tables.
 
 Positions are handed out in commit order: whoever commits first locks the row of `state`, so the write that is given a
-position is also the next to become visible. See docs/adr/0018-positions-in-commit-order.md.
+position is also the next to become visible. See docs/adr/0019-positions-in-commit-order.md.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from stores.contract import (
 from stores.gate import Gate
 from stores.postgresql.address import Address
 from stores.postgresql.connections import CONNECTIONS_MAX, Connections
+from stores.postgresql.leading import Leading
 from stores.postgresql.listening import Listening
 from stores.postgresql.opening import open_tables
 from stores.postgresql.reads import PostgresqlReads
@@ -73,6 +74,7 @@ class PostgresqlStore(PostgresqlReads):
             opened.pop_all()
         self._writer = Writer(self._connections, schema, codec, self._lately)
         self._listenings: list[Listening] = []
+        self._leading = Leading(self._connections)
         self.capabilities = Capabilities(
             engine="postgresql",
             codec=codec.name,
@@ -112,6 +114,25 @@ class PostgresqlStore(PostgresqlReads):
         self._listenings.append(listening)
         return listening.close
 
+    def try_lead(self) -> bool:
+        """See `SharedWriters`."""
+        self._gate.enter()
+        try:
+            return self._leading.try_lead()
+        finally:
+            self._gate.leave()
+
+    def recover(self) -> None:
+        """See `Recovers`: the database is asked whether it takes writes."""
+        self._gate.enter()
+        try:
+            if self._access is Access.READ:
+                raise StoreReadOnly
+            with self._connections.borrowed() as connection:
+                connection.execute("UPDATE state SET revision = revision + 1")
+        finally:
+            self._gate.leave()
+
     def size_on_disk(self) -> SizeOnDisk:
         """See `Store`: tables and indexes, as the database counts them."""
         row = self._row(_SIZE, ())
@@ -139,6 +160,7 @@ class PostgresqlStore(PostgresqlReads):
         if self._gate.close():
             for listening in self._listenings:
                 listening.close()
+            self._leading.close()
             for scan in list(self._scans):
                 scan.close()
             self._connections.close()
