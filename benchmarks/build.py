@@ -13,10 +13,11 @@ from benchmarks.children.run import ChildFailed
 from benchmarks.correctness import check
 from benchmarks.database import Database, Opener
 from benchmarks.native.database import NativeDatabase
+from benchmarks.noise import watched
 from benchmarks.payloads.corpus import load_corpus
 from benchmarks.payloads.generator import generate
 from benchmarks.payloads.payload import as_stored
-from benchmarks.results import Blank, Sample, Subject
+from benchmarks.results import Blank, Noise, Sample, Subject
 from benchmarks.workloads import WORKLOADS
 from benchmarks.workloads.workload import Sizes, Visit, Workload, WrongAnswer
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
@@ -57,10 +58,17 @@ class BuildPlan:
 
 @dataclass(slots=True)
 class BuildOutcome:
-    """What a build gave: samples of the subjects that answered rightly, blanks for the others."""
+    """What a build gave: samples of the subjects that answered rightly, blanks for the others, how quiet it was."""
 
     samples: list[Sample] = field(default_factory=list)
     blanks: list[Blank] = field(default_factory=list)
+    noises: list[Noise] = field(default_factory=list)
+
+    def add(self, other: BuildOutcome) -> None:
+        """Take what another build gave."""
+        self.samples += other.samples
+        self.blanks += other.blanks
+        self.noises += other.noises
 
 
 Tell = Callable[[str], None]
@@ -140,10 +148,14 @@ class _Build:
             self._guarded(database, label, partial(self._visit, workload, database, visit))
 
     def _visit(self, workload: Workload, database: Database | NativeDatabase, visit: Visit) -> None:
-        if isinstance(database, NativeDatabase):
-            measured = list(database.measure(workload, visit))
-        else:
-            measured = list(workload.measure(database, visit))
+        with watched(lambda: database.process if isinstance(database, NativeDatabase) else None) as seen:
+            if isinstance(database, NativeDatabase):
+                measured = list(database.measure(workload, visit))
+            else:
+                measured = list(workload.measure(database, visit))
+        where = workload.name, database.subject, self._plan.payload
+        figures = (seen.others_s, seen.seconds, seen.probe_us)
+        self._outcome.noises.append(Noise(*where, *(round(value, _DIGITS) for value in figures)))
         self._outcome.samples += [
             Sample(
                 workload.name,

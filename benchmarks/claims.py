@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from benchmarks.noise import BETWEEN_RUNS, TIMES, Noises, Quietness, widened
 from benchmarks.results import (
     ClaimVerdict,
     Conclusion,
@@ -233,10 +234,11 @@ def judge_claims(raw: Raw, claims: Iterable[Claim]) -> tuple[ClaimVerdict, ...]:
     modes = sorted({subject.durability for subject in raw.configuration.subjects})
     payloads = [payload.name for payload in raw.configuration.payload.classes]
     blank = _blank_reasons(raw)
+    noises = Noises(raw.noises, raw.environment.cpu_count)
     measured = {sample.subject.language for sample in raw.samples}
     asked = _asked(raw)
     verdicts = [
-        _judge(claim, mode, payload, samples, raw.configuration, blank)
+        _judge(claim, mode, payload, samples, noises, raw.configuration, blank)
         for claim in claims
         for mode in modes
         for payload in payloads
@@ -266,7 +268,13 @@ BlankReason = Callable[[str, Subject, str], str]
 
 
 def _judge(
-    claim: Claim, mode: str, payload: str, samples: Samples, configuration: Configuration, blank: BlankReason
+    claim: Claim,
+    mode: str,
+    payload: str,
+    samples: Samples,
+    noises: Noises,
+    configuration: Configuration,
+    blank: BlankReason,
 ) -> ClaimVerdict:
     baseline, candidate = claim.subjects(mode)
     workload = samples.workload_of(claim.metric)
@@ -296,7 +304,9 @@ def _judge(
         found = compare(samples, claim.metric, payload, baseline, candidate, configuration.seed)
     except (LookupError, TooFewBuilds) as error:
         return replace(unjudged, reason=str(error.args[0]))
-    return conclude(unjudged, found)
+    if samples.of(claim.metric, baseline, payload)[0].unit not in TIMES:
+        return conclude(unjudged, found)
+    return conclude_in_noise(unjudged, found, noises.around(workload, payload, baseline, candidate))
 
 
 def conclude(unjudged: ClaimVerdict, found: Ratio) -> ClaimVerdict:
@@ -304,6 +314,15 @@ def conclude(unjudged: ClaimVerdict, found: Ratio) -> ClaimVerdict:
     placement = place(found, unjudged.at_least, unjudged.at_most)
     judged = replace(unjudged, ratio=found, placement=placement, verdict=decide(found, unjudged.at_least))
     return replace(judged, reason=_because(judged, found))
+
+
+def conclude_in_noise(unjudged: ClaimVerdict, found: Ratio, quietness: Quietness) -> ClaimVerdict:
+    """Return the judgement of a ratio of times; its interval is widened by how whole runs and a busy machine differ."""
+    judged = conclude(unjudged, widened(found, BETWEEN_RUNS * quietness.widening))
+    busy = quietness.in_words()
+    if judged.verdict is not Conclusion.INCONCLUSIVE or not busy:
+        return judged
+    return replace(judged, reason=f"{busy}; {interval_in_words(unjudged.form, judged.ratio or found)}")
 
 
 def _because(one: ClaimVerdict, found: Ratio) -> str:

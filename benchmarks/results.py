@@ -166,6 +166,22 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """What was seen of the machine during one visit of a workload to a subject (`benchmarks.noise`).
+
+    `others_s` is the processor time that others took in these `seconds`; `probe_us` what a fixed piece of work took
+    right before and right after, the mean.
+    """
+
+    workload: str
+    subject: Subject
+    payload: str
+    others_s: float
+    seconds: float
+    probe_us: float
+
+
+@dataclass(frozen=True, slots=True)
 class Blank:
     """A number that is missing on purpose, and why."""
 
@@ -317,6 +333,7 @@ class Raw:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     histograms: tuple[Histogram, ...] = ()
+    noises: tuple[Noise, ...] = ()
     format: int = FORMAT
 
 

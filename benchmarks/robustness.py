@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.claims import interval_in_words, stated_in_words
-from benchmarks.results import ClaimVerdict, Conclusion
+from benchmarks.claims import interval_in_words
+from benchmarks.results import ClaimVerdict, Conclusion, Ratio
 
 _MADE_OF = {"json-orjson": " through dictionaries"}
 _LANGUAGES = {"": "Python", "go": "Go"}
@@ -63,18 +63,43 @@ def _pair(one: ClaimVerdict) -> tuple[str, str]:
     return one.baseline.name, one.candidate.name
 
 
-def where(one: ClaimVerdict) -> str:
-    """Return of what a judgement is, in words: `in Go, relaxed, medium agents`."""
-    return f"in {_program(one)}, {one.durability}, {one.payload} agents"
-
-
 def sentence(found: Robustness) -> str:
-    """Return the verdict on a claim in one sentence."""
+    """Return the verdict on a claim in one sentence, in words that need no table."""
     one = found.headline
-    claimed = f"{one.title} ({stated_in_words(one)})"
+    said = f"{one.title}: “{one.sentence.rstrip('.')}” {_SAYS[one.verdict]}"
     if one.ratio is None:
-        return f"{claimed}: not measured {where(one)}: {one.reason}."
-    return f"{claimed}: {one.verdict}, {interval_in_words(one.form, one.ratio)} {where(one)}."
+        return f"{said}: {one.reason}."
+    busy = "the machine was busy, " if "the machine was busy" in one.reason else ""
+    return f"{said}: {busy}{_measured(one, one.ratio)}, {_from_to(one)}."
+
+
+_SAYS = {
+    Conclusion.SUPPORTED: "holds",
+    Conclusion.CONTRADICTED: "doesn't hold",
+    Conclusion.INCONCLUSIVE: "can't be decided",
+    Conclusion.NOT_MEASURED: "wasn't measured",
+}
+_NAMES = {"sqlite": "SQLite", "leveldb": "LevelDB", "badger": "BadgerDB", "lmdb": "LMDB", "rocksdb": "RocksDB"}
+_MEMORY = "memory_peak"
+
+
+def _measured(one: ClaimVerdict, ratio: Ratio) -> str:
+    """Return an interval in words: `2 to 3.9 times faster`, `between 1.1 times slower and 2 times faster`."""
+    if one.form != "times":
+        return interval_in_words(one.form, ratio)
+    better, worse = ("less", "more") if one.metric == _MEMORY else ("faster", "slower")
+    low, high = ratio.interval.low, ratio.interval.high
+    if low >= 1:
+        return f"{low:.2g} to {high:.2g} times {better}"
+    if high <= 1:
+        return f"{1 / high:.2g} to {1 / low:.2g} times {worse}"
+    return f"between {1 / low:.2g} times {worse} and {high:.2g} times {better}"
+
+
+def _from_to(one: ClaimVerdict) -> str:
+    language = _LANGUAGES.get(one.baseline.language, one.baseline.language)
+    engines = (_NAMES.get(side.engine, side.engine) for side in (one.baseline, one.candidate))
+    return f"in {language} from {' to '.join(engines)}"
 
 
 def dependence(found: Robustness) -> str:

@@ -77,6 +77,7 @@ def run_stores(config: StoresConfig, progress: Report | None = None) -> Results:
         blanks=tuple(blanks),
         durability=tuple(proofs),
         notes=(*_notes(config, environment), *settings, *([RESUMED.format(left)] if left else [])),
+        noises=tuple(outcome.noises),
         seconds=round(time.monotonic() - began, 1),
     )
     return Results(raw, judge(raw))
@@ -167,8 +168,7 @@ def _run_all(plans: Sequence[BuildPlan], steps: _Steps, unfinished: Unfinished |
                 steps.done(f"{label}: {step}")
             if unfinished:
                 unfinished.keep(plan, outcome)
-        whole.samples += outcome.samples
-        whole.blanks += outcome.blanks
+        whole.add(outcome)
     steps.all_done()
     if unfinished:
         unfinished.forget()
@@ -211,8 +211,7 @@ def _listen(process: subprocess.Popen[bytes], plan: BuildPlan, whole: BuildOutco
                 yield TypeAdapter(str).validate_json(line)
             else:
                 outcome = TypeAdapter(BuildOutcome).validate_json(line)
-                whole.samples += outcome.samples
-                whole.blanks += outcome.blanks
+                whole.add(outcome)
 
 
 def _without_blanks(samples: Iterable[Sample], blanks: Iterable[Blank]) -> Iterable[Sample]:

@@ -44,6 +44,11 @@ class NativeDatabase:
         return self._session
 
     @property
+    def process(self) -> int | None:
+        """The process that holds the store open, if one does."""
+        return None if self._session is None else self._session.pid
+
+    @property
     def _payload(self) -> Path:
         """One file for all native databases of a build."""
         return self.folder.with_name("agents.bin")

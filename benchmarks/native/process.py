@@ -78,6 +78,11 @@ class Session:
             text=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def ask(self, do: str, **arguments: Any) -> Answer:  # noqa: ANN401 - becomes JSON
         """Send a request and return the answer. Raises ChildFailed, also for what the store refused."""
         stdin, stdout = self._process.stdin, self._process.stdout

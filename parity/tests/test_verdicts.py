@@ -70,8 +70,8 @@ def _around(level: float, random: Random) -> list[float]:
 def test_the_headline_is_measured_in_the_language_of_the_claim() -> None:
     writes = next(one for one in robustness(judge(planted("go", "")).verdicts) if one.headline.claim == "write-speed")
     assert writes.headline.baseline.name == "go+sqlite+json"
-    assert sentence(writes).startswith("Writes (10x to 50x): contradicted, ")
-    assert sentence(writes).endswith("in Go (sqlite to badger), relaxed, medium agents.")
+    assert sentence(writes).startswith("Writes: “Writes are 10 to 50 times faster” doesn't hold: ")
+    assert sentence(writes).endswith(" times faster, in Go from SQLite to BadgerDB.")
     told = dependence(writes)
     assert told.startswith("stays contradicted when durable (")
     assert "in Python (sqlite to leveldb) (" in told
@@ -86,7 +86,8 @@ def test_without_the_language_the_headline_has_no_number_and_the_others_do() -> 
 
 def test_the_page_leads_with_sentences() -> None:
     text = page(planted("go", ""))
-    assert text.index("**Writes (10x to 50x): contradicted") < text.index("<summary>All judgements")
+    places = [text.index(part) for part in ("**Writes: “Writes are", "━", "<summary>All judgements")]
+    assert places == sorted(places), "sentence, picture, tables"
     assert "2026-01-02 on 2 x cpu" in text
     assert "an fsync costs 150 µs" in text
 

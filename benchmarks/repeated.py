@@ -1,0 +1,113 @@
+"""Do verdicts come again? Whole runs, every other one with a core taken by somebody else; no cell may turn around.
+
+`python -m benchmarks.repeated --runs 20` repeats a quick run of the claims' sides, with the agents and the mode of the
+headlines, and says of every cell which verdicts it got and how far its figures lay apart. Exit 1 if a cell was
+supported once and contradicted another time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmarks.config import HEADLINE_MODE, HEADLINE_PAYLOAD, Speed, StoresConfig
+from benchmarks.results import ClaimVerdict, Conclusion
+from benchmarks.runner import run_stores
+
+OPPOSITE = {Conclusion.SUPPORTED, Conclusion.CONTRADICTED}
+
+
+@dataclass(slots=True)
+class Cell:
+    """What one judgement came to, run after run: its verdicts, and its ratios when quiet and when loaded."""
+
+    verdicts: list[Conclusion] = field(default_factory=list)
+    quiet: list[float] = field(default_factory=list)
+    loaded: list[float] = field(default_factory=list)
+    busy: int = 0
+
+    @property
+    def turned_around(self) -> bool:
+        """Whether it was supported once and contradicted another time."""
+        return set(self.verdicts) >= OPPOSITE
+
+    def add(self, one: ClaimVerdict, *, is_loaded: bool) -> None:
+        """Take the judgement of a run."""
+        self.verdicts.append(one.verdict)
+        self.busy += "the machine was busy" in one.reason
+        if one.ratio is not None:
+            (self.loaded if is_loaded else self.quiet).append(one.ratio.value)
+
+    def in_words(self) -> str:
+        """Return the cell in one line."""
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(self.verdicts).items())
+        busy = f" ({self.busy} because the machine was busy)" if self.busy else ""
+        return f"{counts}{busy}; quiet {_span(self.quiet)}, loaded {_span(self.loaded)}"
+
+
+def _span(values: list[float]) -> str:
+    if not values:
+        return "not measured"
+    spread = math.exp(max(map(math.log, values)) - min(map(math.log, values)))
+    return f"{min(values):.3g}x to {max(values):.3g}x (apart {spread:.2f}x)"
+
+
+@contextmanager
+def taken_core() -> Iterator[None]:
+    """Keep one core busy with something else."""
+    spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        spinning.kill()
+        spinning.wait()
+
+
+def repeat(config: StoresConfig, runs: int) -> dict[str, Cell]:
+    """Run so many times, every other one under load, each with a seed of its own; return every cell by its id."""
+    cells: dict[str, Cell] = {}
+    for run in range(runs):
+        verdicts = list(_verdicts(config, run))
+        for one in verdicts:
+            cells.setdefault(one.id, Cell()).add(one, is_loaded=bool(run % 2))
+        busy = sum("the machine was busy" in one.reason for one in verdicts)
+        sys.stderr.write(f"run {run + 1} of {runs}{', a core taken' * (run % 2)}: {busy} of {len(verdicts)} busy\n")
+    return cells
+
+
+def _verdicts(config: StoresConfig, run: int) -> Iterable[ClaimVerdict]:
+    again = replace(config, seed=config.seed + run, proven=False)
+    if run % 2:
+        with taken_core():
+            return run_stores(again).judgement.verdicts
+    return run_stores(again).judgement.verdicts
+
+
+def main() -> int:
+    """Repeat, print every cell, and return 1 if one has turned around."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.repeated", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--whole", action="store_true", help="all cells of a quick run, not the headlines' alone")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="repeated-", dir=Path.cwd()) as folder:
+        config = StoresConfig(Path(folder), Speed.QUICK)
+        if not arguments.whole:
+            config = replace(config, payloads=(HEADLINE_PAYLOAD,), durabilities=(HEADLINE_MODE,))
+        cells = repeat(config, arguments.runs)
+    for name, cell in cells.items():
+        sys.stdout.write(f"{'TURNED AROUND ' * cell.turned_around}{name}: {cell.in_words()}\n")
+    turned = sum(cell.turned_around for cell in cells.values())
+    sys.stdout.write(f"{turned} of {len(cells)} cells were supported once and contradicted another time\n")
+    return 1 if turned else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
