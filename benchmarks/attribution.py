@@ -1,13 +1,15 @@
-"""Say what a gain is made of: the engine, the codec and the fsync, from the factorial of all combinations.
+"""Say what a gain is made of: engine, codec, language and fsync, from the factorial of all combinations.
 
 With both engines under both codecs, the effect of one factor is the geometric mean of its effect at either setting of
 the other. By construction the codec's and the engine's effects multiply to the whole ratio; how much the effect of one
-depends on the other is its own line, `interaction` (1x: not at all).
+depends on the other is its own line, `interaction` (1x: not at all). The language's part is the whole ratio over the
+same ratio in Python, where the run has these stores in both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 from benchmarks.results import Factor, Subject
@@ -31,28 +33,45 @@ def attribute(
     language: str = "",
 ) -> Iterator[Factor]:
     """Yield the factors of one metric and payload class, those that the run has the cells for."""
-    for mode in modes:
-        yield from _within_mode(samples, metric, payload, engines, codecs, mode, seed, language)
+    old, new = (Subject(*side, "", language=language).name for side in zip(engines, codecs, strict=True))
+    parts = [
+        part for mode in modes for part in _within_mode(samples, metric, payload, engines, codecs, mode, seed, language)
+    ]
+    for mode in modes if language else ():
+        parts += _language(samples, metric, payload, (engines, codecs), mode, seed, language)
     if set(modes) == {"durable", "relaxed"}:
-        yield from _price_of_durability(samples, metric, payload, list(product(engines, codecs)), seed, language)
+        parts += _price_of_durability(samples, metric, payload, list(product(engines, codecs)), seed, language)
+    yield from (replace(part, whole=f"{old} to {new}") for part in parts)
 
 
 def _within_mode(
     samples: Samples, metric: str, payload: str, engines: Pair, codecs: Pair, mode: str, seed: int, language: str
 ) -> Iterator[Factor]:
     (old_engine, new_engine), (old_codec, new_codec) = engines, codecs
-    prefix = f"{language}: " if language else ""
     changes = {
         # name: what changed, and the power of (old, old), (old engine, new codec), (new engine, old codec), (new, new)
-        "whole": (f"{prefix}{old_engine}+{old_codec} to {new_engine}+{new_codec}", (1.0, 0.0, 0.0, -1.0)),
-        "codec": (f"{prefix}{old_codec} to {new_codec}", (0.5, -0.5, 0.5, -0.5)),
-        "engine": (f"{prefix}{old_engine} to {new_engine}", (0.5, 0.5, -0.5, -0.5)),
-        "interaction": (f"{prefix}the codec's effect on the old engine over that on the new", (1.0, -1.0, -1.0, 1.0)),
+        "whole": (f"{old_engine}+{old_codec} to {new_engine}+{new_codec}", (1.0, 0.0, 0.0, -1.0)),
+        "codec": (f"{old_codec} to {new_codec}", (0.5, -0.5, 0.5, -0.5)),
+        "engine": (f"{old_engine} to {new_engine}", (0.5, 0.5, -0.5, -0.5)),
+        "interaction": ("the codec's effect on the old engine over that on the new", (1.0, -1.0, -1.0, 1.0)),
     }
     subjects = [Subject(engine, codec, mode, language=language) for engine, codec in product(engines, codecs)]
     for name, (change, powers) in changes.items():
         weighed = [(subject, power) for subject, power in zip(subjects, powers, strict=True) if power]
         yield from _factor(samples, name, metric, payload, mode, change, weighed, seed)
+
+
+def _language(
+    samples: Samples, metric: str, payload: str, sides: tuple[Pair, Pair], mode: str, seed: int, language: str
+) -> Iterator[Factor]:
+    """Yield the ratio of the same two stores in Python, and the native ratio over it."""
+    names = list(zip(*sides, strict=True))
+    change = " to ".join("+".join(name) for name in names)
+    native = [(Subject(*name, mode, language=language), power) for name, power in zip(names, (1.0, -1.0), strict=True)]
+    python = [(replace(subject, language=""), power) for subject, power in native]
+    both = [*native, *((subject, -power) for subject, power in python)]
+    for part, weighed in (("python", python), ("language", both)):
+        yield from _factor(samples, part, metric, payload, mode, change, weighed, seed)
 
 
 def _price_of_durability(

@@ -246,7 +246,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One part of a whole ratio: so much by this change (`codec`, `engine`, `durability`), all else equal."""
+    """One part of a whole ratio: so much by this change (`codec`, `engine`, `durability`, `language`), all else equal.
+
+    `whole` names that ratio by its two subjects. The part `python` is the same ratio in Python.
+    """
 
     name: str
     metric: str
@@ -254,6 +257,7 @@ class Factor:
     durability: str
     change: str
     ratio: Ratio
+    whole: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.claims import ClaimsError, interval_in_words, judge_claims, load_claims, stated_in_words
+from benchmarks.config import HEADLINE_MODE, HEADLINE_PAYLOAD
 from benchmarks.judge import judge
 from benchmarks.picture import drawn
 from benchmarks.results import ClaimVerdict, Factor, Raw, ResultsError, read_results
 from benchmarks.robustness import dependence, robustness, sentence
 
 DEFAULT_OUT = Path("docs/verdicts.md")
+HEADLINE = (HEADLINE_MODE, HEADLINE_PAYLOAD)
 EXIT_USAGE = 2
 
 
 def page(raw: Raw) -> str:
     """Return the page as Markdown. Raises ClaimsError."""
     verdicts = judge_claims(raw, load_claims())
-    return "\n".join((*_lead(verdicts), *_table(verdicts), *_factors(judge(raw).factors), *_run(raw))) + "\n"
+    factors = judge(raw).factors
+    parts = (*_lead(verdicts), *_languages(factors), *_table(verdicts), *_factors(factors), *_run(raw))
+    return "\n".join(parts) + "\n"
 
 
 def _lead(verdicts: Sequence[ClaimVerdict]) -> Iterator[str]:
@@ -47,6 +51,28 @@ def _lead(verdicts: Sequence[ClaimVerdict]) -> Iterator[str]:
     yield ""
 
 
+def _languages(factors: Sequence[Factor]) -> Iterator[str]:
+    """Tell the same two stores in both languages, side by side, where the claims were made."""
+    made = {(one.metric, one.name): one for one in factors if (one.durability, one.payload) == HEADLINE and _is_go(one)}
+    metrics = [metric for metric, name in made if name == "language"]
+    if not metrics:
+        return
+    yield from ("## What the language makes of it", "")
+    yield "The ratios of the same two stores, SQLite with JSON and BadgerDB with protobuf, held by Go and by Python:"
+    yield from ("", "| metric | in Go | in Python | the language's part |", "|---|---|---|---|")
+    for metric in metrics:
+        yield f"| {metric} | {' | '.join(_times(made[metric, name]) for name in ('whole', 'python', 'language'))} |"
+    yield ""
+
+
+def _is_go(one: Factor) -> bool:
+    return one.whole.startswith("go+")
+
+
+def _times(one: Factor) -> str:
+    return f"{one.ratio.value:.3g}x ({one.ratio.interval.low:.3g}x to {one.ratio.interval.high:.3g}x)"
+
+
 def _table(verdicts: Sequence[ClaimVerdict]) -> Iterator[str]:
     yield from _folded("All judgements")
     yield "| claim | baseline | candidate | mode | agents | claimed | measured | verdict |"
@@ -61,11 +87,11 @@ def _table(verdicts: Sequence[ClaimVerdict]) -> Iterator[str]:
 
 def _factors(factors: Sequence[Factor]) -> Iterator[str]:
     yield from _folded("What each ratio is made of")
-    yield "| metric | agents | mode | part | change | ratio | 95 % interval |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| metric | of | agents | mode | part | change | ratio | 95 % interval |"
+    yield "|---|---|---|---|---|---|---|---|"
     for one in factors:
         low, high = one.ratio.interval.low, one.ratio.interval.high
-        told = (one.metric, one.payload, one.durability, one.name, one.change)
+        told = (one.metric, one.whole, one.payload, one.durability, one.name, one.change)
         yield f"| {' | '.join(told)} | {one.ratio.value:.3g}x | {low:.3g}x to {high:.3g}x |"
     yield from _end()
 

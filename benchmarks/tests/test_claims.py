@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from benchmarks.attribution import ACROSS_MODES
+from benchmarks.attribution import ACROSS_MODES, attribute
 from benchmarks.claims import (
     Claim,
     ClaimsError,
@@ -190,6 +190,29 @@ def test_a_store_is_judged_against_its_bare_driver(times: float, expected: Concl
     assert {one.verdict for one in overheads} == {expected}
     assert {one.baseline.engine for one in overheads} == {"leveldb driver", "sqlite driver"}
     assert f"{times}x" in overheads[0].reason
+
+
+def test_the_languages_part_is_the_ratio_over_that_of_python() -> None:
+    random = Random(5)
+    costs = {("go", OLD): 12.0, ("go", NEW): 2.0, ("", OLD): 30.0, ("", NEW): 15.0}
+    samples = [
+        Sample("write", "write", "us", Subject(*name, "relaxed", language=language), "medium", build, 0, (value,))
+        for (language, name), cost in costs.items()
+        for build in range(5)
+        for value in [cost * math.exp(random.gauss(0, 0.02))]
+    ]
+    engines, codecs = zip(OLD, NEW, strict=True)
+    found = {
+        one.name: one
+        for one in attribute(Samples(samples), "write", "medium", engines, codecs, ["relaxed"], 1, language="go")
+    }
+    expected = {"whole": 6.0, "python": 2.0, "language": 3.0}
+    assert found.keys() == expected.keys(), "the other combinations weren't measured"
+    for name, true in expected.items():
+        interval = found[name].ratio.interval
+        assert interval.low <= true <= interval.high, name
+        assert interval.high / interval.low < 1.2
+        assert found[name].whole == "go+sqlite+json-orjson to go+leveldb+protobuf"
 
 
 def test_the_ledger_holds_every_sentence() -> None:

@@ -217,12 +217,12 @@ def test_attribution_names_the_bigger_part_only_beyond_the_intervals(results: Re
 
     def row(codec: tuple[float, float], engine: tuple[float, float]) -> AttributionRow:
         ratios = {"codec": Ratio(1, Interval(*codec, 0.95)), "engine": Ratio(1, Interval(*engine, 0.95))}
-        return AttributionRow("m", "p", "d", ratios, {})
+        return AttributionRow("m", "p", "d", "w", ratios, {})
 
     assert row((2, 3), (1.1, 1.5)).mostly == "codec"
     assert row((0.9, 1.2), (0.2, 0.5)).mostly == "engine"
     assert row((0.5, 3), (1.1, 1.5)).mostly == ""
-    assert AttributionRow("m", "p", "d", {}, {}).mostly == ""
+    assert AttributionRow("m", "p", "d", "w", {}, {}).mostly == ""
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from benchmarks.results import Factor, Ratio
 from reports.models import Run
 
-PARTS = ("codec", "engine", "interaction")
+PARTS = ("codec", "engine", "interaction", "language")
 WHOLE = "whole"
 DURABILITY = "durability"
 
 
 @dataclass(frozen=True, slots=True)
 class AttributionRow:
-    """The factors of one ratio, by name; a factor that could not be computed is missing."""
+    """The factors of one ratio, by name; one that could not be computed is missing. `whole` names its stores."""
 
     metric: str
     payload: str
     durability: str
+    whole: str
     ratios: dict[str, Ratio]
     changes: dict[str, str]
 
@@ -51,10 +52,10 @@ class Attribution:
 def attribution(run: Run) -> Attribution:
     """Return the attribution of a run, empty where no benchmark was run."""
     factors = run.benchmarks.judgement.factors if run.benchmarks else ()
-    groups: dict[tuple[str, str, str], list[Factor]] = {}
+    groups: dict[tuple[str, str, str, str], list[Factor]] = {}
     for factor in factors:
         if factor.name != DURABILITY:
-            groups.setdefault((factor.metric, factor.payload, factor.durability), []).append(factor)
+            groups.setdefault((factor.metric, factor.payload, factor.durability, factor.whole), []).append(factor)
     return Attribution(
         rows=tuple(
             AttributionRow(*key, {one.name: one.ratio for one in group}, {one.name: one.change for one in group})
