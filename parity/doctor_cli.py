@@ -83,6 +83,8 @@ def findings(directory: Path | None) -> Iterator[Finding]:
     yield Finding(
         "JWT", find_spec("jwt") is not None, "callers by signed tokens", mend="pip install 'agent-parity[jwt]'"
     )
+    yield Finding("NATS", find_spec("nats") is not None, "events to JetStream", mend="pip install 'agent-parity[nats]'")
+    yield _program("nats-server", "tests of the sink for JetStream", "apt-get install nats-server")
     browser = next((path for path in map(shutil.which, _BROWSERS) if path), None)
     yield Finding("Chromium", browser is not None, "tests of the page", browser or "", "apt-get install chromium")
     yield _disk(directory)

@@ -9,13 +9,15 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
 from reference_server.authorization.callers import TokenFileError
 from reference_server.bootstrap import Application
 from reference_server.config import ServerConfig
-from reference_server.events.relay import FileSink, Relay
+from reference_server.events.relay import FileSink, Relay, Sink
 from reference_server.events.retention import clear_old_events
+from reference_server.events.sink_url import parse_sink
 from reference_server.profile import Profile
 from reference_server.store_health import StoreHealth
 from reference_server.telemetry import log
@@ -31,14 +33,16 @@ class BackgroundTasks:
     """The background tasks of one server. They write through its queue, like requests."""
 
     def __init__(self, config: ServerConfig, application: Application) -> None:
-        """Find out how far the sink has got. Raises StoreError."""
+        """Find out how far the sinks have got. Raises StoreError."""
         self._config = config
         self._application = application
-        sink = FileSink(Path(config.event_log)) if config.event_log else None
+        sinks = _sinks(config)
         self._version = 0
         """The version of the store's contents when it was last looked whether writes are refused."""
         self._led = False
-        self._relay = Relay(application.store, application.queue, sink) if sink is not None else None
+        self._relays = [Relay(application.store, application.queue, sink) for sink in sinks]
+        self._undelivered: dict[int, str] = {}
+        """By the number of a relay, why it doesn't get on."""
 
     async def follow_tokens(self) -> bool:
         """Read the files of tokens and keys that changed; a broken one is logged and the callers stay as they were."""
@@ -50,20 +54,29 @@ class BackgroundTasks:
         return False
 
     async def deliver_events(self) -> bool:
-        """Hand the next events to the sink; what can't be delivered now comes again."""
-        if self._relay is None or not await self._leads():
+        """Hand the next events to each sink; what can't be delivered now comes again."""
+        if not self._relays or not await self._leads():
             return False
+        counts = await asyncio.gather(*(self._deliver(number) for number in range(len(self._relays))))
+        return any(counts)
+
+    async def _deliver(self, number: int) -> int:
         try:
-            return await self._relay.advance() > 0
+            count = await self._relays[number].advance()
         except OSError as error:
-            log().error("events not delivered, they come again", reason=str(error))
-            return False
+            if self._undelivered.get(number) != str(error):
+                log().error("events not delivered, they come again", reason=str(error))
+            self._undelivered[number] = str(error)
+            return 0
+        if count and self._undelivered.pop(number, ""):
+            log().info("events are delivered again")
+        return count
 
     async def clear_events(self) -> bool:
-        """Remove the oldest events beyond the limit, never one that the sink hasn't got."""
+        """Remove the oldest events beyond the limit, never one that a sink hasn't got."""
         if not await self._leads():
             return False
-        delivered = self._relay.position if self._relay is not None else sys.maxsize
+        delivered = min((relay.position for relay in self._relays), default=sys.maxsize)
         application = self._application
         return await clear_old_events(application.store, application.queue, self._config.events_max, delivered) > 0
 
@@ -75,8 +88,8 @@ class BackgroundTasks:
         leads = await asyncio.to_thread(store.try_lead)
         if leads and not self._led:
             log().info("this server delivers and clears events from now on")
-            if self._relay is not None:
-                await asyncio.to_thread(self._relay.resume)
+            for relay in self._relays:
+                await asyncio.to_thread(relay.resume)
         self._led = leads
         return leads
 
@@ -107,11 +120,24 @@ class BackgroundTasks:
             for each in observers:
                 each.reopened()
 
+    async def close(self) -> None:
+        """Let the sinks go."""
+        for relay in self._relays:
+            await relay.close()
+
     def of_profile(self) -> tuple[Task, ...]:
         """Return the tasks that the server's profile has."""
         if self._application.context.profile is Profile.OSS:
             return (self.recover_store,)
         return (self.recover_store, self.follow_tokens, self.deliver_events, self.clear_events)
+
+
+def _sinks(config: ServerConfig) -> list[Sink]:
+    sinks: list[Sink] = [FileSink(Path(config.event_log))] if config.event_log else []
+    if config.sink:
+        # Its package is an extra, which the configuration has looked for.
+        sinks.append(import_module("reference_server.events.nats_sink").NatsSink(parse_sink(config.sink)))
+    return sinks
 
 
 @asynccontextmanager
@@ -126,6 +152,7 @@ async def background_tasks(tasks: BackgroundTasks) -> AsyncIterator[None]:
         for each in running:
             with suppress(asyncio.CancelledError):
                 await each
+        await tasks.close()
 
 
 async def _repeat(task: Task, health: StoreHealth) -> None:

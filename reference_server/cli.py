@@ -44,6 +44,7 @@ def serve(
     events_max: Annotated[int | None, typer.Option(help="Events kept for watchers that resume.")] = None,
     watch_send_seconds: Annotated[float | None, typer.Option(help="Patience with watchers that don't read.")] = None,
     event_log: Annotated[str | None, typer.Option(help="Also deliver events to this file, as lines of JSON.")] = None,
+    sink: Annotated[str | None, typer.Option(help="Also deliver events to NATS JetStream: nats://HOST/STREAM.")] = None,
     metrics: Annotated[str | None, typer.Option(help="host:port of a Prometheus endpoint.")] = None,
     otlp_endpoint: Annotated[str | None, typer.Option(help="Send traces to this OTLP collector.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,

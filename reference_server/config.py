@@ -6,11 +6,13 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from reference_server.events.sink_url import parse_sink
 from reference_server.listening import malformed
 from reference_server.profile import Profile
 from reference_server.telemetry import LEVELS
@@ -58,6 +60,8 @@ class ServerConfig:
     """A watcher that leaves a message unread for so long is cut off."""
     event_log: str = ""
     """Deliver events to this file too, a line of JSON each, at least once."""
+    sink: str = ""
+    """Deliver events to NATS JetStream too, `nats://host:4222/STREAM`, in order, at least once (extra `nats`)."""
     metrics: str = ""
     """host:port for Prometheus; empty: no metrics."""
     otlp_endpoint: str = ""
@@ -92,12 +96,25 @@ class ServerConfig:
             bool(self.tls_client_ca) and not self.tls_cert,
             "tls_client_ca: asking clients for certificates needs tls_cert and tls_key too",
         )
+        if self.sink:
+            yield not cloud, "sink: the oss profile has no events"
+            yield bool(_sink_problem(self.sink)), f"sink: {_sink_problem(self.sink)}"
         yield self.log_level not in LEVELS, f"log_level: {self.log_level!r} is none of {', '.join(LEVELS)}"
         for name in ("max_message_bytes", "max_concurrent_requests", "events_max"):
             yield getattr(self, name) < 1, f"{name}: must be 1 or more"
         yield self.grace_seconds < 0, "grace_seconds: must be 0 or more"
         for name in ("watch_send_seconds", "client_ping_seconds"):
             yield getattr(self, name) <= 0, f"{name}: must be more than 0"
+
+
+def _sink_problem(text: str) -> str:
+    try:
+        parse_sink(text)
+    except ValueError as error:
+        return str(error)
+    if find_spec("nats") is None:
+        return "the package nats-py is needed: pip install 'agent-parity[nats]'"
+    return ""
 
 
 _SETTINGS: TypeAdapter[ServerConfig] = TypeAdapter(with_config(ConfigDict(extra="forbid"))(ServerConfig))

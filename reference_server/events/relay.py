@@ -9,7 +9,7 @@ import asyncio
 import base64
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -18,9 +18,18 @@ from reference_server.events.cursors import cursor_at, read_cursor
 from reference_server.events.outbox import KIND
 from reference_server.execution.write_queue import WriteQueue
 from reference_server.unit_of_work import stored_message
-from stores.contract import Record, Store
+from stores.contract import Store
 
 _CHUNK = 256
+_CHUNK_BYTES = 8 * 1024 * 1024
+"""A chunk ends with the event that goes beyond this: what is undelivered never fills the memory."""
+
+
+class Delivery(NamedTuple):
+    """One event to deliver, and its position in the outbox."""
+
+    position: int
+    event: CloudEvent
 
 
 class Sink(Protocol):
@@ -31,8 +40,12 @@ class Sink(Protocol):
         """The name of the sink's cursor; another name begins anew."""
         ...
 
-    def deliver(self, events: Sequence[CloudEvent]) -> None:
+    async def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Hand over events, in order. Raises OSError when they couldn't be; they come again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is held open."""
         ...
 
 
@@ -47,10 +60,16 @@ class FileSink:
         """One cursor per file."""
         return f"file:{self._path.absolute()}"
 
-    def deliver(self, events: Sequence[CloudEvent]) -> None:
-        """Append and flush."""
+    async def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Append and flush, in a thread."""
+        await asyncio.to_thread(self._append, deliveries)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _append(self, deliveries: Sequence[Delivery]) -> None:
         with self._path.open("ab") as file:
-            file.writelines(orjson.dumps(json_form(event)) + b"\n" for event in events)
+            file.writelines(orjson.dumps(json_form(each.event)) + b"\n" for each in deliveries)
 
 
 def json_form(event: CloudEvent) -> dict[str, str]:
@@ -83,15 +102,22 @@ class Relay:
 
     async def advance(self) -> int:
         """Deliver the next events, at most 256, and store the cursor; return how many. Raises OSError, StoreError."""
-        records = await asyncio.to_thread(self._deliver)
-        if records:
-            self.position = records[-1].position
+        deliveries = await asyncio.to_thread(self._next)
+        if deliveries:
+            await self._sink.deliver(deliveries)
+            self.position = deliveries[-1].position
             await self._queue.commit([cursor_at(self._sink.name, self.position)])
-        return len(records)
+        return len(deliveries)
 
-    def _deliver(self) -> list[Record]:
-        """Hand the next events to the sink, which may take its time."""
-        records = list(self._store.scan(KIND, after=self.position, limit=_CHUNK))
-        if records:
-            self._sink.deliver([stored_message(KIND, record.id, record.data) for record in records])
-        return records
+    async def close(self) -> None:
+        """Let the sink go; what it hasn't got comes after the next start."""
+        await self._sink.close()
+
+    def _next(self) -> list[Delivery]:
+        deliveries, size = list[Delivery](), 0
+        for record in self._store.scan(KIND, after=self.position, limit=_CHUNK):
+            deliveries.append(Delivery(record.position, stored_message(KIND, record.id, record.data)))
+            size += len(record.data)
+            if size > _CHUNK_BYTES:
+                break
+        return deliveries

@@ -12,13 +12,13 @@ import orjson
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
+from protos.parity.v1.event_pb2 import WatchRequest, WatchResponse
 from reference_server.authorization.model import Caller, Ref, RelationTuple
 from reference_server.background_tasks import BackgroundTasks
 from reference_server.bootstrap import build, missing_policies
 from reference_server.config import ServerConfig
 from reference_server.errors import OutOfRange
-from reference_server.events.relay import FileSink, Relay
+from reference_server.events.relay import Delivery, FileSink, Relay
 from reference_server.events.retention import clear_old_events
 from reference_server.events.watch import Watcher
 from reference_server.tests.conftest import Bench, agent
@@ -35,10 +35,13 @@ class FailingSink:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def deliver(self, events: Sequence[CloudEvent]) -> None:
-        self.seen += [event.id for event in events]
-        if len(self.seen) <= len(events):
+    async def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        self.seen += [each.event.id for each in deliveries]
+        if len(self.seen) <= len(deliveries):
             raise OSError("the sink is away")
+
+    async def close(self) -> None:
+        pass
 
 
 def cleared(bench: Bench, keep: int, not_after: int) -> int:
