@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import ClassVar, Self
 
-from stores.contract import SizeOnDisk, StoreLocked, StoreUnavailable
+from stores.contract import SizeOnDisk, StoreDamaged, StoreLocked, StoreUnavailable
 
 _BLOCK_BYTES = 512
 """The unit of `st_blocks`, whatever the file system's own block size is (POSIX)."""
+
+_AT_ONCE = os.O_CLOEXEC | os.O_NONBLOCK
+"""A pipe in the place of a lock file is opened without waiting for who writes into it."""
 
 
 def make_folder(path: Path) -> None:
@@ -20,6 +24,17 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"the folder {path} can't be made: {error}", hint="choose another path") from error
+
+
+def check_apart(files: Iterable[Path]) -> None:
+    """Raise StoreDamaged if two of a database's files are one: who writes one would change the other. OSError."""
+    seen: dict[tuple[int, int], Path] = {}
+    for file in files:
+        if file.exists():
+            status = file.stat()
+            first = seen.setdefault((status.st_dev, status.st_ino), file)
+            if first is not file:
+                raise StoreDamaged(f"{first} and {file} are one file, by a link")
 
 
 def check_space(folder: Path, size: int) -> None:
@@ -44,7 +59,7 @@ class FileLock:
         """
         self._file = -1
         try:
-            self._file = os.open(path, os.O_CLOEXEC | (os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT), 0o644)
+            self._file = os.open(path, _AT_ONCE | (os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT), 0o644)
         except OSError as error:
             if shared and isinstance(error, FileNotFoundError):
                 return
@@ -94,7 +109,7 @@ class DriverLock:
         if others:
             raise self._locked()
         try:
-            self._file = os.open(folder / "LOCK", os.O_RDONLY | os.O_CLOEXEC)
+            self._file = os.open(folder / "LOCK", os.O_RDONLY | _AT_ONCE)
             fcntl.lockf(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return

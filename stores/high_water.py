@@ -19,12 +19,17 @@ RocksDB
 SQLite
     notices broken trees when it meets them (`sqlite/examination.py`), and nothing of its log; what was written behind a
     damaged frame is found by `sqlite/wal.py`, a changed byte in a message by our checksum. It doesn't notice a log that
-    is missing or cut, or an older file.
+    is missing or cut, an older file, or another database's file under its log: so a database has a number of its own,
+    and the mark says which.
 LMDB
     notices missing root pages, and nothing else: `engines/lmdb_pages.py` looks first whether all pages are there and in
     their places. A changed byte in a message is found by our checksum. It doesn't notice an older file.
 BadgerDB
     notices damaged tables, MANIFEST and values. It doesn't notice a memory table's log that ends early.
+
+What isn't noticed: a database that is replaced as a whole by one that is as far or farther (of LMDB that is one file);
+and a file of LevelDB's, RocksDB's or Badger's that is replaced by one of another database with as many resources, all
+at the same positions.
 """
 
 from __future__ import annotations
@@ -82,6 +87,7 @@ class HighWaterMark:
         self._file = -1
         found = read_mark(path)
         self._reached = HighWater(0, 0, 0) if found is None else found.high_water
+        self._found_checksum = self._meta_checksum if found is None else found.meta_checksum
 
     def check(self, found: HighWater) -> None:
         """Compare a database that was just opened. Raises StoreDamaged if it is older than the mark."""
@@ -91,6 +97,19 @@ class HighWaterMark:
                 f"{_told(self._reached)}",
                 hint=f"{StoreDamaged.hint}; where an older copy was put back on purpose, remove {self._path}",
             )
+
+    def check_identity(self, identity: bytes) -> None:
+        """Note what names the database beside its meta row. Raises StoreDamaged if the mark is another database's.
+
+        A mark of an earlier release names none.
+        """
+        named = checksum_of(identity)
+        if self._found_checksum not in {self._meta_checksum, named}:
+            raise StoreDamaged(
+                f"the database isn't the one that {self._path} was written beside: its file was replaced by another's",
+                hint=f"put the right file back; where it was replaced on purpose, remove {self._path}",
+            )
+        self._meta_checksum = self._found_checksum = named
 
     def raise_to(self, reached: HighWater) -> None:
         """Note what was committed; a relaxed store notes that it is open, and nothing else."""
@@ -119,7 +138,7 @@ class HighWaterMark:
             return
         try:
             if self._file < 0:
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
             body = _MARK.pack(_MAGIC, *self._reached, self._meta_checksum, closed)
             os.pwrite(self._file, body + _CHECKSUM.pack(checksum_of(body)), 0)
         except OSError:
@@ -129,7 +148,7 @@ class HighWaterMark:
 def read_mark(path: Path) -> Mark | None:
     """Return what a mark says, or None if there is none that can be read."""
     try:
-        raw = path.read_bytes()
+        raw = path.read_bytes() if path.is_file() else b""  # a pipe would be waited for
     except OSError:
         return None
     body, checksum = raw[: _MARK.size], raw[_MARK.size :]

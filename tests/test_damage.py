@@ -40,6 +40,14 @@ def test_a_share_of_the_matrix(bench: Bench, looker: Looker) -> None:
     assert wrong(results) == []
 
 
+@pytest.mark.parametrize("damage", ["a FIFO", "3 MiB of noise behind it", "a hard link to another file"])
+def test_what_nobody_thinks_of(damage: str, bench: Bench, looker: Looker) -> None:
+    """Nothing waits for a pipe, or reads noise for minutes; two files that are one are told."""
+    cells = [cell for cell in bench.cells() if cell.damage == damage]
+    results = [bench.run(cell, looker) for cell in Random(SEED).sample(cells, 2)]
+    assert wrong(results) == []
+
+
 def test_some_random_damages(bench: Bench, looker: Looker) -> None:
     (scheme,) = bench.bases
     results = [bench.run_random(scheme, seed, looker) for seed in range(1000, 1000 + SHARE)]

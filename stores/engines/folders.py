@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
-from stores.files import DriverLock, make_folder
+from stores.files import DriverLock, check_apart, make_folder
 from stores.high_water import FOLDER_MARK
 from stores.shadow import SHADOW_PREFIX, Shadow
 
 OWN_FILES = r"parity\..*"
 """Files of this project beside an engine's."""
 
+_NO_FILES = r"LOG(\..*)?|archive|lost"
+"""What may be no file: texts for people, which drivers move away without opening them, and RocksDB's folders."""
 _NOT_SHADOWED = r"LOCK|LOG(\..*)?"
 
 
@@ -51,7 +53,7 @@ ROCKSDB = FolderFormat(
     "RocksDB",
     "CURRENT",
     r"\d+\.(sst|ldb|log|blob)|MANIFEST-(?!000001$)\d+",
-    r"LOCK|LOG(\..*)?|IDENTITY|OPTIONS-\d+(\.dbtmp)?|MANIFEST-000001|\d+\.dbtmp|archive|lost",
+    r"LOCK|LOG(\..*)?|IDENTITY|OPTIONS-\d+(\.dbtmp)?|MANIFEST-000001|\d+\.dbtmp|rocksdict-config\.json|archive|lost",
     foreign=r"MANIFEST|KEYREGISTRY|data\.mdb",
     mark=r"IDENTITY|OPTIONS-\d+",
 )
@@ -98,8 +100,7 @@ def _check_names(path: Path, layout: FolderFormat, names: list[str], access: Acc
             hint="choose another path, or the scheme of the engine that made it",
         )
     if layout.head in names:
-        if not (path / layout.head).is_file():
-            raise StoreDamaged(f"the {layout.engine} database {path} is damaged: {layout.head} is no file")
+        _check_files(path, layout, names)
         return
     strangers = [name for name in names if not re.fullmatch(f"{layout.data}|{layout.other}|{OWN_FILES}", name)]
     data = _matching(names, layout.data) or ([] if strangers else _matching(names, re.escape(FOLDER_MARK)))
@@ -115,6 +116,16 @@ def _check_names(path: Path, layout: FolderFormat, names: list[str], access: Acc
         )
     if access is not Access.CREATE:
         raise StoreNotFound(f"there is no {layout.engine} database in the folder {path}")
+
+
+def _check_files(path: Path, layout: FolderFormat, names: list[str]) -> None:
+    """Raise StoreDamaged for what has an engine's name and is no file: a driver would wait for a pipe for ever."""
+    own = f"{re.escape(layout.head)}|{layout.data}|{layout.other}"
+    files = [path / name for name in _matching(names, own) if not re.fullmatch(_NO_FILES, name)]
+    for file in files:
+        if not file.is_file():
+            raise StoreDamaged(f"the {layout.engine} database {path} is damaged: {file.name} is no file")
+    check_apart([*files, *(path / name for name in _matching(names, OWN_FILES))])
 
 
 def _matching(names: list[str], pattern: str) -> list[str]:

@@ -23,6 +23,8 @@ from stores.contract import StoreDamaged, StoreUnavailable
 _BLOCK_BYTES = 32 * 1024
 _RECORD = struct.Struct("<IHB")
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+_TYPE_MAX = 13
+"""Of RocksDB; LevelDB has the four above."""
 _MASK_DELTA = 0xA282EAD8
 _WORD = 0xFFFFFFFF
 _BATCH_HEADER_BYTES = 12
@@ -34,6 +36,8 @@ class _Record(NamedTuple):
     type: int
     data: bytes
     whole: bool
+    possible: bool = True
+    """An engine may have written this header; a part of it that is lost is zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Log:
     torn_at: int | None = None
     goes_on: bool = False
     """Another batch begins behind the torn place."""
+    is_foreign: bool = False
+    """At the torn place stands what no engine writes. RocksDB takes minutes to read megabytes of it."""
 
 
 def check_logs(folder: Path, *, strict: bool) -> bool:
@@ -57,8 +63,23 @@ def check_logs(folder: Path, *, strict: bool) -> bool:
         log = read_log(path)
         if log.goes_on and strict:
             raise StoreDamaged(f"the log {path} is damaged at byte {log.torn_at}, and was written on behind it")
+        _check_own(path, log)
         torn = torn or log.torn_at is not None
     return torn
+
+
+def check_manifest(folder: Path) -> None:
+    """Raise StoreDamaged if something stands in the MANIFEST that no engine writes; StoreUnavailable.
+
+    It has the form of a log. All other damage to it the engines notice.
+    """
+    for path in folder.glob("MANIFEST-*"):
+        _check_own(path, read_log(path))
+
+
+def _check_own(path: Path, log: Log) -> None:
+    if log.is_foreign:
+        raise StoreDamaged(f"{path} is damaged: no database wrote what stands in it from byte {log.torn_at} on")
 
 
 def log_files(folder: Path) -> list[Path]:
@@ -84,11 +105,11 @@ def read_log(path: Path) -> Log:
 @lru_cache(maxsize=8)
 def _read(path: Path, size: int, mtime_ns: int, inode: int) -> Log:  # noqa: ARG001 - they say that it is the same
     """Read a log that has these attributes: it is asked for before the driver opens, and again by the engine."""
-    first, last, parts, torn_at = b"", b"", [b""], None
+    first, last, parts, torn_at, is_foreign = b"", b"", [b""], None, False
     records = _records(path.read_bytes())
     for record in records:
         if not record.whole:
-            torn_at = record.place
+            torn_at, is_foreign = record.place, not record.possible
             break
         if record.type in {_FULL, _FIRST}:
             parts = []
@@ -97,7 +118,7 @@ def _read(path: Path, size: int, mtime_ns: int, inode: int) -> Log:  # noqa: ARG
             last, parts = b"".join(parts), []
             first = first or last
     goes_on = any(record.whole and record.type in {_FULL, _FIRST} for record in records)
-    return Log(first, last, torn_at, goes_on)
+    return Log(first, last, torn_at, goes_on, is_foreign)
 
 
 def _records(raw: bytes) -> Iterator[_Record]:
@@ -117,7 +138,7 @@ def _records(raw: bytes) -> Iterator[_Record]:
             continue
         data = raw[start:end]
         whole = end <= block_end and len(data) == size and _masked(crc32c(raw[start - 1 : end])) == checksum
-        yield _Record(place, kind, data, whole)
+        yield _Record(place, kind, data, whole, possible=end <= block_end and kind <= _TYPE_MAX)
         place = min(end, block_end)
     if any(raw[place:]):
         yield _Record(place, 0, b"", whole=False)

@@ -20,7 +20,7 @@ from rocksdict import (
 
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
 from stores.engines.folders import ROCKSDB, check_folder, enter_folder, told
-from stores.engines.logs import check_logs
+from stores.engines.logs import check_logs, check_manifest
 from stores.files import size_of
 from stores.keyvalue.engine import EngineCorrupt
 
@@ -63,6 +63,7 @@ class RocksDbEngine:
         check_folder(path, ROCKSDB, access)
         with ExitStack() as opened:
             folder = enter_folder(opened, path, access, _NEVER_REWRITTEN)
+            check_manifest(folder)
             torn = check_logs(folder, strict=strict)
             with _translated(path):
                 self._db = Rdict(str(folder), _options(access, torn=torn))

@@ -24,6 +24,8 @@ def _tables_have_ends(folder: Path) -> bool:
     """Say whether every table has its end. One that hasn't may be left over: a process was ended while it wrote it."""
     try:
         for table in (*folder.glob("*.ldb"), *folder.glob("*.sst")):
+            if not table.is_file():
+                return False
             with table.open("rb") as file:
                 file.seek(-min(_MAGIC_BYTES, table.stat().st_size), SEEK_END)
                 if file.read() not in _MAGICS:

@@ -68,6 +68,8 @@ def read_badger(folder: Path, areas: list[Area]) -> Iterator[Version]:
 
 def _filled(file: Path, areas: list[Area]) -> bytes:
     """Return a log's bytes without the zeros at its end: it is made 128 MiB long, nearly all of it a hole."""
+    if not file.is_file():
+        return bytes_of(file, areas)
     try:
         with file.open("rb") as opened:
             blocks = ((at, block.rstrip(b"\0")) for at, block in data_of(opened.fileno()))
@@ -79,6 +81,8 @@ def _filled(file: Path, areas: list[Area]) -> bytes:
 
 def _mapped(file: Path, areas: list[Area]) -> Data:
     """Return a value log's bytes: they are looked up here and there."""
+    if not file.is_file():
+        return bytes_of(file, areas)
     try:
         with file.open("rb") as opened:
             return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)

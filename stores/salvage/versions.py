@@ -48,6 +48,9 @@ Reader = Callable[[Path, list[Area]], Iterator[Version]]
 
 def bytes_of(file: Path, areas: list[Area]) -> bytes:
     """Return a file's bytes; of one that can't be read none, and an area says so."""
+    if file.exists() and not file.is_file():
+        areas.append(Area(Place(file.name, 0, 0), "it is no file"))
+        return b""
     try:
         return file.read_bytes()
     except OSError as error:

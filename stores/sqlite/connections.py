@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import time
 from collections import deque
@@ -210,9 +211,18 @@ def _make_tables(writer: sqlite3.Connection, codec: str, *, is_text: bool) -> No
     database.table("state").create({"id": int, "position": int, "revision": int}, pk="id")
     database.table("meta").create({"name": str, "value": str}, pk="name")
     writer.execute("INSERT INTO state (id, position, revision) VALUES (1, 0, 0)")
-    writer.execute("INSERT INTO meta (name, value) VALUES ('product', ?), ('codec', ?)", (PRODUCT, codec))
+    writer.executemany(
+        "INSERT INTO meta (name, value) VALUES (?, ?)",
+        [("product", PRODUCT), ("codec", codec), ("database", secrets.token_hex(8))],
+    )
     writer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     writer.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+
+
+def identity_of(connection: sqlite3.Connection) -> bytes:
+    """Return the codec and the number that name a database; of one of an earlier release the codec alone."""
+    rows = connection.execute("SELECT value FROM meta WHERE name IN ('codec', 'database') ORDER BY name")
+    return b" ".join(value for (value,) in rows)
 
 
 def _check(writer: sqlite3.Connection, codec: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from stores.codecs import Codec
 from stores.contract import Durability, StoreDamaged
 from stores.high_water import HighWater, HighWaterMark
-from stores.sqlite.connections import Connections, open_database, translated
+from stores.sqlite.connections import Connections, identity_of, open_database, translated
 from stores.sqlite.files import JOURNAL, SHARED_MEMORY, WAL, beside, waiting_logs
 from stores.sqlite.wal import check_wal
 
@@ -44,6 +44,7 @@ def examine(path: Path, codec: Codec, durability: Durability, mark: HighWaterMar
         if logs:
             _quick_check(path, reader)
         position, revision = open_database(reader, codec.name, is_text=codec.is_text, create=False)
+        mark.check_identity(identity_of(reader))
         mark.check(HighWater(position, revision, reader.execute(COUNT).fetchone()[0]))
 
 

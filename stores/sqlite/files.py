@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
-from stores.files import make_folder
+from stores.files import check_apart, make_folder
 from stores.high_water import FILE_MARK
 from stores.shadow import Shadow
 
@@ -30,6 +30,10 @@ def check_file(path: Path, access: Access) -> None:
     try:
         if path.is_dir():
             raise FormatMismatch(f"{path} is a folder, and no SQLite database", hint="give the path of a file")
+        for file in (path, beside(path, SHARED_MEMORY)):
+            if file.exists() and not file.is_file():
+                raise FormatMismatch(f"{file} is no file, and no part of an SQLite database", hint="remove it")
+        check_apart((path, *(beside(path, end) for end in (WAL, SHARED_MEMORY, JOURNAL, LOCK, FILE_MARK))))
         size = path.stat().st_size if path.exists() else -1
         waiting = waiting_logs(path)
     except OSError as error:

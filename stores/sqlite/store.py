@@ -42,6 +42,7 @@ from stores.schema import KINDS, Schema
 from stores.sqlite.connections import (
     Connections,
     empty_log,
+    identity_of,
     open_database,
     translated,
 )
@@ -103,6 +104,7 @@ class SqliteStore(SqliteReads):
             self._position, self._revision = open_database(
                 self._writer, codec.name, is_text=codec.is_text, create=create
             )
+            self._mark.check_identity(identity_of(self._writer))
             self._count = self._writer.execute(COUNT).fetchone()[0]
 
     @property

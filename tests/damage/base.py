@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from stores.suite.samples import agent
 from stores.transfer import complete_records
 
 AGENTS = 50
+ANOTHERS_AGENTS = 60
 NAME = "db"
 _TEXT_BYTES = 2000
 """Fills more than one block and page of each engine."""
@@ -28,12 +28,17 @@ _TIMEOUT_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A database of an engine: the folder that holds it, one of half its age, and what it holds."""
+    """A database of an engine: the folder that holds it, one of half its age, and what it holds.
+
+    `another` is the folder of a larger database, of the same ids and some more, with other texts.
+    """
 
     scheme: str
     folder: Path
     older: Path
+    another: Path
     digest: str
+    digest_of_another: str
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -43,21 +48,22 @@ class Base:
 
 def build(scheme: str, folder: Path) -> Base:
     """Make the databases of an engine in processes that are killed when they are done."""
-    newest, older = folder / "newest", folder / "older"
-    newest.mkdir(parents=True)
-    _write(scheme, newest, 0, AGENTS // 2)
-    copy_tree(newest, older)
-    _write(scheme, newest, AGENTS // 2, AGENTS)
-    probe = folder / "probe"
-    copy_tree(newest, probe)
-    with open_store(url_of(scheme, probe), read_only=True) as store:
-        digest = digest_of(store)
-    shutil.rmtree(probe)
-    return Base(scheme, newest, older, digest)
+    newest, older, another = folder / "newest", folder / "older", folder / "another"
+    for made, agents in ((newest, AGENTS), (another, ANOTHERS_AGENTS)):
+        made.mkdir(parents=True)
+        _write(scheme, made, 0, agents // 2, agents)
+        if made is newest:
+            copy_tree(newest, older)
+        _write(scheme, made, agents // 2, agents, agents)
+    digests = []
+    for made in (newest, another):
+        with open_store(url_of(scheme, made), read_only=True) as store:
+            digests.append(digest_of(store))
+    return Base(scheme, newest, older, another, *digests)
 
 
-def _write(scheme: str, folder: Path, start: int, stop: int) -> None:
-    command = [sys.executable, "-m", "tests.damage.base", url_of(scheme, folder), str(start), str(stop)]
+def _write(scheme: str, folder: Path, start: int, stop: int, seed: int) -> None:
+    command = [sys.executable, "-m", "tests.damage.base", url_of(scheme, folder), *map(str, (start, stop, seed))]
     subprocess.run(command, check=True, timeout=_TIMEOUT_SECONDS)
 
 
@@ -90,9 +96,9 @@ def copy_tree(source: Path, target: Path) -> None:
             copy_sparse(path, place)
 
 
-def main(url: str, start: int, stop: int) -> None:
+def main(url: str, start: int, stop: int, seed: int) -> None:
     """Create agents, move the older half into tables, and end without closing."""
-    random = Random(start)
+    random = Random(start + seed * ANOTHERS_AGENTS)
     store = open_store(url, create=True)
     for number in range(start, stop):
         large = number == start and url.startswith("badger:")
@@ -105,4 +111,4 @@ def main(url: str, start: int, stop: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -25,7 +25,7 @@ people, locks, and SQLite's map of its log, which it makes anew when it opens. N
 def contents(folder: Path) -> Contents:
     """Return all that is in a folder."""
     return {
-        str(path.relative_to(folder)): (path.lstat().st_mode, "" if path.is_dir() else digest_of_file(path))
+        str(path.relative_to(folder)): (path.lstat().st_mode, digest_of_file(path) if path.is_file() else "")
         for path in sorted(folder.rglob("*"))
     }
 

@@ -14,6 +14,10 @@ FileDamage = Callable[[Path, Path], bool]
 """Damages a file, given its older copy (which may not exist); false where that changes nothing."""
 
 
+ANOTHERS = "another database's copy"
+"""Gets the copy in the place of the older one."""
+
+
 def _remove(file: Path, older: Path) -> bool:
     file.unlink()
     return True
@@ -24,11 +28,11 @@ def _empty(file: Path, older: Path) -> bool:
 
 
 def _cut_half(file: Path, older: Path) -> bool:
-    return _cut_to(file, _used(file) // 2)
+    return _cut_to(file, used_bytes(file) // 2)
 
 
 def _cut_end(file: Path, older: Path) -> bool:
-    return _cut_to(file, _used(file) - 1)
+    return _cut_to(file, used_bytes(file) - 1)
 
 
 def _cut_to(file: Path, size: int) -> bool:
@@ -42,7 +46,7 @@ def _flip_at(share: float) -> FileDamage:
     """Flip one bit at a place between the first byte (0) and the last that isn't in a hole or zero (1)."""
 
     def flip(file: Path, older: Path) -> bool:
-        used = _used(file)
+        used = used_bytes(file)
         if used == 0:
             return False
         _flip(file, min(int(used * share), used - 1))
@@ -81,13 +85,14 @@ FILE_DAMAGES: Mapping[str, FileDamage] = {
     "older copy": _swap,
     "not permitted": _forbid,
     "a directory": _directory,
+    ANOTHERS: _swap,
 }
 
 
 def damage_randomly(file: Path, random: Random) -> str:
     """Damage a file at a random place in a random way; return what was done, or "" where nothing changed."""
     before = digest_of_file(file)
-    used = _used(file)
+    used = used_bytes(file)
     if used < 2:
         return ""
     done = random.choice((_random_flips, _random_cut, _random_hole, _random_blocks))(file, random, used)
@@ -127,7 +132,7 @@ def _random_blocks(file: Path, random: Random, used: int) -> str:
     return f"blocks {one} and {two} of {size} bytes swapped"
 
 
-def _used(file: Path) -> int:
+def used_bytes(file: Path) -> int:
     """Return how long a file is without the zeros at its end: Badger and LMDB make files longer than they need."""
     with file.open("rb") as opened:
         return max(

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -37,8 +38,8 @@ class Looker:
     def __init__(self) -> None:
         self._child: subprocess.Popen[str] | None = None
 
-    def look(self, url: str, digest: str, *, create: bool, descriptors: int | None = None) -> Outcome:
-        """Open a database in the process and judge what came. `digest` is that of the whole database."""
+    def look(self, url: str, digests: Collection[str], *, create: bool, descriptors: int | None = None) -> Outcome:
+        """Open a database in the process and judge what came. `digests` are those of whole databases."""
         child = self._child = self._child or _start()
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("the looking process has no pipes")
@@ -53,7 +54,7 @@ class Looker:
             self.close()
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             return Outcome(CRASHED, f"{how}: {words[-_MESSAGE_BYTES_MAX:].strip()}")
-        return _judged(json.loads(line), digest)
+        return _judged(json.loads(line), digests)
 
     def close(self) -> None:
         """End the process."""
@@ -71,9 +72,9 @@ class Looker:
         self.close()
 
 
-def _judged(answer: dict[str, str], digest: str) -> Outcome:
+def _judged(answer: dict[str, str], digests: Collection[str]) -> Outcome:
     if "digest" in answer:
-        return Outcome(WHOLE) if answer["digest"] == digest else Outcome(SILENT, "less than all, and no word of it")
+        return Outcome(WHOLE) if answer["digest"] in digests else Outcome(SILENT, "less than all, and no word of it")
     text = f"{answer['error']}: {answer['message']} ({answer['hint']})"
     clear = answer["hint"] and answer["error"] not in {"StoreError", "InvalidOperation"}
     return Outcome(REFUSED if clear else UNCLEAR, text, opened=answer["stage"] != "open")

@@ -11,12 +11,14 @@ from random import Random
 from stores.registry import SCHEMES, unavailable
 from tests.damage.base import NAME, Base, build, copy_tree
 from tests.damage.contents import changes, contents
-from tests.damage.damages import FILE_DAMAGES, damage_randomly
+from tests.damage.damages import ANOTHERS, FILE_DAMAGES, damage_randomly
 from tests.damage.looker import ALLOWED, CHANGED, CRASHED, HUNG, Looker, Outcome
+from tests.damage.strange import STRANGE_DAMAGES
 from tests.damage.whole import DATABASE_DAMAGES, DESCRIPTORS
 
 ENGINES = tuple(scheme.name for scheme in SCHEMES if scheme.needs_path and not unavailable(scheme))
 RANDOM_DAMAGES = 100
+TO_FILES = {**FILE_DAMAGES, **STRANGE_DAMAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Bench:
         """Yield the whole matrix."""
         for scheme, base in self.bases.items():
             for file in base.files:
-                for damage in FILE_DAMAGES:
+                for damage in TO_FILES:
                     yield Cell(scheme, str(file), damage)
             for damage in DATABASE_DAMAGES:
                 yield Cell(scheme, "", damage)
@@ -66,7 +68,8 @@ class Bench:
         base = self.bases[cell.scheme]
         with _Copy(base, self._folder / "cell") as folder:
             if cell.file:
-                done = FILE_DAMAGES[cell.damage](folder / cell.file, base.older / cell.file)
+                other = base.another if cell.damage == ANOTHERS else base.older
+                done = TO_FILES[cell.damage](folder / cell.file, other / cell.file)
             else:
                 done = DATABASE_DAMAGES[cell.damage](base, folder, self.bases)
             return _looked(cell, base, folder, looker) if done else None
@@ -83,9 +86,14 @@ class Bench:
 def _looked(cell: Cell, base: Base, folder: Path, looker: Looker) -> Result:
     url, before = f"{cell.scheme}:{folder / NAME}", contents(folder)
     spare = DESCRIPTORS.get(cell.damage)
-    read = looker.look(url, base.digest, create=False, descriptors=spare)
+    whole = {base.digest}
+    if cell.damage == ANOTHERS:
+        whole.add(
+            base.digest_of_another
+        )  # where one file is all, it is another database, whole, and newer than the mark
+    read = looker.look(url, whole, create=False, descriptors=spare)
     read = _unless_changed(read, changes(before, contents(folder)))
-    served = looker.look(url, base.digest, create=True, descriptors=spare)
+    served = looker.look(url, whole, create=True, descriptors=spare)
     if not served.opened:
         served = _unless_changed(served, changes(before, contents(folder), cell.scheme))
     return Result(cell, read, served)
@@ -109,5 +117,6 @@ class _Copy:
 
     def __exit__(self, *_: object) -> None:
         for path in (self._folder, *self._folder.rglob("*")):
-            path.chmod(0o755)
+            if not path.is_symlink():
+                path.chmod(0o755)
         shutil.rmtree(self._folder)
