@@ -1,4 +1,4 @@
-"""The catalogue of requirements: `requirements/*.toml`, and one generated requirement per field constraint.
+"""The catalogue of requirements: `requirements/*.toml`, and those made of field constraints and of who may call what.
 
 Each id is stable: verdicts, filters, evidence, known-failing files and reports carry it. The set of one contract
 revision is frozen by the hash in `requirements/lock.toml`; `python -m conformance.catalogue` prints the hash of what
@@ -12,7 +12,7 @@ import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from itertools import takewhile
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from conformance.access import ACCESS, RULED, Access, method_id
 from conformance.constraints import RULES, RuleCase, cases
 from conformance.run_context import PROFILES
 from conformance.toml_file import first_problem
@@ -186,6 +187,47 @@ def _generated() -> Iterable[Requirement]:
         )
         if case is not None and case.leaves_trace:
             yield _no_trace(case)
+    for access in ACCESS:
+        yield from _of_access(access)
+    for method in RULED:
+        yield _of_rules(method)
+
+
+def _of_access(row: Access) -> Iterable[Requirement]:
+    make = partial(
+        Requirement,
+        level=Level.MUST,
+        profiles=("cloud",),
+        operation=row.method,
+        source="behaviour contract, AUTH",
+        needs=("PERSIST-ALL",),
+    )
+    step = "Authorize" if row.method == "agent.create" else ""
+    yield make(
+        id=row.credentials_id,
+        step=step,
+        sentence=f"{row.method} is answered UNAUTHENTICATED without credentials, and with any token that isn't a known"
+        " one byte for byte.",
+    )
+    if row.may:
+        may, may_not = (", ".join(roles) for roles in (row.may, row.may_not))
+        yield make(
+            id=row.permission_id,
+            step=step,
+            sentence=f"{row.method} is for {may}; {may_not} are refused, and nothing changes.",
+        )
+
+
+def _of_rules(method: str) -> Requirement:
+    return Requirement(
+        id=f"RULES-{method_id(method)}",
+        level=Level.MUST,
+        profiles=("cloud",) if method.startswith("policy.") else PROFILES,
+        operation=method,
+        step="ValidateFieldConstraints" if method == "agent.create" else "",
+        sentence=f"{method} evaluates the field constraints: a request that breaks one is answered INVALID_ARGUMENT.",
+        source="behaviour contract, sections 1 and 2",
+    )
 
 
 def _no_trace(case: RuleCase) -> Requirement:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from conformance.line import ATTEMPTS_MAX, READS, insist, likely_slug
 from conformance.methods import METHODS, Method, Proto
 from conformance.run_context import RunContext
 from conformance.target import Running
-from conformance.target_client import Metadata, Part, PendingCall, Response, TargetClient
+from conformance.target_client import Call, Metadata, Part, PendingCall, Response, TargetClient
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
 _CREATES = {f"{kind}.{operation}" for kind in KINDS for operation in ("create", "apply")}
@@ -29,7 +29,11 @@ _SHOWS = (
     | {f"{kind}.{operation}" for kind in KINDS for operation in ("update", "get", "by_reference")}
 )
 NAMES_PER_ATTEMPT = 1000
+AT_A_TIME = 16
+"""Calls that are under way at once where there are many: enough to overlap, few enough for one connection."""
 GONE = frozenset({"OK", "NOT_FOUND"})
+_NAMES, _SCATTER = 1 << 16, 40503
+"""An odd factor (Knuth's, of multiplicative hashing) meets each name of a check once, far from its neighbours."""
 _OPEN = frozenset({"DEADLINE_EXCEEDED", "CANCELLED", "UNAVAILABLE", "UNKNOWN"})
 """After these a server may still be doing what it was asked."""
 
@@ -104,8 +108,12 @@ class Session:
         return max(2, round(ordinary * self.context.scale))
 
     def name(self) -> str:
-        """Return a name that no other check and no other run uses; it is its own slug."""
-        return self.context.name(self.check, next(self._numbers))
+        """Return a name that no other check and no other run uses; it is its own slug.
+
+        Names don't sort as they were drawn, nor the other way round: a list in order of names isn't one of creation.
+        """
+        drawn = (next(self._numbers) * _SCATTER + self.context.seed) % _NAMES
+        return self.context.name(self.check, drawn)
 
     def new_id(self, kind: str = "agent") -> str:
         """Return an unused id for a resource whose id the client chooses; it is deleted after the check."""
@@ -198,12 +206,27 @@ class Session:
         self._remember_answer(answer, method)
         return answer
 
-    def call_together(
-        self, label: str, method: str, requests: Sequence[Message], *, role: str | None = None
-    ) -> list[Response]:
-        """Send all requests before waiting for any; labels are `label.0`, `label.1`, ..."""
-        pending = [self.begin(f"{label}.{n}", method, request, role=role) for n, request in enumerate(requests)]
-        return [self.finish(call, METHODS[method]) for call in pending]
+    def together(self, calls: Iterable[Call], at_a_time: int = AT_A_TIME) -> list[Response]:
+        """Make many calls, never more than `at_a_time` under way; return their answers in the order of the calls."""
+        under_way: deque[tuple[Call, PendingCall]] = deque()
+        answers: list[Response] = []
+
+        def finish_first() -> None:
+            call, pending = under_way.popleft()
+            answers.append(self.finish(pending, METHODS[call.method]))
+
+        for call in calls:
+            if len(under_way) == at_a_time:
+                finish_first()
+            under_way.append((call, self._begin_one(call)))
+        while under_way:
+            finish_first()
+        return answers
+
+    def _begin_one(self, call: Call) -> PendingCall:
+        return self._pending(
+            call.label, call.method, call.request, call.role, None, call.metadata, channel=call.channel
+        )
 
     def need(self, label: str, method: str, request: Message, *, role: str | None = None) -> Proto:
         """Make a call that the check can't do without and return its answer. Raises SetupRefused."""

@@ -34,6 +34,18 @@ class TargetLost(Exception):
 
 
 @dataclass(frozen=True)
+class Call:
+    """One of many calls: the arguments of `Session.call`, and the channel where it isn't to be the run's."""
+
+    label: str
+    method: str
+    request: Message
+    role: str | None = None
+    metadata: Metadata | None = None
+    channel: grpc.Channel | None = None
+
+
+@dataclass(frozen=True)
 class Part:
     """What an exchange is within its check: see `conformance.evidence.Exchange`."""
 
@@ -126,15 +138,16 @@ class PendingCall:
         method: Method,
         request: Message,
         metadata: Metadata,
-        keep_wire: bool,
+        keep_wire: bool = False,
         deadline_seconds: float | None = None,
         *,
         waits: bool = False,
+        channel: grpc.Channel | None = None,
     ) -> None:
         self._client, self._part, self._method = client, part, method
         self._request, self._keep_wire, self._meant = request, keep_wire, deadline_seconds is not None
-        self._sent = time.monotonic()
-        callable_: Any = client.channel.unary_unary(method.path, None, None)
+        self._sent, self._ended = time.monotonic(), 0.0
+        callable_: Any = (channel or client.channel).unary_unary(method.path, None, None)
         data = request.SerializeToString()
         options = {
             "timeout": deadline_seconds if deadline_seconds is not None else client.deadline_seconds,
@@ -145,7 +158,13 @@ class PendingCall:
         if waits:
             self._wait = partial(_called, callable_, data, options)
         else:
-            self._wait = partial(_result, callable_.future(data, **options))
+            future = callable_.future(data, **options)
+            future.add_done_callback(self._note_end)
+            self._wait = partial(_result, future)
+
+    def _note_end(self, _: object) -> None:
+        """Keep when the answer came: whoever has many calls under way looks at each of them later."""
+        self._ended = time.monotonic()
 
     def finish(self) -> Response:
         """Wait for the answer (at most the deadline) and make evidence of it. Raises TargetLost."""
@@ -173,7 +192,7 @@ class PendingCall:
             wire=base64.b64encode(data).decode() if self._keep_wire else "",
             lost=self._client.lost(code, call.details() or ""),
             at_ms=round((self._sent - self._client.started) * 1000, 3),
-            elapsed_ms=round((time.monotonic() - self._sent) * 1000, 3),
+            elapsed_ms=round(((self._ended or time.monotonic()) - self._sent) * 1000, 3),
         )
         self._client.judge_silence(code, meant=self._meant)
         return Response(exchange, message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import grpc
@@ -12,19 +13,62 @@ from google.protobuf.message import DecodeError
 
 from conformance import samples
 from conformance.evidence import Exchange, Json, value_at
-from conformance.methods import METHODS
+from conformance.methods import METHODS, Proto
 from conformance.session import Session, SetupRefused
-from conformance.target_client import as_json
+from conformance.target_client import Metadata, as_json
 
 WATCH = METHODS["event.watch"]
 WATCH_CALLS = 60
 """A watch may last as long as so many calls: it goes on while a check works, however slow the server is."""
 
 
-class Watch:
-    """A watch on all events from now on. Use it in a `with`; at its end it becomes one exchange."""
+def first_answer(session: Session, label: str, role: str | None, metadata: Metadata | None = None) -> Exchange:
+    """Begin a watch, end it at its first answer (or its refusal), and keep that as one exchange."""
+    client, request = session.client, WATCH.request(from_now=True)
+    sent, code = time.monotonic(), "OK"
+    rows: tuple[Json, ...] = ()
+    call: Any = client.channel.unary_stream(WATCH.path, None, None)(
+        request.SerializeToString(),
+        timeout=client.deadline_seconds,
+        metadata=session.metadata(role) if metadata is None else metadata,
+        wait_for_ready=True,
+    )
+    try:
+        rows = (as_json(WATCH.response.FromString(next(call))),)
+    except grpc.RpcError:
+        code = call.code().name
+    call.cancel()
+    exchange = _exchange(session, label, role or session.context.caller, request, sent, code, rows)
+    session.record(exchange)
+    return exchange
 
-    def __init__(self, session: Session, label: str, *, role: str | None = None) -> None:
+
+def _exchange(
+    session: Session, label: str, role: str, request: Proto, sent: float, code: str, rows: tuple[Json, ...]
+) -> Exchange:
+    client = session.client
+    return Exchange(
+        seq=client.next_seq(),
+        check=session.check,
+        label=label,
+        step=WATCH.name,
+        role=role,
+        method=WATCH.path,
+        request=as_json(request),
+        code=code,
+        responses=rows,
+        at_ms=round((sent - client.started) * 1000, 3),
+        elapsed_ms=round((time.monotonic() - sent) * 1000, 3),
+    )
+
+
+class Watch:
+    """A watch from now on, or from where it is told. Use it in a `with`; at its end it becomes one exchange."""
+
+    def __init__(
+        self, session: Session, label: str, *, role: str | None = None, after: int | None = None, subject: str = ""
+    ) -> None:
+        """Watch as a role; `after` a position (None: from now on), about one `subject` (empty: about all)."""
         self._session, self._label = session, label
         self._role = session.context.caller if role is None else role
         self._seen: list[Json] = []
@@ -33,7 +77,7 @@ class Watch:
         self._changed = threading.Condition()
         self._sent = time.monotonic()
         call: Any = session.client.channel.unary_stream(WATCH.path, None, None)
-        self._request = WATCH.request(from_now=True)
+        self._request = WATCH.request(from_now=after is None, after_position=after or 0, subject=subject)
         self._call = call(
             self._request.SerializeToString(),
             timeout=session.client.deadline_seconds * WATCH_CALLS,
@@ -53,37 +97,37 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._call.cancel()
         self._thread.join(self._session.client.deadline_seconds)
-        client = self._session.client
-        self._session.record(
-            Exchange(
-                seq=client.next_seq(),
-                check=self._session.check,
-                label=self._label,
-                step=WATCH.name,
-                role=self._role,
-                method=WATCH.path,
-                request=as_json(self._request),
-                code="OK" if self._ended in {"", "CANCELLED"} else self._ended,
-                responses=tuple(self._seen),
-                lost=self._lost,
-                at_ms=round((self._sent - client.started) * 1000, 3),
-                elapsed_ms=round((time.monotonic() - self._sent) * 1000, 3),
-            )
-        )
+        code = "OK" if self._ended in {"", "CANCELLED"} else self._ended
+        rows = tuple(self._seen)
+        made = _exchange(self._session, self._label, self._role, self._request, self._sent, code, rows)
+        self._session.record(replace(made, lost=self._lost))
 
-    def catch_up(self) -> None:
-        """Make a last change and wait for its event, at most the run's time for events.
+    def catch_up(self, *, org: str = "", maker: str | None = None) -> str:
+        """Make a last change that the watcher may see and wait for its event, at most the run's time for events.
 
         The channel has the order of the commits, so whatever was to be announced before has come by then: that an event
-        is missing, or came twice, is known by this and not by the clock.
+        is missing, or came twice, is known by this and not by the clock. `maker` changes something in `org`; without
+        them, the ordinary caller in the run's first organization. Returns the id of what was changed.
         """
         session = self._session
-        last = session.need("last.change", "environment.create", samples.environment(session.name(), session.org))
+        request = samples.environment(session.name(), org or session.org)
+        last = session.need(f"last.{self._label}", "environment.create", request, role=maker)
+        self.wait_for(last.metadata.id)
+        return str(last.metadata.id)
 
-        def there() -> bool:
-            return any(value_at(row, "event.subject") == last.metadata.id for row in self._seen)
+    def wait_for(self, subject: str, count: int = 1) -> None:
+        """Wait for so many events about a resource, at most the run's time for events."""
+        self._wait(lambda: len(self._positions(subject)) >= count, self._session.context.event_seconds)
 
-        self._wait(there, session.context.event_seconds)
+    def position_of(self, subject: str) -> int:
+        """Return the position of the first event about a resource. Raises SetupRefused where none came."""
+        found = self._positions(subject)
+        if not found:
+            raise SetupRefused(f"precondition: no event about {subject} came")
+        return found[0]
+
+    def _positions(self, subject: str) -> list[int]:
+        return [int(row.get("position", 0)) for row in self._seen if value_at(row, "event.subject") == subject]
 
     def _wait(self, done: Callable[[], bool], seconds: float) -> None:
         with self._changed:
@@ -105,6 +149,14 @@ class Watch:
         with self._changed:
             self._ended = ended
             self._changed.notify_all()
+
+
+CHANGES = frozenset({"created", "updated", "deleted"})
+
+
+def change_of(event: Json) -> str:
+    """Return the last word of an event's type, which says the change; what else is in it is a server's choice."""
+    return str(event.get("type", "")).rpartition(".")[2]
 
 
 def events_about(exchange: Exchange, subject: str) -> list[Json]:

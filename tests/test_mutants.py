@@ -8,7 +8,8 @@ from conformance.catalogue import catalogue
 from conformance.dictionary import DICTIONARY, dictionary, dictionary_bytes
 from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT, Level
 from tests.mutants.dictionary import faults_of
-from tests.mutants.matrix import BOTH, cases, expected, faults, unkilled
+from tests.mutants.matrix import BOTH, cases, expected, expected_of_generated, faults, unkilled
+from tests.mutants.operators import generated
 from tests.mutants.page import PAGE, page_of
 from tests.mutants.wrong_servers import ALONE, STORES, Outcome, has_fast_paths, has_own_store, judge, sins, store_of
 
@@ -40,7 +41,14 @@ def test_none_survives_and_stored_sets_name_requirements_that_stand() -> None:
 
 
 def test_every_requirement_is_broken_by_somebody() -> None:
-    assert unkilled(expected().values()) == []
+    assert unkilled([*expected().values(), *expected_of_generated().values()]) == []
+
+
+def test_every_generated_one_is_killed_or_has_a_reason() -> None:
+    stored, made = expected_of_generated(), generated()
+    assert list(stored) == list(made)
+    for name, mutant in made.items():
+        assert bool(stored[name]) != bool(mutant.equivalent), name
 
 
 def test_what_a_should_names_no_must_condemns() -> None:
@@ -57,7 +65,7 @@ def _is_should(name: str) -> bool:
 
 
 def test_the_page_shows_the_stored_sets() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page_of(expected())
+    assert PAGE.read_text(encoding="utf-8") == page_of(expected(), expected_of_generated())
 
 
 def test_the_fault_dictionary_is_that_of_the_stored_sets() -> None:

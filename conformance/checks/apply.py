@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence
@@ -24,8 +22,6 @@ from conformance.judging import (
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
 from conformance.verdict import Problem
-
-RACERS = 8
 
 
 def _new(session: Session) -> None:
@@ -84,26 +80,6 @@ def _without_audit(response: dict[str, dict[str, object]]) -> dict[str, object]:
     return {**response, "status": status}
 
 
-def _race(session: Session) -> None:
-    name = session.name()
-    requests = [session.agent(name=name) for _ in range(session.size(RACERS))]
-    answers = session.call_together("race", "agent.apply", requests)
-    found = next((answer.message for answer in answers if answer.ok), None)
-    if found is not None:
-        session.instances("instances", found)
-
-
-def _one_resource(evidence: Evidence) -> list[Problem]:
-    racers = evidence.under("race.")
-    # A server may tell a racer to come again; it must not make a second agent.
-    found = [wrong for row in racers for wrong in answered(row, "OK", "ABORTED", "ALREADY_EXISTS")]
-    ids = Counter(row.value("metadata.id") for row in racers if row.ok)
-    found += equal("number of agents that the racers made", racers[0], 1, len(ids))
-    if "instances" in evidence:
-        found += one_instance(evidence, "instances", next(iter(ids)))
-    return found
-
-
 def _invalid(session: Session) -> None:
     request = session.agent(resource_id=session.new_id())
     request.spec.instructions = "short"
@@ -140,7 +116,6 @@ CHECKS: tuple[Check, ...] = (
         ),
     ),
     check("APL-TWICE", _twice, _unchanged_but_audit),
-    check("APL-RACE", _race, _one_resource),
     check(
         "APL-INVALID",
         _invalid,

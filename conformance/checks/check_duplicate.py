@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence
-from conformance.judging import accepted, both, code, problem, same_answer
+from conformance.judging import accepted, both, code, same_answer
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
-from conformance.verdict import Problem
-
-RACERS = 16
 
 
 def _slug(session: Session) -> None:
@@ -77,32 +71,6 @@ def _other_kind(session: Session) -> None:
     session.call("instance", "instance.create", samples.instance(first.metadata.name, session.org, first.metadata.id))
 
 
-def _race(session: Session) -> None:
-    count = session.size(RACERS)
-    name = session.name()
-    requests = [session.agent(name=name, resource_id=session.new_id()) for _ in range(count)]
-    session.note("racers", count)
-    answers = session.call_together("race", "agent.create", requests)
-    for number, request in enumerate(requests):
-        session.read(f"get.{number}", "agent", request.metadata.id)
-    winner = next((answer.message for answer in answers if answer.ok), None)
-    if winner is not None:
-        session.find("find", "agent", name)
-
-
-def _judge_race(evidence: Evidence) -> list[Problem]:
-    racers = evidence.under("race.")
-    codes = Counter(exchange.code for exchange in racers)
-    wanted = {"OK": 1, "ALREADY_EXISTS": evidence.fact("racers") - 1}
-    found: list[Problem] = []
-    if codes != wanted:
-        found.append(problem("wrong statuses of the racers", racers[0], expected=wanted, actual=dict(codes)))
-    visible = Counter(exchange.ok for exchange in evidence.under("get."))
-    if visible[True] != 1:
-        found.append(problem("not exactly one of the racers can be read", racers[0], expected=1, actual=visible[True]))
-    return found
-
-
 CHECKS: tuple[Check, ...] = (
     check(
         "DUP-SLUG",
@@ -135,5 +103,4 @@ CHECKS: tuple[Check, ...] = (
     check("DUP-SCOPE", _two_scopes, accepted("first", "second"), roles=("operator",)),
     check("DUP-KIND", _whole_kind, both(accepted("first"), code("refused", "ALREADY_EXISTS"))),
     check("DUP-OTHER-KIND", _other_kind, accepted("environment", "instance")),
-    check("ORD-RACE", _race, _judge_race),
 )

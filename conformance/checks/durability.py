@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence, value_at
-from conformance.judging import answered, equal, not_found, problem
+from conformance.evidence import Evidence, NotAsked, value_at
+from conformance.judging import answered, differences, equal, not_found, problem
 from conformance.methods import METHODS
 from conformance.session import Session, SetupRefused
 from conformance.target import StillAlive, TargetUnreachable
 from conformance.target_client import TargetLost
 from conformance.verdict import Problem
+from conformance.watching import Watch, events_about, first_answer
+from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
 
 ACKNOWLEDGED = 12
 IN_FLIGHT = 24
@@ -28,6 +30,7 @@ def _killed(session: Session) -> None:
     session.need("update", "agent.update", change)
     session.delete("delete", "agent", deleted.metadata.id)
     session.note("made", [row.metadata.id for row in made[2:]])
+    _other_kinds(session)
     flying = [session.agent(resource_id=session.new_id()) for _ in range(session.size(IN_FLIGHT))]
     calls = [session.begin(f"flying.{n}", "agent.create", request) for n, request in enumerate(flying)]
     session.finish(calls[0], METHODS["agent.create"])
@@ -40,6 +43,74 @@ def _killed(session: Session) -> None:
     for call in calls[1:]:
         session.finish(call, METHODS["agent.create"])
     _look_again(session, [row.metadata.id for row in made], [row.metadata.id for row in flying])
+    _look_at_kinds(session)
+
+
+def _other_kinds(session: Session) -> None:
+    """An instance, two environments of which one goes, two policies of which one is revoked, and their events."""
+    if session.cloud and session.offers("watch"):
+        first_answer(session, "bookmark", "operator")
+    parent = session.created_agent("parent")
+    instance = samples.instance(session.name(), session.org, parent.metadata.id)
+    session.need("kind.instance", "instance.create", instance)
+    environment = session.need("kind.environment", "environment.create", _environment(session))
+    changed = _environment(session)
+    changed.metadata.id, changed.spec.description = environment.metadata.id, "Changed before the kill."
+    session.need("kind.environment", "environment.update", changed)
+    gone = session.need("gone.create", "environment.create", _environment(session))
+    session.delete("gone.delete", "environment", gone.metadata.id)
+    if session.cloud:
+        for label in ("granted", "revoked"):
+            principal, resource = ("identity_account", session.name()), ("organization", session.name())
+            session.note(label, [principal[1], resource[1]])
+            session.grant(label, principal, "member", resource)
+            if label == "revoked":
+                request = samples.policy(principal, "member", resource)
+                session.call("revoke", "policy.delete", request, role="operator")
+
+
+def _environment(session: Session) -> Environment:
+    return samples.environment(session.name(), session.org)
+
+
+def _look_at_kinds(session: Session) -> None:
+    """After the restart: read what was made, ask what was granted, and resume the watch from before it all."""
+    role = "operator" if session.cloud else None
+    before = session.evidence()
+    for kind in ("instance", "environment"):
+        session.read(f"again.{kind}", kind, before[f"kind.{kind}"].value("metadata.id"), role=role)
+    session.read("again.gone", "environment", before["gone.create"].value("metadata.id"), role=role)
+    for label in ("granted", "revoked") if session.cloud else ():
+        principal, resource = before.fact(label)
+        session.holds(f"held.{label}", ("identity_account", principal), "member", ("organization", resource))
+    if "bookmark" in before and before["bookmark"].ok:
+        position = int(before["bookmark"].value("position", 0))
+        with Watch(session, "resumed", role="operator", after=position) as watch:
+            watch.catch_up(maker="operator")
+
+
+def _kinds_kept(evidence: Evidence) -> list[Problem]:
+    found = answered(evidence["again.gone"], "NOT_FOUND")
+    for kind in ("instance", "environment"):
+        before, after = evidence[f"kind.{kind}"], evidence[f"again.{kind}"]
+        found += answered(after, "OK") or differences(before.response, after.response, after)
+    return found
+
+
+def _policies_kept(evidence: Evidence) -> list[Problem]:
+    rows = [evidence[f"held.{label}"] for label in ("granted", "revoked")]
+    told = [row.value("is_authorized", default=False) for row in rows]
+    failed = [wrong for row in rows for wrong in answered(row, "OK")]
+    return failed + equal("what was granted holds, what was revoked doesn't", rows[0], [True, False], told)
+
+
+def _events_kept(evidence: Evidence) -> list[Problem]:
+    if "resumed" not in evidence:
+        raise NotAsked("the target doesn't offer watch")
+    watch = evidence["resumed"]
+    wanted = {"kind.instance": 1, "kind.environment": 2, "gone.create": 2}
+    told = {label: len(events_about(watch, evidence[label].value("metadata.id"))) for label in wanted}
+    return answered(watch, "OK") + equal("events from before the restart", watch, wanted, told)
 
 
 def _look_again(session: Session, made: list[str], flying: list[str]) -> None:
@@ -95,7 +166,12 @@ CHECKS: tuple[Check, ...] = (
         "DUR-KILL",
         _killed,
         _acknowledged_kept,
-        also={"DUR-WHOLE": _nothing_half},
+        also={
+            "DUR-WHOLE": _nothing_half,
+            "DUR-KINDS": _kinds_kept,
+            "DUR-POLICIES": _policies_kept,
+            "DUR-EVENTS": _events_kept,
+        },
         roles=("caller", "operator"),
         features=("restartable",),
         alone=True,

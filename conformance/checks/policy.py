@@ -6,7 +6,7 @@ import re
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, NotAsked
 from conformance.judging import accepted, answered, both, code, equal, field_is, problem
 from conformance.methods import METHODS
 from conformance.session import Session
@@ -91,6 +91,48 @@ def _check_anonymous(session: Session) -> None:
     session.call("nobody", "policy.check", request, role="nobody")
 
 
+def _context(session: Session) -> None:
+    """What a question tells of counts for this question, and is stored for no other."""
+    account, resource = ("identity_account", session.name()), ("organization", session.name())
+    policy = samples.policy(account, "member", resource)
+    other = samples.policy(account, "member", ("organization", session.name()))
+    ask = METHODS["policy.check"].request
+    session.call("told", "policy.check", ask(policy=policy, contextual_policies=[policy]), role="operator")
+    session.call("told.other", "policy.check", ask(policy=policy, contextual_policies=[other]), role="operator")
+    session.holds("untold", account, "member", resource)
+
+
+def _ids(session: Session) -> None:
+    probe = METHODS["policy.listAuthorizedResourceIds"]
+    if session.call("served", probe.name, probe.request(), valid=None).exchange.code == "UNIMPLEMENTED":
+        raise NotAsked(f"the target doesn't serve {probe.path}")
+    mine = session.created_agent("setup.mine", role="org_member")
+    other = session.created_agent("setup.other", role="operator")
+    member = ("identity_account", session.context.identity("org_member"))
+    resources = probe.request(resource_kind="agent", relation="owner")
+    resources.principal.kind, resources.principal.id = member
+    session.call("resources", probe.name, resources, role="org_member")
+    method = METHODS["policy.listAuthorizedPrincipalIds"]
+    principals = method.request(principal_kind="identity_account", relation="owner")
+    principals.resource.kind, principals.resource.id = "agent", mine.metadata.id
+    session.call("principals", method.name, principals, role="org_member")
+    session.note("mine", mine.metadata.id)
+    session.note("other", other.metadata.id)
+    session.note("member", member[1])
+
+
+def _own_ids(evidence: Evidence) -> list[Problem]:
+    resources, principals = evidence["resources"], evidence["principals"]
+    failed = answered(resources, "OK") + answered(principals, "OK")
+    ids = resources.value("resource_ids", [])
+    found = {name: evidence.fact(name) in ids for name in ("mine", "other")}
+    return (
+        failed
+        + equal("agents that the member owns", resources, {"mine": True, "other": False}, found)
+        + equal("owners of the agent", principals, [evidence.fact("member")], principals.value("principal_ids", []))
+    )
+
+
 CHECKS: tuple[Check, ...] = (
     check(
         "IAM-CREATE",
@@ -141,5 +183,15 @@ CHECKS: tuple[Check, ...] = (
         # Where these grants go through, they decide about every other check of the time.
         alone=True,
     ),
+    check(
+        "IAM-CONTEXT",
+        _context,
+        both(
+            field_is("told", "is_authorized", _TRUE),
+            *(field_is(label, "is_authorized", _FALSE) for label in ("told.other", "untold")),
+        ),
+        roles=("operator",),
+    ),
+    check("IAM-IDS", _ids, _own_ids, roles=("operator", "org_member")),
     check("IAM-ASK", _check_anonymous, field_is("nobody", "is_authorized", _TRUE), roles=("org_member", "nobody")),
 )

@@ -8,11 +8,10 @@ from conformance.evidence import Evidence, Exchange, Json
 from conformance.judging import Judge, answered, both, choice, differences, equal, problem
 from conformance.session import Session
 from conformance.verdict import Problem
-from conformance.watching import Watch, events_about
+from conformance.watching import CHANGES, Watch, change_of, events_about
 
 AGENT = "ai.stigmer.agentic.agent.v1"
 INSTANCE = "ai.stigmer.agentic.agentinstance.v1"
-CHANGES = frozenset({"created", "updated", "deleted"})
 
 
 def _create(session: Session) -> None:
@@ -62,12 +61,8 @@ def _about(evidence: Evidence, fact: str, change: str = "created") -> tuple[Exch
     """Return the events of a change. What a server calls it is its choice; the last word of the type is the change."""
     exchange = evidence["watch"]
     events = events_about(exchange, evidence.fact(fact))
-    named = [event for event in events if _word(event) == change]
-    return exchange, named or [event for event in events if _word(event) not in CHANGES]
-
-
-def _word(event: Json) -> str:
-    return str(event.get("type", "")).rpartition(".")[2]
+    named = [event for event in events if change_of(event) == change]
+    return exchange, named or [event for event in events if change_of(event) not in CHANGES]
 
 
 def _exactly_one(fact: str) -> Judge:
@@ -123,7 +118,7 @@ def _no_secret(evidence: Evidence) -> list[Problem]:
 
 def _in_order(evidence: Evidence) -> list[Problem]:
     exchange = evidence["watch"]
-    words = [_word(event) for event in events_about(exchange, evidence.fact("agent"))]
+    words = [change_of(event) for event in events_about(exchange, evidence.fact("agent"))]
     wanted = ["created", "updated", "deleted"]
     wrong = answered(evidence["delete"], "OK")
     if CHANGES.isdisjoint(words):  # a server with words of its own: there must be three different ones

@@ -25,8 +25,6 @@ from conformance.session import Session
 from conformance.verdict import Problem
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
-RACERS = 8
-
 
 def _changed(session: Session, made: Agent) -> Agent:
     """An update of everything that an update may change."""
@@ -186,57 +184,6 @@ def _after_delete(session: Session) -> None:
     session.read("get", "agent", made.metadata.id, role=role)
 
 
-def _race_with_delete(session: Session) -> None:
-    made = session.created_agent()
-    request = _changed(session, made)
-    role = "operator" if session.cloud else None
-    delete_request = METHODS["agent.delete"].request(value=made.metadata.id)
-    pending = [
-        (METHODS["agent.update"], session.begin(f"update.{n}", "agent.update", request, role=role))
-        for n in range(session.size(RACERS))
-    ]
-    pending.append((METHODS["agent.delete"], session.begin("delete", "agent.delete", delete_request, role=role)))
-    for method, call in pending:
-        session.finish(call, method)
-    session.read("get", "agent", made.metadata.id, role=role)
-    by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
-    session.call("instances", "instance.by_agent", by_agent, role=role)
-
-
-def _stays_deleted(evidence: Evidence) -> list[Problem]:
-    found = answered(evidence["delete"], "OK", "ABORTED") + [
-        wrong for row in evidence.under("update.") for wrong in answered(row, "OK", "NOT_FOUND", "ABORTED")
-    ]
-    get = evidence["get"]
-    if evidence["delete"].ok:
-        found += answered(get, "NOT_FOUND")
-    return found
-
-
-def _two_sides(session: Session) -> None:
-    """Concurrent updates of one agent: the last state is one of those that were sent, whole."""
-    made = session.created_agent()
-    count = session.size(RACERS)
-    requests = []
-    for number in range(count):
-        request = session.agent(name=made.metadata.name, resource_id=made.metadata.id)
-        request.spec.description = f"writer {number}"
-        request.metadata.labels["writer"] = f"writer {number}"
-        requests.append(request)
-    session.call_together("update", "agent.update", requests)
-    session.read("get", "agent", made.metadata.id)
-
-
-def _not_mixed(evidence: Evidence) -> list[Problem]:
-    updates, get = evidence.under("update."), evidence["get"]
-    found = [wrong for row in updates for wrong in answered(row, "OK", "ABORTED")] + answered(get, "OK")
-    if not any(row.ok for row in updates):
-        found.append(problem("no update of one agent by many got through", updates[0]))
-    return found + equal(
-        "spec and labels are of two writers", get, get.value("spec.description"), get.value("metadata.labels.writer")
-    )
-
-
 CHECKS: tuple[Check, ...] = (
     check(
         "UPD-SPEC",
@@ -311,6 +258,4 @@ CHECKS: tuple[Check, ...] = (
         both(code("update", "NOT_FOUND"), code("get", "NOT_FOUND")),
         roles=("caller", "operator"),
     ),
-    check("UPD-RACE-DELETE", _race_with_delete, _stays_deleted, roles=("caller", "operator")),
-    check("UPD-RACE", _two_sides, _not_mixed),
 )

@@ -1,46 +1,64 @@
 """`make mutants`: run the suite against every wrong server.
 
 Each is judged by the requirements of its stored set, which it must all fail. `--exact` judges it by all requirements:
-beyond its set it must fail none. `--update` does that too, and stores the sets as they are now.
+beyond its set it must fail none. `--update` does that too, and stores the sets as they are now. A generated one is
+judged by no other requirements than its operator names.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import resource
 import sys
 import time
 from collections.abc import Sequence
 
 from tests.mutants.dictionary import write_dictionary
-from tests.mutants.matrix import BOTH, cases, expected, faults, judge_all, store_sets, unkilled
+from tests.mutants.matrix import (
+    BOTH,
+    all_stored,
+    cases,
+    expected,
+    expected_of_generated,
+    faults,
+    judge_all,
+    store_sets,
+    unkilled,
+    wrong_servers,
+)
 from tests.mutants.page import PAGE, page_of
-from tests.mutants.wrong_servers import STORES, Outcome, has_fast_paths, has_own_store, sins
+from tests.mutants.wrong_servers import STORES, Outcome, has_fast_paths, has_own_store
 
 
 def main() -> int:
     """Return 0 if every wrong server is killed by its stored set and somebody breaks every requirement."""
     arguments = _arguments()
     part, parts = arguments.shard
-    wanted = cases(arguments.only or sins(), arguments.store)[part - 1 :: parts]
+    wanted = cases(_names(arguments.only), arguments.store)[part - 1 :: parts]
     began, done = time.monotonic(), [0]
 
     def told(outcome: Outcome) -> None:
         done[0] += 1
         _say(f"[{done[0]}/{len(wanted)}] {outcome}: {len(outcome.failing)} broken")
 
-    outcomes = judge_all(wanted, told, {} if arguments.exact or arguments.update else expected())
+    outcomes = judge_all(wanted, told, {} if arguments.exact or arguments.update else all_stored())
     if arguments.update:
         store_sets(outcomes)
-        PAGE.write_text(page_of(expected()), encoding="utf-8")
+        PAGE.write_text(page_of(expected(), expected_of_generated()), encoding="utf-8")
         write_dictionary(expected())
-    found = faults(outcomes, expected())
+    found = faults(outcomes, all_stored())
     if not arguments.only:
-        found += [f"{requirement}: nothing breaks it" for requirement in unkilled(expected().values())]
+        found += [f"{requirement}: nothing breaks it" for requirement in unkilled(all_stored().values())]
     for fault in found:
         _say(f"FAULT {fault}")
     _say(_summary(outcomes, len(found), time.monotonic() - began))
     return 1 if found else 0
+
+
+def _names(patterns: Sequence[str]) -> list[str]:
+    every = list(wrong_servers())
+    return [name for pattern in patterns or ("*",) for name in fnmatch.filter(every, pattern)]
 
 
 def _summary(outcomes: Sequence[Outcome], faults_count: int, seconds: float) -> str:
@@ -59,10 +77,16 @@ def _arguments() -> argparse.Namespace:
         "--exact", action="store_true", help="by all requirements, not by those of the stored set alone"
     )
     parser.add_argument("--update", action="store_true", help="store the sets as they are now, and write the page")
-    parser.add_argument("--only", action="append", default=[], choices=sins(), metavar="NAME", help="may be repeated")
+    parser.add_argument("--only", action="append", default=[], type=_pattern, metavar="NAME", help="may be repeated, and a pattern")
     parser.add_argument("--store", choices=(*STORES, BOTH), default="", help="default: in turns")
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="K/N", help="every Nth, from the Kth on")
     return parser.parse_args()
+
+
+def _pattern(text: str) -> str:
+    if not _names([text]):
+        raise argparse.ArgumentTypeError(f"no wrong server is called {text!r}")
+    return text
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from tests.mutants import change_effects as ch
 from tests.mutants import effects as do
+from tests.mutants import operator_effects as op
+from tests.mutants import read_effects as rd
 from tests.mutants.mutant import (
     AUTHORIZE,
     DUPLICATE,
     ENVIRONMENT,
     PERSIST,
+    PUBLISH,
     TRANSFORM,
     Mutant,
 )
@@ -46,9 +49,11 @@ ENVIRONMENT_SINS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "environment-secrets",
-        "answers show an environment's secrets",
+        "answers, lists and events show an environment's secrets",
         together(
-            *(omit(f"environment-{v}", TRANSFORM) for v in ("create", "get", "get-by-reference", "update", "delete"))
+            *(omit(f"environment-{v}", TRANSFORM) for v in ("create", "get", "get-by-reference", "update", "delete")),
+            *(then(f"environment-{v}", PUBLISH, op.revealing_event) for v in ("create", "update", "delete")),
+            wrap("environment-list", "ListResources", rd.unredacted),
         ),
     ),
     Mutant(

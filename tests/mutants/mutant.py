@@ -36,3 +36,7 @@ class Mutant:
     change: Change
     profile: str = "cloud"
     config: Mapping[str, Any] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+    """The requirements (ids or patterns) that it is judged by; empty: all."""
+    equivalent: str = ""
+    """Why nothing outside can tell it from a right server; empty: something can."""

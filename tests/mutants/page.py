@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.mutants.operators import OPERATORS, generated
 from tests.mutants.wrong_servers import sins
 
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
@@ -20,7 +21,7 @@ EQUIVALENT = (
 SHOWN = 12
 
 
-def page_of(stored: Mapping[str, Sequence[str]]) -> str:
+def page_of(stored: Mapping[str, Sequence[str]], of_generated: Mapping[str, Sequence[str]]) -> str:
     """Return the page (Markdown) that shows the stored sets: requirement ids by the name of a wrong server."""
     names = sins()
     lines = [
@@ -42,8 +43,34 @@ def page_of(stored: Mapping[str, Sequence[str]]) -> str:
     for name, failing in ((name, failing) for name, failing in stored.items() if name in names):
         sin, profile = names[name]
         lines.append(f"| `{name}` | {sin} | {profile} | {len(failing)}: {_short(failing)} |")
+    lines += ["", *_generated_lines(of_generated)]
     lines += ["", "## Changes that nothing outside can see", "", *(f"- {line}" for line in EQUIVALENT), ""]
     return "\n".join(lines)
+
+
+def _generated_lines(stored: Mapping[str, Sequence[str]]) -> list[str]:
+    made = generated()
+    killed = sum(bool(failing) for failing in stored.values())
+    alike = sum(bool(mutant.equivalent) for mutant in made.values())
+    lines = [
+        "## Generated wrong servers",
+        "",
+        "An operator spoils one step in every operation that has it (`tests/mutants/operators.py`); what it makes is",
+        "judged by the requirements that concern it, those whose sin is rare by a run of ordinary size.",
+        "",
+        f"{len(made)} are made: {killed} killed, {alike} equivalent (below, with the reason), none open.",
+        "",
+        "| operator | made | killed | equivalent | broken requirements |",
+        "|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(operator.name for operator in OPERATORS):
+        own = {one: mutant for one, mutant in made.items() if one.partition("/")[0] == name}
+        sets = [stored.get(one, ()) for one in own]
+        broken = list(dict.fromkeys(requirement for failing in sets for requirement in failing))
+        same = sum(bool(mutant.equivalent) for mutant in own.values())
+        lines.append(f"| {name} | {len(own)} | {sum(map(bool, sets))} | {same} | {len(broken)}: {_short(broken)} |")
+    reasons = [(name, mutant.equivalent) for name, mutant in made.items() if mutant.equivalent]
+    return [*lines, "", *(f"- `{name}`: {reason}." for name, reason in reasons)]
 
 
 def _short(failing: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
@@ -14,6 +15,7 @@ from reference_server.errors import (
 )
 from reference_server.identity import message_of
 from reference_server.pipeline import State
+from reference_server.profile import Profile
 from reference_server.unit_of_work import UnitOfWork
 from tests.mutants.wrapping import (
     Run,
@@ -119,6 +121,16 @@ def newest_first(response: Any, state: State) -> None:
 def all_orgs(state: State, work: UnitOfWork) -> None:
     del work
     state.request.org = ""
+
+
+def unredacted(run: Run) -> Run:
+    """Show a list as the oss profile does, where nothing is hidden."""
+
+    def listing(state: State, work: UnitOfWork) -> State:
+        plain = replace(state.context, profile=Profile.OSS)
+        return run(state._replace(context=plain), work)._replace(context=state.context)
+
+    return listing
 
 
 def for_everybody(run: Run) -> Run:

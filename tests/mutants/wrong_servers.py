@@ -20,6 +20,7 @@ from tests.mutants.environment_sins import ENVIRONMENT_SINS
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
 from tests.mutants.instance_sins import INSTANCE_SINS
 from tests.mutants.mutant import Mutant
+from tests.mutants.operators import generated
 from tests.mutants.policy_sins import POLICY_SINS
 from tests.mutants.read_sins import READ_SINS
 from tests.mutants.refusal_sins import REFUSAL_SINS
@@ -95,9 +96,10 @@ def judge_second(defect: str, only: tuple[str, ...] = (), *, profile: str = "clo
         server.stop()
 
 
-def judge_command(flags: str, only: tuple[str, ...] = ()) -> Report:
+def judge_command(flags: str, only: tuple[str, ...] = (), *, profile: str = "oss") -> Report:
     """Run the suite against the second server as a command that it may kill and start again."""
-    return run(f"cmd:{sys.executable} -m tests.second_server.server --port {{port}} {flags}", _options("oss", only))
+    command = f"{sys.executable} -m tests.second_server.server --port {{port}} --profile {profile} {flags}"
+    return run(f"cmd:{command}", _options(profile, only))
 
 
 def judge_undeclared(feature: str, only: tuple[str, ...] = ()) -> Report:
@@ -138,17 +140,19 @@ TRACED: dict[str, tuple[Change, str]] = {
 """Sins that only traces show."""
 UNDECLARED = ("list", "watch", "health", "reflection")
 COMMANDS = {
-    "forgets": ("", "a restart forgets everything"),
-    "forgets-instances": ("--journal {folder}/journal", "a restart forgets all but the agents"),
+    "forgets": ("", "a restart forgets everything", "oss"),
+    "forgets-instances": ("--journal {folder}/journal", "a restart forgets all but the agents", "oss"),
+    "forgets-policies": ("", "a restart forgets everything, policies and events too", "cloud"),
 }
-"""Servers that only a restart gives away: flags of the second server's command."""
+"""Servers that only a restart gives away: flags of the second server's command, sin, profile."""
 
 
 def _command(name: str, only: tuple[str, ...] = ()) -> Report:
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="mutant-") as folder:
-        return judge_command(COMMANDS[name][0].replace("{folder}", folder), only)
+        flags, _, profile = COMMANDS[name]
+        return judge_command(flags.replace("{folder}", folder), only, profile=profile)
 
 
 def mutants() -> dict[str, Mutant]:
@@ -160,14 +164,24 @@ def mutants() -> dict[str, Mutant]:
     return found
 
 
+def mutant_named(name: str) -> Mutant:
+    """Return a mutant of the reference, be it written by hand or generated. Raises KeyError."""
+    return generated()[name] if is_generated(name) else mutants()[name]
+
+
+def is_generated(name: str) -> bool:
+    """Say whether a wrong server is made by an operator (`OPERATOR/OPERATION`)."""
+    return "/" in name
+
+
 def sins() -> dict[str, tuple[str, str]]:
-    """Every wrong server by name: its sin, and the profile in which the suite meets it."""
+    """Every wrong server written by hand: its sin, and the profile in which the suite meets it."""
     return {
         **{name: (mutant.sin, mutant.profile) for name, mutant in mutants().items()},
         **{f"second:{name}": (sin, "cloud") for name, sin in DEFECTS.items()},
         **{f"undeclared:{name}": (f"{name} is served and not declared", "cloud") for name in UNDECLARED},
         **{f"traced:{name}": (sin, "cloud") for name, (_, sin) in TRACED.items()},
-        **{f"command:{name}": (sin, "oss") for name, (_, sin) in COMMANDS.items()},
+        **{f"command:{name}": (sin, profile) for name, (_, sin, profile) in COMMANDS.items()},
     }
 
 
@@ -179,12 +193,16 @@ def has_own_store(name: str) -> bool:
 def store_of(name: str) -> str:
     """Return the store of `STORES` that a wrong server is judged over where none is asked for: they take turns."""
     stores = list(STORES)
-    return stores[list(sins()).index(name) % len(stores)]
+    return stores[_place(name) % len(stores)]
 
 
 def has_fast_paths(name: str) -> bool:
     """Say whether a wrong server is judged with fast paths, as people run it; each fifth is judged without."""
-    return list(sins()).index(name) % PLAIN_EVERY != PLAIN_EVERY - 1
+    return _place(name) % PLAIN_EVERY != PLAIN_EVERY - 1
+
+
+def _place(name: str) -> int:
+    return list(generated() if is_generated(name) else sins()).index(name)
 
 
 def judge(name: str, only: tuple[str, ...] = (), *, store: str = "") -> Outcome:
@@ -200,5 +218,6 @@ def judge(name: str, only: tuple[str, ...] = (), *, store: str = "") -> Outcome:
     elif kind == "traced":
         report = judge_traced(TRACED[rest][0], store=over)
     else:
-        report = judge_mutant(mutants()[name], over, only, fast_paths=has_fast_paths(name))
+        mutant = mutant_named(name)
+        report = judge_mutant(mutant, over, only or mutant.asked, fast_paths=has_fast_paths(name))
     return Outcome(name, over, report.failing(), report.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +71,12 @@ class Access:
         """Raises Refused with the method option's message unless the caller has the permission."""
         if self.state.has("no_authorization"):
             return
-        if not self.allows(caller, permission, kind, resource_id):
+        question = (caller, permission, kind, resource_id)
+        if self.state.has("revoked_lingers") and self.state.a_moment_ago(*question):
+            return
+        if self.allows(*question):
+            self.state.moments[question] = time.monotonic()
+        else:
             raise Refused(grpc.StatusCode.PERMISSION_DENIED, message)
 
     def require_create(self, caller: str, kind: str, metadata: Any) -> None:

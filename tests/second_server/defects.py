@@ -35,6 +35,14 @@ DEFECTS: dict[str, str] = {
     "long_status": "a refusal holds all that is wrong, however long",
     "not_serving": "the health service says NOT_SERVING",
     "reflection_silent": "reflection names no service",
+    "context_ignored": "checkAuthorization overlooks the policies that a question tells of",
+    "ids_of_all": "the lists of authorized ids name all that there is",
+    "watch_anonymous": "a watch needs no credentials",
+    "watch_shows_all": "a watch tells of what the caller may not view",
+    "watch_ignores_subject": "a watch of one subject tells of all",
+    "watch_resumes_late": "a watch that resumes after a position leaves out the first event after it",
+    "late_instance": "an instance is accepted whose agent was deleted a moment ago",
+    "revoked_lingers": "what was allowed a moment ago is allowed, whatever was revoked",
     "late_half": "a create whose deadline has passed keeps the agent and drops its default instance",
 }
 """What can be planted, by name."""

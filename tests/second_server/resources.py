@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import grpc
@@ -13,7 +14,7 @@ from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization, platform
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from tests.second_server.access import Access
-from tests.second_server.state import Refused, State, new_id, now, redacted, restore_secrets, slug_of, validate
+from tests.second_server.state import Refused, State, new_id, now, redacted, restore_secrets, slug_of
 
 TYPES: dict[str, Any] = {"agent": Agent, "agent_instance": AgentInstance, "environment": Environment}
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -32,13 +33,13 @@ class Resources:
 
     def get(self, kind: str, request: Any, caller: str) -> Any:
         """One resource by id."""
-        validate(request)
+        self.state.validate(request)
         self.access.require(caller, "can_view", kind, request.value, f"unauthorized to get {kind.replace('_', ' ')}")
         return self.shown(self.load(kind, request.value))
 
     def get_by_reference(self, kind: str, request: Any, caller: str) -> Any:
         """One resource by slug; organization and scope narrow."""
-        validate(request)
+        self.state.validate(request)
         if not request.slug:
             raise Refused(INVALID, "slug: required")
         if request.kind and request.kind != ApiResourceKind.Value(kind):
@@ -76,12 +77,16 @@ class Resources:
         if planted("duplicate_before_authorize"):
             self.resolve_slug(request)
             self.check_duplicate(kind, request)
-        if not planted("no_validation"):
-            validate(request)
+        self.state.validate(request)
         self.authorize_create(kind, request, caller)
         if kind == "agent_instance" and not planted("orphans_accepted"):
-            self.load("agent", request.spec.agent_id)
+            self.load_parent(request.spec.agent_id)
         return self.create_authorized(kind, request, caller)
+
+    def load_parent(self, agent_id: str) -> None:
+        """Refuse an instance of an agent that isn't there. Raises Refused."""
+        if not (self.state.has("late_instance") and self.state.a_moment_ago("deleted", agent_id)):
+            self.load("agent", agent_id)
 
     def authorize_create(self, kind: str, request: Any, caller: str) -> None:
         """An instance belongs to its agent; the others to their scope. Raises Refused."""
@@ -104,7 +109,7 @@ class Resources:
         self.state.resources[kind][resource_id] = request
         self.link(kind, request, caller)
         if kind == "agent" and not self.state.has("no_default_instance"):
-            instance = self.create_authorized("agent_instance", default_instance(request), caller)
+            instance = self.create_authorized("agent_instance", default_instance(request), "system")
             if not self.state.has("status_not_written"):
                 request.status.default_instance_id = instance.metadata.id
         self.state.announce(kind, request, "created")
@@ -140,7 +145,11 @@ class Resources:
             metadata.id = new_id(kind)
         if not self.state.has("client_status_kept"):
             request.ClearField("status")
-        for audit in (request.status.audit.spec_audit, request.status.audit.status_audit):
+        self.stamp(request, caller)
+
+    def stamp(self, resource: Any, caller: str) -> None:
+        """Write both audits of something new."""
+        for audit in (resource.status.audit.spec_audit, resource.status.audit.status_audit):
             audit.created_by.id = audit.updated_by.id = "" if self.state.has("no_actor") else caller
             stamp = now()
             audit.created_at.CopyFrom(stamp)
@@ -152,15 +161,15 @@ class Resources:
         if not self.state.cloud or self.state.has("no_policies"):
             return
         metadata = resource.metadata
-        self.write_policy("identity_account", caller, "owner", kind, metadata.id)
+        self.write_policy("identity_account", caller, "owner", kind, metadata.id, by=caller)
         if metadata.owner_scope == organization:
-            self.write_policy("organization", metadata.org, "organization", kind, metadata.id)
+            self.write_policy("organization", metadata.org, "organization", kind, metadata.id, by=caller)
         if metadata.owner_scope == platform:
-            self.write_policy("platform", "stigmer", "platform", kind, metadata.id)
+            self.write_policy("platform", "stigmer", "platform", kind, metadata.id, by=caller)
         if kind == "agent_instance":
-            self.write_policy("agent", resource.spec.agent_id, "agent", kind, metadata.id)
+            self.write_policy("agent", resource.spec.agent_id, "agent", kind, metadata.id, by=caller)
 
-    def write_policy(self, *policy: str) -> Any:
+    def write_policy(self, *policy: str, by: str) -> Any:
         """Store one policy and return it."""
         principal_kind, principal_id, relation, kind, resource_id = policy
         made = IamPolicy(api_version="iam.stigmer.ai/v1", kind="IamPolicy")
@@ -168,13 +177,14 @@ class Resources:
         made.spec.principal.kind, made.spec.principal.id = principal_kind, principal_id
         made.spec.resource.kind, made.spec.resource.id = kind, resource_id
         made.spec.relation = relation
+        self.stamp(made, by)
         return self.state.policies.setdefault((principal_kind, principal_id, relation, kind, resource_id), made)
 
     # update, apply, delete
 
     def update(self, kind: str, request: Any, caller: str) -> Any:
         """Replace the spec; keep id, slug, organization and status."""
-        validate(request)
+        self.state.validate(request)
         resource_id = request.metadata.id
         if not resource_id:
             found = self.find_same_slug(kind, request)
@@ -214,7 +224,7 @@ class Resources:
 
     def apply(self, kind: str, request: Any, caller: str) -> Any:
         """The create or the update that the request turns into."""
-        validate(request)
+        self.state.validate(request)
         if request.metadata.id and request.metadata.id in self.state.resources[kind]:
             return self.update(kind, request, caller)
         found = self.find_same_slug(kind, request)
@@ -238,6 +248,7 @@ class Resources:
     def remove(self, kind: str, resource_id: str) -> None:
         """Remove one resource and its policies, and announce it."""
         resource = self.state.resources[kind].pop(resource_id)
+        self.state.moments["deleted", resource_id] = time.monotonic()
         self.state.announce(kind, resource, "deleted")
         if not self.state.has("delete_leaves_policies") and not self.state.has("policies_stay"):
             self.state.policies = {p: made for p, made in self.state.policies.items() if p[3:] != (kind, resource_id)}

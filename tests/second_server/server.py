@@ -13,7 +13,6 @@ from typing import Any
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor_pool import Default
-from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
@@ -29,13 +28,13 @@ from protos.ai.stigmer.agentic.environment.v1 import command_pb2 as _environment
 from protos.ai.stigmer.agentic.environment.v1 import query_pb2 as _environment_query  # noqa: F401 - registers
 from protos.ai.stigmer.iam.iampolicy.v1 import command_pb2 as _policy_command  # noqa: F401 - registers
 from protos.ai.stigmer.iam.iampolicy.v1 import query_pb2 as _policy_query  # noqa: F401 - registers
-from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import CheckAuthorizationResult
 from protos.parity.v1.event_pb2 import WatchResponse
 from protos.parity.v1.list_pb2 import ListAgentInstancesResponse, ListAgentsResponse, ListEnvironmentsResponse
 from tests.second_server.access import OPERATOR_LINK, Access
 from tests.second_server.defects import CHOICES, DEFECTS
+from tests.second_server.policies import Policies
 from tests.second_server.resources import Resources
-from tests.second_server.state import Refused, State, validate
+from tests.second_server.state import Refused, State
 
 MESSAGE_BYTES_MAX = 10 * 1024 * 1024
 REFLECTION = "grpc.reflection.v1.ServerReflection"
@@ -55,6 +54,7 @@ class Service:
         self.state = state
         self.access = access
         self.resources = Resources(state, access)
+        self.policies = Policies(state, access, self.resources)
 
     def table(self) -> dict[str, dict[str, Handler]]:
         """Full service name to method name to handler."""
@@ -71,13 +71,17 @@ class Service:
         services["ai.stigmer.agentic.agentinstance.v1.AgentInstanceQueryController"]["getByAgent"] = self.by_agent
         if self.state.cloud:
             services["ai.stigmer.iam.iampolicy.v1.IamPolicyCommandController"] = {
-                "create": self.policy_create,
-                "delete": self.policy_delete,
-                "cleanupResourcePolicies": self.policy_cleanup,
+                "create": self.policies.create,
+                "delete": self.policies.delete,
+                "createPlatformLink": self.policies.bootstrap,
+                "bootstrapPolicy": self.policies.bootstrap,
+                "cleanupResourcePolicies": self.policies.cleanup,
             }
             services["ai.stigmer.iam.iampolicy.v1.IamPolicyQueryController"] = {
-                "get": self.policy_get,
-                "checkAuthorization": self.policy_check,
+                "get": self.policies.get,
+                "checkAuthorization": self.policies.check,
+                "listAuthorizedResourceIds": self.policies.resource_ids,
+                "listAuthorizedPrincipalIds": self.policies.principal_ids,
             }
         return services
 
@@ -85,7 +89,7 @@ class Service:
         rows = self.resources
 
         def delete(request: Any, caller: str) -> Any:
-            validate(request)
+            self.state.validate(request)
             return rows.delete(kind, getattr(request, id_field), permission, caller)
 
         return {
@@ -107,7 +111,7 @@ class Service:
 
     def _lister(self, kind: str, response: Any) -> Handler:
         def list_page(request: Any, caller: str) -> Any:
-            validate(request)
+            self.state.validate(request)
             size = request.page.size or LIST_DEFAULT
             rows = [row for row in self._visible(kind, caller) if request.org in ("", row.metadata.org)]
             after = request.page.page_token
@@ -132,7 +136,7 @@ class Service:
 
     def by_agent(self, request: Any, caller: str) -> Any:
         """One page of an agent's instances."""
-        validate(request)
+        self.state.validate(request)
         rows = [row for row in self._visible("agent_instance", caller) if row.spec.agent_id == request.agent_id]
         default, most = (10, 1000) if self.state.has("pages_of_ten") else (PAGE_DEFAULT, PAGE_MAX)
         size = min(request.page_info.size or default, most)
@@ -141,65 +145,21 @@ class Service:
         total = len(page) if self.state.has("total_is_page") else len(rows)
         return AgentInstanceList(total_count=total, items=[self.resources.shown(row) for row in page])
 
-    # policies
-
-    def policy_create(self, request: Any, caller: str) -> Any:
-        """Grant."""
-        validate(request)
-        self._may_grant(request, caller, "unauthorized to grant access")
-        return self.resources.write_policy(*_tuple(request))
-
-    def policy_delete(self, request: Any, caller: str) -> Any:
-        """Revoke."""
-        validate(request)
-        self._may_grant(request, caller, "unauthorized to revoke access")
-        made = self.state.policies.pop(_tuple(request), None)
-        if made is None:
-            raise Refused(grpc.StatusCode.NOT_FOUND, "no such policy")
-        return made
-
-    def _may_grant(self, request: Any, caller: str, message: str) -> None:
-        self.access.require(caller, "can_grant_access", request.resource.kind, request.resource.id, message)
-
-    def policy_cleanup(self, request: Any, caller: str) -> Any:
-        """Remove all policies of one resource."""
-        validate(request)
-        message = "unauthorized to cleanup resource policies - operator permission required"
-        self.access.require(caller, "operator", "platform", "stigmer", message)
-        gone = [policy for policy in self.state.policies if policy[3:] == (request.kind, request.id)]
-        for policy in gone:
-            del self.state.policies[policy]
-        return Empty()
-
-    def policy_get(self, request: Any, caller: str) -> Any:
-        """One policy by id."""
-        validate(request)
-        found = [made for made in self.state.policies.values() if made.metadata.id == request.value]
-        resource = found[0].spec.resource if found else None
-        kind, resource_id = (resource.kind, resource.id) if resource else ("iam_policy", request.value)
-        self.access.require(caller, "can_grant_access", kind, resource_id, "unauthorized to view access policies")
-        if not found:
-            raise Refused(grpc.StatusCode.NOT_FOUND, f"iam_policy {request.value!r} not found")
-        return found[0]
-
-    def policy_check(self, request: Any, caller: str) -> Any:
-        """Whether a relation holds: written as such, or a permission of an identity."""
-        validate(request)
-        spec = request.policy
-        told = {_tuple(policy) for policy in request.contextual_policies}
-        holds = _tuple(spec) in self.state.policies or _tuple(spec) in told
-        if not holds and spec.principal.kind == "identity_account" and spec.relation.startswith("can_"):
-            holds = self.access.allows(spec.principal.id, spec.relation, spec.resource.kind, spec.resource.id)
-        return CheckAuthorizationResult(is_authorized=holds)
-
     # events
 
     def watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[WatchResponse]:
         """A bookmark, then every event that the caller may see."""
-        caller = self.access.caller(context)
+        planted = self.state.has
+        try:
+            caller = self.access.caller(context)
+        except Refused as refused:
+            if not planted("watch_anonymous"):
+                context.abort(refused.code, refused.message)
+            caller = next(iter(self.access.tokens.values()))
         with self.state.lock:
             position = len(self.state.events) if request.from_now else request.after_position
         yield WatchResponse(position=position)
+        position += planted("watch_resumes_late") and not request.from_now
         while context.is_active():
             with self.state.changed:
                 while len(self.state.events) <= position and context.is_active() and not self.state.stopping:
@@ -211,14 +171,10 @@ class Service:
                 position = number
                 kind = "agent" if ".agent.v1." in event.type else event.subject.partition("-")[0]
                 known = {"agent": "agent", "ain": "agent_instance", "env": "environment"}.get(kind, "agent")
-                if request.subject in ("", event.subject) and self.access.allows(
-                    caller, "can_view", known, event.subject
-                ):
+                wanted = request.subject in ("", event.subject) or planted("watch_ignores_subject")
+                seen = planted("watch_shows_all") or self.access.allows(caller, "can_view", known, event.subject)
+                if wanted and seen:
                     yield WatchResponse(position=number, event=event)
-
-
-def _tuple(spec: Any) -> tuple[str, str, str, str, str]:
-    return spec.principal.kind, spec.principal.id, spec.relation, spec.resource.kind, spec.resource.id
 
 
 def _handler(service: Service, path: str, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
@@ -274,10 +230,8 @@ class _AnyMethod(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in
 
 def _invalid_first(service: Service, request: Any) -> bool:
     """Validation comes before the caller is known: an invalid request needs no caller to be refused."""
-    if service.state.has("no_validation"):
-        return False
     try:
-        validate(request)
+        service.state.validate(request)
     except Refused:
         return True
     return False
@@ -322,7 +276,7 @@ def start(
     access = Access(state, tokens)
     service = Service(state, access)
     if operator:
-        service.resources.write_policy("identity_account", operator, *OPERATOR_LINK)
+        service.resources.write_policy("identity_account", operator, *OPERATOR_LINK, by="system")
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=32, thread_name_prefix="second-server"),
         options=(
@@ -376,8 +330,9 @@ def main() -> None:
     parser.add_argument("--journal", default="", help="a file that keeps agents, and nothing else, over a restart")
     parser.add_argument("--defect", action="append", default=[], choices=sorted(DEFECTS | CHOICES))
     arguments = parser.parse_args()
-    tokens = {f"token-{role}": role for role in ("operator", "admin", "member", "outsider", "nobody")}
-    running = start(arguments.profile, tokens, "operator", defects=frozenset(arguments.defect), port=arguments.port)
+    roles = ("operator", "org_admin", "org_member", "other_org_member", "nobody")
+    tokens = {f"token-{role}": f"ida-{role}" for role in roles}
+    running = start(arguments.profile, tokens, "ida-operator", defects=frozenset(arguments.defect), port=arguments.port)
     if arguments.journal:
         running.state.keep_agents_in(Path(arguments.journal))
     print(running.address, flush=True)  # noqa: T201 - a command line prints

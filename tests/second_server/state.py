@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ PACKAGES = {
     "environment": "ai.stigmer.agentic.environment.v1",
 }
 REDACTED = "***"
+MOMENT_SECONDS = 0.2
 
 Tuple = tuple[str, str, str, str, str]
 """A policy: principal kind, principal id, relation, resource kind, resource id."""
@@ -60,6 +62,8 @@ class State:
     stopping: bool = False
     journal: _Journaled | None = None
     ordinals: dict[str, dict[str, None]] = field(default_factory=dict)
+    moments: dict[tuple[str, ...], float] = field(default_factory=dict)
+    """When something was seen last: for the defects that go by a moment ago."""
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition(self.lock)
@@ -78,6 +82,11 @@ class State:
         """Whether this defect was planted, or this choice made."""
         return defect in self.defects
 
+    def validate(self, request: Message) -> None:
+        """Evaluate every rule of the request, but for the defect. Raises Refused."""
+        if not self.has("no_validation"):
+            validate(request)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Undo everything if the request is refused."""
@@ -94,6 +103,10 @@ class State:
                 if self.journal is not None:
                     self.journal.write(self.resources["agent"])
                 self.changed.notify_all()
+
+    def a_moment_ago(self, *what: str) -> bool:
+        """Whether something was seen within the last moment."""
+        return time.monotonic() - self.moments.get(what, -MOMENT_SECONDS) < MOMENT_SECONDS
 
     def drop_instances_of(self, answer: Any) -> None:
         """Forget the instances of an agent that was answered."""

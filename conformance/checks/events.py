@@ -1,0 +1,188 @@
+"""Events of every kind: one for each change however it came about, as a get shows it then, and to whom may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.evidence import Evidence, Exchange, Json, value_at
+from conformance.judging import Judge, answered, differences, equal, problem
+from conformance.kinds import KINDS
+from conformance.lives import live
+from conformance.session import Session
+from conformance.verdict import Problem
+from conformance.watching import CHANGES, Watch, change_of, events_about
+
+_ANNOUNCED = (("create", "created"), ("update", "updated"), ("apply", "updated"), ("delete", "deleted"))
+SOME = 5
+
+
+def _exercise(kind: str) -> Callable[[Session], None]:
+    def exercise(session: Session) -> None:
+        with Watch(session, "watch") as watch:
+            live(session, kind)
+            watch.catch_up()
+
+    return exercise
+
+
+def _changes(text: str, exchange: Exchange, subject: str, wanted: list[str]) -> list[Problem]:
+    """The events about a resource tell of these changes; of a server with words of its own only the number is known."""
+    told = [change_of(event) for event in events_about(exchange, subject)]
+    if told and CHANGES.isdisjoint(told):
+        return equal(text, exchange, len(wanted), len(told))
+    return equal(text, exchange, wanted, told)
+
+
+def _each_once(evidence: Evidence) -> list[Problem]:
+    watch = evidence["watch"]
+    wrong = [one for label in ("create", "update", "apply", "new", "delete") for one in answered(evidence[label], "OK")]
+    if wrong:
+        return wrong
+    wanted = [change for _, change in _ANNOUNCED]
+    found = _changes("events of one resource's life", watch, evidence["create"].value("metadata.id"), wanted)
+    new = evidence["new"].value("metadata.id")
+    return found + _changes("events of an apply that creates", watch, new, ["created"]) + _positions_grow(watch)
+
+
+def _positions_grow(watch: Exchange) -> list[Problem]:
+    positions = [int(row.get("position", 0)) for row in watch.responses if "event" in row]
+    if positions == sorted(set(positions)):
+        return []
+    return [problem("a position came twice, or out of order", watch, actual=positions)]
+
+
+def _as_read(evidence: Evidence) -> list[Problem]:
+    """What an event holds is what a get answered after the change (and the delete, of what it deleted)."""
+    watch = evidence["watch"]
+    found: list[Problem] = []
+    for maker, changes in (("create", _ANNOUNCED), ("new", (("new", "created"),))):
+        rows = events_about(watch, evidence[maker].value("metadata.id"))
+        if not rows:
+            found.append(problem("no event", watch))
+        for row, (label, _) in zip(rows, changes, strict=False):
+            read = evidence[label if label == "delete" else f"{label}.get"]
+            found += answered(read, "OK") or _holds(watch, row, read.response)
+    return found
+
+
+def _holds(watch: Exchange, event: Json, resource: Json) -> list[Problem]:
+    data = {name: value for name, value in event.get("data", {}).items() if name != "@type"}
+    return differences(resource, data, watch, change_of(event))
+
+
+def _no_secret(evidence: Evidence) -> list[Problem]:
+    watch, text = evidence["watch"], str(evidence["watch"].responses)
+    seen = events_about(watch, evidence["create"].value("metadata.id"))
+    if not seen:
+        return [problem("no event", watch)]
+    return [
+        problem("an event shows a secret's value", watch, expected=samples.REDACTED)
+        for secret in evidence.fact("secrets")
+        if secret in text
+    ]
+
+
+def _cascade(evidence: Evidence) -> list[Problem]:
+    """A default instance is announced when an agent comes by an apply too, and when it goes with its agent."""
+    watch, found = evidence["watch"], list[Problem]()
+    for label, changes in (("create", ["created", "deleted"]), ("new", ["created"])):
+        items = evidence[f"{label}.instances"].value("items", [])
+        subject = value_at(items[0], "metadata.id") if items else "none"
+        found += _changes(f"events of the default instance ({label})", watch, subject, changes)
+        for event in events_about(watch, subject):
+            found += _holds(watch, event, items[0])
+    return found
+
+
+def _seen_by_others(session: Session) -> None:
+    # An organization of this check's own gives even nobody something to be told of last.
+    own = f"{session.org}-{session.check.lower()}"
+    session.grant("grant", ("identity_account", session.context.identity("nobody")), "member", ("organization", own))
+    watchers = {"org_member": session.org, "other_org_member": session.other_org, "nobody": own}
+    with ExitStack() as stack:
+        watches = {role: stack.enter_context(Watch(session, f"watch.{role}", role=role)) for role in watchers}
+        for role, org in watchers.items():
+            session.note(f"made.{role}", session.created_agent(f"setup.{role}", role="operator", org=org).metadata.id)
+        for role, org in watchers.items():
+            watches[role].catch_up(org=org, maker="operator")
+
+
+def _own_only(evidence: Evidence) -> list[Problem]:
+    roles = ("org_member", "other_org_member", "nobody")
+    found: list[Problem] = []
+    for watcher in roles:
+        watch = evidence[f"watch.{watcher}"]
+        told = {role: bool(events_about(watch, evidence.fact(f"made.{role}"))) for role in roles}
+        found += equal(f"whose agents {watcher} is told of", watch, {role: role == watcher for role in roles}, told)
+    return found
+
+
+def _one_subject(session: Session) -> None:
+    other, made = session.created_agent("setup.other"), session.created_agent("setup.made")
+    session.note("made", made.metadata.id)
+    with Watch(session, "watch", subject=made.metadata.id) as watch:
+        for agent in (other, made, other, made):
+            session.need(
+                "change", "agent.update", session.agent(name=agent.metadata.name, resource_id=agent.metadata.id)
+            )
+        watch.wait_for(made.metadata.id, 2)
+
+
+def _no_other_subject(evidence: Evidence) -> list[Problem]:
+    watch = evidence["watch"]
+    subjects = [value_at(row, "event.subject") for row in watch.responses if "event" in row]
+    return equal("subjects of the events", watch, [evidence.fact("made")] * 2, subjects)
+
+
+def _resumed(session: Session) -> None:
+    with Watch(session, "whole") as whole:
+        made = [session.created_agent(f"setup.{n}").metadata.id for n in range(SOME)]
+        session.note("through", whole.position_of(whole.catch_up()))
+        for place in (0, SOME // 2, SOME - 1):
+            after = whole.position_of(made[place])
+            session.note(f"after.{place}", after)
+            with Watch(session, f"resumed.{place}", after=after) as resumed:
+                resumed.catch_up()
+
+
+def _same_from_there(evidence: Evidence) -> list[Problem]:
+    """What a resumed watch is told first is all that the whole one was told after that position, in the same order."""
+    found: list[Problem] = []
+    whole = [row for row in _told(evidence["whole"]) if row[0] <= evidence.fact("through")]
+    for watch in evidence.under("resumed."):
+        after = evidence.fact(f"after.{watch.label.rpartition('.')[2]}")
+        wanted = [row for row in whole if row[0] > after]
+        found += equal("bookmark", watch, after, int(watch.response.get("position", 0)))
+        found += equal(f"events after position {after}", watch, wanted, _told(watch)[: len(wanted)])
+    return found
+
+
+def _told(watch: Exchange) -> list[tuple[int, str]]:
+    return [(int(row.get("position", 0)), value_at(row, "event.id")) for row in watch.responses if "event" in row]
+
+
+def _check(kind: str) -> Check:
+    name = kind.upper()
+    more: dict[str, Judge] = {f"EVT-{name}-CONTENT": _as_read}
+    if kind != "instance":
+        more[f"EVT-{name}-REDACTED"] = _no_secret
+    if kind == "agent":
+        more["EVT-DEFAULT-INSTANCE"] = _cascade
+    return check(f"EVT-{name}", _exercise(kind), _each_once, also=more, features=("watch",))
+
+
+CHECKS: tuple[Check, ...] = (
+    *(_check(kind) for kind in KINDS),
+    check(
+        "EVT-VISIBLE",
+        _seen_by_others,
+        _own_only,
+        roles=("operator", "org_member", "other_org_member", "nobody"),
+        features=("watch",),
+    ),
+    check("EVT-SUBJECT", _one_subject, _no_other_subject, features=("watch",)),
+    check("EVT-RESUME", _resumed, _same_from_there, features=("watch",)),
+)

@@ -1,0 +1,150 @@
+"""Load: a fault in one of fifty requests is found, since every answer, every read and every event is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.evidence import Evidence, Exchange, Json, value_at
+from conformance.judging import Judge, answered, equal, problem
+from conformance.kinds import KINDS
+from conformance.methods import METHODS, Proto
+from conformance.requests import new_resource
+from conformance.session import Session
+from conformance.target_client import Call
+from conformance.verdict import Problem
+from conformance.watching import CHANGES, Watch, change_of
+
+AGENTS = 230
+"""A fault in one of fifty is met with probability 0.99: 0.98 ** 230 < 0.01."""
+OTHERS = 60
+AT_LEAST = 52
+"""Every fiftieth is met for certain, of every kind and in quick runs too."""
+OPERATIONS = ("create", "update", "get", "delete")
+_EVENTS = ("created", "updated", "deleted")
+
+
+def _exercise(session: Session) -> None:
+    watched = session.cloud and session.offers("watch")
+    with Watch(session, "watch") if watched else nullcontext() as watch:
+        parent = session.created_agent("parent").metadata.id
+        for kind in KINDS:
+            count = max(AT_LEAST, session.size(AGENTS if kind == "agent" else OTHERS))
+            _load(session, kind, count, parent)
+        if watch is not None:
+            watch.catch_up()
+
+
+def _load(session: Session, kind: str, count: int, parent: str) -> None:
+    """Create, update, get and delete so many of a kind."""
+    requests = [new_resource(session, kind, parent) for _ in range(count)]
+    for number, request in enumerate(requests):
+        request.metadata.id = session.new_id(kind)
+        request.spec.description = f"create {number}"
+    session.together(_calls(kind, "create", requests))
+    for number, request in enumerate(requests):
+        request.spec.description = f"update {number}"
+    session.together(_calls(kind, "update", requests))
+    # A member reads by the policies of what was made, an operator by none of them.
+    member = "org_member" if "org_member" in session.context.roles else None
+    get, delete = METHODS[f"{kind}.get"].request, METHODS[f"{kind}.delete"].request
+    gets = [get(value=request.metadata.id) for request in requests]
+    deletes = [delete(**{KINDS[kind].delete_field: request.metadata.id}) for request in requests]
+    session.together(_calls(kind, "get", gets, member))
+    session.together(_calls(kind, "delete", deletes))
+    session.together(Call(f"{kind}.gone.{n}", f"{kind}.get", request) for n, request in enumerate(gets))
+
+
+def _calls(kind: str, operation: str, requests: Sequence[Proto], role: str | None = None) -> list[Call]:
+    return [
+        Call(f"{kind}.{operation}.{number}", f"{kind}.{operation}", request, role)
+        for number, request in enumerate(requests)
+    ]
+
+
+def _each_its_own(kind: str) -> Judge:
+    def judge(evidence: Evidence) -> list[Problem]:
+        found: list[Problem] = []
+        for operation in OPERATIONS:
+            for row in evidence.under(f"{kind}.{operation}."):
+                found += answered(row, "OK") or _own_answer(evidence, kind, row)
+        for row in evidence.under(f"{kind}.gone."):
+            found += answered(row, "NOT_FOUND", "PERMISSION_DENIED")
+        return found + (_announced_once(evidence, kind) if "watch" in evidence else [])
+
+    return judge
+
+
+def _own_answer(evidence: Evidence, kind: str, row: Exchange) -> list[Problem]:
+    """An answer is about what its request named, in its last state."""
+    number = row.label.rpartition(".")[2]
+    sent = evidence[row.label if row.label.startswith(f"{kind}.create.") else f"{kind}.update.{number}"].request
+    paths = ("metadata.id", "metadata.name", "spec.description")
+    wanted, told = [value_at(sent, path) for path in paths], [row.value(path) for path in paths]
+    return equal(f"{row.label}: another one's answer, or another state", row, wanted, told)
+
+
+def _announced_once(evidence: Evidence, kind: str) -> list[Problem]:
+    watch = evidence["watch"]
+    by_subject: dict[str, dict[str, Json]] = {}
+    for row in watch.responses:
+        event = row.get("event")
+        if event is not None:
+            by_subject.setdefault(event.get("subject", ""), {})[event.get("id", "")] = event
+    found: list[Problem] = []
+    for number, row in enumerate(evidence.under(f"{kind}.create.")):
+        events = by_subject.get(value_at(row.request, "metadata.id"), {}).values()
+        told = [(change_of(one), value_at(one, "data.spec.description")) for one in events]
+        wanted = list(zip(_EVENTS, (f"create {number}", *[f"update {number}"] * 2), strict=True))
+        # A server may have words of its own for the changes.
+        if told != wanted and (not CHANGES.isdisjoint(dict(told)) or [s for _, s in told] != [s for _, s in wanted]):
+            found.append(problem(f"events of {row.label}", watch, expected=wanted, actual=told))
+    return found
+
+
+def _grants(session: Session) -> None:
+    """Grant, get, ask about and revoke."""
+    specs = [
+        samples.policy(("identity_account", session.name()), "member", ("organization", session.name()))
+        for _ in range(max(AT_LEAST, session.size(OTHERS)))
+    ]
+    role, ask, get = "operator", METHODS["policy.check"].request, METHODS["policy.get"].request
+    made = session.together(_calls("policy", "create", specs, role))
+    ids = [answer.message.metadata.id if answer.ok else "iamp-missing" for answer in made]
+    questions = [ask(policy=spec) for spec in specs]
+    for label, name, requests in (
+        ("get", "get", [get(value=one) for one in ids]),
+        ("held", "check", questions),
+        ("delete", "delete", specs),
+        ("gone", "check", questions),
+    ):
+        rows = _calls("policy", name, requests, role)
+        session.together(replace(row, label=f"{label}.{number}") for number, row in enumerate(rows))
+
+
+def _each_grant(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for granted in evidence.under("policy."):
+        number = granted.label.rpartition(".")[2]
+        get, held, delete, gone = (evidence[f"{part}.{number}"] for part in ("get", "held", "delete", "gone"))
+        for row in (granted, get, delete):
+            found += answered(row, "OK") or equal(f"{row.label}: spec", row, granted.request, row.value("spec", {}))
+        told = [row.value("is_authorized", default=False) for row in (held, gone)]
+        found += equal(f"{granted.label}: whether it holds, and holds when it is revoked", held, [True, False], told)
+    return found
+
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        "LOAD-AGENT",
+        _exercise,
+        _each_its_own("agent"),
+        also={f"LOAD-{kind.upper()}": _each_its_own(kind) for kind in ("instance", "environment")},
+        # Whoever watches meanwhile would be told of all of it.
+        alone=True,
+    ),
+    check("LOAD-POLICY", _grants, _each_grant, roles=("operator",)),
+)

@@ -1,0 +1,228 @@
+"""Races: creates, applies, updates, deletes and revocations at once, each decided over many rounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from conformance import samples
+from conformance.check import Check, check
+from conformance.evidence import Evidence, Exchange
+from conformance.judging import answered, differences, equal, not_found, problem
+from conformance.methods import METHODS, Proto
+from conformance.racing import race, racers, rounds_of
+from conformance.session import Session
+from conformance.target_client import Call
+from conformance.verdict import Problem
+
+
+def _creates(session: Session) -> None:
+    ids: dict[str, str] = {}
+    names: list[str] = []
+
+    def calls(number: int) -> list[Call]:
+        names.append(session.name())
+        requests = [session.agent(name=names[-1], resource_id=session.new_id()) for _ in range(racers(session))]
+        ids.update({f"{number}.{n}": request.metadata.id for n, request in enumerate(requests)})
+        return [Call(f"round.{number}.{n}", "agent.create", request) for n, request in enumerate(requests)]
+
+    rounds = race(session, calls)
+    _read_all(session, ids)
+    session.together(
+        Call(f"find.{n}", "agent.by_reference", samples.reference(names[n], session.org)) for n in range(rounds)
+    )
+
+
+def _read_all(session: Session, ids: dict[str, str]) -> None:
+    session.together(Call(f"get.{n}", "agent.get", session.by_id("agent.get", one)) for n, one in ids.items())
+
+
+def _one_winner(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for number, rows in rounds_of(evidence):
+        codes = Counter(row.code for row in rows)
+        wanted = {"OK": 1, "ALREADY_EXISTS": len(rows) - 1}
+        found += equal(f"statuses of round {number}", rows[0], wanted, dict(codes))
+        visible = [row.label for row in evidence.under(f"get.{number}.") if row.ok]
+        found += equal(f"readable racers of round {number}", rows[0], 1, len(visible))
+        found += answered(evidence[f"find.{number}"], "OK")
+    return found
+
+
+def _applies(session: Session) -> None:
+    def calls(number: int) -> list[Call]:
+        name = session.name()
+        return [Call(f"round.{number}.{n}", "agent.apply", session.agent(name=name)) for n in range(racers(session))]
+
+    race(session, calls)
+    for number, rows in rounds_of(session.evidence()):
+        made = next((row.value("metadata.id") for row in rows if row.ok), "agt-missing")
+        _instances(session, f"instances.{number}", made)
+
+
+def _instances(session: Session, label: str, agent_id: str) -> None:
+    request = METHODS["instance.by_agent"].request(agent_id=agent_id)
+    session.call(label, "instance.by_agent", request, role="operator" if session.cloud else None)
+
+
+def _one_resource(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for number, rows in rounds_of(evidence):
+        # A server may tell a racer to come again; it must not make a second agent.
+        found += [wrong for row in rows for wrong in answered(row, "OK", "ABORTED", "ALREADY_EXISTS")]
+        ids = {row.value("metadata.id") for row in rows if row.ok}
+        found += equal(f"agents that round {number} made", rows[0], 1, len(ids))
+        instances = evidence[f"instances.{number}"]
+        found += equal(f"instances after round {number}", instances, 1, len(instances.value("items", [])))
+    return found
+
+
+def _updates(session: Session) -> None:
+    made = session.created_agent()
+
+    def calls(number: int) -> list[Call]:
+        return [_update(session, made, f"round.{number}.{n}") for n in range(racers(session))]
+
+    def read_after(number: int) -> Sequence[Call]:
+        if number:
+            session.read(f"get.{number - 1}", "agent", made.metadata.id)
+        return calls(number)
+
+    rounds = race(session, read_after)
+    session.read(f"get.{rounds - 1}", "agent", made.metadata.id)
+
+
+def _update(session: Session, made: Proto, label: str) -> Call:
+    """An update that says in two places who wrote it."""
+    request = session.agent(name=made.metadata.name, resource_id=made.metadata.id)
+    request.spec.description = request.metadata.labels["writer"] = f"writer {label}"
+    return Call(label, "agent.update", request)
+
+
+def _in_some_order(evidence: Evidence) -> list[Problem]:
+    """Each answer is its own request's; what stays is the whole of the last that was answered."""
+    found: list[Problem] = []
+    for number, rows in rounds_of(evidence):
+        get, through = evidence[f"get.{number}"], [row for row in rows if row.ok]
+        found += [wrong for row in rows for wrong in answered(row, "OK", "ABORTED")] + answered(get, "OK")
+        if not through:
+            found.append(problem(f"no update of round {number} got through", rows[0]))
+            continue
+        for row in through:
+            found += equal(f"{row.label}: another's answer", row, _writers(row.request), _writers(row.response))
+        last = max(through, key=_updated_at)
+        same = [row for row in through if _updated_at(row) == _updated_at(last)]
+        if get.response not in [row.response for row in same]:
+            found += differences(last.response, get.response, get)
+    return found
+
+
+def _writers(document: dict[str, dict[str, object]]) -> list[object]:
+    labels = document.get("metadata", {}).get("labels", {})
+    return [document.get("spec", {}).get("description"), labels.get("writer") if isinstance(labels, dict) else None]
+
+
+def _updated_at(row: Exchange) -> int:
+    stamp = Timestamp()
+    stamp.FromJsonString(row.value("status.audit.spec_audit.updated_at", "1970-01-01T00:00:00Z"))
+    return stamp.ToNanoseconds()
+
+
+def _against_delete(session: Session, other: Callable[[Session, Proto, str], Call], kind: str) -> None:
+    """Delete an agent while something is done that needs it, then look whether anything came back."""
+    agents: list[str] = []
+    role = "operator" if session.cloud else None
+
+    def calls(number: int) -> list[Call]:
+        made = session.created_agent(f"setup.{number}", role=role)
+        agents.append(made.metadata.id)
+        rivals = [other(session, made, f"round.{number}.{n}") for n in range(racers(session) - 1)]
+        gone = METHODS["agent.delete"].request(value=made.metadata.id)
+        deleting = Call(f"round.{number}.delete", "agent.delete", gone, role)
+        return [*rivals[:1], deleting, *rivals[1:]]
+
+    race(session, calls)
+    for number, agent_id in enumerate(agents):
+        session.read(f"get.{number}", "agent", agent_id, role=role)
+        _instances(session, f"instances.{number}", agent_id)
+        for row in session.evidence().under(f"round.{number}.") if kind == "instance" else ():
+            if row.ok and not row.label.endswith("delete"):
+                session.read(f"left.{number}.{row.label}", kind, row.value("metadata.id"), role=role)
+
+
+def _new_instance(session: Session, made: Proto, label: str) -> Call:
+    return Call(label, "instance.create", samples.instance(session.name(), session.org, made.metadata.id))
+
+
+def _stays_deleted(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for number, rows in rounds_of(evidence):
+        rivals = [row for row in rows if not row.label.endswith(".delete")]
+        deleting = evidence[f"round.{number}.delete"]
+        # Who comes after the delete has lost his permission with the agent's policies.
+        found += [wrong for row in rivals for wrong in answered(row, "OK", "NOT_FOUND", "ABORTED", "PERMISSION_DENIED")]
+        found += answered(deleting, "OK", "ABORTED")
+        if not deleting.ok:
+            continue
+        for row in (evidence[f"get.{number}"], *evidence.under(f"left.{number}.")):
+            if not not_found(row):
+                found.append(
+                    problem("came back after its agent was deleted", row, expected="NOT_FOUND", actual=row.code)
+                )
+        instances = evidence[f"instances.{number}"]
+        left = len(instances.value("items", []))
+        found += equal(f"instances of the agent that round {number} deleted", instances, 0, left)
+    return found
+
+
+def _revocations(session: Session) -> None:
+    """Revoke a membership while it is used: who asks after the answer is refused, whatever was decided meanwhile."""
+    nobody = ("identity_account", session.context.identity("nobody"))
+    org = f"{session.org}-{session.check.lower()}"
+    made = session.created_agent(role="operator", org=org)
+    request = samples.policy(nobody, "member", ("organization", org))
+    session.forget_grant_later(request)
+    get = session.by_id("agent.get", made.metadata.id)
+
+    def calls(number: int) -> list[Call]:
+        if number:
+            session.read(f"after.{number - 1}", "agent", made.metadata.id, role="nobody")
+        session.call(f"grant.{number}", "policy.create", request, role="operator")
+        session.read(f"before.{number}", "agent", made.metadata.id, role="nobody")
+        readers = [Call(f"round.{number}.{n}", "agent.get", get, "nobody") for n in range(racers(session) - 1)]
+        return [*readers[:1], Call(f"round.{number}.revoke", "policy.delete", request, "operator"), *readers[1:]]
+
+    rounds = race(session, calls)
+    session.read(f"after.{rounds - 1}", "agent", made.metadata.id, role="nobody")
+
+
+def _shut_out(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for number, rows in rounds_of(evidence):
+        for label in (f"grant.{number}", f"before.{number}", f"round.{number}.revoke"):
+            found += answered(evidence[label], "OK")
+        found += [wrong for row in rows for wrong in answered(row, "OK", "PERMISSION_DENIED")]
+        found += answered(evidence[f"after.{number}"], "PERMISSION_DENIED")
+    return found
+
+
+CHECKS: tuple[Check, ...] = (
+    check("ORD-RACE", _creates, _one_winner),
+    check("APL-RACE", _applies, _one_resource, roles=("caller", "operator")),
+    check("UPD-RACE", _updates, _in_some_order),
+    check(
+        "UPD-RACE-DELETE",
+        lambda session: _against_delete(session, _update, "agent"),
+        _stays_deleted,
+        roles=("caller", "operator"),
+    ),
+    check(
+        "RACE-PARENT",
+        lambda session: _against_delete(session, _new_instance, "instance"),
+        _stays_deleted,
+        roles=("caller", "operator"),
+    ),
+    check("RACE-REVOKE", _revocations, _shut_out, roles=("operator", "nobody")),
+)

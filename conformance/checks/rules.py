@@ -1,0 +1,62 @@
+"""Every method evaluates its field constraints, if it has any."""
+
+from __future__ import annotations
+
+from conformance.access import ACCESS, RULED, method_id
+from conformance.check import Check, check
+from conformance.evidence import Evidence, NotAsked
+from conformance.judging import Judge, answered
+from conformance.kinds import KINDS
+from conformance.methods import METHODS, Proto
+from conformance.requests import new_resource
+from conformance.session import Session
+from conformance.target_client import Call
+from conformance.verdict import Problem
+
+SIZE_MAX, SCOPE_UNKNOWN = 1000, 99
+_OPTIONAL = frozenset(row.method for row in ACCESS if row.optional)
+
+
+def _ask_all(session: Session) -> None:
+    methods = [name for name in RULED if session.cloud or not name.startswith("policy.")]
+    if not session.offers("list"):
+        methods = [name for name in methods if not name.startswith("list.")]
+    role = "operator" if session.cloud and "operator" in session.context.roles else None
+    session.together(Call(name, name, _broken(session, name), role) for name in methods)
+
+
+def _broken(session: Session, method: str) -> Proto:
+    """Break one rule: no api_version of a resource, a reference of unknown scope, too long a page; others are blank."""
+    kind, operation = METHODS[method].kind, METHODS[method].operation
+    if kind == "list":
+        oversized = METHODS[method].request()
+        oversized.page.size = SIZE_MAX + 1
+        return oversized
+    if operation == "by_reference":
+        return METHODS[method].request(slug=session.name(), scope=SCOPE_UNKNOWN)
+    if kind not in KINDS or operation not in {"create", "update", "apply"}:
+        return METHODS[method].request()
+    request = new_resource(session, kind, "agt-of-nobody")
+    request.ClearField("api_version")
+    return request
+
+
+def _refused(method: str) -> Judge:
+    def judge(evidence: Evidence) -> list[Problem]:
+        if method not in evidence or (method in _OPTIONAL and evidence[method].code == "UNIMPLEMENTED"):
+            raise NotAsked(f"the target doesn't serve {METHODS[method].path}")
+        return answered(evidence[method], "INVALID_ARGUMENT")
+
+    return judge
+
+
+_FIRST, *_OTHERS = RULED
+
+CHECKS: tuple[Check, ...] = (
+    check(
+        f"RULES-{method_id(_FIRST)}",
+        _ask_all,
+        _refused(_FIRST),
+        also={f"RULES-{method_id(method)}": _refused(method) for method in _OTHERS},
+    ),
+)

@@ -1,0 +1,98 @@
+"""One life of a resource, each change followed by a get and between two looks at the clock: for audits and events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from conformance import samples
+from conformance.evidence import Json
+from conformance.methods import METHODS, Proto
+from conformance.requests import new_resource
+from conformance.session import Session
+from conformance.target_client import Response
+
+_LOCAL_SECONDS, _REMOTE_SECONDS = 2.0, 300.0
+"""How far the clocks of suite and target may be apart: on one machine they are one clock that may be cut to seconds."""
+
+
+def live(session: Session, kind: str) -> None:
+    """Create, update, apply and delete a resource, and create another by an apply. Raises SetupRefused.
+
+    Leaves the exchanges `create`, `update`, `apply`, `new`, `delete`, a get `OPERATION.get` after each but the last,
+    and the facts `OPERATION.between`, `OPERATION.by`, `seconds_apart`, `secrets`.
+    """
+    agent = session.created_agent("parent") if kind == "instance" else None
+    request = _whole(session, kind, agent)
+    session.note("seconds_apart", _seconds_apart(session))
+    secrets = [_secret_of(request)]
+    made = _timed(session, "create", lambda: session.call("create", f"{kind}.create", request))
+    if not made.ok:
+        return
+    request.metadata.id = made.message.metadata.id
+    _read(session, kind, "create", made)
+    for operation in ("update", "apply"):
+        request.spec.description = f"after the {operation}"
+        secrets.append(_renew_secret(request, operation))
+        _timed(session, operation, lambda operation=operation: _as_another(session, operation, kind, request))  # type: ignore[misc]
+        _read(session, kind, operation, made)
+    another = _whole(session, kind, agent)
+    secrets.append(_secret_of(another))
+    session.note("secrets", [one for one in secrets if one])
+    applied = _timed(session, "new", lambda: session.call("new", f"{kind}.apply", another))
+    _read(session, kind, "new", applied)
+    session.delete("delete", kind, made.message.metadata.id)
+
+
+def _whole(session: Session, kind: str, agent: Proto) -> Proto:
+    """Return a create with all fields, secrets among them where the kind has any."""
+    if kind == "agent":
+        return samples.full_agent(session.name(), session.org)
+    return new_resource(session, kind, agent.metadata.id if agent is not None else "")
+
+
+def _values(request: Proto) -> Json:
+    spec = request.spec
+    return spec.env_spec.data if hasattr(spec, "env_spec") else getattr(spec, "data", {})
+
+
+def _secret_of(request: Proto) -> str:
+    values = _values(request)
+    return values[samples.SECRET_NAME].value if samples.SECRET_NAME in values else ""
+
+
+def _renew_secret(request: Proto, operation: str) -> str:
+    """Give the request another secret than before, and return it."""
+    values = _values(request)
+    if samples.SECRET_NAME not in values:
+        return ""
+    values[samples.SECRET_NAME].value = samples.secret_value(f"{request.metadata.name}-{operation}")
+    return _secret_of(request)
+
+
+def _as_another(session: Session, operation: str, kind: str, request: Proto) -> Response:
+    """Change it as somebody else than its maker, where there is one: so that the two can't be taken for each other."""
+    caller = session.context.caller
+    role = next((one for one in ("org_admin", "operator") if one in session.context.roles and one != caller), caller)
+    session.note(f"{operation}.by", session.context.identity(role))
+    return session.call(operation, f"{kind}.{operation}", request, role=role)
+
+
+def _timed(session: Session, operation: str, call: Callable[[], Response]) -> Response:
+    before = datetime.now(UTC).isoformat()
+    answer = call()
+    session.note(f"{operation}.between", [before, datetime.now(UTC).isoformat()])
+    return answer
+
+
+def _read(session: Session, kind: str, operation: str, made: Response) -> None:
+    if made.ok:
+        session.read(f"{operation}.get", kind, made.message.metadata.id)
+    if made.ok and kind == "agent" and operation in {"create", "new"}:
+        by_agent = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
+        session.call(f"{operation}.instances", "instance.by_agent", by_agent)
+
+
+def _seconds_apart(session: Session) -> float:
+    name = session.running.address.name
+    return _LOCAL_SECONDS if name.startswith(("127.", "localhost", "[::1]", "unix:")) else _REMOTE_SECONDS
