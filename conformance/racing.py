@@ -11,39 +11,50 @@ from conformance.evidence import Evidence, Exchange
 from conformance.session import Session, SetupRefused
 from conformance.target_client import Call
 
-ROUNDS_MIN = 31
-"""A race of one in five rounds is missed with a probability under 1 in 1,000: 0.8 ** 31."""
-ROUNDS = 48
-"""And under 1 in 40,000 in a run of ordinary size."""
-RACERS, RACERS_QUICK = 6, 3
+ROUNDS, ROUNDS_QUICK = 31, 5
+RACERS, RACERS_QUICK = 4, 3
 TRIES_MAX = 3
+RARE = 5
+"""The race that the rounds are counted for is one in so many rounds."""
 
 
 def racers(session: Session) -> int:
     """Return how many race in a round."""
-    return RACERS if session.context.scale == 1 else RACERS_QUICK
+    return session.size(RACERS, RACERS_QUICK)
+
+
+def missed_with(rounds: int) -> float:
+    """Return the probability that none of so many rounds meets a race of one in five: under 1 in 1,000 for 31."""
+    return (1 - 1 / RARE) ** rounds
 
 
 def race(session: Session, calls_of_round: Callable[[int], Sequence[Call]]) -> int:
     """Race round after round until enough of them really overlapped; return how many rounds there were.
 
     `calls_of_round` makes what is to be released together, with labels that begin `round.NUMBER.`. All of a round are
-    sent before any is waited for, each over a connection of its own that is open already.
+    sent before any is waited for, each over a connection of its own that is open already. Notes how many rounds there
+    were, in how many of them calls were under way at once, and the probability that a race is missed all the same.
 
     Raises:
         SetupRefused: too few rounds overlapped: nothing can be said about races.
     """
-    wanted = max(ROUNDS_MIN, session.size(ROUNDS))
-    channels = [session.running.channel() for _ in range(RACERS + 1)]
-    _open(session, channels)
+    wanted = session.size(ROUNDS, ROUNDS_QUICK)
+    channels = [session.running.channel() for _ in range(racers(session))]
     overlapped = rounds = 0
-    while overlapped < wanted and rounds < TRIES_MAX * wanted:
-        calls = [replace(call, channel=one) for call, one in zip(calls_of_round(rounds), channels, strict=False)]
-        answers = session.together(calls, at_a_time=len(calls))
-        overlapped += _overlap([answer.exchange for answer in answers])
-        rounds += 1
+    try:
+        _open(session, channels)
+        while overlapped < wanted and rounds < TRIES_MAX * wanted:
+            calls = [replace(call, channel=one) for call, one in zip(calls_of_round(rounds), channels, strict=True)]
+            answers = session.together(calls, at_a_time=len(calls))
+            overlapped += _overlap([answer.exchange for answer in answers])
+            rounds += 1
+    finally:
+        for channel in channels:
+            channel.close()
+    session.note("rounds", rounds)
     session.note("overlapping_rounds", overlapped)
-    if overlapped < ROUNDS_MIN:
+    session.note("race_of_one_in_five_missed_with_probability", round(missed_with(overlapped), 6))
+    if overlapped < wanted:
         raise SetupRefused(f"precondition: the requests of only {overlapped} of {rounds} rounds were under way at once")
     return rounds
 

@@ -20,9 +20,10 @@ class Things:
     kind: str
 
 
-def made_things(session: Session, kind: str, owner: str | None, label: str) -> Things:
-    """Make a resource of a kind, and the agent beside it, as `owner`. Raises SetupRefused."""
-    agent = session.created_agent(f"setup.agent.{label}", role=owner)
+def made_things(session: Session, kind: str, owner: str | None, label: str, agent: Proto = None) -> Things:
+    """Make a resource of a kind as `owner`, and the agent beside it where none is given. Raises SetupRefused."""
+    if kind == "agent" or agent is None:
+        agent = session.created_agent(f"setup.agent.{label}", role=owner)
     if kind == "agent":
         return Things(agent, agent, kind)
     request = new_resource(session, kind, agent.metadata.id)
@@ -97,8 +98,8 @@ def _principal_ids(session: Session, things: Things) -> Proto:
     return request
 
 
-def _page(session: Session, things: Things) -> Proto:
-    return METHODS[KINDS[things.kind].list_method].request(org=session.org)
+def _page(method: str) -> Callable[[Session, Things], Proto]:
+    return lambda session, _: METHODS[method].request(org=session.org)
 
 
 _MAKERS: Mapping[str, Callable[[Session, Things], Proto]] = {
@@ -111,9 +112,7 @@ _MAKERS: Mapping[str, Callable[[Session, Things], Proto]] = {
     "get": lambda _, things: METHODS[f"{things.kind}.get"].request(value=things.resource.metadata.id),
     "by_reference": lambda session, things: samples.reference(things.resource.metadata.slug, session.org),
     "by_agent": lambda _, things: METHODS["instance.by_agent"].request(agent_id=things.agent.metadata.id),
-    "list.agents": _page,
-    "list.instances": _page,
-    "list.environments": _page,
+    **{kind.list_method: _page(kind.list_method) for kind in KINDS.values()},
     "policy.create": _grant,
     "policy.delete": _granted,
     "policy.get": _granted_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,29 +13,26 @@ from google.protobuf.message import Message
 from ulid_transform import ulid_now
 
 from conformance import samples
-from conformance.evidence import Evidence, Exchange, Json, value_at
+from conformance.evidence import Evidence, Exchange, Json
 from conformance.kinds import KINDS
-from conformance.line import ATTEMPTS_MAX, READS, insist, likely_slug
+from conformance.line import ATTEMPTS_MAX, READS
+from conformance.made import CREATES, Made
 from conformance.methods import METHODS, Method, Proto
 from conformance.run_context import RunContext
 from conformance.target import Running
 from conformance.target_client import Call, Metadata, Part, PendingCall, Response, TargetClient
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
-_CREATES = {f"{kind}.{operation}" for kind in KINDS for operation in ("create", "apply")}
 _SHOWS = (
-    _CREATES
+    CREATES
     | {"policy.create"}
     | {f"{kind}.{operation}" for kind in KINDS for operation in ("update", "get", "by_reference")}
 )
 NAMES_PER_ATTEMPT = 1000
 AT_A_TIME = 16
 """Calls that are under way at once where there are many: enough to overlap, few enough for one connection."""
-GONE = frozenset({"OK", "NOT_FOUND"})
 _NAMES, _SCATTER = 1 << 16, 40503
 """An odd factor (Knuth's, of multiplicative hashing) meets each name of a check once, far from its neighbours."""
-_OPEN = frozenset({"DEADLINE_EXCEEDED", "CANCELLED", "UNAVAILABLE", "UNKNOWN"})
-"""After these a server may still be doing what it was asked."""
 
 
 class SetupRefused(Exception):
@@ -67,15 +64,13 @@ class Session:
     """Reads that the line lost, and that were made again."""
     _exchanges: list[Exchange] = field(default_factory=list)
     _facts: dict[str, Any] = field(default_factory=dict)
-    _created: dict[tuple[str, str], str] = field(default_factory=dict)
-    """By kind and id: the agent of an instance, where it is known."""
-    _open: set[str] = field(default_factory=set)
-    """Ids whose create may still be under way."""
-    _granted: list[Any] = field(default_factory=list)
+    made: Made = field(init=False)
+    """What is deleted after the check."""
     _numbers: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1 + self.attempt * NAMES_PER_ATTEMPT)
+        self.made = Made(self.check, self.client, self.metadata)
         self.note("profile", self.context.profile)
         self.note("caller", self.context.identity(self.context.caller))
 
@@ -103,8 +98,10 @@ class Session:
         """Whether the target has a feature that not every server has."""
         return self.context.features.get(feature, False)
 
-    def size(self, ordinary: int) -> int:
-        """Return how much of something to do: `ordinary`, less in a quick run, never under 2."""
+    def size(self, ordinary: int, quick: int | None = None) -> int:
+        """Return how much of something to do: `ordinary`; in a quick run `quick`, or a share of it, never under 2."""
+        if quick is not None:
+            return quick if self.context.scale < 1 else ordinary
         return max(2, round(ordinary * self.context.scale))
 
     def name(self) -> str:
@@ -118,7 +115,7 @@ class Session:
     def new_id(self, kind: str = "agent") -> str:
         """Return an unused id for a resource whose id the client chooses; it is deleted after the check."""
         resource_id = f"{KINDS[kind].id_prefix}-{ulid_now().lower()}"
-        self._created[kind, resource_id] = ""
+        self.made.expect(kind, resource_id)
         return resource_id
 
     def note(self, name: str, value: Json) -> None:
@@ -195,7 +192,7 @@ class Session:
     ) -> PendingCall:
         self._check_meaning(label, request, valid)
         role = self.context.caller if role is None else role
-        self._remember_request(METHODS[method], request)
+        self.made.note_request(METHODS[method], request)
         credentials = self._credentials(role) if metadata is None else metadata
         return PendingCall(self.client, Part(self.check, label, role), METHODS[method], request, credentials, **how)
 
@@ -203,7 +200,7 @@ class Session:
         """Wait for a call that was begun."""
         answer = _without_id_is_a_fault(pending.finish(), method)
         self._exchanges.append(answer.exchange)
-        self._remember_answer(answer, method)
+        self.made.note_answer(answer, method)
         return answer
 
     def together(self, calls: Iterable[Call], at_a_time: int = AT_A_TIME) -> list[Response]:
@@ -264,28 +261,6 @@ class Session:
             raise HarnessFault(f"{self.check}/{label}: the request should be valid: {violations[0].proto.message}")
         if not valid and not violations:
             raise HarnessFault(f"{self.check}/{label}: the request should break a field constraint and breaks none")
-
-    def _remember_request(self, method: Method, request: Proto) -> None:
-        if method.name in _CREATES and request.metadata.id:
-            self._created[method.kind, request.metadata.id] = ""
-
-    def _remember_answer(self, answer: Response, method: Method) -> None:
-        """What the server says is gone, or never came to be, needs no delete afterwards."""
-        exchange = answer.exchange
-        if method.name in _CREATES:
-            if answer.message is not None:
-                agent_id = answer.message.spec.agent_id if method.kind == "instance" else ""
-                self._created[method.kind, answer.message.metadata.id] = agent_id
-            elif exchange.code in _OPEN:
-                self._open.add(value_at(exchange.request, "metadata.id"))
-            return
-        kind, _, operation = method.name.partition(".")
-        deleted = operation == "delete" and exchange.code == "OK"
-        missing = operation == "get" and exchange.code == "NOT_FOUND"
-        if kind in KINDS and (deleted or missing):
-            resource_id = value_at(exchange.request, KINDS[kind].delete_field if deleted else "value")
-            if resource_id not in self._open:
-                self._created.pop((kind, resource_id), None)
 
     # what most checks begin with
 
@@ -354,60 +329,13 @@ class Session:
     def grant(self, label: str, principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> Response:
         """Write a policy; it is removed after the check."""
         request = samples.policy(principal, relation, resource)
-        self._granted.append(request)
+        self.made.grants.append(request)
         return self.call(label, "policy.create", request, role="operator")
 
     def forget_grant_later(self, request: Proto) -> None:
         """Remove a policy after the check that the check itself writes with `call`."""
-        self._granted.append(request)
-
-    # the end
+        self.made.grants.append(request)
 
     def cleanup(self) -> dict[tuple[str, str], str]:
-        """Delete all that the check made, agents first; return by kind and id what a refused delete answered.
-
-        The calls are no evidence: what is judged was judged before.
-        """
-        self._find_lost()
-        refused = {
-            (kind, resource_id): code
-            for kind in KINDS
-            for resource_id in self._remaining(kind)
-            if (code := self._remove(kind, resource_id)) not in GONE
-        }
-        for granted in self._granted:
-            self._clean("policy.delete", granted, self.metadata("operator"))
-        return refused
-
-    def _clean(self, method: str, request: Message, metadata: Metadata | None = None) -> Response:
-        """Make a call that is no evidence, until the line carries it."""
-        part, credentials = Part(self.check, "cleanup", ""), self.metadata() if metadata is None else metadata
-        return insist(lambda: self.client.call(part, METHODS[method], request, credentials))
-
-    def _find_lost(self) -> None:
-        """Look by name for what lost calls may have made under ids that only the server knows."""
-        for exchange in self.lost_calls():
-            sent = value_at(exchange.request, "metadata", {})
-            if exchange.step not in _CREATES or sent.get("id"):
-                continue
-            kind = METHODS[exchange.step].kind
-            request = samples.reference(likely_slug(sent), sent.get("org", ""))
-            answer = self._clean(f"{kind}.by_reference", request)
-            if answer.ok:
-                self._created[kind, answer.message.metadata.id] = ""
-
-    def _remaining(self, kind: str) -> list[str]:
-        """Return what is to be deleted of a kind: instances go with their agents, which were deleted before."""
-        ids = {one: agent_id for (of, one), agent_id in self._created.items() if of == kind}
-        many = {agent_id for agent_id, count in Counter(ids.values()).items() if agent_id and count > 1}
-        cleared = {agent_id for agent_id in many if self._has_no_instance(agent_id)}
-        return [one for one, agent_id in ids.items() if agent_id not in cleared]
-
-    def _has_no_instance(self, agent_id: str) -> bool:
-        answer = self._clean("instance.by_agent", METHODS["instance.by_agent"].request(agent_id=agent_id))
-        return answer.exchange.code == "NOT_FOUND" or (answer.ok and not answer.message.items)
-
-    def _remove(self, kind: str, resource_id: str) -> str:
-        method = METHODS[f"{kind}.delete"]
-        request = method.request(**{KINDS[kind].delete_field: resource_id})
-        return self._clean(method.name, request).exchange.code
+        """Delete all that the check made; return by kind and id what a refused delete answered."""
+        return self.made.remove_all(self.lost_calls())

@@ -1,13 +1,15 @@
-"""Audits: who made and changed it, and when, for every operation of every kind."""
+"""Audits: who made and changed it, and when, for every operation of every kind; the same life tells of its events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from conformance.check import Check, check
+from conformance.checks.events import judges_of
 from conformance.evidence import Evidence, Exchange, Json, value_at
 from conformance.judging import Judge, answered, both, differences, equal, problem
 from conformance.kinds import KINDS
@@ -15,6 +17,7 @@ from conformance.lives import live
 from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.verdict import Problem
+from conformance.watching import Watch
 
 HALVES = ("spec_audit", "status_audit")
 SYSTEM = "system"
@@ -108,7 +111,14 @@ def _of_default_instance(operation: str) -> Judge:
 
 
 def _exercise(kind: str) -> Callable[[Session], None]:
-    return lambda session: live(session, kind)
+    def exercise(session: Session) -> None:
+        watched = session.cloud and session.offers("watch")
+        with Watch(session, "watch") if watched else nullcontext() as watch:
+            live(session, kind)
+            if watch is not None:
+                watch.catch_up()
+
+    return exercise
 
 
 def _policy(session: Session) -> None:
@@ -145,7 +155,7 @@ def _check(kind: str) -> Check:
     }
     if kind == "agent":
         more["AUD-DEFAULT-INSTANCE"] = both(_of_default_instance("create"), _of_default_instance("new"))
-    return check(f"AUD-{name}-CREATE", _exercise(kind), _created("create"), also=more)
+    return check(f"AUD-{name}-CREATE", _exercise(kind), _created("create"), also={**more, **judges_of(kind)})
 
 
 CHECKS: tuple[Check, ...] = (

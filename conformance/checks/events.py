@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json, value_at
-from conformance.judging import Judge, answered, differences, equal, problem
-from conformance.kinds import KINDS
-from conformance.lives import live
+from conformance.judging import Judge, answered, asked_if, differences, equal, problem
 from conformance.session import Session
 from conformance.verdict import Problem
 from conformance.watching import CHANGES, Watch, change_of, events_about
 
 _ANNOUNCED = (("create", "created"), ("update", "updated"), ("apply", "updated"), ("delete", "deleted"))
 SOME = 5
-
-
-def _exercise(kind: str) -> Callable[[Session], None]:
-    def exercise(session: Session) -> None:
-        with Watch(session, "watch") as watch:
-            live(session, kind)
-            watch.catch_up()
-
-    return exercise
 
 
 def _changes(text: str, exchange: Exchange, subject: str, wanted: list[str]) -> list[Problem]:
@@ -164,18 +153,19 @@ def _told(watch: Exchange) -> list[tuple[int, str]]:
     return [(int(row.get("position", 0)), value_at(row, "event.id")) for row in watch.responses if "event" in row]
 
 
-def _check(kind: str) -> Check:
+def judges_of(kind: str) -> dict[str, Judge]:
+    """Return the judges of the events of a watched life of a kind (see `conformance.lives`), by requirement."""
     name = kind.upper()
-    more: dict[str, Judge] = {f"EVT-{name}-CONTENT": _as_read}
+    found: dict[str, Judge] = {f"EVT-{name}": _each_once, f"EVT-{name}-CONTENT": _as_read}
     if kind != "instance":
-        more[f"EVT-{name}-REDACTED"] = _no_secret
+        found[f"EVT-{name}-REDACTED"] = _no_secret
     if kind == "agent":
-        more["EVT-DEFAULT-INSTANCE"] = _cascade
-    return check(f"EVT-{name}", _exercise(kind), _each_once, also=more, features=("watch",))
+        found["EVT-DEFAULT-INSTANCE"] = _cascade
+    watched = partial(asked_if, lambda evidence: "watch" in evidence, "the target offers no watch")
+    return {requirement: watched(judge) for requirement, judge in found.items()}
 
 
 CHECKS: tuple[Check, ...] = (
-    *(_check(kind) for kind in KINDS),
     check(
         "EVT-VISIBLE",
         _seen_by_others,

@@ -32,8 +32,6 @@ from conformance.verdict import Problem
 from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 
 _ID = re.compile("ain-[0-9a-hjkmnp-tv-z]{26}")
-PAGE_DEFAULT, PAGE_MAX = 20, 100
-SOME = 5
 
 
 def _request(session: Session, agent_id: str, **changes: str) -> AgentInstance:
@@ -175,73 +173,8 @@ def _owner(session: Session) -> None:
     session.holds("other", ("organization", session.other_org), "organization", resource)
 
 
-def _pages(session: Session) -> None:
-    agent = session.created_agent()
-    other = session.created_agent("setup.other")
-    count = PAGE_MAX + SOME
-    requests = [_request(session, agent.metadata.id) for _ in range(count - 1)]
-    answers = [session.need(f"setup.{n}", "instance.create", request) for n, request in enumerate(requests)]
-    session.note("made", [session.default_instance(agent), *(answer.metadata.id for answer in answers)])
-    session.note("count", count)
-    _by_agent(session, "none", agent.metadata.id)
-    _by_agent(session, "some.0", agent.metadata.id, 1, 40)
-    _by_agent(session, "some.1", agent.metadata.id, 2, 40)
-    _by_agent(session, "some.2", agent.metadata.id, 3, 40)
-    _by_agent(session, "beyond", agent.metadata.id, 4, 40)
-    _by_agent(session, "big", agent.metadata.id, 1, PAGE_MAX + SOME)
-    _by_agent(session, "other", other.metadata.id)
-
-
 def _ids(evidence: Evidence, label: str) -> list[str]:
     return [value_at(row, "metadata.id") for row in evidence[label].value("items", [])]
-
-
-def _joined(evidence: Evidence) -> list[Problem]:
-    labels = ("some.0", "some.1", "some.2")
-    failed = [wrong for label in labels for wrong in answered(evidence[label], "OK")]
-    ids = [one for label in labels for one in _ids(evidence, label)]
-    found = failed + equal("pages together", evidence["some.2"], evidence.fact("made"), ids)
-    return (
-        found
-        + answered(evidence["beyond"], "OK")
-        + equal("beyond the end", evidence["beyond"], [], _ids(evidence, "beyond"))
-    )
-
-
-def _sizes(evidence: Evidence) -> list[Problem]:
-    none, big = evidence["none"], evidence["big"]
-    found = equal("size without page_info", none, PAGE_DEFAULT, len(_ids(evidence, "none")))
-    if big.code == "INVALID_ARGUMENT":
-        return found
-    return found + equal("size of the largest page", big, PAGE_MAX, len(_ids(evidence, "big")))
-
-
-def _pages_hold_something(evidence: Evidence) -> list[Problem]:
-    """Another size is a choice; a page without anything is none."""
-    none, big = evidence["none"], evidence["big"]
-    found = answered(none, "OK") + answered(big, "OK", "INVALID_ARGUMENT")
-    return found + [
-        problem("the page is empty", row, expected="instances", actual=[])
-        for row in (none, big)
-        if row.ok and not row.value("items", [])
-    ]
-
-
-def _totals(evidence: Evidence) -> list[Problem]:
-    return [
-        wrong
-        for label in ("none", "some.0", "some.2", "beyond")
-        for wrong in equal(
-            f"{label}: total_count", evidence[label], evidence.fact("count"), evidence[label].value("total_count", 0)
-        )
-    ]
-
-
-def _own_only(evidence: Evidence) -> list[Problem]:
-    exchange = evidence["other"]
-    agents = {value_at(row, "spec.agent_id") for row in exchange.value("items", [])}
-    wanted = {evidence["setup.other"].value("metadata.id")}
-    return answered(exchange, "OK") + equal("agents of the instances", exchange, wanted, agents)
 
 
 def _visible(session: Session) -> None:
@@ -345,16 +278,6 @@ CHECKS: tuple[Check, ...] = (
             field_is("other", "is_authorized", False),  # noqa: FBT003
         ),
         roles=("org_member",),
-    ),
-    check(
-        "BYA-PAGES",
-        _pages,
-        _joined,
-        also={
-            "BYA-SIZE": both(_pages_hold_something, choice(_sizes, "OK")),
-            "BYA-TOTAL": _totals,
-            "BYA-AGENT": _own_only,
-        },
     ),
     check("BYA-VISIBLE", _visible, _judge_visible, roles=("caller", "org_member", "other_org_member", "nobody")),
 )

@@ -144,10 +144,10 @@ def _against_delete(session: Session, other: Callable[[Session, Proto, str], Cal
         return [*rivals[:1], deleting, *rivals[1:]]
 
     race(session, calls)
-    for number, agent_id in enumerate(agents):
-        session.read(f"get.{number}", "agent", agent_id, role=role)
-        _instances(session, f"instances.{number}", agent_id)
-        for row in session.evidence().under(f"round.{number}.") if kind == "instance" else ():
+    for number, rows in rounds_of(session.evidence()):
+        session.read(f"get.{number}", "agent", agents[number], role=role)
+        _instances(session, f"instances.{number}", agents[number])
+        for row in rows if kind == "instance" else ():
             if row.ok and not row.label.endswith("delete"):
                 session.read(f"left.{number}.{row.label}", kind, row.value("metadata.id"), role=role)
 
