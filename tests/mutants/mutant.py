@@ -38,5 +38,7 @@ class Mutant:
     config: Mapping[str, Any] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
     """The requirements (ids or patterns) that it is judged by; empty: all."""
+    full: bool = False
+    """Whether it takes a run of ordinary size to find: what is rare, or shows on long pages only."""
     equivalent: str = ""
     """Why nothing outside can tell it from a right server; empty: something can."""

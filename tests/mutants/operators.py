@@ -50,6 +50,8 @@ class Operator:
     details: tuple[str, ...] = ("",)
     operations: tuple[str, ...] = ("*",)
     """Patterns of the operations that it makes sense in."""
+    full: bool = False
+    """Whether what it does is rare, or shows on long pages only."""
     equivalent: Mapping[str, str] = field(default_factory=dict)
 
     def mutants(self) -> Iterator[Mutant]:
@@ -65,7 +67,7 @@ class Operator:
         reasons = [reason for pattern, reason in self.equivalent.items() if fnmatch.fnmatchcase(where, pattern)]
         sin = f"{self.name.replace('-', ' ')} in {operation}" + (f" ({detail})" if detail else "")
         change = self.make(operation, step, detail)
-        return Mutant(name, sin, change, asked=self.asked, equivalent=reasons[0] if reasons else "")
+        return Mutant(name, sin, change, asked=self.asked, full=self.full, equivalent=reasons[0] if reasons else "")
 
 
 OPERATORS: tuple[Operator, ...] = (
@@ -111,21 +113,30 @@ OPERATORS: tuple[Operator, ...] = (
         ("EVT-*", "PUB-*"),
         equivalent={"agent-instance-*": _INSTANCE_HAS_NONE},
     ),
-    Operator("rarely-lost", (PERSIST,), lambda o, s, _: wrap(o, s, op.rarely_lost()), ("LOAD-*",), operations=_LOADED),
+    Operator(
+        "rarely-lost",
+        (PERSIST,),
+        lambda o, s, _: wrap(o, s, op.rarely_lost()),
+        ("LOAD-*",),
+        operations=_LOADED,
+        full=True,
+    ),
     Operator(
         "rarely-kept",
         ("DeleteResource",),
         lambda o, s, _: wrap(o, s, op.rarely_lost()),
         ("LOAD-*",),
         operations=_LOADED,
+        full=True,
     ),
-    Operator("rarely-silent", (PUBLISH,), lambda o, s, _: wrap(o, s, op.rarely_silent()), ("LOAD-*",)),
+    Operator("rarely-silent", (PUBLISH,), lambda o, s, _: wrap(o, s, op.rarely_silent()), ("LOAD-*",), full=True),
     Operator(
         "rarely-another",
         (DEFAULTS, BUILD, "DeleteResource", LOAD),
         lambda o, s, _: wrap(o, "SendResponse", op.rarely_another()),
         ("LOAD-*",),
         operations=_LOADED,
+        full=True,
     ),
     Operator(
         "audit-cleared",
@@ -173,6 +184,7 @@ OPERATORS: tuple[Operator, ...] = (
         lambda o, s, size: then(o, s, do.listing(op.without_last(int(size)))),
         ("PAGE-*", "BYA-*", "SEEN-*"),
         details=tuple(str(size) for size in SIZES),
+        full=True,
         equivalent={"agent-instance-get-by-agent/101": "no page of getByAgent has more than 100"},
     ),
 )

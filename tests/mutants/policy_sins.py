@@ -6,6 +6,7 @@ from tests.mutants import effects as do
 from tests.mutants import read_effects as rd
 from tests.mutants.mutant import (
     AUTHORIZE,
+    DEFAULTS,
     GET,
     SEND,
     Mutant,
@@ -40,6 +41,11 @@ POLICY_SINS: tuple[Mutant, ...] = (
         "grant-bare",
         "a policy has no id",
         then("iam-policy-create", SEND, do.changed_response(do.drop_field("metadata"))),
+    ),
+    Mutant(
+        "grant-unsigned",
+        "a policy doesn't say who granted it",
+        then("iam-policy-create", DEFAULTS, do.changed_resource(do.drop_field("status.audit.spec_audit.created_by"))),
     ),
     Mutant(
         "revoke-keeps", "a revoked policy stays", then("iam-policy-delete", "DeleteResource", do.keep("iam_policy"))

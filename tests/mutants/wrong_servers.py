@@ -76,7 +76,8 @@ def _options(profile: str, only: tuple[str, ...]) -> Options:
 
 def judge_mutant(mutant: Mutant, store: str, only: tuple[str, ...] = (), *, fast_paths: bool = True) -> Report:
     """Run the suite against a mutant of the reference over a store of `STORES`."""
-    options = replace(_options(mutant.profile, only), jobs=1 if mutant.name in ALONE else JOBS)
+    jobs = 1 if mutant.name in ALONE else JOBS
+    options = replace(_options(mutant.profile, only), jobs=jobs, quick=not mutant.full)
     with reference(
         mutant.profile,
         operations=mutant.change(OPERATIONS),
