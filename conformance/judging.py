@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from conformance.evidence import Evidence, Exchange, Json, NotAsked, value_at
 from conformance.verdict import Problem
 
+Judge = Callable[[Evidence], list[Problem]]
+
 NO_LIST = "the target offers no list"
 """Why what is asked of lists isn't applicable to a server without any."""
 
-Judge = Callable[[Evidence], list[Problem]]
+
+@dataclass(frozen=True)
+class PartJudge:
+    """A judge who sees those exchanges only whose labels begin with one of some prefixes.
+
+    Where one exercise asks for many things, an answer that can't be read fails those only who asked for it.
+    """
+
+    prefixes: tuple[str, ...]
+    judge: Judge
+
+    def seen(self, evidence: Evidence) -> Evidence:
+        """Return the evidence with nothing else in it."""
+        rows = tuple(row for row in evidence.exchanges if row.label.startswith(self.prefixes))
+        return replace(evidence, exchanges=rows)
+
+    def __call__(self, evidence: Evidence) -> list[Problem]:
+        """Judge what it sees."""
+        return self.judge(self.seen(evidence))
 
 
 def shown(value: Json) -> str:

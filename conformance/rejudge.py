@@ -25,7 +25,7 @@ from conformance.evidence import (
     StoredRun,
     read_evidence,
 )
-from conformance.judging import problem
+from conformance.judging import PartJudge, problem
 from conformance.known_failing import apply_known_failing, from_rows
 from conformance.line import LINE
 from conformance.rounds import Round, is_later, later_rounds, settle
@@ -140,6 +140,8 @@ def _verdict(
     if outcome.ending is not Ending.EXERCISED:
         return _VERDICT_OF[outcome.ending], (), outcome.reason
     judge = check_of()[requirement.id].judges[requirement.id]
+    if isinstance(judge, PartJudge):
+        evidence = judge.seen(evidence)
     try:
         problems = [*judge(evidence), *_faults(evidence)]
     except NotAsked as error:

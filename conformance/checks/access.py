@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from conformance.access import ACCESS, Access
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, NotAsked
-from conformance.judging import Judge, answered, differences
+from conformance.judging import Judge, PartJudge, answered, differences
 from conformance.kinds import KINDS
 from conformance.methods import METHODS
 from conformance.requests import Things, changed, made_things, new_resource, request_of
@@ -136,6 +136,11 @@ def _before(row: Access, evidence: Evidence) -> Exchange:
     return evidence[earlier[-1] if earlier else f"setup.{kind}.theirs"]
 
 
+def _part(row: Access, judge: Judge) -> Judge:
+    kind = METHODS[row.method].kind
+    return PartJudge((f"{row.method}.", "setup.", f"{kind}.update.then", f"{kind}.apply.then"), judge)
+
+
 def _checks() -> Iterator[Check]:
     """Yield a check for each kind, policies and events, and one for the lists."""
     by_kind: dict[str, list[Access]] = {}
@@ -144,8 +149,8 @@ def _checks() -> Iterator[Check]:
     everybody = ("caller", "operator", "org_admin", "org_member", "other_org_member", "nobody")
     for kind, rows in by_kind.items():
         ordered = sorted(rows, key=lambda row: row.method.endswith(".delete"))
-        judges = {row.credentials_id: _credentials_asked(row) for row in ordered}
-        judges |= {row.permission_id: _permission_asked(row) for row in ordered if row.may}
+        judges: dict[str, Judge] = {row.credentials_id: _part(row, _credentials_asked(row)) for row in ordered}
+        judges |= {row.permission_id: _part(row, _permission_asked(row)) for row in ordered if row.may}
         first = next(iter(judges))
         feature = {"list": ("list",), "event": ("watch",)}.get(kind, ())
         yield check(first, _exercise(kind, ordered), judges.pop(first), also=judges, roles=everybody, features=feature)

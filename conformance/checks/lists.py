@@ -8,7 +8,7 @@ from conformance import samples
 from conformance.access import method_id
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, NotAsked, value_at
-from conformance.judging import NO_LIST, Judge, answered, differences, equal
+from conformance.judging import NO_LIST, Judge, PartJudge, answered, differences, equal
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
 from conformance.requests import Things, new_resource
@@ -136,10 +136,14 @@ def _as_read(shown: Exchange, read: Exchange, resource_id: str) -> list[Problem]
     return answered(read, "OK") or differences(read.response, row, shown)
 
 
+def _part(method: str, judge: Judge) -> Judge:
+    return PartJudge((f"{method}.", "get", "here", "there"), judge)
+
+
 def _check(kind: str) -> Check:
     methods = _METHODS[kind]
-    judges = {f"FILTER-{method_id(method)}": _filtered(method) for method in methods}
-    judges |= {f"SEEN-{method_id(method)}": _visible(method) for method in methods}
+    judges: dict[str, Judge] = {f"FILTER-{method_id(one)}": _part(one, _filtered(one)) for one in methods}
+    judges |= {f"SEEN-{method_id(one)}": _part(one, _visible(one)) for one in methods}
     first, judge = next(iter(judges.items()))
     del judges[first]
     return check(first, _exercise(kind), judge, also=judges, roles=("caller", "operator", *_MEMBERS, *_BLIND))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from conformance.check import Check, check
 from conformance.evidence import Evidence
-from conformance.judging import Judge, accepted, answered, both, fact, field_is
+from conformance.judging import Judge, PartJudge, accepted, answered, both, fact, field_is
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
 from conformance.requests import new_resource
@@ -49,7 +49,7 @@ def _exercise(kind: str) -> Callable[[Session], None]:
         made, role = _made(session, kind), "operator" if session.cloud else None
         agent_id, slug = made.spec.agent_id if kind == "instance" else "", made.metadata.slug
         session.together(_loose(session, kind, made, agent_id, role))
-        session.read("twin", kind, made.metadata.id, role=role)
+        session.read("twin.get", kind, made.metadata.id, role=role)
         session.find("twin.find", kind, slug, role=role)
         session.note("made", made.metadata.id)
         # A slug that only looks the same is another one, and both can be had.
@@ -102,13 +102,19 @@ def _check(kind: str) -> Check:
     return check(
         f"EXACT-ID-{name}",
         _exercise(kind),
-        both(_nothing("get", "update", "delete"), field_is("twin", "metadata.id", fact("made"))),
+        PartJudge(
+            ("parent", "create", "get.", "update.", "delete.", "twin.get"),
+            both(_nothing("get", "update", "delete"), field_is("twin.get", "metadata.id", fact("made"))),
+        ),
         also={
-            f"EXACT-SLUG-{name}": both(
-                _nothing("find"),
-                field_is("twin.find", "metadata.id", fact("made")),
-                accepted("other"),
-                field_is("other.find", "metadata.id", fact("other")),
+            f"EXACT-SLUG-{name}": PartJudge(
+                ("parent", "create", "find.", "twin.find", "other"),
+                both(
+                    _nothing("find"),
+                    field_is("twin.find", "metadata.id", fact("made")),
+                    accepted("other"),
+                    field_is("other.find", "metadata.id", fact("other")),
+                ),
             )
         },
         roles=("caller", "operator"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from conformance.access import method_id
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, value_at
-from conformance.judging import NO_LIST, Judge, answered, asked_if, both, choice, equal, problem
+from conformance.judging import NO_LIST, Judge, PartJudge, answered, asked_if, both, choice, equal, problem
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
 from conformance.requests import new_resource
@@ -23,6 +23,7 @@ PAGES = 2
 PAGE_DEFAULT, PAGE_MAX = 20, 100
 """Of getByAgent."""
 SOME, STEP = 5, 40
+_MADE = ("setup.", "make.")
 BY_AGENT, INSTANCES = "instance.by_agent", "list.instances"
 
 
@@ -186,9 +187,10 @@ CHECKS: tuple[Check, ...] = (
             "BYA-SIZE": both(_pages_hold_something, choice(_sizes, "OK")),
             "BYA-TOTAL": _totals,
             "BYA-AGENT": _own_only,
-            f"PAGE-{method_id(BY_AGENT)}": _pages_of(BY_AGENT),
-            f"PAGE-{method_id(INSTANCES)}": asked_if(
-                lambda evidence: f"{INSTANCES}.1.0" in evidence, NO_LIST, _pages_of(INSTANCES)
+            f"PAGE-{method_id(BY_AGENT)}": PartJudge((BY_AGENT, *_MADE), _pages_of(BY_AGENT)),
+            f"PAGE-{method_id(INSTANCES)}": PartJudge(
+                (INSTANCES, *_MADE),
+                asked_if(lambda evidence: f"{INSTANCES}.1.0" in evidence, NO_LIST, _pages_of(INSTANCES)),
             ),
         },
         roles=("caller", "operator"),

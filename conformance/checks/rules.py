@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.access import ACCESS, RULED, method_id
 from conformance.check import Check, check
 from conformance.evidence import Evidence, NotAsked
-from conformance.judging import Judge, answered
+from conformance.judging import Judge, PartJudge, answered
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
 from conformance.requests import new_resource
@@ -56,7 +56,7 @@ CHECKS: tuple[Check, ...] = (
     check(
         f"RULES-{method_id(_FIRST)}",
         _ask_all,
-        _refused(_FIRST),
-        also={f"RULES-{method_id(method)}": _refused(method) for method in _OTHERS},
+        PartJudge((_FIRST,), _refused(_FIRST)),
+        also={f"RULES-{method_id(method)}": PartJudge((method,), _refused(method)) for method in _OTHERS},
     ),
 )

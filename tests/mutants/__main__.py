@@ -77,7 +77,9 @@ def _arguments() -> argparse.Namespace:
         "--exact", action="store_true", help="by all requirements, not by those of the stored set alone"
     )
     parser.add_argument("--update", action="store_true", help="store the sets as they are now, and write the page")
-    parser.add_argument("--only", action="append", default=[], type=_pattern, metavar="NAME", help="may be repeated, and a pattern")
+    parser.add_argument(
+        "--only", action="append", default=[], type=_pattern, metavar="NAME", help="or pattern; may be repeated"
+    )
     parser.add_argument("--store", choices=(*STORES, BOTH), default="", help="default: in turns")
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="K/N", help="every Nth, from the Kth on")
     return parser.parse_args()
