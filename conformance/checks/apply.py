@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence
+from conformance.evidence import Evidence, NotAsked
 from conformance.judging import (
+    absent,
     accepted,
     answer_of,
     answered,
     both,
+    choice,
     code,
     differences,
     equal,
@@ -104,6 +106,65 @@ def _refused(session: Session) -> None:
     session.call("member", "agent.apply", session.agent(), role="org_member")
 
 
+def _taken_id(session: Session) -> None:
+    """Apply something of another slug under an id that is taken."""
+    made = session.created_agent("create")
+    other = session.agent(slug=f"other-{session.name()}", resource_id=made.metadata.id)
+    other.spec.description = "Of another slug."
+    session.call("apply", "agent.apply", other)
+    session.read("get", "agent", made.metadata.id)
+    session.find("find", "agent", made.metadata.slug)
+    session.find("other", "agent", other.metadata.slug)
+    session.instances("instances", made)
+
+
+_KEPT = (
+    "metadata.id",
+    "metadata.slug",
+    "metadata.org",
+    "status.default_instance_id",
+    "status.audit.spec_audit.created_at",
+    "status.audit.spec_audit.created_by.id",
+)
+"""What tells an update from another resource under the same id."""
+
+
+def _replaced_nothing(evidence: Evidence) -> list[Problem]:
+    made, applied, get = evidence["create"], evidence["apply"], evidence["get"]
+    found = answered(applied, "OK", "ALREADY_EXISTS", "FAILED_PRECONDITION", "INVALID_ARGUMENT") + answered(get, "OK")
+    if not applied.ok:
+        return found + differences(made.response, get.response, get)
+    for path in _KEPT:
+        found += equal(f"{path} isn't kept", get, made.value(path), get.value(path))
+    found += answered(evidence["find"], "OK") + absent("other")(evidence)
+    return found + one_instance(evidence, "instances", made.value("metadata.id"))
+
+
+def _half(session: Session) -> None:
+    """Take its default instance from an agent and apply it again. Raises NotAsked where a server doesn't let it go."""
+    made = session.created_agent("create")
+    default = session.default_instance(made)
+    if not session.delete("halve", "instance", default).ok:
+        raise NotAsked("the target doesn't let go of a default instance, so that it has no half agents")
+    applied = session.call("apply", "agent.apply", session.agent(name=made.metadata.name))
+    if applied.ok:
+        healed = session.read("get", "agent", made.metadata.id)
+        named = healed.message.status.default_instance_id if healed.ok else ""
+        session.read("default", "instance", named or default)
+
+
+def _healed_or_refused(evidence: Evidence) -> list[Problem]:
+    applied = evidence["apply"]
+    if not applied.ok:
+        return answered(applied, "FAILED_PRECONDITION")
+    get, default = evidence["get"], evidence["default"]
+    found = answered(get, "OK") + equal("status", get, applied.value("status"), get.value("status"))
+    belongs = default.ok and default.value("spec.agent_id") == get.value("metadata.id")
+    if not belongs:
+        found.append(problem("answered OK, and the agent has no default instance", applied, expected="an instance"))
+    return found
+
+
 CHECKS: tuple[Check, ...] = (
     check("APL-CREATE", _new, both(_whole, same_answer("apply", "get"))),
     check(
@@ -116,6 +177,8 @@ CHECKS: tuple[Check, ...] = (
         ),
     ),
     check("APL-TWICE", _twice, _unchanged_but_audit),
+    check("APL-ID-TAKEN", _taken_id, _replaced_nothing),
+    check("APL-HALF", _half, choice(_healed_or_refused, "OK")),
     check(
         "APL-INVALID",
         _invalid,

@@ -20,9 +20,11 @@ from conformance.judging import (
     problem,
     sent,
 )
-from conformance.session import Session
+from conformance.session import Session, SetupRefused
 from conformance.sweeps import no_trace, sweep
 from conformance.verdict import Problem
+from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 
 DESCRIPTION = "Default instance (auto-created, no custom configuration)"
 _ID = re.compile("ain-[0-9a-hjkmnp-tv-z]{26}")
@@ -55,29 +57,67 @@ def _same_name(session: Session) -> None:
 
 
 def _blocked(session: Session) -> None:
-    """Make the step fail in the middle of a create: the slug that the default instance would take is taken."""
+    """Make the step fail in the middle of a create: every slug that the default instance may take is taken.
+
+    Raises:
+        SetupRefused: the default instance was made all the same, so that nothing failed in the middle.
+    """
     first = session.created_agent("first")
-    slug = f"blocked-{session.name()}"
-    blocker = samples.instance(session.name(), session.org, first.metadata.id, slug=f"{slug}-default")
-    taken = session.need("blocker", "instance.create", blocker)
-    request = session.agent(slug=slug, resource_id=session.new_id())
-    refused = session.call("create", "agent.create", request)
-    if not refused.ok:
-        # The blocker holds the default instance's slug, so the sweep looks under a slug that nothing has.
-        sweep(session, "sweep", "agent", session.agent(slug=session.name(), resource_id=request.metadata.id))
-        session.find("slug", "agent", slug)
-        session.delete("unblock", "instance", taken.metadata.id)
-        session.call("again", "agent.create", request)
+    request = session.agent(slug=f"blocked-{session.name()}", resource_id=session.new_id())
+    slugs = _slugs_of_default(session, request)
+    session.note("blocked", slugs)
+    blockers = [
+        session.need(f"blocker.{n}", "instance.create", _instance(session, first, slug)).metadata.id
+        for n, slug in enumerate(slugs)
+    ]
+    answer = session.call("create", "agent.create", request)
+    if answer.ok:
+        _must_lack_instance(session, answer.message, slugs)
+        return
+    # The blockers hold the default instance's slugs, so the sweep looks under a slug that nothing has.
+    sweep(session, "sweep", "agent", session.agent(slug=session.name(), resource_id=request.metadata.id))
+    session.find("slug", "agent", request.metadata.slug)
+    for number, one in enumerate(blockers):
+        session.delete(f"unblock.{number}", "instance", one)
+    session.call("again", "agent.create", request)
+
+
+def _instance(session: Session, agent: Agent, slug: str) -> AgentInstance:
+    return samples.instance(session.name(), session.org, agent.metadata.id, slug=slug)
+
+
+def _slugs_of_default(session: Session, request: Agent) -> list[str]:
+    """Return the slugs that the default instance of a new agent may take.
+
+    They are made of the agent's slug, name or id; and as the server makes that of another agent.
+    """
+    probe = session.created_agent("probe", slug=f"probe-{session.name()}")
+    found = session.read("probe.default", "instance", session.default_instance(probe))
+    learned = found.message.metadata.slug if found.ok else ""
+    for part in ("slug", "name", "id"):
+        learned = learned.replace(getattr(probe.metadata, part), getattr(request.metadata, part))
+    made = (f"{getattr(request.metadata, part)}-default" for part in ("slug", "name", "id"))
+    return sorted({*made, learned} - {""})
+
+
+def _must_lack_instance(session: Session, made: Agent, slugs: list[str]) -> None:
+    """Raises SetupRefused where a created agent has the default instance that was to be hindered."""
+    named = made.status.default_instance_id
+    found = session.read("default", "instance", named) if named else None
+    if found is not None and found.ok:
+        slug = found.message.metadata.slug
+        raise SetupRefused(
+            f"precondition: the default instance was made, under the slug {slug}; taken were {', '.join(slugs)}"
+        )
 
 
 def _nothing_left(evidence: Evidence) -> list[Problem]:
-    """A server that names the instance otherwise isn't hindered, and then the create must be whole."""
     created = evidence["create"]
     if created.ok:
-        wrong = not created.value("status.default_instance_id")
-        return [problem("created without a default instance", created)] if wrong else []
+        return [problem("created without a default instance", created)]
     found = answered(created, "ALREADY_EXISTS", "FAILED_PRECONDITION", "ABORTED", "INTERNAL")
-    return found + no_trace()(evidence) + absent("slug")(evidence) + accepted("unblock", "again")(evidence)
+    found += [wrong for row in evidence.under("unblock.") for wrong in answered(row, "OK")]
+    return found + no_trace()(evidence) + absent("slug")(evidence) + accepted("again")(evidence)
 
 
 def _exactly_one(evidence: Evidence) -> list[Problem]:

@@ -121,6 +121,15 @@ def apply_bare(state: State, work: UnitOfWork) -> State:
     return run_steps(state._replace(operation=bare, resource=None, existing=None), work)
 
 
+def apply_as_if_whole(state: State, work: UnitOfWork) -> State:
+    """Update an agent that lacks its default instance like any other."""
+    if state.existing is None:
+        return continue_as_create_or_update(state, work)
+    state.request.metadata.id = state.existing.id
+    update = state.context.operations["agent-update"]
+    return run_steps(state._replace(operation=update, resource=None, existing=None), work)
+
+
 def one_more_tag(state: State, work: UnitOfWork) -> None:
     """Add a tag to those that are stored, every time."""
     del work

@@ -122,6 +122,11 @@ CHANGE_SINS: tuple[Mutant, ...] = (
         instead(APPLY, "ContinueAsCreateOrUpdate", ch.apply_bare),
     ),
     Mutant(
+        "apply-over-half",
+        "an apply over an agent that lacks its default instance leaves it so",
+        instead(APPLY, "ContinueAsCreateOrUpdate", ch.apply_as_if_whole),
+    ),
+    Mutant(
         "apply-always-creates",
         "an apply of what exists is a create",
         wrap(APPLY, "LoadForApply", ch.as_new),

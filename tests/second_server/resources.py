@@ -109,11 +109,18 @@ class Resources:
         self.state.resources[kind][resource_id] = request
         self.link(kind, request, caller)
         if kind == "agent" and not self.state.has("no_default_instance"):
-            instance = self.create_authorized("agent_instance", default_instance(request), "system")
+            instance = self.create_authorized("agent_instance", self.default_instance(request), "system")
             if not self.state.has("status_not_written"):
                 request.status.default_instance_id = instance.metadata.id
         self.state.announce(kind, request, "created")
         return self.shown(request)
+
+    def default_instance(self, agent: Any) -> Any:
+        """The request for an agent's default instance."""
+        instance = default_instance(agent)
+        if self.state.has("half_named"):
+            instance.metadata.slug = slug_of(instance.metadata.name)
+        return instance
 
     def resolve_slug(self, request: Any) -> None:
         """Keep the client's slug or make one of the name. Raises Refused."""
@@ -226,12 +233,25 @@ class Resources:
         """The create or the update that the request turns into."""
         self.state.validate(request)
         if request.metadata.id and request.metadata.id in self.state.resources[kind]:
-            return self.update(kind, request, caller)
+            if not self.state.has("apply_overwrites_id") or self.find_same_slug(kind, request) is not None:
+                return self.update_whole(kind, request, caller)
+            del self.state.resources[kind][request.metadata.id]
         found = self.find_same_slug(kind, request)
         if found is None or self.state.has("apply_always_creates"):
             return self.create(kind, request, caller)
         request.metadata.id = found.metadata.id
-        return self.update(kind, request, caller)
+        return self.update_whole(kind, request, caller)
+
+    def update_whole(self, kind: str, request: Any, caller: str) -> Any:
+        """Update, and give an agent its default instance back where that is gone."""
+        answer = self.update(kind, request, caller)
+        resource = self.state.resources[kind][request.metadata.id]
+        named = resource.status.default_instance_id if kind == "agent" else ""
+        if not named or named in self.state.resources["agent_instance"] or self.state.has("halves_stay"):
+            return answer
+        instance = self.create_authorized("agent_instance", self.default_instance(resource), "system")
+        resource.status.default_instance_id = instance.metadata.id
+        return self.shown(resource)
 
     def delete(self, kind: str, resource_id: str, permission: str, caller: str) -> Any:
         """Remove the resource and all that belongs to it."""

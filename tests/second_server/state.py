@@ -96,7 +96,7 @@ class State:
             try:
                 yield
             except BaseException:
-                if not self.has("no_rollback") and not self.has("persist_before_validate"):
+                if not any(map(self.has, ("no_rollback", "half_named", "persist_before_validate"))):
                     self.resources, self.policies, self.events = resources, policies, events
                 raise
             finally:
