@@ -208,10 +208,11 @@ def _open_replicas(first: str, others: list[str], start_seconds: float) -> Runni
     return replace(opened[0], replicas=tuple(opened[1:]))
 
 
-def open_channel(address: Address) -> grpc.Channel:
-    """Open a channel to an address; connecting happens with the first call."""
+def open_channel(address: Address, authority: str = "") -> grpc.Channel:
+    """Open a channel to an address; connecting happens with the first call. Call it `authority` where one is given."""
     if not address.secure:
-        return grpc.insecure_channel(address.name, options=_OPTIONS)
+        named = (("grpc.default_authority", authority),) if authority else ()
+        return grpc.insecure_channel(address.name, options=(*_OPTIONS, *named))
     content = [path.read_bytes() if path else None for path in (address.ca, address.key, address.cert)]
     options = (*_OPTIONS, *((("grpc.ssl_target_name_override", address.host),) if address.host else ()))
     return grpc.secure_channel(address.name, grpc.ssl_channel_credentials(*content), options=options)

@@ -61,6 +61,15 @@ CHOICES: dict[str, str] = {
 }
 """What the contract leaves to the server (it marks its own choice as one), and another may do. No defects."""
 
+RACES: dict[str, float] = {
+    "creates": 1 / 5,
+    "applies": 1 / 5,
+    "updates": 1 / 5,
+    # An update that came after the delete brings the agent back; in one of four rounds the delete is the last of all.
+    "deletes": 4 / 15,
+}
+"""Races that can be planted, each with how often it shows where it may: so that it does in one of five rounds."""
+
 PLACES: dict[str, str] = {
     "no_validation": "agent-create: ValidateFieldConstraints",
     "persist_before_validate": "agent-create: ValidateFieldConstraints",

@@ -107,6 +107,7 @@ class Resources:
         self.set_defaults(kind, request, caller)
         resource_id = request.metadata.id
         self.state.resources[kind][resource_id] = request
+        self.state.moments["made", request.metadata.slug] = time.monotonic()
         self.link(kind, request, caller)
         if kind == "agent" and not self.state.has("no_default_instance"):
             instance = self.create_authorized("agent_instance", self.default_instance(request), "system")
@@ -139,7 +140,7 @@ class Resources:
         taken = self.state.by_slug(kind, metadata, whole_kind=not self.state.cloud or self.state.has("slug_global"))
         if taken is not None and self.state.has("duplicate_answered_ok"):
             return self.shown(taken)
-        if taken is not None:
+        if taken is not None and not self.state.races("creates", "made", metadata.slug.removesuffix("-default")):
             raise Refused(EXISTS, f"{kind} with slug {metadata.slug!r} exists")
         if metadata.id in self.state.resources[kind] and not self.state.has("id_overwritten"):
             raise Refused(EXISTS, f"{kind} with id {metadata.id!r} exists")
@@ -200,9 +201,13 @@ class Resources:
             resource_id = found.metadata.id
         message = f"unauthorized to update {kind.replace('_', ' ')}"
         self.access.require(caller, "can_edit", kind, resource_id, message)
-        stored = self.load(kind, resource_id)
+        back = self.state.races("deletes", "deleted", resource_id)
+        stored = self.state.removed[resource_id] if back else self.load(kind, resource_id)
         self.build_update(request, stored, caller)
-        self.state.resources[kind][resource_id] = request
+        self.state.drawn.pop(("updates", resource_id), None)
+        if not self.state.races("updates", "updated", resource_id):
+            self.state.resources[kind][resource_id] = request
+        self.state.moments["updated", resource_id] = time.monotonic()
         self.state.announce(kind, request, "updated")
         return self.shown(request)
 
@@ -237,6 +242,9 @@ class Resources:
                 return self.update_whole(kind, request, caller)
             del self.state.resources[kind][request.metadata.id]
         found = self.find_same_slug(kind, request)
+        if self.state.races("applies", "made", request.metadata.slug):
+            request.metadata.slug += new_id(kind)
+            found = None
         if found is None or self.state.has("apply_always_creates"):
             return self.create(kind, request, caller)
         request.metadata.id = found.metadata.id
@@ -268,6 +276,7 @@ class Resources:
     def remove(self, kind: str, resource_id: str) -> None:
         """Remove one resource and its policies, and announce it."""
         resource = self.state.resources[kind].pop(resource_id)
+        self.state.removed[resource_id] = resource
         self.state.moments["deleted", resource_id] = time.monotonic()
         self.state.announce(kind, resource, "deleted")
         if not self.state.has("delete_leaves_policies") and not self.state.has("policies_stay"):

@@ -31,7 +31,7 @@ from protos.ai.stigmer.iam.iampolicy.v1 import query_pb2 as _policy_query  # noq
 from protos.parity.v1.event_pb2 import WatchResponse
 from protos.parity.v1.list_pb2 import ListAgentInstancesResponse, ListAgentsResponse, ListEnvironmentsResponse
 from tests.second_server.access import OPERATOR_LINK, Access
-from tests.second_server.defects import CHOICES, DEFECTS
+from tests.second_server.defects import CHOICES, DEFECTS, RACES
 from tests.second_server.policies import Policies
 from tests.second_server.resources import Resources
 from tests.second_server.state import Refused, State
@@ -270,8 +270,8 @@ def start(
     """Start on a loopback port (0: any free one). `tokens` maps a token to an identity. Raises ValueError for a defect
     or a choice that doesn't exist.
     """
-    if unknown := defects - DEFECTS.keys() - CHOICES.keys():
-        raise ValueError(f"neither defects nor choices: {', '.join(sorted(unknown))}")
+    if unknown := defects - DEFECTS.keys() - CHOICES.keys() - RACES.keys():
+        raise ValueError(f"neither defects nor choices nor races: {', '.join(sorted(unknown))}")
     state = State(profile, defects)
     access = Access(state, tokens)
     service = Service(state, access)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import grpc
@@ -22,6 +23,7 @@ from ulid_transform import ulid_now
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.parity.v1.event_pb2 import CloudEvent
+from tests.second_server.defects import RACES
 
 PREFIXES = {"agent": "agt", "agent_instance": "ain", "environment": "env", "iam_policy": "iamp"}
 PACKAGES = {
@@ -64,6 +66,10 @@ class State:
     ordinals: dict[str, dict[str, None]] = field(default_factory=dict)
     moments: dict[tuple[str, ...], float] = field(default_factory=dict)
     """When something was seen last: for the defects that go by a moment ago."""
+    removed: dict[str, Any] = field(default_factory=dict)
+    """What was deleted, by id."""
+    luck: Random = field(default_factory=lambda: Random(0))
+    drawn: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition(self.lock)
@@ -107,6 +113,12 @@ class State:
     def a_moment_ago(self, *what: str) -> bool:
         """Whether something was seen within the last moment."""
         return time.monotonic() - self.moments.get(what, -MOMENT_SECONDS) < MOMENT_SECONDS
+
+    def races(self, race: str, seen: str, key: str) -> bool:
+        """Whether a planted race shows: `seen` was seen of `key` a moment ago, and it is one of the rounds for it."""
+        if not self.has(race) or not self.a_moment_ago(seen, key):
+            return False
+        return self.drawn.setdefault((race, key), self.luck.random() < RACES[race])
 
     def drop_instances_of(self, answer: Any) -> None:
         """Forget the instances of an agent that was answered."""
