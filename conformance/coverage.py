@@ -139,6 +139,7 @@ RULES: tuple[Rule, ...] = (
     _asked("names", "policy.list*", "IAM-IDS"),
     _asked("names", "list.* instance.by_agent", "FILTER-{METHOD}"),
     _asked("names", "event.watch", "EVT-SUBJECT"),
+    _asked("names", "agent.apply", "APL-ID-TAKEN"),
     _why(
         "names", "*.apply", "a name that nobody has is that of something new, so an apply finds nothing by a wrong one"
     ),

@@ -1,6 +1,6 @@
-"""Last-byte synchronization: requests wait, whole but for their last byte, until all of a round are there.
+"""Last-byte synchronization: requests wait, whole but for their last byte, until all of a heat are there.
 
-Each sender's connection goes through a relay of its own, which knows enough of HTTP/2 to see where a request ends.
+Each sender's connection goes through a detour of its own, which knows enough of HTTP/2 to see where a request ends.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _PIECE_BYTES = 1 << 16
 
 @dataclass
 class Gate:
-    """What the requests of a round wait at. While it isn't armed, or is open, they pass."""
+    """What the requests of a heat wait at. While it isn't armed, or is open, they pass."""
 
     is_open: bool = False
     released: int = 0
-    """How many rounds were released at once."""
+    """How many heats were released at once."""
     _barrier: threading.Barrier | None = None
 
     @contextmanager
@@ -42,7 +42,7 @@ class Gate:
                 barrier.abort()
 
     def wait(self) -> None:
-        """Wait for the others of the round."""
+        """Wait for the others of the heat."""
         barrier = self._barrier
         if barrier is not None:
             with contextlib.suppress(threading.BrokenBarrierError):
@@ -53,8 +53,8 @@ class Gate:
 
 
 @contextmanager
-def relays(target: Address, gate: Gate, count: int) -> Iterator[list[Address]]:
-    """Open so many relays to a target without TLS, each for one connection; they end with the block.
+def detours(target: Address, gate: Gate, count: int) -> Iterator[list[Address]]:
+    """Open so many detours to a target without TLS, each for one connection; they end with the block.
 
     Yields:
         Where they listen.
@@ -68,7 +68,7 @@ def relays(target: Address, gate: Gate, count: int) -> Iterator[list[Address]]:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             upstream = stack.enter_context(_connect(target.name))
             stack.callback(_shut, upstream)
-            threading.Thread(target=_serve, args=(listener, upstream, gate), name="conform-relay", daemon=True).start()
+            threading.Thread(target=_serve, args=(listener, upstream, gate), name="conform-detour", daemon=True).start()
             found.append(Address(f"127.0.0.1:{listener.getsockname()[1]}"))
         yield found
 
@@ -96,7 +96,7 @@ def _serve(listener: socket.socket, upstream: socket.socket, gate: Gate) -> None
         client, _ = listener.accept()
         with client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=_answers, args=(upstream, client), name="conform-relay", daemon=True).start()
+            threading.Thread(target=_answers, args=(upstream, client), name="conform-detour", daemon=True).start()
             _requests(client, upstream, gate)
     _shut(upstream)
 

@@ -1,4 +1,4 @@
-"""Races that are decided, not met by luck: many rounds over fresh things, each sender on a connection of its own."""
+"""Races that are decided, not met by luck: many heats over fresh things, each sender on a connection of its own."""
 
 from __future__ import annotations
 
@@ -9,56 +9,56 @@ from dataclasses import replace
 import grpc
 
 from conformance.evidence import Evidence, Exchange
-from conformance.last_byte import Gate, relays
+from conformance.last_byte import Gate, detours
 from conformance.session import Session, SetupRefused
 from conformance.target import open_channel
 from conformance.target_client import Call
 
-ROUNDS, ROUNDS_QUICK = 48, 8
+HEATS, HEATS_QUICK = 48, 8
 RACERS, RACERS_QUICK = 4, 3
 TRIES_MAX = 3
 RARE = 5
-"""The race that the rounds are counted for is one in so many rounds."""
+"""The race that the heats are counted for is one in so many heats."""
 
 
 def racers(session: Session) -> int:
-    """Return how many race in a round."""
+    """Return how many race in a heat."""
     return session.size(RACERS, RACERS_QUICK)
 
 
-def missed_with(rounds: int) -> float:
-    """Return the probability that none of so many rounds meets a race of one in five: 1 in 45,000 for 48."""
-    return (1 - 1 / RARE) ** rounds
+def missed_with(heats: int) -> float:
+    """Return the probability that none of so many heats meets a race of one in five: 1 in 45,000 for 48."""
+    return (1 - 1 / RARE) ** heats
 
 
-def race(session: Session, calls_of_round: Callable[[int], Sequence[Call]]) -> int:
-    """Race round after round until enough of them really overlapped; return how many rounds there were.
+def race(session: Session, calls_of_heat: Callable[[int], Sequence[Call]]) -> int:
+    """Race heat after heat until enough of them really overlapped; return how many heats there were.
 
-    `calls_of_round` makes what is to be released together, with labels that begin `round.NUMBER.`. Each of a round is
+    `calls_of_heat` makes what is to be released together, with labels that begin `heat.NUMBER.`. Each of a heat is
     sent over a connection of its own that is open already, and waits, but for its last byte, until all are there. Notes
-    how many rounds there were, in how many of them calls were under way at once, how many were released at once, and
+    how many heats there were, in how many of them calls were under way at once, how many were released at once, and
     the probability that a race is missed all the same.
 
     Raises:
-        SetupRefused: too few rounds overlapped: nothing can be said about races.
+        SetupRefused: too few heats overlapped: nothing can be said about races.
     """
-    wanted = session.size(ROUNDS, ROUNDS_QUICK)
-    overlapped = rounds = 0
+    wanted = session.size(HEATS, HEATS_QUICK)
+    overlapped = heats = 0
     with _senders(session) as (channels, gate):
         _open(session, channels)
-        while overlapped < wanted and rounds < TRIES_MAX * wanted:
-            calls = [replace(call, channel=one) for call, one in zip(calls_of_round(rounds), channels, strict=True)]
+        while overlapped < wanted and heats < TRIES_MAX * wanted:
+            calls = [replace(call, channel=one) for call, one in zip(calls_of_heat(heats), channels, strict=True)]
             with gate.armed(len(calls)):
                 answers = session.together(calls, at_a_time=len(calls))
             overlapped += _overlap([answer.exchange for answer in answers])
-            rounds += 1
-    session.note("rounds", rounds)
-    session.note("overlapping_rounds", overlapped)
-    session.note("rounds_released_at_once", gate.released)
+            heats += 1
+    session.note("heats", heats)
+    session.note("overlapping_heats", overlapped)
+    session.note("heats_released_at_once", gate.released)
     session.note("race_of_one_in_five_missed_with_probability", float(f"{missed_with(overlapped):.2g}"))
     if overlapped < wanted:
-        raise SetupRefused(f"precondition: the requests of only {overlapped} of {rounds} rounds were under way at once")
-    return rounds
+        raise SetupRefused(f"precondition: the requests of only {overlapped} of {heats} heats were under way at once")
+    return heats
 
 
 @contextmanager
@@ -70,14 +70,14 @@ def _senders(session: Session) -> Iterator[tuple[list[grpc.Channel], Gate]]:
             channels, gate = [open_channel(target) for _ in range(count)], Gate(is_open=True)
         else:
             authority = "localhost" if target.name.startswith("unix:") else target.name
-            channels = [open_channel(one, authority) for one in stack.enter_context(relays(target, gate, count))]
+            channels = [open_channel(one, authority) for one in stack.enter_context(detours(target, gate, count))]
         for channel in channels:
             stack.callback(channel.close)
         yield channels, gate
 
 
 def _open(session: Session, channels: Sequence[grpc.Channel]) -> None:
-    """Make a call over each connection, so that no round waits for one to open."""
+    """Make a call over each connection, so that no heat waits for one to open."""
     request = session.by_id("agent.get", "agt-nothing")
     session.together(
         [Call(f"open.{n}", "agent.get", request, channel=channel) for n, channel in enumerate(channels)],
@@ -95,9 +95,9 @@ def _meet(one: Exchange, other: Exchange) -> bool:
     return one.at_ms < other.at_ms + other.elapsed_ms and other.at_ms < one.at_ms + one.elapsed_ms
 
 
-def rounds_of(evidence: Evidence) -> Iterator[tuple[int, list[Exchange]]]:
-    """Yield the number of each round and what was raced in it."""
-    by_round: dict[int, list[Exchange]] = {}
-    for row in evidence.under("round."):
-        by_round.setdefault(int(row.label.split(".")[1]), []).append(row)
-    yield from by_round.items()
+def heats_of(evidence: Evidence) -> Iterator[tuple[int, list[Exchange]]]:
+    """Yield the number of each heat and what was raced in it."""
+    by_heat: dict[int, list[Exchange]] = {}
+    for row in evidence.under("heat."):
+        by_heat.setdefault(int(row.label.split(".")[1]), []).append(row)
+    yield from by_heat.items()

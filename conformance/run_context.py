@@ -69,7 +69,7 @@ class RunContext:
         """
         word = check.lower()
         short = word if len(word) <= CHECK_CHARACTERS_MAX else f"{word[:10].rstrip('-')}-{crc32(word.encode()):08x}"
-        return f"c-{self.run_id}-{short}-{number}"
+        return f"c-{self.run_id}-{short}-{number:05}"
 
     def identity(self, role: str) -> str:
         """Return the identity that the server knows a role by; `system` for the oss profile's caller."""

@@ -107,7 +107,8 @@ class Session:
     def name(self) -> str:
         """Return a name that no other check and no other run uses; it is its own slug.
 
-        Names don't sort as they were drawn, nor the other way round: a list in order of names isn't one of creation.
+        No four of them, drawn one after another, sort as they were drawn, nor the other way round: a list in order of
+        names isn't one of creation.
         """
         drawn = (next(self._numbers) * _SCATTER + self.context.seed) % _NAMES
         return self.context.name(self.check, drawn)

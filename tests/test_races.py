@@ -1,4 +1,4 @@
-"""Races are decided: one that is planted in one of five rounds is found every time."""
+"""Races are decided: one that is planted in one of five heats is found every time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conformance.evidence import Evidence, read_evidence
-from conformance.racing import ROUNDS, missed_with, rounds_of
+from conformance.racing import HEATS, heats_of, missed_with
 from conformance.runner import Options, run
 from conformance.verdict import EVIDENCE_FILE, Verdict
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity
@@ -38,17 +38,17 @@ def _raced(race: str, out: Path) -> tuple[Verdict, Evidence]:
 
 
 @pytest.mark.parametrize("race", REQUIREMENT_OF)
-def test_a_race_of_one_in_five_rounds_is_found(race: str, tmp_path: Path) -> None:
+def test_a_race_of_one_in_five_heats_is_found(race: str, tmp_path: Path) -> None:
     verdict, evidence = _raced(race, tmp_path)
     assert verdict is Verdict.FAIL
-    assert missed_with(ROUNDS) < MISSED_MAX
+    assert missed_with(HEATS) < MISSED_MAX
     assert evidence.fact("race_of_one_in_five_missed_with_probability") < MISSED_MAX
-    assert evidence.fact("rounds_released_at_once") == evidence.fact("rounds") >= ROUNDS
+    assert evidence.fact("heats_released_at_once") == evidence.fact("heats") >= HEATS
 
 
-def test_it_shows_in_some_of_the_rounds_only(tmp_path: Path) -> None:
+def test_it_shows_in_some_of_the_heats_only(tmp_path: Path) -> None:
     _, evidence = _raced("creates", tmp_path)
-    shown = [sum(row.ok for row in rows) > 1 for _, rows in rounds_of(evidence)]
+    shown = [sum(row.ok for row in rows) > 1 for _, rows in heats_of(evidence)]
     assert 1 <= sum(shown) <= len(shown) / 2
 
 

@@ -37,9 +37,20 @@ def _own_org(session: Session) -> str:
     return f"{session.org}-{session.check.lower()}"
 
 
+def _made(session: Session, org: str, role: str | None) -> list[str]:
+    """Make agents whose ids, and times of the last change, sort otherwise than they were made; return the ids."""
+    chosen = sorted((session.new_id() for _ in range(AGENTS)), key=lambda one: one[::-1])
+    made = [
+        session.created_agent(f"setup.{n}", role=role, org=org, resource_id=one).metadata.id
+        for n, one in enumerate(chosen)
+    ]
+    session.call("setup.changed", "agent.update", session.agent(org=org, resource_id=made[0]), role=role)
+    return made
+
+
 def _in_order(session: Session) -> None:
     org, role = _own_org(session), "operator" if session.cloud else None
-    made = [session.created_agent(f"setup.{n}", role=role, org=org).metadata.id for n in range(AGENTS)]
+    made = _made(session, org, role)
     other = session.created_agent("setup.other", role=role, org=f"{org}0").metadata.id
     session.note("made", made)
     session.note("other", other)

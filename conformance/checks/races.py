@@ -1,4 +1,4 @@
-"""Races: creates, applies, updates, deletes and revocations at once, each decided over many rounds."""
+"""Races: creates, applies, updates, deletes and revocations at once, each decided over many heats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
 from conformance.judging import answered, differences, equal, not_found, problem
 from conformance.methods import METHODS, Proto
-from conformance.racing import race, racers, rounds_of
+from conformance.racing import heats_of, race, racers
 from conformance.session import Session
 from conformance.target_client import Call
 from conformance.verdict import Problem
@@ -26,12 +26,12 @@ def _creates(session: Session) -> None:
         names.append(session.name())
         requests = [session.agent(name=names[-1], resource_id=session.new_id()) for _ in range(racers(session))]
         ids.update({f"{number}.{n}": request.metadata.id for n, request in enumerate(requests)})
-        return [Call(f"round.{number}.{n}", "agent.create", request) for n, request in enumerate(requests)]
+        return [Call(f"heat.{number}.{n}", "agent.create", request) for n, request in enumerate(requests)]
 
-    rounds = race(session, calls)
+    heats = race(session, calls)
     _read_all(session, ids)
     session.together(
-        Call(f"find.{n}", "agent.by_reference", samples.reference(names[n], session.org)) for n in range(rounds)
+        Call(f"find.{n}", "agent.by_reference", samples.reference(names[n], session.org)) for n in range(heats)
     )
 
 
@@ -41,12 +41,12 @@ def _read_all(session: Session, ids: dict[str, str]) -> None:
 
 def _one_winner(evidence: Evidence) -> list[Problem]:
     found: list[Problem] = []
-    for number, rows in rounds_of(evidence):
+    for number, rows in heats_of(evidence):
         codes = Counter(row.code for row in rows)
         wanted = {"OK": 1, "ALREADY_EXISTS": len(rows) - 1}
-        found += equal(f"statuses of round {number}", rows[0], wanted, dict(codes))
+        found += equal(f"statuses of heat {number}", rows[0], wanted, dict(codes))
         visible = [row.label for row in evidence.under(f"get.{number}.") if row.ok]
-        found += equal(f"readable racers of round {number}", rows[0], 1, len(visible))
+        found += equal(f"readable racers of heat {number}", rows[0], 1, len(visible))
         found += answered(evidence[f"find.{number}"], "OK")
     return found
 
@@ -54,10 +54,10 @@ def _one_winner(evidence: Evidence) -> list[Problem]:
 def _applies(session: Session) -> None:
     def calls(number: int) -> list[Call]:
         name = session.name()
-        return [Call(f"round.{number}.{n}", "agent.apply", session.agent(name=name)) for n in range(racers(session))]
+        return [Call(f"heat.{number}.{n}", "agent.apply", session.agent(name=name)) for n in range(racers(session))]
 
     race(session, calls)
-    for number, rows in rounds_of(session.evidence()):
+    for number, rows in heats_of(session.evidence()):
         made = next((row.value("metadata.id") for row in rows if row.ok), "agt-missing")
         _instances(session, f"instances.{number}", made)
 
@@ -69,13 +69,13 @@ def _instances(session: Session, label: str, agent_id: str) -> None:
 
 def _one_resource(evidence: Evidence) -> list[Problem]:
     found: list[Problem] = []
-    for number, rows in rounds_of(evidence):
+    for number, rows in heats_of(evidence):
         # A server may tell a racer to come again; it must not make a second agent.
         found += [wrong for row in rows for wrong in answered(row, "OK", "ABORTED", "ALREADY_EXISTS")]
         ids = {row.value("metadata.id") for row in rows if row.ok}
-        found += equal(f"agents that round {number} made", rows[0], 1, len(ids))
+        found += equal(f"agents that heat {number} made", rows[0], 1, len(ids))
         instances = evidence[f"instances.{number}"]
-        found += equal(f"instances after round {number}", instances, 1, len(instances.value("items", [])))
+        found += equal(f"instances after heat {number}", instances, 1, len(instances.value("items", [])))
     return found
 
 
@@ -83,15 +83,15 @@ def _updates(session: Session) -> None:
     made = session.created_agent()
 
     def calls(number: int) -> list[Call]:
-        return [_update(session, made, f"round.{number}.{n}") for n in range(racers(session))]
+        return [_update(session, made, f"heat.{number}.{n}") for n in range(racers(session))]
 
     def read_after(number: int) -> Sequence[Call]:
         if number:
             session.read(f"get.{number - 1}", "agent", made.metadata.id)
         return calls(number)
 
-    rounds = race(session, read_after)
-    session.read(f"get.{rounds - 1}", "agent", made.metadata.id)
+    heats = race(session, read_after)
+    session.read(f"get.{heats - 1}", "agent", made.metadata.id)
 
 
 def _update(session: Session, made: Proto, label: str) -> Call:
@@ -104,11 +104,11 @@ def _update(session: Session, made: Proto, label: str) -> Call:
 def _in_some_order(evidence: Evidence) -> list[Problem]:
     """Each answer is its own request's; what stays is the whole of the last that was answered."""
     found: list[Problem] = []
-    for number, rows in rounds_of(evidence):
+    for number, rows in heats_of(evidence):
         get, through = evidence[f"get.{number}"], [row for row in rows if row.ok]
         found += [wrong for row in rows for wrong in answered(row, "OK", "ABORTED")] + answered(get, "OK")
         if not through:
-            found.append(problem(f"no update of round {number} got through", rows[0]))
+            found.append(problem(f"no update of heat {number} got through", rows[0]))
             continue
         for row in through:
             found += equal(f"{row.label}: another's answer", row, _writers(row.request), _writers(row.response))
@@ -138,13 +138,13 @@ def _against_delete(session: Session, other: Callable[[Session, Proto, str], Cal
     def calls(number: int) -> list[Call]:
         made = session.created_agent(f"setup.{number}", role=role)
         agents.append(made.metadata.id)
-        rivals = [other(session, made, f"round.{number}.{n}") for n in range(racers(session) - 1)]
+        rivals = [other(session, made, f"heat.{number}.{n}") for n in range(racers(session) - 1)]
         gone = METHODS["agent.delete"].request(value=made.metadata.id)
-        deleting = Call(f"round.{number}.delete", "agent.delete", gone, role)
+        deleting = Call(f"heat.{number}.delete", "agent.delete", gone, role)
         return [*rivals[:1], deleting, *rivals[1:]]
 
     race(session, calls)
-    for number, rows in rounds_of(session.evidence()):
+    for number, rows in heats_of(session.evidence()):
         session.read(f"get.{number}", "agent", agents[number], role=role)
         _instances(session, f"instances.{number}", agents[number])
         for row in rows if kind == "instance" else ():
@@ -158,9 +158,9 @@ def _new_instance(session: Session, made: Proto, label: str) -> Call:
 
 def _stays_deleted(evidence: Evidence) -> list[Problem]:
     found: list[Problem] = []
-    for number, rows in rounds_of(evidence):
+    for number, rows in heats_of(evidence):
         rivals = [row for row in rows if not row.label.endswith(".delete")]
-        deleting = evidence[f"round.{number}.delete"]
+        deleting = evidence[f"heat.{number}.delete"]
         # Who comes after the delete has lost his permission with the agent's policies.
         found += [wrong for row in rivals for wrong in answered(row, "OK", "NOT_FOUND", "ABORTED", "PERMISSION_DENIED")]
         found += answered(deleting, "OK", "ABORTED")
@@ -173,7 +173,7 @@ def _stays_deleted(evidence: Evidence) -> list[Problem]:
                 )
         instances = evidence[f"instances.{number}"]
         left = len(instances.value("items", []))
-        found += equal(f"instances of the agent that round {number} deleted", instances, 0, left)
+        found += equal(f"instances of the agent that heat {number} deleted", instances, 0, left)
     return found
 
 
@@ -191,17 +191,17 @@ def _revocations(session: Session) -> None:
             session.read(f"after.{number - 1}", "agent", made.metadata.id, role="nobody")
         session.call(f"grant.{number}", "policy.create", request, role="operator")
         session.read(f"before.{number}", "agent", made.metadata.id, role="nobody")
-        readers = [Call(f"round.{number}.{n}", "agent.get", get, "nobody") for n in range(racers(session) - 1)]
-        return [*readers[:1], Call(f"round.{number}.revoke", "policy.delete", request, "operator"), *readers[1:]]
+        readers = [Call(f"heat.{number}.{n}", "agent.get", get, "nobody") for n in range(racers(session) - 1)]
+        return [*readers[:1], Call(f"heat.{number}.revoke", "policy.delete", request, "operator"), *readers[1:]]
 
-    rounds = race(session, calls)
-    session.read(f"after.{rounds - 1}", "agent", made.metadata.id, role="nobody")
+    heats = race(session, calls)
+    session.read(f"after.{heats - 1}", "agent", made.metadata.id, role="nobody")
 
 
 def _shut_out(evidence: Evidence) -> list[Problem]:
     found: list[Problem] = []
-    for number, rows in rounds_of(evidence):
-        for label in (f"grant.{number}", f"before.{number}", f"round.{number}.revoke"):
+    for number, rows in heats_of(evidence):
+        for label in (f"grant.{number}", f"before.{number}", f"heat.{number}.revoke"):
             found += answered(evidence[label], "OK")
         found += [wrong for row in rows for wrong in answered(row, "OK", "PERMISSION_DENIED")]
         found += answered(evidence[f"after.{number}"], "PERMISSION_DENIED")

@@ -65,10 +65,10 @@ RACES: dict[str, float] = {
     "creates": 1 / 5,
     "applies": 1 / 5,
     "updates": 1 / 5,
-    # An update that came after the delete brings the agent back; in one of four rounds the delete is the last of all.
+    # An update that came after the delete brings the agent back; in one of four heats the delete is the last of all.
     "deletes": 4 / 15,
 }
-"""Races that can be planted, each with how often it shows where it may: so that it does in one of five rounds."""
+"""Races that can be planted, each with how often it shows where it may: so that it does in one of five heats."""
 
 PLACES: dict[str, str] = {
     "no_validation": "agent-create: ValidateFieldConstraints",

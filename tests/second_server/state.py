@@ -115,7 +115,7 @@ class State:
         return time.monotonic() - self.moments.get(what, -MOMENT_SECONDS) < MOMENT_SECONDS
 
     def races(self, race: str, seen: str, key: str) -> bool:
-        """Whether a planted race shows: `seen` was seen of `key` a moment ago, and it is one of the rounds for it."""
+        """Whether a planted race shows: `seen` was seen of `key` a moment ago, and it is one of the heats for it."""
         if not self.has(race) or not self.a_moment_ago(seen, key):
             return False
         return self.drawn.setdefault((race, key), self.luck.random() < RACES[race])
