@@ -12,8 +12,8 @@ from conformance import fuzz, samples
 from conformance.address import Address
 from conformance.checks import check_of
 from conformance.checks.rpc import DEADLINES_MS
-from conformance.evidence import Ending, Evidence, Exchange, Outcome, StoredRun
-from conformance.judging import differences, equal
+from conformance.evidence import Ending, Evidence, Exchange, MissingEvidence, Outcome, StoredRun
+from conformance.judging import PartJudge, accepted, differences, equal
 from conformance.model import Model
 from conformance.rejudge import judge_run
 from conformance.run_context import RunContext
@@ -169,3 +169,15 @@ def test_a_late_create_is_held_against_one_in_time_however_many_were_late(whole:
         assert judge(_late(*states, whole=whole)) == []
     half = ("OK", 2, True)
     assert len(judge(_late(*[nothing] * (count - 1), half, whole=whole))) == 1
+
+
+def test_a_judge_of_a_part_sees_no_other() -> None:
+    rows = (
+        exchange("a.one", "agent.get", {}, "OK", {}),
+        replace(exchange("b.one", "agent.get", {}, "OK"), fault="no id"),
+    )
+    part = PartJudge(("a.",), accepted("a.one"))
+    assert [row.label for row in part.seen(Evidence("c", rows)).exchanges] == ["a.one"]
+    assert part(Evidence("c", rows)) == []
+    with pytest.raises(MissingEvidence):
+        PartJudge(("a.",), accepted("b.one"))(Evidence("c", rows))
