@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from conformance.evidence import Evidence, Exchange, Json, NotAsked, value_at
 from conformance.verdict import Problem
 
@@ -195,3 +197,11 @@ def absent(label: str) -> Judge:
         return [problem(f"{label}: found something", exchange, expected="NOT_FOUND", actual=exchange.code)]
 
     return judge
+
+
+def nanoseconds(text: str) -> int:
+    """Return a time of an answer as nanoseconds since 1970; 0 for one that isn't set."""
+    stamp = Timestamp()
+    if text:
+        stamp.FromJsonString(text)
+    return stamp.ToNanoseconds()

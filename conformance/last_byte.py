@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from conformance.address import Address
 
@@ -54,23 +55,35 @@ class Gate:
 
 @contextmanager
 def detours(target: Address, gate: Gate, count: int) -> Iterator[list[Address]]:
-    """Open so many detours to a target without TLS, each for one connection; they end with the block.
+    """Open so many detours to a target without TLS, each for one sender; they end with the block.
 
     Yields:
         Where they listen.
-
-    Raises:
-        OSError: the target takes no more connections.
     """
     with ExitStack() as stack:
-        found = []
-        for _ in range(count):
-            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        yield [Address(f"127.0.0.1:{_detour(target, gate, stack)}") for _ in range(count)]
+
+
+def _detour(target: Address, gate: Gate, stack: ExitStack) -> int:
+    """Listen until the stack is closed, and return the port."""
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    # It's the shutdown that wakes who waits for the next connection.
+    stack.callback(_shut, listener)
+    threading.Thread(target=_accept, args=(listener, target, gate), name="conform-detour", daemon=True).start()
+    return int(listener.getsockname()[1])
+
+
+def _accept(listener: socket.socket, target: Address, gate: Gate) -> None:
+    """Carry every connection that is made: where the first takes long, a client makes another."""
+    with ExitStack() as stack, contextlib.suppress(OSError):
+        while True:
+            client = stack.enter_context(listener.accept()[0])
+            stack.callback(_shut, client)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             upstream = stack.enter_context(_connect(target.name))
             stack.callback(_shut, upstream)
-            threading.Thread(target=_serve, args=(listener, upstream, gate), name="conform-detour", daemon=True).start()
-            found.append(Address(f"127.0.0.1:{listener.getsockname()[1]}"))
-        yield found
+            for carry in (partial(_requests, client, upstream, gate), partial(_answers, upstream, client)):
+                threading.Thread(target=carry, name="conform-detour", daemon=True).start()
 
 
 def _connect(name: str) -> socket.socket:
@@ -90,17 +103,6 @@ def _shut(end: socket.socket) -> None:
         end.shutdown(socket.SHUT_RDWR)
 
 
-def _serve(listener: socket.socket, upstream: socket.socket, gate: Gate) -> None:
-    """Carry one connection in both directions until either end closes."""
-    with contextlib.suppress(OSError):
-        client, _ = listener.accept()
-        with client:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=_answers, args=(upstream, client), name="conform-detour", daemon=True).start()
-            _requests(client, upstream, gate)
-    _shut(upstream)
-
-
 def _answers(upstream: socket.socket, client: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while piece := upstream.recv(_PIECE_BYTES):
@@ -110,7 +112,8 @@ def _answers(upstream: socket.socket, client: socket.socket) -> None:
 
 def _requests(client: socket.socket, upstream: socket.socket, gate: Gate) -> None:
     """Forward frame by frame; the last byte of a request's last frame waits at the gate."""
-    with client.makefile("rb") as source:
+    # A reader that is closed under its thread raises ValueError.
+    with contextlib.suppress(OSError, ValueError), client.makefile("rb") as source:
         upstream.sendall(source.read(_PREFACE_BYTES))
         while len(header := source.read(_HEADER_BYTES)) == _HEADER_BYTES:
             frame = header + source.read(int.from_bytes(header[:3]))
@@ -119,3 +122,4 @@ def _requests(client: socket.socket, upstream: socket.socket, gate: Gate) -> Non
                 gate.wait()
                 frame = frame[-1:]
             upstream.sendall(frame)
+    _shut(upstream)

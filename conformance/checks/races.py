@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
-from conformance.judging import answered, differences, equal, not_found, problem
+from conformance.judging import answered, differences, equal, nanoseconds, not_found, problem
 from conformance.methods import METHODS, Proto
 from conformance.racing import heats_of, race, racers
 from conformance.session import Session
@@ -125,9 +123,7 @@ def _writers(document: dict[str, dict[str, object]]) -> list[object]:
 
 
 def _updated_at(row: Exchange) -> int:
-    stamp = Timestamp()
-    stamp.FromJsonString(row.value("status.audit.spec_audit.updated_at", "1970-01-01T00:00:00Z"))
-    return stamp.ToNanoseconds()
+    return nanoseconds(row.value("status.audit.spec_audit.updated_at"))
 
 
 def _against_delete(session: Session, other: Callable[[Session, Proto, str], Call], kind: str) -> None:

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
-from conformance.judging import answered, both, equal, field_is, problem, sent
+from conformance.judging import answered, both, equal, field_is, nanoseconds, problem, sent
 from conformance.session import Session
 from conformance.verdict import Problem
 
@@ -109,16 +109,10 @@ def _times(evidence: Evidence) -> list[Problem]:
         created, updated = (first.value(f"status.audit.{audit}.{part}_at") for part in ("created", "updated"))
         found += equal(f"{audit}: updated_at differs from created_at", first, created, updated)
         after = later.value(f"status.audit.{audit}.created_at")
-        if not created or not after or _nanoseconds(after) < _nanoseconds(created):
+        if not created or not after or nanoseconds(after) < nanoseconds(created):
             text = f"{audit}: the time of a later create is not later"
             found.append(problem(text, later, expected=f"not before {created}", actual=after))
     return found
-
-
-def _nanoseconds(text: str) -> int:
-    stamp = Timestamp()
-    stamp.FromJsonString(text)
-    return stamp.ToNanoseconds()
 
 
 def _event(audit: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence
@@ -16,6 +14,7 @@ from conformance.judging import (
     differences,
     equal,
     field_is,
+    nanoseconds,
     problem,
     same_answer,
     sent,
@@ -105,15 +104,9 @@ def _audit(evidence: Evidence) -> list[Problem]:
     found += equal("event", after, "updated", after.value(f"{where}.event"))
     found += equal("updated_by", after, evidence.fact("caller"), after.value(f"{where}.updated_by.id"))
     first, last = before.value(f"{where}.updated_at"), after.value(f"{where}.updated_at")
-    if not last or _nanoseconds(last) <= _nanoseconds(first):
+    if not last or nanoseconds(last) <= nanoseconds(first):
         found.append(problem("updated_at is not later than before", after, expected=f"after {first}", actual=last))
     return found
-
-
-def _nanoseconds(text: str) -> int:
-    stamp = Timestamp()
-    stamp.FromJsonString(text)
-    return stamp.ToNanoseconds()
 
 
 def _by_slug(session: Session) -> None:

@@ -47,8 +47,10 @@ def listener() -> Iterator[socket.socket]:
 @contextmanager
 def _connected(listener: socket.socket, through: list[Address]) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
     """Yield for each detour the client's end and the server's, past the preface."""
-    servers = [listener.accept()[0] for _ in through]
-    clients = [socket.create_connection(("127.0.0.1", int(one.name.rpartition(":")[2])), SECONDS) for one in through]
+    clients, servers = [], []
+    for one in through:
+        clients.append(socket.create_connection(("127.0.0.1", int(one.name.rpartition(":")[2])), SECONDS))
+        servers.append(listener.accept()[0])
     for client, server in zip(clients, servers, strict=True):
         server.settimeout(SECONDS)
         client.sendall(PREFACE)
@@ -109,3 +111,14 @@ def test_what_the_server_says_passes_and_so_does_everything_where_no_race_is_on(
         assert received(one, 6) == b"answer"
         at_one.close()
         assert one.recv(1) == b""
+
+
+def test_a_client_that_connects_again_is_carried_again(listener: socket.socket) -> None:
+    request = frame(b"12345")
+    with detours(_address(listener), Gate(), 1) as through:
+        with _connected(listener, through) as ends:
+            ends[0][0].close()
+            assert ends[0][1].recv(1) == b""
+        with _connected(listener, through) as ends:
+            ends[0][0].sendall(request)
+            assert received(ends[0][1], len(request)) == request

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 from protos.kinds import AGENT, AGENT_INSTANCE
-from reference_server.identity import message_of
+from reference_server.identity import message_of, record_by_slug_key
 from reference_server.pipeline import Operation, State, Step, run_steps
 from reference_server.steps.create_default_instance import default_instance_state
 from reference_server.unit_of_work import UnitOfWork
@@ -27,6 +28,11 @@ def healing(update: Operation) -> Operation:
 
 
 def _heal_default_instance(state: State, work: UnitOfWork) -> State:
-    made = run_steps(default_instance_state(state), work).resource
-    state.resource.status.default_instance_id = made.metadata.id
+    """Make the default instance, or take the agent's own that has its slug: then only the status didn't name it."""
+    new = default_instance_state(state)
+    record = record_by_slug_key(new, work)
+    found = AgentInstance.FromString(record.data) if record is not None else None
+    if found is None or found.spec.agent_id != state.resource.metadata.id:
+        found = run_steps(new, work).resource
+    state.resource.status.default_instance_id = found.metadata.id
     return state
