@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from conformance import samples
 from conformance.evidence import Json
-from conformance.methods import METHODS, Proto
+from conformance.methods import Proto
 from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.target_client import Response
@@ -89,8 +89,7 @@ def _read(session: Session, kind: str, operation: str, made: Response) -> None:
     if made.ok:
         session.read(f"{operation}.get", kind, made.message.metadata.id)
     if made.ok and kind == "agent" and operation in {"create", "new"}:
-        by_agent = METHODS["instance.by_agent"].request(agent_id=made.message.metadata.id)
-        session.call(f"{operation}.instances", "instance.by_agent", by_agent)
+        session.instances(f"{operation}.instances", made.message)
 
 
 def _seconds_apart(session: Session) -> float:

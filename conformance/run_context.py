@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from string import ascii_lowercase, digits
 from typing import Literal
 from zlib import crc32
 
@@ -12,9 +13,19 @@ from conformance.credentials import ROLES, Role
 Profile = Literal["cloud", "oss"]
 CHECK_CHARACTERS_MAX = 20
 """Of a check's id in a name: with run and number, and `-default` behind it, a name stays under 63 characters."""
+DIGITS_MIN = 3
 PROFILES: tuple[Profile, ...] = ("cloud", "oss")
 CALLERS = ("operator", "org_admin", "org_member")
 """Roles that can be the ordinary caller of a cloud run, the first that is given."""
+
+
+def _digits(number: int) -> str:
+    """Return a number in base 36, with three digits at least: short, and in the order of the numbers."""
+    found = ""
+    while number or len(found) < DIGITS_MIN:
+        number, digit = divmod(number, 36)
+        found = (digits + ascii_lowercase)[digit] + found
+    return found
 
 
 def profile_named(text: str) -> Profile:
@@ -69,7 +80,7 @@ class RunContext:
         """
         word = check.lower()
         short = word if len(word) <= CHECK_CHARACTERS_MAX else f"{word[:10].rstrip('-')}-{crc32(word.encode()):08x}"
-        return f"c-{self.run_id}-{short}-{number:05}"
+        return f"c-{self.run_id}-{short}-{_digits(number)}"
 
     def identity(self, role: str) -> str:
         """Return the identity that the server knows a role by; `system` for the oss profile's caller."""

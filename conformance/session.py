@@ -31,8 +31,9 @@ _SHOWS = (
 NAMES_PER_ATTEMPT = 1000
 AT_A_TIME = 16
 """Calls that are under way at once where there are many: enough to overlap, few enough for one connection."""
-_NAMES, _SCATTER = 1 << 16, 40503
-"""An odd factor (Knuth's, of multiplicative hashing) meets each name of a check once, far from its neighbours."""
+_NAMES, _SCATTER = 36**3, 28835
+"""As many as three digits of base 36 can tell apart. The factor shares no divisor with it and is near the golden
+section (Knuth's multiplicative hashing): each name of a check is met once, far from its neighbours."""
 
 
 class SetupRefused(Exception):

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from conformance.check import Check, check
 from conformance.checks.events import judges_of
 from conformance.evidence import Evidence, Exchange, Json, value_at
-from conformance.judging import Judge, answered, both, differences, equal, problem
+from conformance.judging import Judge, answered, both, differences, equal, instances_shown, problem
 from conformance.kinds import KINDS
 from conformance.lives import live
 from conformance.methods import METHODS
@@ -102,9 +102,9 @@ def _of_default_instance(operation: str) -> Judge:
     """Judge: the default instance was made by the system, within the create."""
 
     def judge(evidence: Evidence) -> list[Problem]:
-        exchange = evidence[f"{operation}.instances"]
-        items = exchange.value("items", [])
-        wrong = answered(exchange, "OK") + equal("number of instances", exchange, 1, len(items))
+        label = f"{operation}.instances"
+        exchange, items = evidence[label], instances_shown(evidence, label, evidence[operation].value("metadata.id"))
+        wrong = equal("number of instances", exchange, 1, len(items))
         return wrong or _of_creation(evidence, operation, exchange, value_at(items[0], "status.audit", {}), SYSTEM)
 
     return judge

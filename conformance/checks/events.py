@@ -8,7 +8,7 @@ from functools import partial
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json, value_at
-from conformance.judging import Judge, answered, asked_if, differences, equal, problem
+from conformance.judging import Judge, answered, asked_if, differences, equal, instances_shown, problem
 from conformance.session import Session
 from conformance.verdict import Problem
 from conformance.watching import CHANGES, Watch, change_of, events_about
@@ -78,7 +78,7 @@ def _cascade(evidence: Evidence) -> list[Problem]:
     """A default instance is announced when an agent comes by an apply too, and when it goes with its agent."""
     watch, found = evidence["watch"], list[Problem]()
     for label, changes in (("create", ["created", "deleted"]), ("new", ["created"])):
-        items = evidence[f"{label}.instances"].value("items", [])
+        items = instances_shown(evidence, f"{label}.instances", evidence[label].value("metadata.id"))
         subject = value_at(items[0], "metadata.id") if items else "none"
         found += _changes(f"events of the default instance ({label})", watch, subject, changes)
         for event in events_about(watch, subject):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from conformance.access import ACCESS, RULED, method_id
 from conformance.check import Check, check
 from conformance.evidence import Evidence, NotAsked
-from conformance.judging import Judge, PartJudge, answered
+from conformance.judging import Judge, PartJudge, answered, problem
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
-from conformance.requests import new_resource
+from conformance.requests import Things, new_resource, request_of
 from conformance.session import Session
 from conformance.target_client import Call
 from conformance.verdict import Problem
@@ -22,7 +22,19 @@ def _ask_all(session: Session) -> None:
     if not session.offers("list"):
         methods = [name for name in methods if not name.startswith("list.")]
     role = "operator" if session.cloud and "operator" in session.context.roles else None
-    session.together(Call(name, name, _broken(session, name), role) for name in methods)
+    session.together(Call(f"{name}.broken", name, _broken(session, name), role) for name in methods)
+    # About things that aren't there: whatever else a server says of them, the requests break no rule.
+    session.together(Call(f"{name}.twin", name, _whole(session, name), role) for name in methods)
+
+
+def _whole(session: Session, method: str) -> Proto:
+    """Return a request that breaks no rule."""
+    kind, _, operation = method.partition(".")
+    kind = operation.removesuffix("s") if kind == "list" else kind if kind in KINDS else "agent"
+    agent = session.agent(resource_id=session.new_id())
+    resource = new_resource(session, kind, agent.metadata.id)
+    resource.metadata.id, resource.metadata.slug = session.new_id(kind), session.name()
+    return request_of(session, method, Things(agent, resource, kind))
 
 
 def _broken(session: Session, method: str) -> Proto:
@@ -43,9 +55,14 @@ def _broken(session: Session, method: str) -> Proto:
 
 def _refused(method: str) -> Judge:
     def judge(evidence: Evidence) -> list[Problem]:
-        if method not in evidence or (method in _OPTIONAL and evidence[method].code == "UNIMPLEMENTED"):
+        broken = f"{method}.broken"
+        if broken not in evidence or (method in _OPTIONAL and evidence[broken].code == "UNIMPLEMENTED"):
             raise NotAsked(f"the target doesn't serve {METHODS[method].path}")
-        return answered(evidence[method], "INVALID_ARGUMENT")
+        twin = evidence[f"{method}.twin"]
+        found = answered(evidence[broken], "INVALID_ARGUMENT")
+        if twin.code == "INVALID_ARGUMENT":
+            found.append(problem("a request that breaks no rule is refused in the same way", twin, actual=twin.message))
+        return found
 
     return judge
 
@@ -56,7 +73,7 @@ CHECKS: tuple[Check, ...] = (
     check(
         f"RULES-{method_id(_FIRST)}",
         _ask_all,
-        PartJudge((_FIRST,), _refused(_FIRST)),
-        also={f"RULES-{method_id(method)}": PartJudge((method,), _refused(method)) for method in _OTHERS},
+        PartJudge((f"{_FIRST}.",), _refused(_FIRST)),
+        also={f"RULES-{method_id(method)}": PartJudge((f"{method}.",), _refused(method)) for method in _OTHERS},
     ),
 )
