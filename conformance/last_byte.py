@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -54,14 +54,14 @@ class Gate:
 
 
 @contextmanager
-def detours(target: Address, gate: Gate, count: int) -> Iterator[list[Address]]:
-    """Open so many detours to a target without TLS, each for one sender; they end with the block.
+def detours(targets: Sequence[Address], gate: Gate) -> Iterator[list[Address]]:
+    """Open detours to targets without TLS, each for one sender; they end with the block.
 
     Yields:
         Where they listen.
     """
     with ExitStack() as stack:
-        yield [Address(f"127.0.0.1:{_detour(target, gate, stack)}") for _ in range(count)]
+        yield [Address(f"127.0.0.1:{_detour(target, gate, stack)}") for target in targets]
 
 
 def _detour(target: Address, gate: Gate, stack: ExitStack) -> int:

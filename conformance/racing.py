@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import cycle, islice
 
 import grpc
 
+from conformance.address import Address
 from conformance.evidence import Evidence, Exchange
 from conformance.last_byte import Gate, detours
 from conformance.session import Session, SetupRefused
@@ -63,17 +65,23 @@ def race(session: Session, calls_of_heat: Callable[[int], Sequence[Call]]) -> in
 
 @contextmanager
 def _senders(session: Session) -> Iterator[tuple[list[grpc.Channel], Gate]]:
-    """Open a connection for each sender, by way of a gate where the requests aren't encrypted."""
-    target, gate, count = session.running.address, Gate(), racers(session)
+    """Open a connection for each sender, to the replicas in turns, through a gate where requests aren't encrypted."""
+    running, gate = session.running, Gate()
+    replicas = [running.address, *(one.address for one in running.replicas)]
+    targets = list(islice(cycle(replicas), racers(session)))
     with ExitStack() as stack:
-        if target.secure:
-            channels, gate = [open_channel(target) for _ in range(count)], Gate(is_open=True)
+        if any(one.secure for one in targets):
+            channels, gate = [open_channel(one) for one in targets], Gate(is_open=True)
         else:
-            authority = "localhost" if target.name.startswith("unix:") else target.name
-            channels = [open_channel(one, authority) for one in stack.enter_context(detours(target, gate, count))]
+            ways = stack.enter_context(detours(targets, gate))
+            channels = [open_channel(way, _authority(one)) for way, one in zip(ways, targets, strict=True)]
         for channel in channels:
             stack.callback(channel.close)
         yield channels, gate
+
+
+def _authority(target: Address) -> str:
+    return "localhost" if target.name.startswith("unix:") else target.name
 
 
 def _open(session: Session, channels: Sequence[grpc.Channel]) -> None:

@@ -67,7 +67,7 @@ def _address(listener: socket.socket) -> Address:
 
 def test_the_last_byte_waits_for_the_other_request(listener: socket.socket) -> None:
     gate, request = Gate(), frame(b"12345")
-    with detours(_address(listener), gate, 2) as through, gate.armed(2), _connected(listener, through) as ends:
+    with detours([_address(listener)] * 2, gate) as through, gate.armed(2), _connected(listener, through) as ends:
         (one, at_one), (two, at_two) = ends
         one.sendall(frame(b"head", kind=1, flags=4) + request[:7])
         one.sendall(request[7:])
@@ -81,7 +81,7 @@ def test_the_last_byte_waits_for_the_other_request(listener: socket.socket) -> N
 
 def test_a_last_frame_without_payload_waits_too(listener: socket.socket) -> None:
     gate, last = Gate(), frame(b"")
-    with detours(_address(listener), gate, 2) as through, gate.armed(2), _connected(listener, through) as ends:
+    with detours([_address(listener)] * 2, gate) as through, gate.armed(2), _connected(listener, through) as ends:
         (one, at_one), (two, _) = ends
         one.sendall(frame(b"all of it", flags=0) + last)
         received(at_one, 18 + len(last) - 1)
@@ -92,7 +92,7 @@ def test_a_last_frame_without_payload_waits_too(listener: socket.socket) -> None
 
 def test_a_request_that_is_alone_goes_on(listener: socket.socket) -> None:
     gate, request = Gate(), frame(b"12345")
-    with detours(_address(listener), gate, 2) as through, gate.armed(2), _connected(listener, through) as ends:
+    with detours([_address(listener)] * 2, gate) as through, gate.armed(2), _connected(listener, through) as ends:
         (one, at_one), _ = ends
         began = time.monotonic()
         one.sendall(request)
@@ -103,7 +103,7 @@ def test_a_request_that_is_alone_goes_on(listener: socket.socket) -> None:
 
 def test_what_the_server_says_passes_and_so_does_everything_where_no_race_is_on(listener: socket.socket) -> None:
     gate, request = Gate(), frame(b"12345")
-    with detours(_address(listener), gate, 1) as through, _connected(listener, through) as ends:
+    with detours([_address(listener)], gate) as through, _connected(listener, through) as ends:
         ((one, at_one),) = ends
         one.sendall(request * 3)
         assert received(at_one, 3 * len(request)) == request * 3
@@ -115,7 +115,7 @@ def test_what_the_server_says_passes_and_so_does_everything_where_no_race_is_on(
 
 def test_a_client_that_connects_again_is_carried_again(listener: socket.socket) -> None:
     request = frame(b"12345")
-    with detours(_address(listener), Gate(), 1) as through:
+    with detours([_address(listener)], Gate()) as through:
         with _connected(listener, through) as ends:
             ends[0][0].close()
             assert ends[0][1].recv(1) == b""
