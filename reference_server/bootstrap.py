@@ -16,7 +16,7 @@ from reference_server.authorization.model import SYSTEM, RelationTuple
 from reference_server.authorization.policies import StoredPolicies, grant
 from reference_server.clock import Clock
 from reference_server.config import ServerConfig
-from reference_server.execution.executor import Executor
+from reference_server.execution.executor import RUNS_MAX, Executor
 from reference_server.execution.write_queue import WriteQueue
 from reference_server.fast import with_fast_paths
 from reference_server.pipeline import Operation, ServerContext
@@ -26,7 +26,7 @@ from reference_server.store_health import StoreHealth
 from reference_server.tracing import Tracing, start_tracing
 from reference_server.transport.servicers import CallerOf, caller_source
 from reference_server.unit_of_work import UnitOfWork
-from stores.contract import BatchOperation, Store
+from stores.contract import BatchOperation, Conflict, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,15 @@ class Application:
         if self.tokens is None or not self.tokens.refresh():
             return new_keys
         memberships = self.tokens.table.memberships
-        missing = await self.queue.reading(lambda: missing_policies(self.store, self.context.clock, memberships))
-        if missing:
-            await self.queue.commit(missing)
+        for left in reversed(range(RUNS_MAX)):
+            missing = await self.queue.reading(lambda: missing_policies(self.store, self.context.clock, memberships))
+            try:
+                if missing:
+                    await self.queue.commit(missing)
+                break
+            except Conflict:  # another replica has just made the same
+                if not left:
+                    raise
         return True
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from reference_server.authorization.callers import TokenFileError
 from reference_server.config import ConfigError, config_text, load_config
+from reference_server.replicas import ReplicasFailed
 from reference_server.server import ServerError, run
 from reference_server.telemetry import configure_logging
 from stores.contract import InvalidStoreUrl, StoreError
@@ -50,6 +51,7 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     reflection: Annotated[bool | None, typer.Option("--reflection/--no-reflection", help="Server reflection.")] = None,
     fast_paths: Annotated[Switch | None, typer.Option(help="off: answer as plainly as the server reads.")] = None,
+    replicas: Annotated[int | None, typer.Option(help="Processes that share the port, over postgresql://….")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Configuration file (TOML).")] = None,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print the settings in force and end.")] = False,
 ) -> None:
@@ -58,8 +60,9 @@ def serve(
     flags["fast_paths"] = None if fast_paths is None else fast_paths is Switch.ON
     try:
         settings = load_config(flags, config)
-    except ConfigError as error:
-        typer.echo(f"parity serve: {error}", err=True)
+    except (ConfigError, InvalidStoreUrl) as error:
+        hint = getattr(error, "hint", "")
+        typer.echo(f"parity serve: {error}" + (f"; {hint}" if hint else ""), err=True)
         raise typer.Exit(_USAGE) from None
     if print_config:
         typer.echo(config_text(settings), nl=False)
@@ -67,7 +70,7 @@ def serve(
     configure_logging(settings.log_level)
     try:
         run(settings, lambda address: typer.echo(f"listening on {address}"))
-    except (ServerError, ConfigError, TokenFileError, StoreError) as error:
+    except (ServerError, ReplicasFailed, ConfigError, TokenFileError, StoreError) as error:
         hint = getattr(error, "hint", "")
         typer.echo(f"parity serve: {error}" + (f"; {hint}" if hint else ""), err=True)
         raise typer.Exit(_USAGE if isinstance(error, _WRONG_VALUES) else _CANNOT_START) from None

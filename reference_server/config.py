@@ -16,6 +16,7 @@ from reference_server.events.sink_url import parse_sink
 from reference_server.listening import malformed
 from reference_server.profile import Profile
 from reference_server.telemetry import LEVELS
+from stores.registry import check_secrets
 
 ENVIRONMENT_PREFIX = "PARITY_SERVER_"
 
@@ -68,11 +69,14 @@ class ServerConfig:
     """Send traces there (OTLP over gRPC, http://host:4317); empty: no traces."""
     log_level: str = "info"
     reflection: bool = True
+    replicas: int = 1
+    """So many processes serve on one port, over one store of a database server; each has metrics on the next port."""
     fast_paths: bool = True
     """Answer as fast as this server can; off: as plainly as it reads. The answers are the same."""
 
     def checked(self) -> ServerConfig:
-        """Return the configuration itself if it makes sense as a whole. Raises ConfigError."""
+        """Return the configuration itself if it makes sense as a whole. Raises ConfigError, InvalidStoreUrl."""
+        check_secrets(self.store)
         for broken, problem in self._rules():
             if broken:
                 raise ConfigError(problem)
@@ -100,7 +104,7 @@ class ServerConfig:
             yield not cloud, "sink: the oss profile has no events"
             yield bool(_sink_problem(self.sink)), f"sink: {_sink_problem(self.sink)}"
         yield self.log_level not in LEVELS, f"log_level: {self.log_level!r} is none of {', '.join(LEVELS)}"
-        for name in ("max_message_bytes", "max_concurrent_requests", "events_max"):
+        for name in ("max_message_bytes", "max_concurrent_requests", "events_max", "replicas"):
             yield getattr(self, name) < 1, f"{name}: must be 1 or more"
         yield self.grace_seconds < 0, "grace_seconds: must be 0 or more"
         for name in ("watch_send_seconds", "client_ping_seconds"):

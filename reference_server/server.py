@@ -22,6 +22,7 @@ from reference_server.config import ConfigError, ServerConfig
 from reference_server.listening import refusal
 from reference_server.metrics import Metrics
 from reference_server.profile import Profile
+from reference_server.replicas import run_replicas
 from reference_server.steps.validate_field_constraints import warm_up
 from reference_server.store_health import STORE_HEALTH
 from reference_server.telemetry import log
@@ -60,8 +61,8 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", config.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
-                # Two servers on one port would share its connections, each with its own store.
-                ("grpc.so_reuseport", 0),
+                # Two servers on one port would share its connections, each with its own store; replicas have one.
+                ("grpc.so_reuseport", int(config.replicas > 1)),
                 # Watches are idle for hours, and their clients find out by pings whether the server is still there.
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", int(config.client_ping_seconds * _PING_MS)),
@@ -153,10 +154,13 @@ def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
     return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
 
 
-async def serve(config: ServerConfig, on_ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT. Raises ServerError, ConfigError, TokenFileError, StoreError."""
+async def serve(config: ServerConfig, on_ready: Callable[[str], None], ends: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, or until the file of the descriptor `ends` does.
+
+    Raises ServerError, ConfigError, TokenFileError, StoreError.
+    """
     with open_store(config.store, create=True) as store:
-        await serve_store(config, store, on_ready)
+        await serve_store(config, store, on_ready, ends)
 
 
 def settle_memory() -> None:
@@ -170,8 +174,10 @@ def settle_memory() -> None:
     gc.set_threshold(_COLLECT_AFTER_ALLOCATIONS, 20, 50)
 
 
-async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[str], None]) -> None:
-    """Serve an open store until SIGTERM or SIGINT."""
+async def serve_store(
+    config: ServerConfig, store: Store, on_ready: Callable[[str], None], ends: int | None = None
+) -> None:
+    """Serve an open store until SIGTERM or SIGINT, or until the file of the descriptor `ends` does."""
     application = build(config, store)
     server = Server(config, application)
     tasks = BackgroundTasks(config, application)
@@ -179,6 +185,8 @@ async def serve_store(config: ServerConfig, store: Store, on_ready: Callable[[st
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stopping.set)
+    if ends is not None:
+        loop.add_reader(ends, stopping.set)
     address = await server.start()
     settle_memory()
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -206,6 +214,16 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def run(config: ServerConfig, on_ready: Callable[[str], None]) -> None:
-    """Run `serve` on the fastest event loop there is."""
+    """Run `serve` on the fastest event loop there is, or in several processes. Raises what `serve` raises.
+
+    Raises ReplicasFailed too.
+    """
+    if config.replicas > 1:
+        run_replicas(config, on_ready, _run_one)
+    else:
+        _run_one(config, on_ready)
+
+
+def _run_one(config: ServerConfig, on_ready: Callable[[str], None], ends: int | None = None) -> None:
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(config, on_ready))
+        runner.run(serve(config, on_ready, ends))

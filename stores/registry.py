@@ -6,6 +6,7 @@ whose value is a `Scheme`. Drivers are imported when a store is opened, so a mis
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -83,11 +84,12 @@ class StoreUrl:
 
 
 def parse_url(url: str) -> StoreUrl:
-    """Take a store URL apart. Raises InvalidStoreUrl.
+    """Take a store URL apart. Raises InvalidStoreUrl; a URL with a password isn't shown.
 
     The path goes up to the first `?` and is taken as it stands, but for a `~` that it begins with: no shell puts the
     home folder for one that stands behind a scheme.
     """
+    check_secrets(url)
     scheme, colon, rest = url.partition(":")
     if not colon or not scheme:
         raise InvalidStoreUrl(
@@ -102,6 +104,17 @@ def parse_url(url: str) -> StoreUrl:
     if len(options) != len(pairs):
         raise InvalidStoreUrl(f"{url!r} gives an option twice")
     return StoreUrl(scheme, _from_home(path), options)
+
+
+def check_secrets(url: str) -> None:
+    """Raise InvalidStoreUrl, which doesn't show it, if a URL holds a password: it would be seen wherever the URL is."""
+    place = url.partition("://")[2].partition("?")[0]
+    has_password = ":" in place.rpartition("@")[0] and "@" in place
+    if has_password or re.search(r"[?&](password|passwd|sslpassword)=", url):
+        raise InvalidStoreUrl(
+            "a store URL takes no password: other users see it in the list of processes",
+            hint="leave it out, and put it into ~/.pgpass, the file that PGPASSFILE names, or a service file",
+        )
 
 
 def _from_home(path: str) -> str:

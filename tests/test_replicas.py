@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import grpc
 import pytest
 
 from conformance.credentials import read_credentials
 from conformance.features import read_declaration
 from conformance.runner import Options, run
 from conformance.verdict import Report, Verdict
+from parity.main import run as run_parity
 from parity.reference import Reference
 from stores.registry import open_store, unavailable
 from stores.registry import scheme_of as scheme
@@ -117,3 +123,89 @@ def test_the_event_loop_goes_on_while_the_database_is_silent(url: str) -> None:
         return turns
 
     assert asyncio.run(main()) >= 5
+
+
+@contextmanager
+def served(url: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`parity serve` as a process; yields it and its address."""
+    command = [sys.executable, "-m", "parity.main", "serve", "--store", url, "--listen", "127.0.0.1:0", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("listening on "), line
+        yield process, line.split()[-1]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def replicas_of(pid: int) -> list[int]:
+    """The replicas that a process has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(each) for each in children if "spawn_main" in Path(f"/proc/{each}/cmdline").read_text()]
+
+
+def answers(address: str) -> bool:
+    with grpc.insecure_channel(address) as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check", None, None)
+        try:
+            check(b"", timeout=5, wait_for_ready=True)
+        except grpc.RpcError:
+            return False
+        return True
+
+
+def until(true: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for child processes in /proc")
+def test_replicas_share_a_port_and_are_looked_after(url: str) -> None:
+    with served(url, "--replicas", "2") as (process, address):
+        first = replicas_of(process.pid)
+        assert len(first) == 2
+        os.kill(first[0], signal.SIGKILL)
+        assert all(answers(address) for _ in range(5)), "the other one serves meanwhile"
+        until(lambda: len(set(replicas_of(process.pid)) - set(first)) == 1)
+        process.terminate()
+        assert process.wait(30) == 0
+        assert not answers(address)
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for child processes in /proc")
+def test_replicas_end_with_whoever_looks_after_them(url: str) -> None:
+    with served(url, "--replicas", "2") as (process, _):
+        left = replicas_of(process.pid)
+        process.kill()
+        until(lambda: not any(Path(f"/proc/{each}").is_dir() for each in left))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--store", "memory:"], "need a store that they can share"),
+        (["--store", "postgresql://127.0.0.1/x", "--listen", "unix:/tmp/s"], "can't share a unix socket"),
+        (["--store", "postgresql://u:s3cret@127.0.0.1:9/x", "--print-config"], "takes no password"),
+    ],
+)
+def test_replicas_that_cant_be_had_are_refused(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_parity(["serve", "--listen", "127.0.0.1:0", "--replicas", "2", *arguments]) == 2
+    said = capsys.readouterr()
+    assert told in said.err
+    assert "s3cret" not in said.err + said.out
+
+
+def test_a_database_that_is_away_is_told_by_the_first_replica() -> None:
+    arguments = ["--replicas", "2", "--store", "postgresql://u@127.0.0.1:9/x", "--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "parity.main", "serve", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, "is the database up" in ended.stderr) == (3, True), ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,6 +1,6 @@
 """Where a PostgreSQL store is: from the path and options of its URL to what libpq connects with.
 
-A password never stands in a URL, so there is nowhere that it could be printed: libpq takes it from PGPASSFILE
+The registry refuses a URL with a password, so there is nowhere that it could be printed: libpq takes it from PGPASSFILE
 (`~/.pgpass`), from a service file, or from a client certificate.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -45,12 +45,7 @@ class Address:
 
 
 def address_of(path: str, options: Mapping[str, str], durability: Durability, access: Access) -> Address:
-    """Take apart what stands behind `postgresql:`. Raises InvalidStoreUrl, which never shows a password."""
-    if urlsplit(f"postgresql:{path}").password is not None:
-        raise InvalidStoreUrl(
-            "a PostgreSQL store URL takes no password: other users see it in the list of processes",
-            hint="leave it out, and put it into ~/.pgpass, the file that PGPASSFILE names, or a service file",
-        )
+    """Take apart what stands behind `postgresql:`. Raises InvalidStoreUrl."""
     schema = options["schema"]
     if not _SCHEMA_NAME.fullmatch(schema):
         raise InvalidStoreUrl(f"schema can't be {schema!r}", hint="write small letters, digits and _; at most 63")
