@@ -28,8 +28,9 @@ BadgerDB
     notices damaged tables, MANIFEST and values. It doesn't notice a memory table's log that ends early.
 
 What isn't noticed: a database that is replaced as a whole by one that is as far or farther (of LMDB that is one file);
-and a file of LevelDB's, RocksDB's or Badger's that is replaced by one of another database with as many resources, all
-at the same positions.
+a file of LevelDB's, RocksDB's or Badger's that is replaced by one of another database with as many resources, all at
+the same positions; and a value log of Badger's that is replaced by another database's: it holds what is larger than
+1 MiB, and Badger doesn't ask whose it is.
 """
 
 from __future__ import annotations

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from stores.high_water import FOLDER_MARK
+from stores.registry import open_store
+from stores.suite.full_disk import namespaces_work
+from stores.suite.samples import put
+from tests.damage.cost import measured, noticing
 from tests.damage.damages import FILE_DAMAGES
 from tests.damage.looker import SILENT, Looker
 from tests.damage.matrix import ENGINES, RANDOM_DAMAGES, Bench, Cell, Result
+from tests.damage.read_only import WHOLE as READ_WHOLE
+from tests.damage.read_only import on_read_only
 
 SEED = 18
 SHARE = 6
@@ -53,6 +61,31 @@ def test_some_random_damages(bench: Bench, looker: Looker) -> None:
     results = [bench.run_random(scheme, seed, looker) for seed in range(1000, 1000 + SHARE)]
     assert wrong(results) == []
     assert any(results)
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [name if name in {"leveldb", "badger"} else pytest.param(name, marks=pytest.mark.full) for name in ENGINES],
+)
+def test_a_read_only_file_system(engine: str, tmp_path: Path) -> None:
+    if not namespaces_work(tmp_path):
+        pytest.skip("this user may not mount a file system of his own here")
+    found = on_read_only(engine, tmp_path)
+    assert (found["read, closed"], found["read, not closed"]) == (READ_WHOLE, READ_WHOLE)
+    for state in ("closed", "not closed"):
+        assert found[f"served, {state}"].startswith("StoreUnavailable: ")
+        assert re.search("permission|mount|writable", found[f"served, {state}"])
+
+
+def test_what_noticing_costs_is_measured_with_it_and_without(tmp_path: Path) -> None:
+    costs = measured("lmdb", 10, 3, SEED, tmp_path)
+    assert [cost.what for cost in costs] == ["durable put", "the mark within a put", "open 500 agents"]
+    assert all(0 < cost.low <= cost.ratio <= cost.high for cost in costs)
+    url = f"lmdb:{tmp_path / 'db'}"
+    for number, wanted in enumerate((False, True)):
+        with noticing(wanted=wanted), open_store(url, create=True) as store:
+            store.commit([put(f"a{number}")])
+        assert (tmp_path / "db" / FOLDER_MARK).exists() is wanted
 
 
 @pytest.mark.full

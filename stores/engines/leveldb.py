@@ -156,7 +156,7 @@ def _translated(path: Path) -> Iterator[None]:
 
 def _translation(error: plyvel.Error, path: Path) -> StoreUnavailable:
     reason = told(error, path)
-    if "/LOCK: " in reason and "Permission denied" not in reason:
+    if "/LOCK: " in reason and re.search("already held|temporarily unavailable", reason):
         return StoreLocked(f"the database {path} is in use", hint="close the other program, or choose another path")
     if isinstance(error, plyvel.CorruptionError):
         return EngineCorrupt(f"LevelDB {path}: {reason}")

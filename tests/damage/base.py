@@ -30,7 +30,7 @@ _TIMEOUT_SECONDS = 120
 class Base:
     """A database of an engine: the folder that holds it, one of half its age, and what it holds.
 
-    `another` is the folder of a larger database, of the same ids and some more, with other texts.
+    `another` is the folder of a larger database, of other agents.
     """
 
     scheme: str
@@ -49,12 +49,12 @@ class Base:
 def build(scheme: str, folder: Path) -> Base:
     """Make the databases of an engine in processes that are killed when they are done."""
     newest, older, another = folder / "newest", folder / "older", folder / "another"
-    for made, agents in ((newest, AGENTS), (another, ANOTHERS_AGENTS)):
+    for name, made, agents in (("a", newest, AGENTS), ("b", another, ANOTHERS_AGENTS)):
         made.mkdir(parents=True)
-        _write(scheme, made, 0, agents // 2, agents)
+        _write(scheme, made, name, 0, agents // 2)
         if made is newest:
             copy_tree(newest, older)
-        _write(scheme, made, agents // 2, agents, agents)
+        _write(scheme, made, name, agents // 2, agents)
     digests = []
     for made in (newest, another):
         with open_store(url_of(scheme, made), read_only=True) as store:
@@ -62,8 +62,8 @@ def build(scheme: str, folder: Path) -> Base:
     return Base(scheme, newest, older, another, *digests)
 
 
-def _write(scheme: str, folder: Path, start: int, stop: int, seed: int) -> None:
-    command = [sys.executable, "-m", "tests.damage.base", url_of(scheme, folder), *map(str, (start, stop, seed))]
+def _write(scheme: str, folder: Path, name: str, start: int, stop: int) -> None:
+    command = [sys.executable, "-m", "tests.damage.base", url_of(scheme, folder), name, str(start), str(stop)]
     subprocess.run(command, check=True, timeout=_TIMEOUT_SECONDS)
 
 
@@ -96,14 +96,14 @@ def copy_tree(source: Path, target: Path) -> None:
             copy_sparse(path, place)
 
 
-def main(url: str, start: int, stop: int, seed: int) -> None:
+def main(url: str, name: str, start: int, stop: int) -> None:
     """Create agents, move the older half into tables, and end without closing."""
-    random = Random(start + seed * ANOTHERS_AGENTS)
+    random = Random(f"{name} {start}")
     store = open_store(url, create=True)
     for number in range(start, stop):
         large = number == start and url.startswith("badger:")
         text = random.randbytes((_LARGE_BYTES if large else _TEXT_BYTES) // 2).hex()
-        id_ = f"a{number:02d}"
+        id_ = f"{name}{number:02d}"
         store.commit([Put("agent", id_, agent(id_, text=text), "absent")])
         if number == start + (stop - start) // 2:
             store.compact()
@@ -111,4 +111,4 @@ def main(url: str, start: int, stop: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

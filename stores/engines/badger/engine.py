@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stores.codecs import codec_of
-from stores.contract import Access, Durability, SizeOnDisk, Store, StoreNotFound
+from stores.contract import Access, Durability, SizeOnDisk, Store, StoreNotFound, StoreUnavailable
 from stores.engines.badger.build import BADGER_VERSION
 from stores.engines.badger.library import Library, load
 from stores.engines.badger.rooms import Code, NeedsWriting, error_of
@@ -79,6 +80,8 @@ class BadgerEngine:
             **{name: str(value).lower() for name, value in asdict(settings).items()},
         }
         check_folder(path, BADGER, Access.READ if settings.read_only else access)
+        if not settings.read_only and not os.access(path, os.W_OK):
+            raise StoreUnavailable(f"the folder {path} can't be written", hint="correct its permissions, or its mount")
         check_tables(path)
         chosen = replace(settings, verify_on_open=settings.verify_on_open and not verified)
         text, name, room = json.dumps(asdict(chosen)).encode(), str(path).encode(), self._library.rooms.room
@@ -178,6 +181,7 @@ class BadgerReader(BadgerEngine):
         with ExitStack() as opened:
             opened.enter_context(FileLock(path, shared=True))
             try:
+                _check_discard(path)
                 super().__init__(path, replace(settings, read_only=True), access)
             except NeedsWriting:
                 shadow = Shadow(file for file in path.iterdir() if file.name != "LOCK")
@@ -191,6 +195,13 @@ class BadgerReader(BadgerEngine):
             super().close()
         finally:
             self._opened.close()
+
+
+def _check_discard(path: Path) -> None:
+    """Raise NeedsWriting where Badger can't open a file that it writes also when it only reads."""
+    discard = path / "DISCARD"
+    if discard.exists() and not os.access(discard, os.W_OK):
+        raise NeedsWriting(f"{discard} can't be written")
 
 
 class BadgerSnapshot:
