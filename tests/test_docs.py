@@ -12,12 +12,15 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 import typer
 from ruamel.yaml import YAML
 from typer.core import TyperCommand, TyperGroup
 
+from benchmarks.results import Results, write_results
+from benchmarks.tests.test_regression import run_of
 from conformance import verdict
 from parity.commands import COMMANDS
 from parity.lazy import load
@@ -219,6 +222,31 @@ def test_the_action_runs_what_a_person_can_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert {"verdicts.json", "report.html", "junit.xml"} <= {path.name for path in (tmp_path / "out").iterdir()}
     assert "AUTH" in summary.read_text() or "conform" in summary.read_text()
+
+
+@pytest.mark.parametrize(("fail_over", "code"), [("10%", 1), ("90%", 0), ("ten", 2)])
+def test_the_action_holds_costs_against_a_baseline(tmp_path: Path, fail_over: str, code: int) -> None:
+    """A folder of a run, and one that takes half as long again: the gate's own exit code is the step's."""
+    for name, slow in (("before", 1.0), ("after", 1.5)):
+        write_results(Results(run_of(Random(1), slow, metrics=2)), tmp_path / name)
+    action = YAML(typ="safe", pure=True).load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    (step,) = (step for step in action["runs"]["steps"] if "baseline" in step.get("if", ""))
+    given = {"BASELINE": "before", "MEASURED": "after", "FAIL_OVER": fail_over}
+    assert {name: text.strip("${} ") for name, text in step["env"].items()} == {
+        "BASELINE": "inputs.baseline",
+        "MEASURED": "inputs.measured",
+        "FAIL_OVER": "inputs.fail-over",
+    }
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step["run"]],
+        cwd=tmp_path,
+        env={**os.environ, "GITHUB_ACTION_PATH": str(ROOT), **given},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
 
 
 def test_the_action_fails_with_the_suites_code(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class Generator:
         self._calls = self._draw()
         self._made = 0
         self._from = self._until = float("inf")
-        self._busy_from = 0.0
+        self._busy_from = self._worked_from = self._worked = 0.0
         self._failure: Exception | None = None
         self._over: asyncio.Event = asyncio.Event()
 
@@ -101,13 +101,17 @@ class Generator:
         try:
             await (self._closed_loop() if plan.rate is None else self._open_loop(plan.rate))
             report.seconds += max(min(time.perf_counter(), self._until) - self._from, 1e-9)
-            report.busy_seconds += busy_seconds() - self._busy_from
+            report.busy_seconds += max(busy_seconds() - self._busy_from, self._worked - self._worked_from)
             await self._drain()
         except (OSError, ProtocolError) as error:
             raise LoadFailed(f"{plan.address}: {error}") from error
 
     def _start_clock(self) -> None:
-        self._busy_from = busy_seconds()
+        self._busy_from, self._worked_from = busy_seconds(), self._worked
+
+    def worked_since(self, begin: float) -> None:
+        """Count time from `begin` until now as work, also where it slept or waited for a page: no call was taken up."""
+        self._worked += time.perf_counter() - begin
 
     async def _closed_loop(self) -> None:
         for number in range(self.plan.concurrency):
@@ -129,6 +133,7 @@ class Generator:
                 due += 1
             for link in self._links:
                 link.flush()
+            self.worked_since(now)
             await asyncio.sleep(OPEN_LOOP_TICK_S)
         self._raise_failure()
         # What became due while this process wasn't let run was not sent, and may not be forgotten.
@@ -248,12 +253,14 @@ class _Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        begin = time.perf_counter()
         try:
             for answer in self.connection.feed(data):
                 self._generator.answered(self, answer)
         except ProtocolError as error:
             self._generator.failed(error)
         self.flush()
+        self._generator.worked_since(begin)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""

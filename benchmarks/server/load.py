@@ -133,7 +133,7 @@ class LoadReport:
 
     @property
     def headroom(self) -> float:
-        """How many times this load the generator could have made: wall time over the time it ran or waited to run."""
+        """How many times this load the generator could have made: wall time over the time it was at work."""
         return self.seconds / self.busy_seconds if self.busy_seconds else float("inf")
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,20 @@ class ListsBackwards(Wrong):
 class ForgetsOrganizations(Wrong):
     def scan(self, kind: str, **options: Any) -> Iterator[Record]:
         return self._store.scan(kind, limit=options.get("limit"))
+
+
+class DropsOneInAThousand(Wrong):
+    """Acknowledges every write and leaves out each thousandth."""
+
+    written = 0
+
+    def commit(self, batch: Any) -> int:
+        kept = []
+        for each in batch:
+            self.written += 1
+            if self.written % 1_000:
+                kept.append(each)
+        return int(self._store.commit(kept)) if kept else 0
 
 
 class CountsOneMore(Wrong):
@@ -131,6 +146,15 @@ def test_a_wrong_store_has_no_number_but_a_reason(tmp_path: Path, wrong: type[Wr
     assert {(blank.workload, blank.subject) for blank in outcome.blanks} == {("write", NEW), ("read", NEW)}
     assert all(says in blank.reason for blank in outcome.blanks)
     assert {one.subject for one in outcome.samples} == {OLD}
+
+
+def test_a_store_that_drops_one_write_in_a_thousand_has_no_number(tmp_path: Path) -> None:
+    sizes = replace(TINY, agents=1_010)
+    chosen = replace(plan(tmp_path, "write", "read"), sizes=sizes)
+    outcome = measure_build(chosen, lambda _: None, only_for(NEW, DropsOneInAThousand))
+    assert {one.subject for one in outcome.samples} == {OLD}
+    assert {(blank.workload, blank.subject) for blank in outcome.blanks} == {("write", NEW), ("read", NEW)}
+    assert all("1009, 1010 agents were stored" in blank.reason for blank in outcome.blanks)
 
 
 def test_what_is_there_after_it_was_deleted_has_no_number(tmp_path: Path) -> None:

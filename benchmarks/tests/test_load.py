@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
+from benchmarks.results import Sample, Subject
 from benchmarks.server import generator
 from benchmarks.server.http2 import (
     DATA,
@@ -30,8 +31,10 @@ from benchmarks.server.http2 import (
     frame,
     header_block,
 )
+from benchmarks.server.latency import encoded, merged, percentile_us
 from benchmarks.server.load import LoadFailed, LoadPlan, LoadReport, Traffic
 from benchmarks.server.operations import renamed
+from benchmarks.server.runner import generator_bound
 from benchmarks.server.turns import TurnsPlan, run_turns
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
@@ -128,6 +131,30 @@ def test_a_generator_that_is_slow_itself_shows_in_its_headroom(bare: str, monkey
     monkeypatch.setattr(generator, "renamed", slowly)
     slow = run_load(plan(bare, b"x", rate=200.0, seconds=0.6, unique="x"))
     assert slow.headroom < 2
+
+
+def test_a_client_that_waits_two_milliseconds_a_call_is_the_bound(bare: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def delayed(message: bytes, name: str) -> bytes:
+        time.sleep(0.002)
+        return message
+
+    monkeypatch.setattr(generator, "renamed", delayed)
+    report = run_load(plan(bare, b"x", rate=400.0, seconds=1.0, unique="x"))
+    headroom = Sample("get", "get_headroom", "times", Subject("bare", "", ""), "medium", 0, 0, (report.headroom,))
+    (blank,) = generator_bound([headroom])
+    assert blank.reason.startswith("generator-bound: the generator was at work")
+
+
+@pytest.mark.full
+def test_a_server_that_stands_still_one_second_in_ten_shows_the_p99_of_arithmetic() -> None:
+    # Of the calls due in ten seconds the tenth that falls into the still second waits 1 s, ..., 0 s: evenly. One in a
+    # hundred waits longer than 0.9 s.
+    with _stalling_server(stall_s=1.0) as address:
+        report = run_load(plan(address, b"x", operation="/stall/stall", rate=100.0, seconds=10.0))
+    p99 = percentile_us(merged([encoded(report.response_us)]), 99.0)
+    assert p99 == pytest.approx(0.9e6, rel=0.1)
+    calls = sorted(report.service_us)
+    assert calls[len(calls) // 2] < 0.1e6, "between stalls it answers at once"
 
 
 def test_no_server_is_a_clear_error() -> None:
