@@ -145,16 +145,16 @@ def test_a_client_that_waits_two_milliseconds_a_call_is_the_bound(bare: str, mon
     assert blank.reason.startswith("generator-bound: the generator was at work")
 
 
-@pytest.mark.full
-def test_a_server_that_stands_still_one_second_in_ten_shows_the_p99_of_arithmetic() -> None:
-    # Of the calls due in ten seconds the tenth that falls into the still second waits 1 s, ..., 0 s: evenly. One in a
-    # hundred waits longer than 0.9 s.
-    with _stalling_server(stall_s=1.0) as address:
-        report = run_load(plan(address, b"x", operation="/stall/stall", rate=100.0, seconds=10.0))
-    p99 = percentile_us(merged([encoded(report.response_us)]), 99.0)
-    assert p99 == pytest.approx(0.9e6, rel=0.1)
-    calls = sorted(report.service_us)
-    assert calls[len(calls) // 2] < 0.1e6, "between stalls it answers at once"
+@pytest.mark.parametrize("scale", [0.25, pytest.param(1.0, marks=pytest.mark.full)])
+def test_a_server_that_stands_still_one_second_in_ten_shows_the_p99_of_arithmetic(scale: float) -> None:
+    # Of the calls due in ten seconds the tenth that falls into the still second waits 1 s, ..., 0 s: evenly. The longest
+    # wait is the stall (a busy machine makes it longer than it was meant); one in a hundred is above 0.1 s less.
+    with _stalling_server(stall_s=scale) as address:
+        report = run_load(plan(address, b"x", operation="/stall/stall", rate=100.0 / scale, seconds=10.0 * scale))
+    found = merged([encoded(report.response_us)])
+    stall_us = found.get_max_value()
+    assert stall_us > 0.95e6 * scale
+    assert percentile_us(found, 99.0) == pytest.approx(stall_us - 0.1e6 * scale, rel=0.05)
 
 
 def test_no_server_is_a_clear_error() -> None:
