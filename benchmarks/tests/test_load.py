@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,12 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import grpc
 import pytest
 
 from benchmarks.results import Sample, Subject
-from benchmarks.server import generator
+from benchmarks.server import beside, generator
 from benchmarks.server.http2 import (
     DATA,
     END_HEADERS,
@@ -147,7 +151,7 @@ def test_a_client_that_waits_two_milliseconds_a_call_is_the_bound(bare: str, mon
 
 @pytest.mark.parametrize("scale", [0.25, pytest.param(1.0, marks=pytest.mark.full)])
 def test_a_server_that_stands_still_one_second_in_ten_shows_the_p99_of_arithmetic(scale: float) -> None:
-    # Of the calls due in ten seconds the tenth that falls into the still second waits 1 s, ..., 0 s: evenly. The longest
+    # Of the calls due in ten seconds the tenth that falls into the still second waits 1 s to 0 s, evenly. The longest
     # wait is the stall (a busy machine makes it longer than it was meant); one in a hundred is above 0.1 s less.
     with _stalling_server(stall_s=scale) as address:
         report = run_load(plan(address, b"x", operation="/stall/stall", rate=100.0 / scale, seconds=10.0 * scale))
@@ -155,6 +159,27 @@ def test_a_server_that_stands_still_one_second_in_ten_shows_the_p99_of_arithmeti
     stall_us = found.get_max_value()
     assert stall_us > 0.95e6 * scale
     assert percentile_us(found, 99.0) == pytest.approx(stall_us - 0.1e6 * scale, rel=0.05)
+
+
+@pytest.mark.skipif(shutil.which("h2load") is None, reason="h2load (Debian's nghttp2-client) isn't here")
+def test_h2load_stands_beside_ours_on_the_same_echo(bare: str, tmp_path: Path) -> None:
+    turn = beside.Turn(bare, b"x" * 100, 1.0, tmp_path)
+    fast = beside.by_h2load(turn)
+    assert fast.rate > 0
+    paced = beside.by_h2load(replace(turn, rate=40.0))
+    assert paced.rate <= 44
+    assert paced.median_us > 0
+
+
+def test_what_a_generator_does_not_say_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = beside.Turn("127.0.0.1:1", b"x", 1.0, tmp_path)
+    said = {"rps": 5.0, "latencyDistribution": [{"percentage": 50, "latency": 2_000}]}
+    monkeypatch.setattr(beside, "_said", lambda command: json.dumps(said))
+    assert beside.by_ghz(turn) == beside.Found(5.0, 2.0)
+    monkeypatch.setattr(beside, "_said", lambda command: "connection refused")
+    for each in (beside.by_h2load, beside.by_ghz):
+        with pytest.raises(beside.Unreadable, match="connection refused"):
+            each(turn)
 
 
 def test_no_server_is_a_clear_error() -> None:
