@@ -61,12 +61,16 @@ def _behind(place: Place) -> str:
     return f"{place.behind.value:.2f} ({low:.2f} to {high:.2f})"
 
 
+TOLD = 0.001
+"""A share of reads nearer to none or to all isn't told: there it is a matter of rounding."""
+
+
 def what_would_flip(ranking: Ranking) -> Iterator[str]:
     """Yield which other share of reads would make which store the best; measured costs, no further assumption."""
     share = ranking.use.read_share
     found = False
     for place in ranking.places[1:]:
-        if place.overtakes_at is not None and 0 <= place.overtakes_at <= 1:
+        if place.overtakes_at is not None and TOLD <= place.overtakes_at <= 1 - TOLD:
             found = True
             side = "more" if place.overtakes_at > share else "fewer"
             yield f"{place.subject.engine} would be better with {side} than {place.overtakes_at:.1%} reads."
