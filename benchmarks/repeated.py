@@ -71,16 +71,14 @@ def taken_core() -> Iterator[None]:
         spinning.wait()
 
 
-def repeat(config: StoresConfig, runs: int) -> dict[str, Cell]:
-    """Run so many times, every other one under load, each with a seed of its own; return every cell by its id."""
-    cells: dict[str, Cell] = {}
+def repeat(config: StoresConfig, runs: int, cells: dict[str, Cell]) -> None:
+    """Run so many times, every other one under load, each with a seed of its own; `cells` gets every cell by its id."""
     for run in range(runs):
         verdicts = list(_verdicts(config, run))
         for one in verdicts:
             cells.setdefault(one.id, Cell()).add(one, is_loaded=bool(run % 2))
         busy = sum("the machine was busy" in one.reason for one in verdicts)
         sys.stderr.write(f"run {run + 1} of {runs}{', a core taken' * (run % 2)}: {busy} of {len(verdicts)} busy\n")
-    return cells
 
 
 def _verdicts(config: StoresConfig, run: int) -> Iterable[ClaimVerdict]:
@@ -97,16 +95,23 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--whole", action="store_true", help="all cells of a quick run, not the headlines' alone")
     arguments = parser.parse_args()
+    cells: dict[str, Cell] = {}
     with tempfile.TemporaryDirectory(prefix="repeated-", dir=Path.cwd()) as folder:
         config = StoresConfig(Path(folder), Speed.QUICK)
         if not arguments.whole:
             config = replace(config, payloads=(HEADLINE_PAYLOAD,), durabilities=(HEADLINE_MODE,))
-        cells = repeat(config, arguments.runs)
+        try:
+            repeat(config, arguments.runs, cells)
+        finally:  # An interrupted hour has something to say too.
+            sys.stdout.write("".join(f"{line}\n" for line in _told(cells)))
+    return 1 if any(cell.turned_around for cell in cells.values()) else 0
+
+
+def _told(cells: dict[str, Cell]) -> Iterator[str]:
     for name, cell in cells.items():
-        sys.stdout.write(f"{'TURNED AROUND ' * cell.turned_around}{name}: {cell.in_words()}\n")
+        yield f"{'TURNED AROUND ' * cell.turned_around}{name}: {cell.in_words()}"
     turned = sum(cell.turned_around for cell in cells.values())
-    sys.stdout.write(f"{turned} of {len(cells)} cells were supported once and contradicted another time\n")
-    return 1 if turned else 0
+    yield f"{turned} of {len(cells)} cells were supported once and contradicted another time"
 
 
 if __name__ == "__main__":

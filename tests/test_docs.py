@@ -19,6 +19,7 @@ import typer
 from ruamel.yaml import YAML
 from typer.core import TyperCommand, TyperGroup
 
+from benchmarks.claims import load_claims
 from benchmarks.results import Results, write_results
 from benchmarks.tests.test_regression import run_of
 from conformance import verdict
@@ -222,6 +223,14 @@ def test_the_action_runs_what_a_person_can_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert {"verdicts.json", "report.html", "junit.xml"} <= {path.name for path in (tmp_path / "out").iterdir()}
     assert "AUTH" in summary.read_text() or "conform" in summary.read_text()
+
+
+def test_the_readme_tells_the_claims_as_the_verdicts_do() -> None:
+    verdicts = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    told = [line.replace("**", "") for line in verdicts.splitlines() if line.startswith("- **")]
+    assert len(told) == len({claim.id for claim in load_claims()})
+    missing = [line for line in told if line not in README.read_text(encoding="utf-8").splitlines()]
+    assert missing == [], "copy these sentences of docs/verdicts.md into README.md"
 
 
 @pytest.mark.parametrize(("fail_over", "code"), [("10%", 1), ("90%", 0), ("ten", 2)])

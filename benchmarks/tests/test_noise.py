@@ -113,7 +113,8 @@ def test_a_cell_that_turns_around_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
         return Results(raw, judge(raw))
 
     monkeypatch.setattr(repeated, "run_stores", run_stores)
-    cells = repeated.repeat(StoresConfig(tmp_path, Speed.QUICK), 4)
+    cells: dict[str, repeated.Cell] = {}
+    repeated.repeat(StoresConfig(tmp_path, Speed.QUICK), 4, cells)
     cell = cells["write-speed/relaxed/medium"]
     assert cell.turned_around
     assert cell.in_words().startswith("2 supported, 2 contradicted; quiet ")
@@ -124,6 +125,7 @@ def test_a_cell_that_turns_around_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
 @pytest.mark.full
 def test_twenty_runs_half_of_them_under_load_never_turn_around(tmp_path: Path) -> None:
     config = StoresConfig(tmp_path, Speed.QUICK, payloads=("medium",), durabilities=("relaxed",))
-    cells = repeated.repeat(config, 20)
+    cells: dict[str, repeated.Cell] = {}
+    repeated.repeat(config, 20, cells)
     assert [name for name, cell in cells.items() if cell.turned_around] == []
     assert any(one is not Conclusion.INCONCLUSIVE for cell in cells.values() for one in cell.verdicts)
