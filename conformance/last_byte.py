@@ -80,7 +80,11 @@ def _accept(listener: socket.socket, target: Address, gate: Gate) -> None:
             client = stack.enter_context(listener.accept()[0])
             stack.callback(_shut, client)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            upstream = stack.enter_context(_connect(target.name))
+            try:
+                upstream = stack.enter_context(_connect(target.name))
+            except OSError:
+                _shut(client)  # a target that is away for a moment: the client comes again
+                continue
             stack.callback(_shut, upstream)
             for carry in (partial(_requests, client, upstream, gate), partial(_answers, upstream, client)):
                 threading.Thread(target=carry, name="conform-detour", daemon=True).start()

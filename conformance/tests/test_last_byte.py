@@ -122,3 +122,17 @@ def test_a_client_that_connects_again_is_carried_again(listener: socket.socket) 
         with _connected(listener, through) as ends:
             ends[0][0].sendall(request)
             assert received(ends[0][1], len(request)) == request
+
+
+def test_a_target_that_is_away_ends_the_connection_and_may_come_back(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    listener.close()
+    with detours([Address(f"127.0.0.1:{port}")], Gate()) as through:
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", int(through[0].name.rpartition(":")[2])), SECONDS) as client:
+                assert client.recv(1) == b""
+        with socket.create_server(("127.0.0.1", port)) as back:
+            back.settimeout(SECONDS)
+            with _connected(back, through) as ends:
+                ends[0][0].sendall(frame(b"12345"))
+                assert received(ends[0][1], 14) == frame(b"12345")
