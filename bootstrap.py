@@ -24,8 +24,8 @@ LOCK = ROOT / "requirements.lock"
 INPUTS = (LOCK, ROOT / "pyproject.toml", ROOT / "bootstrap.py")
 
 OLDEST = (3, 11)
-WITH_LEVELDB = ("3.11", "3.12")  # what the LevelDB driver, plyvel, is built for
-INTERPRETERS = (*(f"python{version}" for version in WITH_LEVELDB), "python3", "python")
+SERVED = ("3.11", "3.12", "3.13", "3.14")  # what every locked package is built for, the first choice first
+INTERPRETERS = (*(f"python{version}" for version in SERVED), "python3", "python")
 PROBE = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
 PROBE_SECONDS = 20
 INSTALL_SECONDS = 900
@@ -73,12 +73,12 @@ def install() -> None:
 def install_with_uv(uv: str) -> None:
     """Use uv, which fetches a Python of its own if the machine has none that fits."""
     if not usable_venv():
-        for version in WITH_LEVELDB:
+        for version in SERVED:
             made = run([uv, "venv", "--quiet", "--clear", "--python", version, str(VENV)])
             if made.returncode == 0:
                 break
         else:
-            raise Unable(f"no Python {' or '.join(WITH_LEVELDB)}: {last_line(made)}")
+            raise Unable(f"no Python {', '.join(SERVED)}: {last_line(made)}")
     say("installing the locked packages with uv")
     pip = [uv, "pip", "install", "--quiet", "--python", str(venv_python())]
     must([*pip, "--require-hashes", "--requirement", str(LOCK)])
@@ -122,7 +122,7 @@ def find_interpreter() -> str:
     found = ", ".join(seen) or "none"
     raise Unable(
         f"Python 3.11 or newer is needed. Found: {found}.\n"
-        "Install python3.11 or python3.12 (with its venv package), or uv, which fetches one. Then run make again."
+        "Install python3.11 or a newer one (with its venv package), or uv, which fetches one. Then run make again."
     )
 
 
@@ -177,11 +177,11 @@ def run(command: list[str], seconds: int = INSTALL_SECONDS) -> subprocess.Comple
 
 
 def warn_about_leveldb() -> None:
-    """Say what is missing, and how to get it, on a Python that the LevelDB driver isn't built for."""
+    """Say what is missing, and how to get it, where the LevelDB driver isn't built for this Python or system."""
     if not runs(venv_python(), "import plyvel"):
         say(
-            "note: the LevelDB driver (plyvel) is not available for this Python; its stores are left out, all else\n"
-            "works. To have them: install python3.11 or python3.12 (or uv), delete .venv, run make again."
+            "note: the LevelDB driver (plyvel, plyvel-next) is not available for this Python; its stores are left out,\n"
+            f"all else works. To have them: install Python {SERVED[0]} to {SERVED[-1]} (or uv), delete .venv, run make again."
         )
 
 

@@ -20,6 +20,7 @@ PACKAGES = (
     "protobuf",
     "orjson",
     "plyvel",
+    "plyvel-next",
     "lmdb",
     "rocksdict",
     "sqlite-utils",

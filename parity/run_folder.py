@@ -26,7 +26,17 @@ CONFORMANCE_FOLDER = "conformance"
 BENCHMARKS_FOLDER = "benchmarks"
 LATEST = "latest"
 
-PACKAGES = ("agent-parity", "grpcio", "protobuf", "protovalidate", "plyvel", "orjson", "sqlite-utils", "hypothesis")
+PACKAGES = (
+    "agent-parity",
+    "grpcio",
+    "protobuf",
+    "protovalidate",
+    "plyvel",
+    "plyvel-next",
+    "orjson",
+    "sqlite-utils",
+    "hypothesis",
+)
 """Whose versions matter to the results."""
 
 

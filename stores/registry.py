@@ -302,7 +302,7 @@ SCHEMES: tuple[Scheme, ...] = (
         _key_value("stores.engines.leveldb", "LevelDbEngine"),
         _options("protobuf"),
         driver="plyvel",
-        install="pip install plyvel (wheels for CPython 3.11 and 3.12)",
+        install="pip install plyvel (from CPython 3.13 on: plyvel-next)",
     ),
     Scheme(
         "lmdb",

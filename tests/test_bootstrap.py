@@ -39,7 +39,7 @@ def test_a_shim_that_does_not_run_is_passed_over(
 ) -> None:
     fake_interpreter(tmp_path / "shims", "python3.11", "3.11: command not found", code=127)
     good = fake_interpreter(tmp_path / "bin", "python3.12", "3.12")
-    fake_interpreter(tmp_path / "bin", "python3", "3.13")
+    fake_interpreter(tmp_path / "bin", "python3.13", "3.13")
     monkeypatch.setenv("PATH", f"{tmp_path / 'shims'}{os.pathsep}{tmp_path / 'bin'}")
     assert bootstrap.find_interpreter() == str(good)
 
@@ -56,7 +56,7 @@ def test_a_second_place_on_path_is_tried(
 def test_any_new_python3_serves_where_no_other_is(
     bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = fake_interpreter(tmp_path / "bin", "python3", "3.14")
+    good = fake_interpreter(tmp_path / "bin", "python3", "3.15")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert bootstrap.find_interpreter() == str(good)
 
