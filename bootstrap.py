@@ -178,10 +178,11 @@ def run(command: list[str], seconds: int = INSTALL_SECONDS) -> subprocess.Comple
 
 def warn_about_leveldb() -> None:
     """Say what is missing, and how to get it, where the LevelDB driver isn't built for this Python or system."""
-    if not runs(venv_python(), "import plyvel"):
+    if not (runs(venv_python(), "import plyvel") or runs(venv_python(), "import plyvel_next")):
         say(
-            "note: the LevelDB driver (plyvel, plyvel-next) is not available for this Python; its stores are left out,\n"
-            f"all else works. To have them: install Python {SERVED[0]} to {SERVED[-1]} (or uv), delete .venv, run make again."
+            "note: the LevelDB driver (plyvel, plyvel-next) is not available for this Python; its stores are left\n"
+            f"out, all else works. To have them: install Python {SERVED[0]} to {SERVED[-1]} (or uv), delete .venv, run\n"
+            "make again."
         )
 
 

@@ -7,6 +7,7 @@ whose value is a `Scheme`. Drivers are imported when a store is opened, so a mis
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -301,7 +302,7 @@ SCHEMES: tuple[Scheme, ...] = (
         "LevelDB, an embedded log-structured store",
         _key_value("stores.engines.leveldb", "LevelDbEngine"),
         _options("protobuf"),
-        driver="plyvel",
+        driver="plyvel" if sys.version_info < (3, 13) else "plyvel_next",
         install="pip install plyvel (from CPython 3.13 on: plyvel-next)",
     ),
     Scheme(

@@ -1,14 +1,18 @@
-"""LevelDB through plyvel."""
+"""LevelDB through plyvel, or through its fork plyvel-next on Pythons that it has no wheels for."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-import plyvel
+if sys.version_info < (3, 13):
+    import plyvel as plyvel  # noqa: PLC0414 - tests and benchmarks use the driver under this name
+else:
+    import plyvel_next as plyvel
 
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
 from stores.engines.folders import LEVELDB, check_folder, enter_folder, told
