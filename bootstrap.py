@@ -181,8 +181,8 @@ def warn_about_leveldb() -> None:
     if not (runs(venv_python(), "import plyvel") or runs(venv_python(), "import plyvel_next")):
         say(
             "note: the LevelDB driver (plyvel, plyvel-next) is not available for this Python; its stores are left\n"
-            f"out, all else works. To have them: install Python {SERVED[0]} to {SERVED[-1]} (or uv), delete .venv, run\n"
-            "make again."
+            f"out, all else works. To have them: install Python {SERVED[0]} to {SERVED[-1]} (or uv), delete .venv,\n"
+            "run make again."
         )
 
 

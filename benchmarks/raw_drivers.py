@@ -39,7 +39,7 @@ class RawLevelDb:
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
         """Open a new database."""
-        from stores.engines.leveldb import plyvel  # noqa: PLC0415 - its wheels aren't there for every system
+        from stores.engines import plyvel_driver as plyvel  # noqa: PLC0415 - its wheels aren't there for every system
 
         self._sync = durable
         self._db = plyvel.DB(

@@ -1,20 +1,15 @@
-"""LevelDB through plyvel, or through its fork plyvel-next on Pythons that it has no wheels for."""
+"""LevelDB through plyvel."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-if sys.version_info < (3, 13):
-    import plyvel as plyvel  # noqa: PLC0414 - tests and benchmarks use the driver under this name
-else:
-    import plyvel_next as plyvel
-
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
+from stores.engines import plyvel_driver as plyvel
 from stores.engines.folders import LEVELDB, check_folder, enter_folder, told
 from stores.engines.logs import check_logs
 from stores.files import size_of

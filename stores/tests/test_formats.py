@@ -12,7 +12,7 @@ import pytest
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from stores.codecs import CODECS, Undecodable, codec_of
 from stores.contract import CorruptRecord, Delete, FormatMismatch, InvalidStoreUrl, Put, Store, StoreUnavailable
-from stores.engines.leveldb import plyvel
+from stores.engines import plyvel_driver as plyvel
 from stores.keyvalue import layout
 from stores.registry import open_store
 from stores.schema import Index, Kind

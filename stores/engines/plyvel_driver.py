@@ -1,0 +1,10 @@
+"""plyvel, or its fork plyvel-next for Pythons that plyvel has no wheels for: the same driver under two names."""
+
+import sys
+
+if sys.version_info < (3, 13):
+    from plyvel import DB, CorruptionError, Error, WriteBatch
+else:
+    from plyvel_next import DB, CorruptionError, Error, WriteBatch
+
+__all__ = ["DB", "CorruptionError", "Error", "WriteBatch"]
