@@ -41,6 +41,7 @@ class Connections:
         self._writer: sqlite3.Connection | None = None
         self._log = path.with_name(path.name + "-wal")
         self._log_is_kept_until = 0.0
+        self._is_closed = False
 
     def open_writer(self, durability: Durability) -> sqlite3.Connection:
         """Open the connection that writes, with this durability. Raises StoreUnavailable, FormatMismatch."""
@@ -73,11 +74,15 @@ class Connections:
             return self._connect(mode)
 
     def give_back(self, connection: sqlite3.Connection) -> None:
-        """Keep a connection for the next reader."""
-        self._idle.append(connection)
+        """Keep a connection for the next reader; once all are closed there is none."""
+        if self._is_closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
 
     def close(self) -> None:
         """Close all connections, once nobody uses one."""
+        self._is_closed = True
         if self._writer is not None:
             self._writer.close()
         while self._idle:
@@ -104,7 +109,11 @@ class Connections:
         )
         # JSON text goes to the codec as bytes; decoding it first would cost as much as reading it.
         connection.text_factory = bytes
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        try:
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
 
