@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from parity.problems import Problem
 from parity.reference import PROFILES
 from stores.registry import schemes, unavailable
 
-STORES: tuple[tuple[str, str], ...] = (
-    ("leveldb", "protobuf"),
-    ("leveldb", "json-orjson"),
-    ("sqlite", "json-orjson"),
-    ("sqlite", "protobuf"),
-)
-"""(scheme, codec) of the embedded stores that are proven, first the one that the claims favour."""
+Choice = tuple[str, str]
+"""A scheme and a codec; of a scheme without codecs, the codec is empty."""
 
-FULL_STORES: tuple[tuple[str, str], ...] = (
-    *STORES,
+QUICK_STORES: tuple[Choice, ...] = (
+    ("leveldb", "protobuf"),
+    ("sqlite", "json-orjson"),
     ("lmdb", "protobuf"),
     ("rocksdb", "protobuf"),
     ("badger", "protobuf"),
-    ("memory", ""),
 )
-"""With the further engines and the oracle: what a long verification proves, as far as their drivers are here."""
+"""Every embedded engine with its default codec: what a quick verification proves, first what the claims favour."""
+
+STORES: tuple[Choice, ...] = (*QUICK_STORES, ("leveldb", "json-orjson"), ("sqlite", "protobuf"))
+"""With the other codec of both engines that the claims are about: what a verification proves."""
+
+FULL_STORES: tuple[Choice, ...] = (*STORES, ("memory", ""))
+"""With the oracle: what a long verification proves. Those whose drivers aren't here are left out by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,20 @@ class Plan:
         return tuple(dict.fromkeys(subject.store for subject in self.subjects))
 
 
-def make_plan(stores: tuple[tuple[str, str], ...]) -> Plan:
+def choose(texts: Iterable[str]) -> tuple[Choice, ...]:
+    """Return the stores of `FULL_STORES` that SCHEME (any codec) or SCHEME+CODEC names, each once. Raises Problem."""
+    chosen: dict[Choice, None] = {}
+    for text in texts:
+        scheme, _, codec = text.partition("+")
+        found = [each for each in FULL_STORES if each[0] == scheme and (not codec or each[1] == codec)]
+        if not found:
+            names = ", ".join("+".join(filter(None, each)) for each in FULL_STORES)
+            raise Problem(f"--stores {text}: unknown", hint=f"Choose from: {names}; an engine alone means all of its.")
+        chosen |= dict.fromkeys(found)
+    return tuple(chosen)
+
+
+def make_plan(stores: tuple[Choice, ...]) -> Plan:
     """Sort stores into those whose driver is here and those whose isn't."""
     known = schemes()
     reasons = {scheme: unavailable(known[scheme]) for scheme, _ in stores}

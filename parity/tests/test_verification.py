@@ -14,12 +14,12 @@ from rich.console import Console
 
 from benchmarks.results import PayloadSource
 from conformance.verdict import CREATE_STEPS, Level, Report, Result, RunInfo, Verdict
-from parity import plan, reference, run_folder, verification, verify_cli, verify_tables
+from parity import plan, reference, run_folder, verification, verify_tables
 from parity.corpus import RoundTrip, difference, send_all
 from parity.corpus_proof import CorpusProof
 from parity.main import run
 from parity.measurement import Measurement
-from parity.plan import JudgedStore, LeftOut, make_plan
+from parity.plan import JudgedStore, LeftOut, choose, make_plan
 from parity.problems import Problem
 from parity.proof import Proof
 from parity.reference import Reference, with_path
@@ -57,12 +57,28 @@ def shown(table: object) -> str:
 
 def test_every_store_is_planned_in_both_profiles() -> None:
     made = make_plan(plan.STORES)
-    assert {(subject.store, subject.profile) for subject in made.subjects} == {
-        (store, profile)
-        for store in ("leveldb+protobuf", "leveldb+json-orjson", "sqlite+json-orjson", "sqlite+protobuf")
-        for profile in ("cloud", "oss")
-    }
-    assert made.left_out == ()
+    planned = {(subject.store, subject.profile) for subject in made.subjects}
+    assert planned == {(store, profile) for store in made.stores for profile in ("cloud", "oss")}
+    named = {f"{scheme}+{codec}" for scheme, codec in plan.STORES}
+    assert set(made.stores) | {row.store for row in made.left_out} == named
+
+
+def test_a_quick_verification_covers_every_embedded_engine() -> None:
+    assert [scheme for scheme, _ in plan.QUICK_STORES] == list(dict.fromkeys(scheme for scheme, _ in plan.STORES))
+    assert {scheme for scheme, _ in plan.FULL_STORES} - {scheme for scheme, _ in plan.QUICK_STORES} == {"memory"}
+
+
+def test_stores_are_chosen_by_engine_or_with_their_codec() -> None:
+    assert choose(["sqlite+protobuf", "leveldb", "sqlite"]) == (
+        ("sqlite", "protobuf"),
+        ("leveldb", "protobuf"),
+        ("leveldb", "json-orjson"),
+        ("sqlite", "json-orjson"),
+    )
+    for wrong in ("postgres", "sqlite+xml", ""):
+        with pytest.raises(Problem, match="unknown") as refused:
+            choose(["sqlite", wrong])
+        assert "leveldb+protobuf" in refused.value.hint
 
 
 def test_a_long_verification_covers_every_scheme() -> None:
@@ -77,9 +93,9 @@ def test_a_long_verification_covers_every_scheme() -> None:
 def test_a_missing_driver_leaves_its_stores_out_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "find_spec", lambda name: None if name == "plyvel" else object())
     made = make_plan(plan.STORES)
-    assert {subject.scheme for subject in made.subjects} == {"sqlite"}
-    assert [row.store for row in made.left_out] == ["leveldb+protobuf", "leveldb+json-orjson"]
-    assert all("plyvel" in row.reason for row in made.left_out)
+    assert "leveldb" not in {subject.scheme for subject in made.subjects}
+    left_out = [row for row in made.left_out if "plyvel" in row.reason]
+    assert [row.store for row in left_out] == ["leveldb+protobuf", "leveldb+json-orjson"]
 
 
 def test_store_urls_are_ones_that_the_registry_opens(tmp_path: Path) -> None:
@@ -294,7 +310,7 @@ def test_latest_leads_to_the_newest_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--quick", "--full"), ("--corpus", "/no/such/file.jsonl"), ("--out", "/dev/null")]
+    "arguments", [("--quick", "--full"), ("--corpus", "/no/such/file.jsonl"), ("--out", "/dev/null"), ("--stores", "x")]
 )
 def test_what_makes_no_sense_is_refused_at_once(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", *arguments]) == 2
@@ -309,7 +325,6 @@ def test_verify_from_end_to_end(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The real thing over one store: suite, corpus, report, record, exit code."""
-    monkeypatch.setattr(verify_cli, "STORES", (("sqlite", "protobuf"),))
     monkeypatch.setattr(plan, "PROFILES", profiles)
     records = [
         {"name": "Real One", "instructions": "Help with everything.", "source": "test"},
@@ -318,7 +333,19 @@ def test_verify_from_end_to_end(
     file = tmp_path / "corpus.jsonl"
     file.write_text("".join(json.dumps(record) + "\n" for record in records))
     out = tmp_path / "run"
-    code = run(["verify", "--quick", "--no-benchmarks", "--corpus", str(file), "--out", str(out)])
+    code = run(
+        [
+            "verify",
+            "--quick",
+            "--no-benchmarks",
+            "--stores",
+            "sqlite+protobuf",
+            "--corpus",
+            str(file),
+            "--out",
+            str(out),
+        ]
+    )
     printed = capsys.readouterr().out
     assert code == 0, printed
     assert "Verdict: conformant" in printed

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
 from stores.engines import plyvel_driver as plyvel
@@ -100,7 +101,7 @@ class LevelDbEngine:
                 put(key, value)
         return partial(self._write, batch)
 
-    def _write(self, batch: plyvel.WriteBatch) -> None:
+    def _write(self, batch: Any) -> None:  # noqa: ANN401 - a write batch, whose class the driver keeps to itself
         try:
             batch.write()
         except plyvel.Error as error:

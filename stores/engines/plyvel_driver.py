@@ -3,8 +3,8 @@
 import sys
 
 if sys.version_info < (3, 13):
-    from plyvel import DB, CorruptionError, Error, WriteBatch
+    from plyvel import DB, CorruptionError, Error
 else:
-    from plyvel_next import DB, CorruptionError, Error, WriteBatch
+    from plyvel_next import DB, CorruptionError, Error
 
-__all__ = ["DB", "CorruptionError", "Error", "WriteBatch"]
+__all__ = ["DB", "CorruptionError", "Error"]
