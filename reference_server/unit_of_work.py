@@ -13,7 +13,19 @@ from google.protobuf.message import DecodeError, Message
 
 from reference_server.audit import Instant
 from reference_server.clock import Clock
-from stores.contract import BatchOperation, CorruptRecord, Delete, IndexKey, Keys, Present, Put, Record, Store, Vacant
+from stores.contract import (
+    BatchOperation,
+    CorruptRecord,
+    Delete,
+    IndexKey,
+    Keys,
+    Present,
+    Put,
+    ReadsTogether,
+    Record,
+    Store,
+    Vacant,
+)
 from stores.schema import KINDS
 
 _STAGED_REVISION = -1
@@ -23,7 +35,7 @@ _CLOCK = Clock()
 class UnitOfWork:
     """Stages puts and deletes over a store and answers reads as if they had happened."""
 
-    __slots__ = ("_conditions", "_deletes", "_puts", "_store", "_wire", "instant", "rewrites")
+    __slots__ = ("_conditions", "_deletes", "_foreseen", "_puts", "_store", "_wire", "instant", "rewrites")
 
     def __init__(self, store: Store, instant: Instant | None = None) -> None:
         """`instant` is when it all happens; without one, when the first step asks for the time."""
@@ -31,6 +43,7 @@ class UnitOfWork:
         self.instant = Instant(_CLOCK) if instant is None else instant
         self._puts: dict[tuple[str, str], Put] = {}
         self._deletes: dict[tuple[str, str], Delete] = {}
+        self._foreseen: dict[tuple[str, str, IndexKey], list[Record]] = {}
         self._conditions: list[Vacant | Present] = []
         self._wire: dict[int, bytes] = {}
         self.rewrites = False
@@ -71,16 +84,31 @@ class UnitOfWork:
         """Return the id of the first resource under an index key, or None."""
         for staged in self._staged_under(kind, index, key):
             return staged.id
-        found = self._store.find(kind, index, key)
+        known = self._foreseen.get((kind, index, key)) if self._foreseen else None
+        found = self._store.find(kind, index, key) if known is None else next((each.id for each in known), None)
         if found is None or not self._overlaid(kind, found):
             return found
         return next((record.id for record in self.scan(kind, index, key)), None)
+
+    def foresee(self, kind: str, keys: Iterable[tuple[str, IndexKey]]) -> None:
+        """Read what stands under several index keys at once, where a store has each read wait for a network.
+
+        What was read so is answered for as long as this unit of work lasts.
+        """
+        if isinstance(self._store, ReadsTogether):
+            wanted = [each for each in keys if (kind, *each) not in self._foreseen]
+            if wanted:
+                for (index, key), records in self._store.read_together(kind, wanted).items():
+                    self._foreseen[kind, index, key] = records
 
     def scan(
         self, kind: str, index: str | None = None, key: IndexKey | None = None, after: int = 0
     ) -> Iterator[Record]:
         """Yield the stored resources of a kind, or under an index key, that nothing staged replaces or removes."""
-        for record in self._store.scan(kind, index=index, key=key, after=after):
+        known: Iterable[Record] | None = None
+        if self._foreseen and index is not None and key is not None and not after:
+            known = self._foreseen.get((kind, index, key))
+        for record in self._store.scan(kind, index=index, key=key, after=after) if known is None else known:
             if not self._overlaid(kind, record.id):
                 yield record
 

@@ -276,6 +276,20 @@ class SharedWriters(Protocol):
 
 
 @runtime_checkable
+class ReadsTogether(Protocol):
+    """The ability of a store over a network to answer several questions in one round trip."""
+
+    def read_together(
+        self, kind: str, keys: Sequence[tuple[str, IndexKey]]
+    ) -> dict[tuple[str, IndexKey], list[Record]]:
+        """Return the resources under pairs of index and key, by position, all of one state.
+
+        A key under which there are many is left out; `scan` reads those. Raises as `Store.scan`.
+        """
+        ...
+
+
+@runtime_checkable
 class Store(Protocol):
     """The contract. Safe to use from many threads; see the module's words for position, revision, durability.
 

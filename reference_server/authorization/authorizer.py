@@ -48,6 +48,7 @@ class Authorizer:
             return False
         seen.add((permission, resource))
         ways = self._ways(resource.kind, permission)
+        policies.foresee(principal, ways.names, resource, links=bool(ways.links))
         if any(policies.holds(RelationTuple(principal, name, resource)) for name in ways.names):
             return True
         for link, names in ways.links:

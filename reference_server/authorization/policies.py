@@ -44,6 +44,16 @@ class StoredPolicies:
         """Whether all of them are in the store: none is contextual, none only staged."""
         return not self._contextual and not self._work.has_changes()
 
+    def foresee(self, principal: Ref, relations: Iterable[str], resource: Ref, *, links: bool) -> None:
+        """Say what is to be asked next: whether a principal, or whom, has these relations to a resource."""
+        keys: list[tuple[str, tuple[str, ...]]] = []
+        for relation in relations:
+            keys += [
+                ("tuple", tuple_key(RelationTuple(principal, relation, resource))),
+                ("userset", (relation, resource.kind, resource.id)),
+            ]
+        self._work.foresee(KIND, [*keys, ("resource", (resource.kind, resource.id))] if links else keys)
+
     def holds(self, relation_tuple: RelationTuple) -> bool:
         """Say whether exactly this relation tuple is there."""
         return (

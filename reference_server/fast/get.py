@@ -145,7 +145,7 @@ def early_get(operation: Operation, context: ServerContext, store: Store, cache:
     if operation.steps != steps or not _is_one_id(operation.request_type):
         return None
     open_to_all = context.profile is Profile.OSS
-    may_get = (lambda _caller, _id: True) if open_to_all else _may_get(operation, context, UnitOfWork(store))
+    may_get = (lambda _caller, _id: True) if open_to_all else _may_get(operation, context, store)
     find, kind, known, learn = store.get_bytes, operation.kind.name, cache.find, cache.learn
     parse = operation.response_type.FromString
 
@@ -183,13 +183,15 @@ def _traced(get: EarlyAnswer, operation: Operation, context: ServerContext) -> E
     return traced
 
 
-def _may_get(operation: Operation, context: ServerContext, reads: UnitOfWork) -> Callable[[Caller, str], bool]:
-    """Return how Authorize decides by the method's option. `reads` never has anything staged."""
+def _may_get(operation: Operation, context: ServerContext, store: Store) -> Callable[[Caller, str], bool]:
+    """Return how Authorize decides by the method's option."""
     requirement = operation.requirement
     if requirement is None or requirement.field_path != "value":
         return lambda _caller, _id: False
     allows, permission, kind = context.authorizer.allows, requirement.permission, requirement.resource_kind
-    policies = StoredPolicies(reads)
+    if store.capabilities.shared_writers:  # what a unit of work has foreseen is for one request only
+        return lambda caller, id_: allows(caller.ref, permission, Ref(kind, id_), StoredPolicies(UnitOfWork(store)))
+    policies = StoredPolicies(UnitOfWork(store))
     return lambda caller, id_: allows(caller.ref, permission, Ref(kind, id_), policies)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -12,6 +12,7 @@ from stores.codecs import Codec, Undecodable
 from stores.contract import CorruptRecord, IndexKey, InvalidOperation, Record
 from stores.format import checksum_of
 from stores.gate import Gate
+from stores.postgresql.arrays import Blobs, Texts
 from stores.postgresql.connections import Connections
 from stores.postgresql.holdings import held_of
 from stores.postgresql.names import id_of, key_bytes, name_of
@@ -38,6 +39,22 @@ _SCAN_INDEX = (
     "LEFT JOIN resources AS r ON r.position = e.position "
     "WHERE e.kind = %s AND e.index_name = %s AND e.key = %b AND e.position > %s ORDER BY e.position"
 )
+TOGETHER_MAX = 64
+"""Resources under one key that are read together with those under others."""
+_TOGETHER = """
+SELECT asked.n, r.name, r.long_id, held.position, r.revision, r.checksum, r.data
+  FROM unnest(%b::text[], %b::bytea[]) WITH ORDINALITY AS asked (index_name, key, n)
+  CROSS JOIN LATERAL (
+    SELECT position FROM (
+      SELECT position FROM entries AS e
+        WHERE e.kind = %s AND e.index_name = asked.index_name AND e.key = asked.key
+      UNION ALL SELECT position FROM unique_entries AS u
+        WHERE u.kind = %s AND u.index_name = asked.index_name AND u.key = asked.key
+    ) AS both_tables ORDER BY position LIMIT %s
+  ) AS held
+  LEFT JOIN resources AS r ON r.position = held.position
+  ORDER BY asked.n, held.position
+"""
 
 
 class PostgresqlReads:
@@ -158,6 +175,23 @@ class PostgresqlReads:
 
     def _check_index(self, kind: str, index: str, key: IndexKey) -> None:
         check_key(kind_of(self._schema, kind).index(index).name, key)
+
+    def read_together(
+        self, kind: str, keys: Sequence[tuple[str, IndexKey]]
+    ) -> dict[tuple[str, IndexKey], list[Record]]:
+        """See `ReadsTogether`."""
+        for index, key in keys:
+            self._check_index(kind, index, key)
+        self._gate.enter()
+        try:
+            asked = (Texts(index for index, _ in keys), Blobs(key_bytes(key) for _, key in keys))
+            rows = self._connections.rows(_TOGETHER, (*asked, kind, kind, TOGETHER_MAX + 1))
+        finally:
+            self._gate.leave()
+        found: dict[tuple[str, IndexKey], list[Record]] = {each: [] for each in keys}
+        for number, *row in rows:
+            found[keys[number - 1]].append(self._record_of(kind, tuple(row)))
+        return {each: records for each, records in found.items() if len(records) <= TOGETHER_MAX}
 
     def last_position(self) -> int:
         """See `Store`."""

@@ -15,8 +15,10 @@ from unittest.mock import patch
 
 import pytest
 
+from reference_server.unit_of_work import UnitOfWork
 from stores.contract import (
     Conflict,
+    Delete,
     FormatMismatch,
     InvalidStoreUrl,
     OutcomeUnknown,
@@ -29,7 +31,7 @@ from stores.registry import scheme_of as scheme
 from stores.suite.agreement import check_agreement
 from stores.suite.check import StoreCheck, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
-from stores.suite.samples import ids_of, put
+from stores.suite.samples import ids_of, put, slug_key
 from stores.suite.subject import UrlSubject
 from tests.postgresql import Cluster
 
@@ -217,6 +219,23 @@ def test_who_listens_hears_of_the_writes_of_others(url: str) -> None:
         two.commit([put("a")])
         assert heard.wait(10)
         stop()
+
+
+def test_several_questions_are_answered_together(url: str) -> None:
+    with opened(url) as store:
+        store.commit([put(f"a{number}", org="many" if number else "few") for number in range(70)])
+        asked = [("org", ("few",)), ("slug_key", slug_key("a1", "many")), ("org", ("none",)), ("org", ("many",))]
+        together = store.read_together("agent", asked)
+        assert together == {each: list(store.scan("agent", index=each[0], key=each[1])) for each in asked[:3]}
+        assert [len(together[each]) for each in asked[:3]] == [1, 1, 0]
+        work = UnitOfWork(store)
+        work.foresee("agent", asked)
+        store.commit([Delete("agent", "a0"), Delete("agent", "a1")])
+        work.delete("agent", "a1")
+        assert work.find("agent", "org", ("few",)) == "a0", "as it was foreseen"
+        assert work.find("agent", *asked[1]) is None, "what is staged is seen all the same"
+        assert work.find("agent", "org", ("many",)) == "a2", "of many nothing is foreseen"
+        assert UnitOfWork(store).find("agent", "org", ("few",)) is None
 
 
 # ---- connections that break
