@@ -73,14 +73,12 @@
       const wanted = field.value.trim().toLowerCase();
       let shown = 0;
       for (const { group, rows } of groups) {
-        let here = 0;
-        for (const { row, text } of rows) {
-          row.hidden = !text.includes(wanted);
-          here += row.hidden ? 0 : 1;
-        }
+        const here = rows.filter(({ text }) => text.includes(wanted)).length;
         group.hidden = here === 0;
-        group.open = wanted !== "" && here > 0;
         shown += here;
+        if (here === 0) continue; // What isn't shown is left as it is: each change of it costs the browser.
+        group.open = wanted !== "";
+        for (const { row, text } of rows) if (row.hidden === text.includes(wanted)) row.hidden = !row.hidden;
       }
       count.textContent = `${shown} of ${total}`;
     });
