@@ -7,7 +7,7 @@ ARGS ?=
 PYTEST ?= $(BIN)/pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help env verify serve test test-full check format protos lock mutants bench badger native docs clean
+.PHONY: help env verify serve test test-full check format protos lock mutants bench badger native docs pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ native: env ## build the Go program that measures the claims in their own langua
 docs: env ## make the site of documents, with examples recorded from the reference (out/docs/site; ARGS="--no-examples")
 	$(BIN)/python -m parity.site --out out/docs $(ARGS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f out/docs/mkdocs.yml
+
+pictures: env ## make the pictures of the README again, of a real run (needs Chromium)
+	$(BIN)/python -m tests.pictures
 
 clean: ## remove everything that can be made again
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks .cache dist build out

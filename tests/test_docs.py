@@ -26,6 +26,7 @@ from conformance import verdict
 from parity.commands import COMMANDS
 from parity.lazy import load
 from reference_server.authorization.callers import parse_callers
+from tests.pictures import PAGE, TERMINAL, stale
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -269,3 +270,11 @@ def test_the_action_fails_with_the_suites_code(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == verdict.EXIT_USAGE, done.stdout + done.stderr
+
+
+def test_the_readme_is_short_and_its_pictures_show_what_is() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
+    assert stale() == [], "what the README's pictures show has changed: make pictures"
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert {Path(name).name for name in shown} == {PAGE, TERMINAL}
