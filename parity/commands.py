@@ -33,7 +33,7 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("restore", "parity.backup_cli", "restore", "Make a database of a backup and its increments."),
     CommandRow("bench", "parity.bench_cli", "app", "Measure stores and servers; judge the claims."),
     CommandRow("choose", "parity.choose_cli", "choose", "Measure the stores for one use and say which to take."),
-    CommandRow("report", "reports.cli", "report", "Make the page, the summary and the JUnit file of a run again."),
+    CommandRow("report", "parity.report_cli", "report", "Make the page of a run again, follow one, publish one."),
     CommandRow("compare", "reports.cli", "compare", "Say what changed from one run to another."),
     CommandRow("agent", "reference_server.client.cli", "agent", "Create, read, change and delete agents."),
     CommandRow("instance", "reference_server.client.cli", "instance", "The same for agent instances."),

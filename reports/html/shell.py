@@ -20,16 +20,21 @@ from reports.html.palette import DARK, LIGHT, SERIES, declarations
 from reports.views import words
 
 
-def render(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever a template shows
-    """Fill a template that extends `shell.html.j2`."""
-    style, script = _style(), _asset("page.js")
+def render(
+    template: str,
+    *,
+    more_script: str = "",
+    **values: Any,  # noqa: ANN401 - whatever a template shows
+) -> str:
+    """Fill a template that extends `shell.html.j2`. `more_script` names one that asks its server for more."""
+    style, script = _style(), _asset("page.js") + (_asset(more_script) if more_script else "")
     return (
         _environment()
         .get_template(template)
         .render(
             style=Markup(style),  # noqa: S704 - a file of this package
             script=Markup(script),  # noqa: S704 - a file of this package
-            policy=_policy(style, script),
+            policy=_policy(style, script) + ("; connect-src 'self'" if more_script else ""),
             **values,
         )
     )
