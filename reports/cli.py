@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from typer.core import TyperGroup
 
+from reports.annotations import render_annotations
 from reports.compare import Comparison, compare_runs, comparison_markdown
 from reports.errors import RunUnreadable
 from reports.html.comparison import render_comparison
@@ -110,6 +111,12 @@ def validate(
         raise typer.Exit(EXIT_WRONG)
     profiles = ", ".join(f"{one.profile}: {one.conclusion}" for one in made.results)
     print(f"{file}: valid; {made.implementation.name} {made.implementation.version}".rstrip() + f": {profiles}")
+
+
+@report.command("annotations")
+def annotate(directory: Run) -> None:
+    """Print what a GitHub runner shows beside a change: an `::error` for each MUST that fails and isn't known to."""
+    print(render_annotations(read_run(directory)), end="")
 
 
 @report.command()
