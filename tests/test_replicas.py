@@ -16,7 +16,6 @@ import grpc
 import pytest
 
 from conformance.credentials import read_credentials
-from conformance.features import read_declaration
 from conformance.runner import Options, run
 from conformance.verdict import Report, Verdict
 from parity.main import run as run_parity
@@ -62,7 +61,6 @@ def judged(url: str, profile: str, folder: Path, count: int, only: tuple[str, ..
             profile="cloud" if profile == "cloud" else "oss",
             only=only,
             credentials=read_credentials(reference.credentials),
-            declaration=read_declaration(reference.declaration) if count == 1 else Options().declaration,
             quick=quick,
             seed=int(time.time()),
         )
