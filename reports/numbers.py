@@ -61,7 +61,14 @@ def times(value: float) -> str:
 
 
 def in_form(form: str, value: float) -> str:
-    """Return a ratio in the words of its claim: `12.3x`, or `42 % smaller`, `8 % larger`."""
+    """Return a ratio in the words of its claim: `12.3x`, or `42 % smaller`, `8 % larger`, or `57 %`.
+
+    Of a `growth` the ratio is the inverse: how many times as much it has become.
+    """
+    if form == "growth":
+        return times(1 / value) if value else times(float("inf"))
+    if form == "share":
+        return f"{digits(value * 100, 2)} %"
     if form != "saving":
         return times(value)
     saving = 1 - 1 / value if value else float("-inf")
@@ -76,16 +83,16 @@ def spread(form: str, ratio: Ratio) -> str:
 def between(form: str, low: float, high: float) -> str:
     """Return a range of ratios; a unit that both ends share is said once."""
     first, second = in_form(form, low), in_form(form, high)
-    if form == "saving" and high < 1:
-        first, second = second, first  # both are losses: the smaller loss is said first
+    if form == "growth" or (form == "saving" and high < 1):
+        first, second = second, first  # more growth is a smaller ratio; of two losses the smaller is said first
     number, _, unit = first.partition(" ")
     return f"{number} to {second}" if unit and second.endswith(f" {unit}") else f"{first} to {second}"
 
 
 def claimed(form: str, at_least: float, at_most: float | None) -> str:
-    """Return the range that a claim states: `10x to 50x`, `at least 1.05x`."""
+    """Return the range that a claim states: `10x to 50x`, `at least 1.05x`, of growth `at most 1.5x`."""
     if at_most is None:
-        return f"at least {in_form(form, at_least)}"
+        return f"at {'most' if form == 'growth' else 'least'} {in_form(form, at_least)}"
     return between(form, at_least, at_most)
 
 
