@@ -33,6 +33,15 @@ _SETTINGS = {
     "autovacuum_naptime": "5s",
 }
 
+_ENDS_WITH_ITS_PARENT = """
+exec 3<&0
+"$@" 3<&- &
+database=$!
+{ cat <&3 >/dev/null; kill -QUIT "$database" 2>/dev/null; } &
+wait "$database"
+"""
+"""Runs a command and ends it once standard input closes: a test run that is killed leaves no database behind."""
+
 
 def binaries() -> Path | None:
     """Return the folder of PostgreSQL's programs, the newest there is, or None."""
@@ -89,7 +98,13 @@ class Cluster:
         options = [f"--{name}={value}" for name, value in ({**_SETTINGS, **settings}).items()]
         command = [_program("postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder), *options]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, **_as_account())
+            self.process = subprocess.Popen(
+                ["sh", "-c", _ENDS_WITH_ITS_PARENT, "sh", *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                **_as_account(),
+            )
         deadline = time.monotonic() + _START_SECONDS
         ready = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         while subprocess.run(ready, check=False).returncode:
@@ -103,6 +118,8 @@ class Cluster:
             command = [_program("pg_ctl"), "stop", "-s", "-D", str(self.data), "-m", mode, "-w"]
             subprocess.run(command, check=False, timeout=_STOP_SECONDS, **_as_account())
             self.process.wait(_STOP_SECONDS)
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
         self.process = None
 
 
