@@ -28,6 +28,7 @@ from stores.contract import (
     StoreNotFound,
     StoreUnavailable,
 )
+from stores.postgresql.libpq import LIBPQ_OPTIONS
 from stores.schema import KINDS, Schema
 
 ENTRY_POINT_GROUP = "parity.stores"
@@ -332,23 +333,6 @@ SCHEMES: tuple[Scheme, ...] = (
     Scheme("sqlite", "SQLite tables that any SQLite tool opens", _open_sqlite, _options("json-orjson")),
 )
 """The embedded stores: each in a folder or file of its own, or in memory."""
-
-LIBPQ_OPTIONS = (
-    "host",
-    "port",
-    "user",
-    "dbname",
-    "service",
-    "passfile",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "target_session_attrs",
-    "connect_timeout",
-    "application_name",
-)
-"""Options of a PostgreSQL URL that are libpq's own, as its documentation has them. There is none for a password."""
 
 REMOTE_SCHEMES: tuple[Scheme, ...] = (
     Scheme(

@@ -127,5 +127,5 @@ def test_a_run_without_the_program_says_how_to_get_it(tmp_path: Path, monkeypatc
     headline = verdicts[0]
     assert (headline.headline, headline.verdict) == (True, Conclusion.NOT_MEASURED)
     assert headline.reason == "the native program isn't built; `make native` builds it"
-    assert {one.baseline.name for one in verdicts[1:]} == {"sqlite+json", "sqlite+json-orjson"}
+    assert {one.baseline.name for one in verdicts[1:]} == {"sqlite+json"}
     assert all(one.ratio for one in verdicts[1:])

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from stores.contract import Access, Durability, InvalidStoreUrl
-from stores.registry import LIBPQ_OPTIONS
+from stores.postgresql.libpq import LIBPQ_OPTIONS
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
