@@ -20,15 +20,15 @@ from pathlib import Path
 
 from benchmarks.server.calls import agent_to_create
 from benchmarks.server.launch import run_in_process
-from benchmarks.server.load import LoadPlan, Traffic
+from benchmarks.server.load import LoadFailed, LoadPlan, Traffic
 from benchmarks.server.operations import PATHS
-from benchmarks.server.processes import bare
+from benchmarks.server.processes import ServerFailed, bare
 from benchmarks.statistics import median
 
 CONNECTIONS, CALLERS = 2, 32
 DEADLINE_S = 60
-_PROTO = """syntax = "proto3"; package parity.bench; import "google/protobuf/wrappers.proto";
-service Bare { rpc echo(google.protobuf.BytesValue) returns (google.protobuf.BytesValue); }
+_PROTO = """syntax = "proto3"; package parity.bench; message Body { bytes value = 1; }
+service Bare { rpc echo(Body) returns (Body); }
 """
 
 
@@ -137,7 +137,11 @@ def main() -> int:
     sys.stderr.write("".join(f"{name} isn't on the PATH and is left out\n" for name in missing))
     if names == ["ours"]:
         return 2
-    found = compare(names, arguments.seconds, arguments.turns)
+    try:
+        found = compare(names, arguments.seconds, arguments.turns)
+    except (Unreadable, LoadFailed, ServerFailed, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     for (load, name), all_turns in found.items():
         rate, taken = (median([getattr(one, what) for one in all_turns]) for what in ("rate", "median_us"))
         ours, ours_us = (median([getattr(one, what) for one in found[load, "ours"]]) for what in ("rate", "median_us"))
