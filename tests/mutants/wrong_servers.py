@@ -6,16 +6,13 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 
 from conformance.features import FEATURES, Declaration
-from conformance.known_failing import kind_of_failure
 from conformance.run_context import profile_named
 from conformance.runner import Options, run
-from conformance.verdict import FAILED, Report
+from conformance.verdict import Report
 from reference_server.pipelines import OPERATIONS
 from tests.mutants.change_sins import CHANGE_SINS
 from tests.mutants.create_sins import CREATE_SINS
@@ -58,8 +55,6 @@ class Outcome:
     """A name of `STORES`; empty: the server brings its own."""
     failing: tuple[str, ...]
     exit_code: int
-    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """How each of them failed, as `conformance.known_failing.kind_of_failure` says."""
 
     def __str__(self) -> str:
         return f"{self.name} over {self.store}" if self.store else self.name
@@ -79,10 +74,8 @@ def _options(profile: str, only: tuple[str, ...]) -> Options:
     )
 
 
-def judge_mutant(
-    mutant: Mutant, store: str, only: tuple[str, ...] = (), *, fast_paths: bool = True, out: Path | None = None
-) -> Report:
-    """Run the suite against a mutant of the reference over a store of `STORES`; `out` keeps the run."""
+def judge_mutant(mutant: Mutant, store: str, only: tuple[str, ...] = (), *, fast_paths: bool = True) -> Report:
+    """Run the suite against a mutant of the reference over a store of `STORES`."""
     jobs = 1 if mutant.name in ALONE else JOBS
     options = replace(_options(mutant.profile, only), jobs=jobs, quick=not mutant.full)
     with reference(
@@ -92,7 +85,7 @@ def judge_mutant(
         fast_paths=fast_paths,
         settings=mutant.config,
     ) as address:
-        return run(f"grpc://{address}", options, out=out)
+        return run(f"grpc://{address}", options)
 
 
 def judge_second(defect: str, only: tuple[str, ...] = (), *, profile: str = "cloud") -> Report:
@@ -228,10 +221,4 @@ def judge(name: str, only: tuple[str, ...] = (), *, store: str = "") -> Outcome:
     else:
         mutant = mutant_named(name)
         report = judge_mutant(mutant, over, only or mutant.asked, fast_paths=has_fast_paths(name))
-    return Outcome(name, over, report.failing(), report.exit_code, kinds_of(report))
-
-
-def kinds_of(report: Report) -> dict[str, tuple[str, ...]]:
-    """Return by requirement how it failed."""
-    failed = [row for row in report.results if row.verdict in FAILED and row.problems]
-    return {row.id: tuple(sorted({kind_of_failure(one) for one in row.problems})) for row in failed}
+    return Outcome(name, over, report.failing(), report.exit_code)
