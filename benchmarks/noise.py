@@ -28,7 +28,10 @@ from benchmarks.statistics import median
 TIMES = frozenset({"us", "ms"})
 """Units of what a busy machine makes longer. Bytes on disk are the same on any machine."""
 BETWEEN_RUNS = 1.05
-"""How far the ratios of times of two whole runs lie apart, beyond their own intervals, with nobody else there."""
+"""How far the ratios of times of two whole runs lie apart, beyond their own intervals, with nobody else there.
+
+Chosen, not measured: `python -m benchmarks.repeated` on a machine that nobody else uses would measure it.
+"""
 BUSY = 0.05
 """Share of the machine that others may take before it is called busy."""
 SHARE_MAX = 0.9
