@@ -6,8 +6,8 @@ The entries are the suite's own wrong servers; `faults.json` is made from the ki
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +22,8 @@ class Fault:
     """One way to be wrong.
 
     `sentence` says in plain words what is wrong, `where` in which operation or step; `fails` holds the ids of the
-    requirements that it alone breaks in a server that is right otherwise, judged in `profile`.
+    requirements that it alone breaks in a server that is right otherwise, judged in `profile`. `kinds` says of each how
+    it fails then (`conformance.known_failing.kind_of_failure`); of one that is not in it that isn't known.
     """
 
     id: str
@@ -30,6 +31,11 @@ class Fault:
     where: str
     profile: str
     fails: tuple[str, ...]
+    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+    def symptoms(self, requirement: str) -> frozenset[str]:
+        """Return the ways in which a requirement fails, as `conformance.diagnosis` writes them; none: not known."""
+        return frozenset(f"{requirement}: {kind}" for kind in self.kinds.get(requirement, ()))
 
 
 @cache

@@ -119,17 +119,17 @@ def _known(path: Path, entry: _Entry, causes: Mapping[str, _Cause]) -> Known:
     return Known(**{**entry.model_dump(), **both})
 
 
-_NUMBERED = re.compile(r"\.\d+\b")
+_NUMBERED = re.compile(r"(\.|\bheat )\d+\b")
 _STATUS = re.compile(r"[A-Z]+(?:_[A-Z]+)*(?=$|:)")
 
 
 def kind_of_failure(problem: Problem) -> str:
     """Return what a problem has in common with the same failure in another run.
 
-    Which of many calls shows it (`race.3`) is left out; the status that came is part of it.
+    Which of many calls (`race.3`) or heats shows it is left out; the status that came is part of it.
     """
     status = _STATUS.match(problem.actual)
-    return _NUMBERED.sub(".*", problem.text) + (f", got {status.group()}" if status else "")
+    return _NUMBERED.sub(r"\1*", problem.text) + (f", got {status.group()}" if status else "")
 
 
 def as_rows(entries: Iterable[Known]) -> tuple[dict[str, Any], ...]:
@@ -159,7 +159,7 @@ def apply_known_failing(report: Report, entries: Iterable[Known], today: dt.date
 def matches(result: Result, entry: Known, today: dt.date) -> bool:
     """Whether a result is the failure that an entry names, and the entry still counts."""
     expired = entry.expires is not None and entry.expires < today
-    begins = _NUMBERED.sub(".*", entry.message)
+    begins = _NUMBERED.sub(r"\1*", entry.message)
     failing = result.verdict is Verdict.FAIL or (entry.sometimes and result.verdict is Verdict.FLAKY)
     return failing and not expired and any(kind_of_failure(one).startswith(begins) for one in result.problems)
 

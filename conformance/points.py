@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from conformance.evidence import Exchange
+from conformance.known_failing import kind_of_failure
 from conformance.verdict import Result, Verdict
 
 UNREADABLE = "unreadable"
@@ -48,6 +49,22 @@ class Departure:
         if not self.failed:
             return True
         return self.whole and all(row.code != "OK" or row.fault or _is_looked_through(row) for row in self.exchanges)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The ways in which it failed."""
+        return frozenset(kind_of_failure(problem) for problem in self.result.problems)
+
+    @property
+    def symptoms(self) -> frozenset[str]:
+        """Its kinds, each with its id before it; the id alone where no way is told."""
+        return frozenset(f"{self.id}: {kind}" for kind in self.kinds) or frozenset({self.id})
+
+    @property
+    def refusals(self) -> frozenset[str]:
+        """Those of its symptoms that are a refusal of what should have succeeded."""
+        unwanted = [one for one in self.result.problems if one.expected.partition(" ")[0] == "OK"]
+        return frozenset(f"{self.id}: {kind_of_failure(problem)}" for problem in unwanted)
 
     @property
     def points(self) -> frozenset[Point]:

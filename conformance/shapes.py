@@ -18,7 +18,7 @@ FAILURES_MIN = 3
 """Fewer failures have no shape."""
 CALLS_MIN = 3
 """A method that was called less often says nothing of `never`."""
-_REFUSALS = (
+REFUSALS = (
     "INVALID_ARGUMENT",
     "NOT_FOUND",
     "ALREADY_EXISTS",
@@ -27,7 +27,8 @@ _REFUSALS = (
     "FAILED_PRECONDITION",
     "RESOURCE_EXHAUSTED",
 )
-_WRONG = (*_REFUSALS, "UNKNOWN", "INTERNAL", "ABORTED", "UNAVAILABLE", "OUT_OF_RANGE", "DATA_LOSS", "CANCELLED")
+_WRONG = (*REFUSALS, "UNKNOWN", "INTERNAL", "ABORTED", "UNAVAILABLE", "OUT_OF_RANGE", "DATA_LOSS", "CANCELLED")
+_STATUS = "shape:status:"
 
 Shape = Callable[[Sequence[Departure], Sequence[Exchange]], Iterator[Cause]]
 
@@ -54,12 +55,17 @@ def one_wrong_status(departed: Sequence[Departure], exchanges: Sequence[Exchange
         if len(plain) >= FAILURES_MIN:
             rows = [one for one in departed if one in plain or _ends_only_in(one, status)]
             yield _cause(
-                f"shape:status:{status}",
+                f"{_STATUS}{status}",
                 f"refusals are answered {status} instead of {_listed(sorted(asked[status]))}"
                 f" ({refusals.count(status)} of the {len(refusals)} refusals of this run)",
                 "",
                 rows,
             )
+
+
+def wrong_statuses(causes: Iterable[Cause]) -> tuple[str, ...]:
+    """Return the statuses that causes of these say to stand in the place of others."""
+    return tuple(cause.id.removeprefix(_STATUS) for cause in causes if cause.id.startswith(_STATUS))
 
 
 def _ends_only_in(one: Departure, status: str) -> bool:
@@ -78,7 +84,7 @@ def _ends_only_in(one: Departure, status: str) -> bool:
 def _statuses(problem: Problem) -> tuple[str, str]:
     """Return the refusal that was asked for and the one that came; empty unless both are refusals."""
     expected, actual = problem.expected.partition(" or ")[0], problem.actual.partition(":")[0]
-    asked = expected if expected in _REFUSALS else "NOT_FOUND" if expected == "nothing" else ""
+    asked = expected if expected in REFUSALS else "NOT_FOUND" if expected == "nothing" else ""
     return (asked, actual) if asked and actual in _WRONG and actual != asked else ("", "")
 
 
@@ -130,36 +136,58 @@ def unreadable(departed: Sequence[Departure], exchanges: Sequence[Exchange]) -> 
 
 @dataclass(frozen=True)
 class Race:
-    """Requirements on calls that come together, each with the one that asks the same of calls in a row."""
+    """Requirements on calls that come together, and how they fail if the calls get into each other.
+
+    `shown` holds for each the kind of failure that no wrong status alone makes, `twins` the requirement that asks the
+    same of calls in a row.
+    """
 
     name: str
     sentence: str
     where: str
+    shown: Mapping[str, str]
     twins: Mapping[str, str]
 
 
 RACES = (
     Race(
         "create",
-        "calls that come together get in between the look for a duplicate and the write",
+        "calls that come together get in between a create's look (for a duplicate, for the parent) and its write",
         "agent-create: CheckDuplicate",
-        {"ORD-RACE": "DUP-SLUG", "APL-RACE": "APL-UPDATE"},
+        {
+            "ORD-RACE": "readable racers of heat *",
+            "APL-RACE": "agents that heat * made",
+            "RACE-PARENT": "came back after its agent was deleted, got OK",
+        },
+        {"ORD-RACE": "DUP-SLUG", "APL-RACE": "APL-UPDATE", "RACE-PARENT": "INS-PARENT"},
     ),
     Race(
         "update",
         "a delete gets in between an update's look and its write, which brings back what was deleted",
         "agent-update: Persist",
+        {"UPD-RACE-DELETE": "came back after its agent was deleted, got OK"},
         {"UPD-RACE-DELETE": "UPD-DELETED"},
     ),
 )
 
 
 def races(departed: Sequence[Departure], passed: frozenset[str]) -> Iterator[Cause]:
-    """Yield what is right in a row and wrong together: a look and a write that others get in between."""
+    """Yield what is right in a row and wrong together: a look and a write that others get in between.
+
+    In a row it is right too where it is refused with another status than the one that is asked for.
+    """
+    by_id = {one.id: one for one in departed}
     for race in RACES:
-        rows = [one for one in departed if one.failed and race.twins.get(one.id) in passed]
+        shown = [by_id[name] for name, kind in race.shown.items() if name in by_id and kind in by_id[name].kinds]
+        rows = [one for one in shown if _holds_in_a_row(race.twins[one.id], by_id, passed)]
         if rows:
             yield _cause(f"shape:race:{race.name}", race.sentence, race.where, rows)
+
+
+def _holds_in_a_row(twin: str, by_id: Mapping[str, Departure], passed: frozenset[str]) -> bool:
+    if twin in passed:
+        return True
+    return twin in by_id and by_id[twin].failed and all(_statuses(one)[1] for one in by_id[twin].result.problems)
 
 
 def schema_cause(drift: Drift, departed: Sequence[Departure]) -> Cause:

@@ -1,10 +1,15 @@
 """How well failures are explained: groups of known defects are named again, and what isn't known is not put on others.
 
-Signatures alone are held in every run; the long form really plants the groups and runs the suite against them.
+Signatures alone are held in every run; the long form really plants the groups and runs the suite against them
+(`python -m tests.mutants.groups --count 200 --seed 1` plants 200). The prices of the diagnosis were settled on groups
+of seed 2 and on every other fault. That a fault of little isn't believed where most is unexplained was settled on all
+faults, so the false blame below is that of a fit.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from itertools import islice
 
 import pytest
@@ -13,7 +18,7 @@ from conformance.catalogue import catalogue
 from conformance.cause import Cause, Diagnosis
 from conformance.diagnosis import diagnose
 from conformance.dictionary import Fault, dictionary
-from conformance.verdict import Result, Verdict
+from conformance.verdict import Problem, Result, Verdict
 from tests.mutants.groups import Total, groups, judged_group, planted_groups, score, total
 from tests.mutants.wrong_servers import SINS
 
@@ -21,14 +26,18 @@ GROUPS = 200
 PLANTED_GROUPS = 24
 SEED = 1
 GOOD = 0.9
-FALSELY_BLAMED_MAX = 0.08
+FALSELY_BLAMED_MAX = 0.05
 
 FAULTS = tuple(fault for fault in dictionary() if fault.profile == "cloud")
 REQUIREMENTS = frozenset(row.id for row in catalogue().values() if not row.excluded)
 
 
-def results(failing: frozenset[str]) -> tuple[Result, ...]:
-    """A run in which these requirements fail and all others pass, without any exchange."""
+def results(broken: Iterable[Fault]) -> tuple[Result, ...]:
+    """A run in which what these faults break fails as it does by them, and all else passes; without any exchange."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for fault in broken:
+        for name in fault.fails:
+            kinds[name].update(fault.kinds.get(name, ()))
     rows = [row for row in catalogue().values() if not row.excluded]
     return tuple(
         Result(
@@ -40,24 +49,28 @@ def results(failing: frozenset[str]) -> tuple[Result, ...]:
             sentence=row.sentence,
             source=row.source,
             check=row.id,
-            verdict=Verdict.FAIL if row.id in failing else Verdict.PASS,
+            verdict=Verdict.FAIL if row.id in kinds else Verdict.PASS,
+            problems=tuple(problem_of(kind) for kind in sorted(kinds.get(row.id, ()))),
         )
         for row in rows
     )
 
 
-def explained(failing: frozenset[str], faults: tuple[Fault, ...] = FAULTS) -> Diagnosis:
-    return diagnose(results(failing), {}, "cloud", faults).diagnosis
+def problem_of(kind: str) -> Problem:
+    """A problem of this kind."""
+    text, _, status = kind.rpartition(", got ")
+    return Problem(text, actual=status) if text else Problem(kind)
+
+
+def explained(broken: Iterable[Fault], faults: tuple[Fault, ...] = FAULTS) -> Diagnosis:
+    return diagnose(results(broken), {}, "cloud", faults).diagnosis
 
 
 def union_total(seed: int) -> Total:
     """Groups that fail exactly what their defects fail alone."""
-    by_name = {fault.id: frozenset(fault.fails) for fault in FAULTS}
+    by_name = {fault.id: fault for fault in FAULTS}
     wanted = islice(groups(sorted(by_name), seed), GROUPS)
-    return total(
-        score(group, explained(frozenset[str]().union(*(by_name[name] for name in group))), REQUIREMENTS)
-        for group in wanted
-    )
+    return total(score(group, explained(by_name[name] for name in group), REQUIREMENTS) for group in wanted)
 
 
 def test_groups_of_one_to_six_defects_are_named_from_their_signatures() -> None:
@@ -87,12 +100,8 @@ def are_one_family(one: Fault, other: Cause) -> bool:
 
 
 def test_a_fault_that_is_known_is_the_first_cause_of_what_it_breaks() -> None:
-    signatures = {fault.id: set(fault.fails) for fault in FAULTS}
-    wrong = [
-        fault.id
-        for fault in FAULTS
-        if signatures[explained(frozenset(fault.fails)).causes[0].id] != signatures[fault.id]
-    ]
+    shown = {fault.id: (set(fault.fails), dict(fault.kinds)) for fault in FAULTS}
+    wrong = [fault.id for fault in FAULTS if shown[explained([fault]).causes[0].id] != shown[fault.id]]
     assert wrong == []
 
 
@@ -101,7 +110,7 @@ def test_a_fault_that_is_not_known_is_left_unexplained_or_put_on_one_of_its_fami
     falsely = []
     for fault in FAULTS:
         others = tuple(one for one in FAULTS if one.id != fault.id)
-        causes = explained(frozenset(fault.fails), others).causes
+        causes = explained([fault], others).causes
         if causes and not are_one_family(fault, causes[0]):
             falsely.append(f"{fault.id} on {causes[0].id}")
     assert len(falsely) <= FALSELY_BLAMED_MAX * len(FAULTS), falsely

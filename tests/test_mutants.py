@@ -74,6 +74,11 @@ def test_the_fault_dictionary_is_that_of_the_stored_sets() -> None:
     assert [fault.id for fault in dictionary() if not (fault.sentence and fault.where)] == []
 
 
+def test_the_fault_dictionary_knows_how_each_wrong_server_fails() -> None:
+    unknown = [f"{fault.id}: {name}" for fault in dictionary() for name in fault.fails if not fault.kinds.get(name)]
+    assert unknown == [], 'make mutants ARGS="--kinds --only NAME"'
+
+
 def test_a_fault_is_placed_where_its_wrong_server_was_changed() -> None:
     places = {fault.id: fault.where for fault in dictionary()}
     assert places["create-authorize-omitted"] == "agent-create: Authorize"

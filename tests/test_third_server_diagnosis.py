@@ -27,20 +27,19 @@ NAMED: dict[str, frozenset[str]] = {
     "update-resurrects": frozenset({"shape:race:update"}),
 }
 """The ids of the causes that say what a defect is. Faults that break the same in the oss profile are told together."""
+TOGETHER: dict[str, frozenset[str]] = {"second:half_named": frozenset({"instance-by-name", "no-rollback"})}
+"""Causes whose sentence says several defects, and which these are: right where all of them are planted."""
 ALONE = ("older-sub-agents", "refusals-unknown")
 """Defects that every run plants, each alone: another schema, one wrong status."""
 MASKED_BY: dict[str, frozenset[str]] = {
     "by-agent-unpaged": frozenset({"by-agent-empty"}),
     "store-errors-not-found": frozenset({"refusals-unknown"}),
     "no-rollback": frozenset({"refusals-unknown", "store-errors-not-found"}),
-    "update-resurrects": frozenset({"refusals-unknown"}),
 }
 """What can't be seen beside others: a list that is empty has no pages, a refusal has one status."""
-GROUPS, GROUP_SIZE, SEED = 6, 5, 1
-PRECISION_MIN, RECALL_MIN = 0.75, 0.8
-"""Below the 0.9 that groups of mutants reach: measured 0.80 and 0.91. Two statuses that are wrong at once, and races
-beside them, are put on faults that break the same; their statuses aren't in the dictionary.
-"""
+GROUPS, GROUP_SIZE, SEED = 6, 5, 2
+"""The method was settled on groups of seed 1."""
+GOOD = 0.9
 
 
 def judged(*defects: str) -> Report:
@@ -52,9 +51,11 @@ def judged(*defects: str) -> Report:
 def score(defects: tuple[str, ...], report: Report) -> Score:
     """Hold the named causes against the planted defects; one that breaks nothing that is measured is masked."""
     named = [cause.id for cause in report.diagnosis.causes]
-    known = frozenset[str]().union(*(NAMED[defect] for defect in defects))
+    both = [name for name in named if name in TOGETHER and TOGETHER[name] <= set(defects)]
+    said = frozenset[str]().union(*(TOGETHER[name] for name in both))
+    known = frozenset(both).union(*(NAMED[defect] for defect in defects))
     hidden = [bool(MASKED_BY.get(defect, frozenset()) & set(defects)) for defect in defects]
-    found = [bool(NAMED[defect] & set(named)) for defect in defects]
+    found = [defect in said or bool(NAMED[defect] & set(named)) for defect in defects]
     return Score(
         named=len(named),
         right=sum(name in known for name in named),
@@ -85,5 +86,14 @@ def test_groups_of_five_are_named() -> None:
     chance = random.Random(SEED)
     groups = [tuple(sorted(chance.sample(sorted(NAMED), GROUP_SIZE))) for _ in range(GROUPS)]
     found = total(score(group, judged(*group)) for group in groups)
-    assert found.precision >= PRECISION_MIN, str(found)
-    assert found.recall_told >= RECALL_MIN, str(found)
+    assert found.precision >= GOOD, str(found)
+    assert found.recall_told >= GOOD, str(found)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("defect", sorted(NAMED))
+def test_each_defect_alone_is_all_that_is_named(defect: str) -> None:
+    named = {cause.id for cause in judged(defect).diagnosis.causes}
+    assert named
+    assert named <= NAMED[defect]

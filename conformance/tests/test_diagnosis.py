@@ -80,6 +80,12 @@ def test_what_nothing_explains_is_said_to_be_unexplained() -> None:
     assert diagnosis.headline == "1 probable cause explains 1 of 2 failures"
 
 
+def test_where_most_is_unexplained_a_fault_of_little_is_not_believed() -> None:
+    unknown = [result(name) for name in ("SLUG-LENGTH", "SLUG-GIVEN", "GET-UNKNOWN")]
+    assert found(result("REF-ORG"), result("REF-FOUND", Verdict.PASS), *unknown) == []
+    assert found(result("REF-ORG"), result("REF-FOUND", Verdict.PASS), unknown[0]) == ["narrow"]
+
+
 def test_it_is_said_what_a_cause_explains_alone_and_what_speaks_against_it() -> None:
     faults = (
         Fault("one", "one", "", "cloud", ("REF-FOUND", "REF-ORG", "REF-KIND", "REF-SLUG")),
@@ -140,12 +146,79 @@ def test_a_status_explains_what_ends_in_it_alone_and_not_what_should_have_succee
     assert cause.explains == names[:4]
 
 
+RACING = (
+    result("ORD-RACE", Verdict.FAIL, problem(1, text="readable racers of heat 2")),
+    result("APL-RACE", Verdict.FAIL, problem(2, text="agents that heat 0 made")),
+    result("UPD-RACE-DELETE", Verdict.FAIL, problem(3, "NOT_FOUND", "OK", "came back after its agent was deleted")),
+)
+
+
 def test_what_is_right_in_a_row_and_wrong_together_is_a_race() -> None:
-    failing = [result(name) for name in ("ORD-RACE", "APL-RACE", "UPD-RACE-DELETE")]
     twins = [result(name, Verdict.PASS) for name in ("DUP-SLUG", "APL-UPDATE", "UPD-DELETED")]
-    assert found(*failing, *twins) == ["shape:race:create", "shape:race:update"]
-    assert found(*failing, result("DUP-SLUG"), result("UPD-DELETED"), twins[1]) == ["shape:race:create"]
-    assert found(*failing) == [], "what was not asked in a row says nothing"
+    assert found(*RACING, *twins) == ["shape:race:create", "shape:race:update"]
+    accepted = [result(name, Verdict.FAIL, problem(4, "NOT_FOUND", "OK")) for name in ("DUP-SLUG", "UPD-DELETED")]
+    assert found(*RACING, *accepted, twins[1]) == ["shape:race:create"]
+    assert found(*RACING) == [], "what was not asked in a row says nothing"
+
+
+def test_what_is_refused_with_a_wrong_status_in_a_row_may_still_be_a_race() -> None:
+    refused = result("UPD-DELETED", Verdict.FAIL, problem(4, "NOT_FOUND", "UNKNOWN: gone"))
+    assert found(*RACING, refused) == ["shape:race:update"]
+
+
+def test_racers_that_are_only_refused_otherwise_are_no_race() -> None:
+    statuses = result("ORD-RACE", Verdict.FAIL, problem(1, text="statuses of heat 1"))
+    assert found(statuses, result("DUP-SLUG", Verdict.PASS)) == []
+
+
+AS_ANSWERED = Fault(
+    "accepted",
+    "a duplicate is answered OK",
+    "",
+    "cloud",
+    ("DUP-SLUG",),
+    {"DUP-SLUG": ("refused: wrong status, got OK",)},
+)
+
+
+def refused(name: str, expected: str, actual: str) -> Result:
+    return result(name, Verdict.FAIL, problem(1, expected, actual, "refused: wrong status"))
+
+
+def test_a_fault_explains_only_what_fails_as_it_does() -> None:
+    accepted, unknown = (refused("DUP-SLUG", "ALREADY_EXISTS", got) for got in ("OK", "UNKNOWN: taken"))
+    assert [one.id for one in explained([accepted], faults=[AS_ANSWERED]).diagnosis.causes] == ["accepted"]
+    diagnosis = explained([unknown], faults=[AS_ANSWERED]).diagnosis
+    assert (diagnosis.causes, diagnosis.unexplained) == ((), ("DUP-SLUG",))
+
+
+def test_two_ways_in_which_one_requirement_fails_have_two_causes() -> None:
+    other = Fault("slug", "the slug is lost", "", "cloud", ("DUP-SLUG",), {"DUP-SLUG": ("find: slug",)})
+    both = result(
+        "DUP-SLUG",
+        Verdict.FAIL,
+        problem(1, "ALREADY_EXISTS", "OK", "refused: wrong status"),
+        problem(2, text="find: slug"),
+    )
+    causes = explained([both], faults=[AS_ANSWERED, other]).diagnosis.causes
+    assert {cause.id for cause in causes} == {"accepted", "slug"}
+
+
+def test_a_fault_is_known_beside_another_that_changes_the_statuses_of_refusals() -> None:
+    """What is refused that should succeed is refused with the status that all refusals have."""
+    fault = Fault(
+        "kept",
+        "a name is kept",
+        "",
+        "cloud",
+        ("DEL-RECREATE",),
+        {"DEL-RECREATE": ("s: wrong status, got ALREADY_EXISTS",)},
+    )
+    names = ("GET-UNKNOWN", "DUP-SLUG", "UPD-UNKNOWN")
+    statuses = [refused(name, "NOT_FOUND" if "UNK" in name else "ALREADY_EXISTS", "UNKNOWN") for name in names]
+    again = result("DEL-RECREATE", Verdict.FAIL, problem(2, "OK", "UNKNOWN: taken", "s: wrong status"))
+    causes = explained([*statuses, again], faults=[fault]).diagnosis.causes
+    assert [cause.id for cause in causes] == ["shape:status:UNKNOWN", "kept"]
 
 
 SUB_AGENTS = Drift("Agent.spec.sub_agents", "the target speaks another one", (("spec", "sub_agents"),))
@@ -273,14 +346,20 @@ def test_needs_name_requirements_and_never_lead_back() -> None:
         reached(row.id)
 
 
+def as_broken_by(fault: Fault, name: str) -> Result:
+    """The verdict on a requirement in a server with one fault."""
+    if name not in fault.fails:
+        return result(name, Verdict.PASS)
+    parts = [kind.rpartition(", got ") for kind in fault.kinds[name]]
+    return result(
+        name, Verdict.FAIL, *(Problem(text or status, actual=status if text else "") for text, _, status in parts)
+    )
+
+
 @pytest.mark.parametrize("fault", [fault for fault in dictionary() if fault.profile == "cloud"], ids=lambda row: row.id)
 def test_a_fault_of_the_dictionary_is_found_by_its_signature(fault: Fault) -> None:
     """It or one that breaks exactly the same is the one cause that is named."""
-    rows = [
-        result(row.id, Verdict.FAIL if row.id in fault.fails else Verdict.PASS)
-        for row in catalogue().values()
-        if not row.excluded
-    ]
+    rows = [as_broken_by(fault, row.id) for row in catalogue().values() if not row.excluded]
     diagnosis = diagnose(rows, {}, "cloud").diagnosis
     same = {one.id for one in dictionary() if set(one.fails) == set(fault.fails)}
     assert [cause.id in same for cause in diagnosis.causes] == [True]

@@ -205,6 +205,13 @@ def test_the_kind_of_a_failure_is_the_same_in_another_run(problem: Problem, kind
     assert kind_of_failure(problem) == kind
 
 
+def test_which_of_many_heats_shows_a_failure_is_chance() -> None:
+    assert kind_of_failure(Problem("statuses of heat 3", "a", "b")) == "statuses of heat *"
+    assert (
+        kind_of_failure(Problem("heat.1.2: wrong status", "OK", "UNKNOWN: x")) == "heat.*.*: wrong status, got UNKNOWN"
+    )
+
+
 def test_which_of_many_calls_lost_a_race_is_chance_and_its_status_is_not() -> None:
     entry = known(message="race.0: wrong status, got OK")
     for number, status, verdict in ((3, "OK", Verdict.KNOWN_FAILING), (0, "UNKNOWN: x", Verdict.FAIL)):

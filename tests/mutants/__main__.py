@@ -2,7 +2,8 @@
 
 Each is judged by the requirements of its stored set, which it must all fail. `--exact` judges it by all requirements:
 beyond its set it must fail none. `--update` does that too, and stores the sets as they are now. A generated one is
-judged by no other requirements than its operator names.
+judged by no other requirements than its operator names. `--update` writes into the fault dictionary how each
+requirement fails, too; `--kinds` writes that alone, judged by the stored sets.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def main() -> int:
     if arguments.update:
         store_sets(outcomes)
         PAGE.write_text(page_of(expected(), expected_of_generated()), encoding="utf-8")
-        write_dictionary(expected())
+    if arguments.kinds or arguments.update:
+        write_dictionary(expected(), {outcome.name: outcome.kinds for outcome in outcomes})
     found = faults(outcomes, all_stored())
     if not arguments.only:
         found += [f"{requirement}: nothing breaks it" for requirement in unkilled(all_stored().values())]
@@ -77,6 +79,7 @@ def _arguments() -> argparse.Namespace:
         "--exact", action="store_true", help="by all requirements, not by those of the stored set alone"
     )
     parser.add_argument("--update", action="store_true", help="store the sets as they are now, and write the page")
+    parser.add_argument("--kinds", action="store_true", help="write how each fails into the fault dictionary")
     parser.add_argument(
         "--only", action="append", default=[], type=_pattern, metavar="NAME", help="or pattern; may be repeated"
     )

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from conformance.catalogue import catalogue
-from conformance.dictionary import DICTIONARY, Fault, dictionary_bytes
+from conformance.dictionary import DICTIONARY, Fault, dictionary, dictionary_bytes
 from reference_server.pipeline import Operation
 from reference_server.pipelines import OPERATIONS
 from tests.mutants.matrix import expected
@@ -17,14 +17,27 @@ from tests.mutants.wrapping import Change
 from tests.mutants.wrong_servers import TRACED, mutants, sins
 from tests.second_server.defects import PLACES
 
+Kinds = Mapping[str, Mapping[str, Sequence[str]]]
+"""By wrong server and requirement, how it fails."""
 
-def faults_of(stored: Mapping[str, Sequence[str]]) -> tuple[Fault, ...]:
-    """Return one fault for each wrong server of the matrix, in its order."""
+
+def faults_of(stored: Mapping[str, Sequence[str]], kinds: Kinds | None = None) -> tuple[Fault, ...]:
+    """Return one fault for each wrong server of the matrix, in its order.
+
+    `kinds` holds how the servers fail that were judged just now; of the others, what the dictionary has is kept.
+    """
+    how: Kinds = {**{fault.id: fault.kinds for fault in dictionary()}, **(kinds or {})}
     return tuple(
-        Fault(name, sin, where(name, stored[name]), profile, tuple(stored[name]))
+        Fault(
+            name, sin, where(name, stored[name]), profile, tuple(stored[name]), _told(how.get(name, {}), stored[name])
+        )
         for name, (sin, profile) in sins().items()
         if name in stored
     )
+
+
+def _told(kinds: Mapping[str, Sequence[str]], failing: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(kinds[name]) for name in failing if name in kinds}
 
 
 def where(name: str, failing: Sequence[str]) -> str:
@@ -63,9 +76,9 @@ def _most(failing: Sequence[str]) -> str:
     return Counter(row.step or row.operation for row in rows).most_common(1)[0][0]
 
 
-def write_dictionary(stored: Mapping[str, Sequence[str]]) -> None:
-    """Write the dictionary that goes with these sets into the package."""
-    DICTIONARY.write_bytes(dictionary_bytes(faults_of(stored)))
+def write_dictionary(stored: Mapping[str, Sequence[str]], kinds: Kinds | None = None) -> None:
+    """Write the dictionary that goes with these sets, and with how the servers fail, into the package."""
+    DICTIONARY.write_bytes(dictionary_bytes(faults_of(stored, kinds)))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,26 @@
 """Servers that are wrong in several ways at once, and how well the diagnosis of their failures names the ways.
 
-`python -m tests.mutants.groups --count 40` plants groups of one to six mutants in one reference server each, runs the
-suite against it, and prints how precise and how complete the causes are that it names.
+`python -m tests.mutants.groups --count 200` plants groups of one to six mutants in one reference server each, runs the
+suite against it, and prints how precise and how complete the causes are that it names. With `--keep FOLDER` the runs
+are kept there: a group that was run before is diagnosed from its evidence, so the whole can be run in portions, and
+judged again when the method has changed. `--results FILE` writes what came out as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
+from pathlib import Path
 
 from conformance.cause import Diagnosis
-from conformance.dictionary import dictionary
-from conformance.verdict import MEASURED, Report
+from conformance.dictionary import Fault, dictionary
+from conformance.evidence import EvidenceUnreadable
+from conformance.rejudge import OtherCatalogue, recheck
+from conformance.verdict import EVIDENCE_FILE, MEASURED, Report
 from reference_server.pipelines import OPERATIONS
 from tests.mutants.mutant import Mutant
 from tests.mutants.wrapping import together
@@ -93,12 +99,16 @@ def groups(names: Sequence[str], seed: int) -> Iterator[tuple[str, ...]]:
 def score(planted: Sequence[str], diagnosis: Diagnosis, measured: frozenset[str]) -> Score:
     """Hold the named causes against what was planted.
 
-    Faults of which the run can measure the same requirements can't be told apart: naming one names them all.
+    Faults that break the same of what the run can measure, in the same ways, can't be told apart: naming one names all.
     """
-    signature = {fault.id: frozenset(fault.fails) & measured for fault in dictionary()}
-    named = [signature.get(cause.id, frozenset({cause.id})) for cause in diagnosis.causes]
-    true = [signature[name] for name in planted]
-    masked = [_is_masked(one, [other for other in true if other != one]) for one in true]
+    symptoms = {fault.id: _symptoms(fault, measured) for fault in dictionary()}
+    broken = {fault.id: frozenset(fault.fails) & measured for fault in dictionary()}
+    named = [symptoms.get(cause.id, frozenset({cause.id})) for cause in diagnosis.causes]
+    true = [symptoms[name] for name in planted]
+    masked = [
+        _is_masked(broken[one], [broken[other] for other in planted if symptoms[other] != symptoms[one]])
+        for one in planted
+    ]
     found = [bool(one) and one in named for one in true]
     return Score(
         named=len(named),
@@ -108,6 +118,10 @@ def score(planted: Sequence[str], diagnosis: Diagnosis, measured: frozenset[str]
         masked=sum(masked),
         found_told=sum(one and not hidden for one, hidden in zip(found, masked, strict=True)),
     )
+
+
+def _symptoms(fault: Fault, measured: frozenset[str]) -> frozenset[str]:
+    return frozenset(symptom for name in fault.fails if name in measured for symptom in fault.symptoms(name) or {name})
 
 
 def _is_masked(one: frozenset[str], others: Sequence[frozenset[str]]) -> bool:
@@ -139,11 +153,23 @@ def planted_groups(seed: int) -> Iterator[tuple[tuple[str, ...], Mutant]]:
             yield group, mutant
 
 
-def judged_group(group: Sequence[str], mutant: Mutant, store: str = "sqlite") -> tuple[Score, Report]:
-    """Run the suite against a group, and score what it names."""
-    report = judge_mutant(mutant, store)
+def judged_group(
+    group: Sequence[str], mutant: Mutant, store: str = "sqlite", kept: Path | None = None
+) -> tuple[Score, Report]:
+    """Run the suite against a group, and score what it names; a run that is kept isn't run again."""
+    report = _kept_run(kept) or judge_mutant(mutant, store, out=kept)
     measured = frozenset(row.id for row in report.results if row.verdict in MEASURED)
     return score(group, report.diagnosis, measured), report
+
+
+def _kept_run(folder: Path | None) -> Report | None:
+    """Return what a kept run says by today's method; None where it has no end or was of other requirements."""
+    if folder is None or not (folder / EVIDENCE_FILE).exists():
+        return None
+    try:
+        return recheck(folder)
+    except (EvidenceUnreadable, OtherCatalogue):
+        return None
 
 
 def main() -> None:
@@ -151,15 +177,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Plant groups of defects and score the diagnosis of each.")
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keeps the runs; those that it has aren't run again"
+    )
+    parser.add_argument("--results", type=Path, metavar="FILE", help="JSON")
     arguments = parser.parse_args()
-    scores = []
-    for group, mutant in islice(planted_groups(arguments.seed), arguments.count):
-        one, report = judged_group(group, mutant)
+    scores, rows = [], []
+    for number, (group, mutant) in enumerate(islice(planted_groups(arguments.seed), arguments.count)):
+        kept = arguments.keep / f"{arguments.seed}-{number:03d}" if arguments.keep else None
+        one, report = judged_group(group, mutant, kept=kept)
         scores.append(one)
         named = [cause.id for cause in report.diagnosis.causes]
+        rows.append({"planted": group, "named": named, "failed": len(report.failing()), **asdict(one)})
         wrong = sorted(set(named) - set(group)), sorted(set(group) - set(named))
         _say(f"{len(report.failing())} failed of {list(group)}: named and not planted {wrong[0]}, missed {wrong[1]}")
-    _say(str(total(scores)))
+    found = total(scores)
+    if arguments.results:
+        whole = {"seed": arguments.seed, "total": asdict(found), "summary": str(found), "groups": rows}
+        arguments.results.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    _say(str(found))
 
 
 def _say(text: str) -> None:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import socket
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from pathlib import Path
 
 from conformance.features import FEATURES, Declaration
+from conformance.known_failing import kind_of_failure
 from conformance.run_context import profile_named
 from conformance.runner import Options, run
-from conformance.verdict import Report
+from conformance.verdict import FAILED, Report
 from reference_server.pipelines import OPERATIONS
 from tests.mutants.change_sins import CHANGE_SINS
 from tests.mutants.create_sins import CREATE_SINS
@@ -55,6 +58,8 @@ class Outcome:
     """A name of `STORES`; empty: the server brings its own."""
     failing: tuple[str, ...]
     exit_code: int
+    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """How each of them failed, as `conformance.known_failing.kind_of_failure` says."""
 
     def __str__(self) -> str:
         return f"{self.name} over {self.store}" if self.store else self.name
@@ -74,8 +79,10 @@ def _options(profile: str, only: tuple[str, ...]) -> Options:
     )
 
 
-def judge_mutant(mutant: Mutant, store: str, only: tuple[str, ...] = (), *, fast_paths: bool = True) -> Report:
-    """Run the suite against a mutant of the reference over a store of `STORES`."""
+def judge_mutant(
+    mutant: Mutant, store: str, only: tuple[str, ...] = (), *, fast_paths: bool = True, out: Path | None = None
+) -> Report:
+    """Run the suite against a mutant of the reference over a store of `STORES`; `out` keeps the run."""
     jobs = 1 if mutant.name in ALONE else JOBS
     options = replace(_options(mutant.profile, only), jobs=jobs, quick=not mutant.full)
     with reference(
@@ -85,7 +92,7 @@ def judge_mutant(mutant: Mutant, store: str, only: tuple[str, ...] = (), *, fast
         fast_paths=fast_paths,
         settings=mutant.config,
     ) as address:
-        return run(f"grpc://{address}", options)
+        return run(f"grpc://{address}", options, out=out)
 
 
 def judge_second(defect: str, only: tuple[str, ...] = (), *, profile: str = "cloud") -> Report:
@@ -221,4 +228,10 @@ def judge(name: str, only: tuple[str, ...] = (), *, store: str = "") -> Outcome:
     else:
         mutant = mutant_named(name)
         report = judge_mutant(mutant, over, only or mutant.asked, fast_paths=has_fast_paths(name))
-    return Outcome(name, over, report.failing(), report.exit_code)
+    return Outcome(name, over, report.failing(), report.exit_code, kinds_of(report))
+
+
+def kinds_of(report: Report) -> dict[str, tuple[str, ...]]:
+    """Return by requirement how it failed."""
+    failed = [row for row in report.results if row.verdict in FAILED and row.problems]
+    return {row.id: tuple(sorted({kind_of_failure(one) for one in row.problems})) for row in failed}
