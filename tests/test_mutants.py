@@ -7,8 +7,9 @@ import pytest
 from conformance.catalogue import catalogue
 from conformance.dictionary import DICTIONARY, dictionary, dictionary_bytes
 from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT, Level
+from tests.mutants import __main__ as command
 from tests.mutants.dictionary import faults_of
-from tests.mutants.matrix import BOTH, cases, expected, expected_of_generated, faults, unkilled
+from tests.mutants.matrix import BOTH, TWICE_MAX, cases, expected, expected_of_generated, faults, unkilled
 from tests.mutants.operators import generated
 from tests.mutants.page import PAGE, page_of
 from tests.mutants.wrong_servers import ALONE, STORES, Outcome, has_fast_paths, has_own_store, judge, sins, store_of
@@ -127,3 +128,25 @@ def test_survivors_and_sets_that_differ_are_faults() -> None:
     assert f"{CLASSIC} over sqlite: survived" in faults([killed, survivor], expected())
     assert faults([lenient], expected()) == [f"{CLASSIC} over sqlite: exit code 0 instead of 1"]
     assert faults([killed], {**expected(), "gone": []}) == ["gone: stored, but there is no such server"]
+
+
+def test_what_differs_by_chance_is_judged_twice_and_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed = Outcome(CLASSIC, "leveldb", tuple(expected()[CLASSIC]), EXIT_NOT_CONFORMANT)
+    missed = Outcome(CLASSIC, "leveldb", (), EXIT_CONFORMANT)
+    elsewhere = Outcome(CLASSIC, "sqlite", killed.failing, EXIT_NOT_CONFORMANT)
+    asked: list[object] = []
+
+    def second_time(wanted: list[object], told: object, sets: object) -> list[Outcome]:
+        asked.extend(wanted)
+        return [killed]
+
+    monkeypatch.setattr(command, "judge_all", second_time)
+    assert command.judged_twice([elsewhere, missed], {}) == [elsewhere, killed]
+    assert asked == [(CLASSIC, "leveldb")]
+    assert f"TWICE {CLASSIC} over leveldb: survived" in capsys.readouterr().out
+    assert command.judged_twice([killed, elsewhere], {}) == [killed, elsewhere]
+    many = [missed] * (TWICE_MAX + 1)
+    assert command.judged_twice(many, {}) == many
+    assert len(asked) == 1

@@ -26,6 +26,8 @@ EXPECTED = Path(__file__).with_name("expected.json")
 GENERATED = Path(__file__).with_name("generated.json")
 """The sets of generated wrong servers, of which each is judged by the requirements that its operator names."""
 BOTH = "both"
+TWICE_MAX = 3
+"""So many wrong servers at most are judged a second time; more that differ are no chance."""
 
 Case = tuple[str, str]
 """A wrong server by name, and the store that it is judged over; empty: its own."""
@@ -114,21 +116,26 @@ def _warm() -> None:
     gc.freeze()
 
 
-def faults(outcomes: Iterable[Outcome], stored: dict[str, list[str]]) -> list[str]:
+def faults(outcomes: Iterable[Outcome], stored: Mapping[str, Sequence[str]]) -> list[str]:
     """Return what is wrong with the suite: survivors, and sets that differ from the stored ones."""
     known = {*wrong_servers()}
     found = [f"{name}: stored, but there is no such server" for name in stored if name not in known]
-    for outcome in outcomes:
-        if not outcome.failing and not is_equivalent(outcome.name):
-            found.append(f"{outcome}: survived")
-        musts = [name for name in outcome.failing if catalogue()[name].level is Level.MUST]
-        code = EXIT_NOT_CONFORMANT if musts else EXIT_CONFORMANT
-        if outcome.exit_code != code:
-            found.append(f"{outcome}: exit code {outcome.exit_code} instead of {code}")
-        wanted, failing = set(stored.get(outcome.name, ())), set(outcome.failing)
-        if wanted != failing:
-            missing, more = sorted(wanted - failing), sorted(failing - wanted)
-            found.append(f"{outcome}: no longer fails {missing}, newly fails {more}")
+    return found + [fault for outcome in outcomes for fault in faults_of(outcome, stored)]
+
+
+def faults_of(outcome: Outcome, stored: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return what one outcome says against the suite."""
+    found = []
+    if not outcome.failing and not is_equivalent(outcome.name):
+        found.append(f"{outcome}: survived")
+    musts = [name for name in outcome.failing if catalogue()[name].level is Level.MUST]
+    code = EXIT_NOT_CONFORMANT if musts else EXIT_CONFORMANT
+    if outcome.exit_code != code:
+        found.append(f"{outcome}: exit code {outcome.exit_code} instead of {code}")
+    wanted, failing = set(stored.get(outcome.name, ())), set(outcome.failing)
+    if wanted != failing:
+        missing, more = sorted(wanted - failing), sorted(failing - wanted)
+        found.append(f"{outcome}: no longer fails {missing}, newly fails {more}")
     return found
 
 
