@@ -28,16 +28,14 @@ def advise(raw: Raw, samples: Samples) -> Iterator[Advice]:
                 if one.durability == mode and all((metric, one, payload.name) in cells for metric in METRICS)
             ]
             for share in READ_SHARES:
-                yield from _advice(samples, here, mode, payload.name, share, raw.configuration.seed)
+                yield from _advice(samples, here, mode, payload.name, share)
 
 
-def _advice(
-    samples: Samples, subjects: list[Subject], mode: str, payload: str, share: float, seed: int
-) -> Iterator[Advice]:
+def _advice(samples: Samples, subjects: list[Subject], mode: str, payload: str, share: float) -> Iterator[Advice]:
     try:
         costs = {one: mean_costs(samples, one, payload, share) for one in subjects}
         best, *others = sorted(costs, key=lambda one: median([build for (build,) in costs[one]]))
-        rivals = tuple(Rival(one, paired_ratio(costs[one], costs[best], seed=seed)) for one in others)
+        rivals = tuple(Rival(one, paired_ratio(costs[one], costs[best])) for one in others)
     except ValueError:
         return  # Nothing, or too few builds, or builds that are no pairs: no advice rather than a doubtful one.
     if rivals:

@@ -29,23 +29,20 @@ def attribute(
     engines: Pair,
     codecs: Pair,
     modes: Sequence[str],
-    seed: int,
     language: str = "",
 ) -> Iterator[Factor]:
     """Yield the factors of one metric and payload class, those that the run has the cells for."""
     old, new = (Subject(*side, "", language=language).name for side in zip(engines, codecs, strict=True))
-    parts = [
-        part for mode in modes for part in _within_mode(samples, metric, payload, engines, codecs, mode, seed, language)
-    ]
+    parts = [part for mode in modes for part in _within_mode(samples, metric, payload, engines, codecs, mode, language)]
     for mode in modes if language else ():
-        parts += _language(samples, metric, payload, (engines, codecs), mode, seed, language)
+        parts += _language(samples, metric, payload, (engines, codecs), mode, language)
     if set(modes) == {"durable", "relaxed"}:
-        parts += _price_of_durability(samples, metric, payload, list(product(engines, codecs)), seed, language)
+        parts += _price_of_durability(samples, metric, payload, list(product(engines, codecs)), language)
     yield from (replace(part, whole=f"{old} to {new}") for part in parts)
 
 
 def _within_mode(
-    samples: Samples, metric: str, payload: str, engines: Pair, codecs: Pair, mode: str, seed: int, language: str
+    samples: Samples, metric: str, payload: str, engines: Pair, codecs: Pair, mode: str, language: str
 ) -> Iterator[Factor]:
     (old_engine, new_engine), (old_codec, new_codec) = engines, codecs
     changes = {
@@ -58,11 +55,11 @@ def _within_mode(
     subjects = [Subject(engine, codec, mode, language=language) for engine, codec in product(engines, codecs)]
     for name, (change, powers) in changes.items():
         weighed = [(subject, power) for subject, power in zip(subjects, powers, strict=True) if power]
-        yield from _factor(samples, name, metric, payload, mode, change, weighed, seed)
+        yield from _factor(samples, name, metric, payload, mode, change, weighed)
 
 
 def _language(
-    samples: Samples, metric: str, payload: str, sides: tuple[Pair, Pair], mode: str, seed: int, language: str
+    samples: Samples, metric: str, payload: str, sides: tuple[Pair, Pair], mode: str, language: str
 ) -> Iterator[Factor]:
     """Yield the ratio of the same two stores in Python, and the native ratio over it."""
     names = list(zip(*sides, strict=True))
@@ -71,16 +68,16 @@ def _language(
     python = [(replace(subject, language=""), power) for subject, power in native]
     both = [*native, *((subject, -power) for subject, power in python)]
     for part, weighed in (("python", python), ("language", both)):
-        yield from _factor(samples, part, metric, payload, mode, change, weighed, seed)
+        yield from _factor(samples, part, metric, payload, mode, change, weighed)
 
 
 def _price_of_durability(
-    samples: Samples, metric: str, payload: str, combinations: Sequence[Pair], seed: int, language: str
+    samples: Samples, metric: str, payload: str, combinations: Sequence[Pair], language: str
 ) -> Iterator[Factor]:
     for engine, codec in combinations:
         durable, relaxed = (Subject(engine, codec, mode, language=language) for mode in ("durable", "relaxed"))
         weighed = [(durable, 1.0), (relaxed, -1.0)]
-        yield from _factor(samples, "durability", metric, payload, ACROSS_MODES, durable.name, weighed, seed)
+        yield from _factor(samples, "durability", metric, payload, ACROSS_MODES, durable.name, weighed)
 
 
 def _factor(
@@ -91,10 +88,9 @@ def _factor(
     durability: str,
     change: str,
     weighed: Iterable[tuple[Subject, float]],
-    seed: int,
 ) -> Iterator[Factor]:
     try:
         terms = [Term(samples.nested(metric, subject, payload), power) for subject, power in weighed]
-        yield Factor(name, metric, payload, durability, change, contrast(terms, seed=seed))
+        yield Factor(name, metric, payload, durability, change, contrast(terms))
     except (LookupError, TooFewBuilds):
         return  # A cell is blank; its reason stands with the blanks.

@@ -115,18 +115,16 @@ def rank(raw: Raw, use: Use) -> Ranking:
         for subject in raw.configuration.subjects
         if all((metric, subject, use.payload) in samples.cells for metric in ("read", "write", "size_loaded"))
     }
-    order = sorted(costs, key=lambda subject: estimate(costs[subject], seed=raw.configuration.seed)[0])
-    places = tuple(_place(samples, subject, order[0], costs, use, raw.configuration.seed) for subject in order)
+    order = sorted(costs, key=lambda subject: estimate(costs[subject])[0])
+    places = tuple(_place(samples, subject, order[0], costs, use) for subject in order)
     return Ranking(use, places, raw.blanks)
 
 
-def _place(
-    samples: Samples, subject: Subject, best: Subject, costs: Mapping[Subject, Nested], use: Use, seed: int
-) -> Place:
+def _place(samples: Samples, subject: Subject, best: Subject, costs: Mapping[Subject, Nested], use: Use) -> Place:
     def middle(metric: str, of: Subject) -> float:
-        return estimate(samples.nested(metric, of, use.payload), seed=seed)[0]
+        return estimate(samples.nested(metric, of, use.payload))[0]
 
-    cost, interval = estimate(costs[subject], seed=seed)
+    cost, interval = estimate(costs[subject])
     reads, writes = middle("read", subject), middle("write", subject)
     is_best = subject == best
     return Place(
@@ -136,7 +134,7 @@ def _place(
         read_us=reads,
         write_us=writes,
         bytes_per_agent=middle("size_loaded", subject),
-        behind=None if is_best else paired_ratio(costs[subject], costs[best], seed=seed),
+        behind=None if is_best else paired_ratio(costs[subject], costs[best]),
         overtakes_at=None if is_best else crossing((reads, writes), (middle("read", best), middle("write", best))),
     )
 

@@ -214,14 +214,14 @@ def decide(found: Ratio, at_least: float) -> Conclusion:
     return Conclusion.CONTRADICTED if found.interval.high < at_least else Conclusion.INCONCLUSIVE
 
 
-def compare(samples: Samples, metric: str, payload: str, baseline: Subject, candidate: Subject, seed: int) -> Ratio:
+def compare(samples: Samples, metric: str, payload: str, baseline: Subject, candidate: Subject) -> Ratio:
     """Return baseline over candidate. Raises UnmatchedDurability, LookupError (no samples), TooFewBuilds."""
     if baseline.durability != candidate.durability:
         raise UnmatchedDurability(
             f"{baseline.label} against {candidate.label}: the modes differ, so a ratio would measure the fsync;"
             " compare within one mode"
         )
-    return ratio(samples.nested(metric, baseline, payload), samples.nested(metric, candidate, payload), seed=seed)
+    return ratio(samples.nested(metric, baseline, payload), samples.nested(metric, candidate, payload))
 
 
 def judge_claims(raw: Raw, claims: Iterable[Claim]) -> tuple[ClaimVerdict, ...]:
@@ -301,7 +301,7 @@ def _judge(
     if reason:
         return replace(unjudged, reason=reason)
     try:
-        found = compare(samples, claim.metric, payload, baseline, candidate, configuration.seed)
+        found = compare(samples, claim.metric, payload, baseline, candidate)
     except (LookupError, TooFewBuilds) as error:
         return replace(unjudged, reason=str(error.args[0]))
     if samples.of(claim.metric, baseline, payload)[0].unit not in TIMES:

@@ -31,7 +31,8 @@ class Speed(StrEnum):
 
 SIZES: dict[Speed, Sizes] = {
     # Five builds are the fewest with which the interval of a median covers about 95 %.
-    Speed.QUICK: Sizes(builds=5, agents=120, writes=60, reads=24, listed=20, visits=2, starts=1),
+    # Many short visits: a machine that is slow for some milliseconds is slow for both sides of a few of them.
+    Speed.QUICK: Sizes(builds=5, agents=240, writes=120, reads=24, listed=20, visits=8, starts=1),
     Speed.DEFAULT: Sizes(builds=6, agents=600, writes=300, reads=100, listed=200, visits=3, starts=1),
     Speed.FULL: Sizes(builds=10, agents=3_000, writes=1_500, reads=300, listed=1_000, visits=5, starts=2),
 }

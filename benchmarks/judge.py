@@ -20,10 +20,9 @@ def judge(raw: Raw, claims: Iterable[Claim] | None = None) -> Judgement:
     """Return all that follows from a run, by the project's ledger or another's claims."""
     ledger = tuple(claims) if claims is not None else load_claims()
     samples = Samples(raw.samples)
-    seed = raw.configuration.seed
     verdicts = judge_claims(raw, ledger)
     return Judgement(
-        summaries=(*(_summary(samples, cell, seed) for cell in samples.cells), *_latencies(raw)),
+        summaries=(*(_summary(samples, cell) for cell in samples.cells), *_latencies(raw)),
         factors=tuple(_factors(raw, samples, ledger)),
         verdicts=(*verdicts, *judge_overheads(raw)),
         sentences=tuple(_sentences(verdicts)),
@@ -36,13 +35,13 @@ def _sentences(verdicts: Iterable[ClaimVerdict]) -> Iterator[ClaimSentence]:
         yield ClaimSentence(found.headline.claim, found.headline.verdict, sentence(found), dependence(found))
 
 
-def _summary(samples: Samples, cell: Cell, seed: int) -> Summary:
+def _summary(samples: Samples, cell: Cell) -> Summary:
     metric, subject, payload = cell
     group = samples.of(*cell)
     nested = samples.nested(*cell)
     values = list(chain.from_iterable(sample.values for sample in group))
     try:
-        middle, interval = estimate(nested, seed=seed)
+        middle, interval = estimate(nested)
     except TooFewBuilds:
         middle = median(values)
         interval = Interval(min(values), max(values), 1.0)  # One build: all that can be said is what was seen.
@@ -83,7 +82,7 @@ def _latencies(raw: Raw) -> Iterator[Summary]:
             builds=len(builds),
             count=int(whole.total_count),
             median=at[50.0],
-            interval=_interval(medians, raw.configuration.seed),
+            interval=_interval(medians),
             p90=at[90.0],
             p99=at[99.0],
             largest=float(whole.get_max_value()),
@@ -92,9 +91,9 @@ def _latencies(raw: Raw) -> Iterator[Summary]:
         )
 
 
-def _interval(medians: Nested, seed: int) -> Interval:
+def _interval(medians: Nested) -> Interval:
     try:
-        return estimate(medians, seed=seed)[1]
+        return estimate(medians)[1]
     except TooFewBuilds:
         seen = [value for rounds in medians for value in rounds]
         return Interval(min(seen), max(seen), 1.0)
@@ -108,6 +107,4 @@ def _factors(raw: Raw, samples: Samples, ledger: tuple[Claim, ...]) -> Iterator[
         engines = (claim.baseline[0], claim.candidate[0])
         codecs = (claim.baseline[1], claim.candidate[1])
         for payload in raw.configuration.payload.classes:
-            yield from attribute(
-                samples, claim.metric, payload.name, engines, codecs, modes, raw.configuration.seed, claim.language
-            )
+            yield from attribute(samples, claim.metric, payload.name, engines, codecs, modes, claim.language)

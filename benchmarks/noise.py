@@ -1,26 +1,29 @@
 """How quiet the machine was: a probe of it before, during and after each visit, and what that does to an interval.
 
-A bootstrap over the builds of one run holds what differed between them, but not what lasted as long as the run: with a
+The interval from the builds of one run holds what differed between them, but not what lasted as long as the run: with a
 core taken by somebody else an engine that works in the background becomes several times slower, and one that doesn't
 stays as it was. So each visit notes which part of the machine's processor time others took, and how long a fixed piece
 of work took right before and right after it. Both widen the interval of a ratio of times, by a factor each:
 
 - others who took a share s of the machine may have taken it from either side, once directly and once more because
   whoever wakes up waits for a core first: 1 / (1 - s)^2;
-- where the fixed work took longer beside the one side's visits than beside the other's: that ratio.
+- where the fixed work certainly took longer beside the one side's visits than beside the other's: the least that this
+  ratio may be. What only may be so is chance, and is in the interval already.
 
 What differs between whole runs on a quiet machine (where the files lie, where the memory lies) is a factor of its own.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist, fmean, stdev
 
 from benchmarks.results import Interval, Noise, Ratio, Subject
 from benchmarks.statistics import median
@@ -139,8 +142,14 @@ class Noises:
         if not seconds or not all(visits):
             return Quietness(0.0, 1.0)
         share = sum(one.others_s for one in everything) / (seconds * self._cores)
-        probes = [median([one.probe_us for one in each]) for each in visits]
-        return Quietness(min(max(share, 0.0), SHARE_MAX), max(probes) / min(probes))
+        pairs = [math.log(one.probe_us / other.probe_us) for one, other in zip(*visits, strict=False)]
+        return Quietness(min(max(share, 0.0), SHARE_MAX), math.exp(_certainly(pairs)))
+
+
+def _certainly(differences: Sequence[float]) -> float:
+    """Return how far from zero the mean of some differences is at least: the nearer end of its 95 % interval."""
+    error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
+    return max(0.0, abs(fmean(differences)) - NormalDist().inv_cdf(0.975) * error)
 
 
 def widened(found: Ratio, factor: float) -> Ratio:

@@ -55,11 +55,7 @@ def _judge(
         reproduce=f"{raw.configuration.command} --workload raw",
     )
     try:
-        found = ratio(
-            samples.nested(bare, subject, payload),
-            samples.nested(metric, subject, payload),
-            seed=raw.configuration.seed,
-        )
+        found = ratio(samples.nested(bare, subject, payload), samples.nested(metric, subject, payload))
     except (LookupError, TooFewBuilds) as error:
         return replace(unjudged, reason=str(error.args[0]))
     return conclude(unjudged, found)

@@ -1,9 +1,10 @@
-"""Ratios of medians with intervals, from measurements that are nested: values in rounds, rounds in builds.
+"""Ratios with intervals, from measurements that are nested: values in rounds, rounds in builds.
 
 Values of one round share its noise and rounds of one build share its layout on disk, so counting single values as
-independent would give intervals far too narrow. Here each round is reduced to its median, and the bootstrap draws whole
-builds, then rounds within the drawn builds. Subjects that were measured in the same interleaved rounds are drawn
-together, so that a slow minute of the machine, which hit all of them, cancels out of their ratio.
+independent would give intervals far too narrow. What repeats is the build: each is reduced to one number, and the
+interval is Student's for their mean (Kalibera and Jones 2013, "Rigorous benchmarking in reasonable time"). Costs differ
+by factors, so means are taken of logarithms. Subjects that were measured in the same interleaved rounds are compared
+within the build, so that a slow minute of the machine, which hit all of them, cancels out of their ratio.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from random import Random
 from statistics import NormalDist, fmean, variance
 
 from benchmarks.results import Interval, Ratio
 
 LEVEL = 0.95
-RESAMPLES = 1000
 
 Nested = tuple[tuple[float, ...], ...]
 """One median per round, rounds per build: `nested[build][round]`."""
@@ -56,102 +55,66 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def ratio(baseline: Nested, candidate: Nested, *, seed: int, resamples: int = RESAMPLES) -> Ratio:
+def ratio(baseline: Nested, candidate: Nested) -> Ratio:
     """Return baseline over candidate with its interval; above 1 the candidate takes less. Raises TooFewBuilds."""
-    return contrast((Term(baseline, 1.0), Term(candidate, -1.0)), seed=seed, resamples=resamples)
+    return contrast((Term(baseline, 1.0), Term(candidate, -1.0)))
 
 
-def paired_ratio(baseline: Nested, candidate: Nested, *, seed: int, resamples: int = RESAMPLES) -> Ratio:
-    """Return the median of the rounds' ratios, baseline over candidate, with its interval.
+def paired_ratio(baseline: Nested, candidate: Nested) -> Ratio:
+    """Return the middle of the rounds' ratios, baseline over candidate, with its interval.
 
     For subjects whose rounds are pairs, taken in turns within the round: what the machine did in a round is in both and
     leaves the ratio, also where rounds differ more than subjects do. Raises TooFewBuilds, and ValueError if the rounds
     are no pairs.
     """
-    pairs = tuple(
-        tuple(base / cost for base, cost in zip(*builds, strict=True))
+    pairs = [
+        [math.log(base / cost) for base, cost in zip(*builds, strict=True)]
         for builds in zip(baseline, candidate, strict=True)
-    )
-    return Ratio(*estimate(pairs, seed=seed, resamples=resamples))
+    ]
+    return _ratio([median(rounds) for rounds in pairs])
 
 
-def contrast(terms: Sequence[Term], *, seed: int, resamples: int = RESAMPLES) -> Ratio:
+def contrast(terms: Sequence[Term]) -> Ratio:
     """Return the product of the terms' medians, each raised to its power, with its interval.
 
-    A ratio is two terms with powers 1 and -1; the effect of one factor in a factorial is four with halves.
-    Raises TooFewBuilds, and ValueError when a median isn't above zero.
+    A ratio is two terms with powers 1 and -1; the effect of one factor in a factorial is four with halves. Builds that
+    one of the terms lacks are left out. Raises TooFewBuilds, and ValueError when a median isn't above zero.
     """
-    fewest = min(len(term.medians) for term in terms)
-    _require_builds(fewest)
-    drawn = _drawn_logs(terms, seed, resamples)
-    tail = _tail(fewest)
-    low, high = percentile(drawn, tail), percentile(drawn, 1 - tail)
-    point = sum(term.power * math.log(_whole(term.medians)) for term in terms)
-    # The point is the median of all; with few builds the draws can stop just short of it.
-    return Ratio(math.exp(point), Interval(math.exp(min(low, point)), math.exp(max(high, point)), LEVEL))
+    builds = zip(*(term.medians for term in terms), strict=False)
+    powers = [term.power for term in terms]
+    return _ratio(
+        [sum(p * math.log(median(rounds)) for p, rounds in zip(powers, build, strict=True)) for build in builds]
+    )
 
 
-def estimate(medians: Nested, *, seed: int, resamples: int = RESAMPLES) -> tuple[float, Interval]:
-    """Return the median over builds of one subject, with its interval; zeros are values as any. Raises TooFewBuilds."""
-    _require_builds(len(medians))
-    drawn = _drawn(medians, seed, resamples)
-    tail = _tail(len(medians))
-    point = _whole(medians)
-    return point, Interval(min(percentile(drawn, tail), point), max(percentile(drawn, 1 - tail), point), LEVEL)
+def _ratio(logs: Sequence[float]) -> Ratio:
+    middle, reach = _mean(logs)
+    return Ratio(math.exp(middle), Interval(math.exp(middle - reach), math.exp(middle + reach), LEVEL))
+
+
+def estimate(medians: Nested) -> tuple[float, Interval]:
+    """Return what one subject takes, the mean over builds, with its interval. Raises TooFewBuilds.
+
+    The mean is geometric where all builds are above zero, as costs and sizes are; else it is the plain one.
+    """
+    builds = [median(rounds) for rounds in medians]
+    if min(builds) > 0:
+        found = _ratio([math.log(build) for build in builds])
+        return found.value, found.interval
+    middle, reach = _mean(builds)
+    return middle, Interval(middle - reach, middle + reach, LEVEL)
+
+
+def _mean(builds: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of one number a build, and how far its interval reaches to either side. Raises TooFewBuilds."""
+    _require_builds(len(builds))
+    error = math.sqrt(variance(builds) / len(builds))
+    return fmean(builds), student_quantile(0.5 + LEVEL / 2, len(builds) - 1) * error
 
 
 def _require_builds(builds: int) -> None:
     if builds < 2:  # noqa: PLR2004 - two is the meaning of "more than one"
         raise TooFewBuilds(f"{builds} build: an interval needs at least two, better five")
-
-
-def _whole(medians: Nested) -> float:
-    return median([median(rounds) for rounds in medians])
-
-
-def _drawn_logs(terms: Sequence[Term], seed: int, resamples: int) -> list[float]:
-    totals = [0.0] * resamples
-    for term in terms:
-        for place, value in enumerate(_drawn(term.medians, seed, resamples)):
-            totals[place] += term.power * math.log(value)
-    return totals
-
-
-def _drawn(medians: Nested, seed: int, resamples: int) -> list[float]:
-    """Return the median over builds in each resample."""
-    shape = tuple(len(rounds) for rounds in medians)
-    return [
-        median([median([medians[build][index] for index in rounds]) for build, rounds in draw])
-        for draw in _draws(shape, seed, resamples)
-    ]
-
-
-Draw = tuple[tuple[int, tuple[int, ...]], ...]
-"""The builds that one resample consists of, each with the rounds that stand for it."""
-
-
-@cache
-def _draws(shape: tuple[int, ...], seed: int, resamples: int) -> tuple[Draw, ...]:
-    """Return the same draws for all subjects of one shape (rounds per build): this is what pairs them."""
-    random = Random(f"{seed}/{shape}")  # noqa: S311 - a repeatable bootstrap, no secret
-    return tuple(
-        tuple(
-            (build, tuple(random.choices(range(shape[build]), k=shape[build])))
-            for build in random.choices(range(len(shape)), k=len(shape))
-        )
-        for _ in range(resamples)
-    )
-
-
-def _tail(builds: int) -> float:
-    """Return the share to cut from each end of the bootstrap so that 95 % holds for few builds too.
-
-    A plain percentile bootstrap of n values is too narrow, by sqrt((n - 1) / n) and by using the normal's quantile
-    where Student's t belongs; widening by both mends it (Hesterberg 2015, The American Statistician 69:4).
-    """
-    degrees = builds - 1
-    t = student_quantile(0.5 + LEVEL / 2, degrees)
-    return NormalDist().cdf(-t * math.sqrt(builds / degrees))
 
 
 def independent_ratio(above: Nested, below: Nested, *, level: float = LEVEL) -> Ratio:

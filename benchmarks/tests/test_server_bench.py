@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.cli import app
 from benchmarks.config import Speed
 from benchmarks.results import Conclusion, Sample, Subject, read_results
 from benchmarks.server import processes
@@ -16,6 +15,7 @@ from benchmarks.server import runner as server_runner
 from benchmarks.server.config import ServerConfig, ServerSizes
 from benchmarks.server.goals import GOALS, GROWING, SCENARIOS, Scenario
 from benchmarks.server.processes import ServerFailed, make_credentials, started
+from parity.bench_cli import app
 
 TINY = ServerSizes(builds=2, rounds=1, turns=2, turn_ms=500, warmup_ms=50, growth_calls=5, latency_ms=500)
 
