@@ -14,7 +14,8 @@ PAUSE_SECONDS = 0.2
 LATENCY_CALLS = 3
 JOB_MS = 5.0
 """Each so many milliseconds that a call takes are waited for by one check more at a time."""
-JOBS_MAX = 16
+JOBS_MIN, JOBS_MAX = 3, 16
+"""The fewest keep both sides at work where answers come at once: one check writes, while another's call is answered."""
 
 _READS: dict[str, dict[str, object]] = {
     "agent.get": {"value": "agt-probe"},
@@ -69,4 +70,4 @@ def _serves_anything(session: Session) -> bool:
 
 def jobs_for(latency_ms: float) -> int:
     """Return how many checks to run at a time where nobody said: waiting for answers costs no processor."""
-    return max(1, min(JOBS_MAX, round(latency_ms / JOB_MS)))
+    return max(JOBS_MIN, min(JOBS_MAX, round(latency_ms / JOB_MS)))

@@ -174,6 +174,6 @@ def test_a_command_that_dies_is_told_with_its_code_and_last_words() -> None:
     assert report.run.reason == "the command ended with code 9; its last words:\nno memory is left"
 
 
-@pytest.mark.parametrize(("latency_ms", "jobs"), [(0.4, 1), (5, 1), (20, 4), (200, 16)])
+@pytest.mark.parametrize(("latency_ms", "jobs"), [(0.4, 3), (5, 3), (20, 4), (200, 16)])
 def test_more_checks_at_a_time_the_longer_a_call_takes(latency_ms: float, jobs: int) -> None:
     assert jobs_for(latency_ms) == jobs
