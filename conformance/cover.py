@@ -26,8 +26,8 @@ class Candidate:
     price: float
 
 
-def smallest_cover(candidates: Iterable[Candidate], failing: frozenset[str]) -> tuple[Candidate, ...]:
-    """Return the cheapest explanation of the failures, by how much each candidate of it takes away.
+def smallest_cover(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Return the cheapest explanation of all that the candidates explain, in their order.
 
     Exact where few candidates share failures with one another, else greedy with exchanges of one and of two.
     """
@@ -35,7 +35,7 @@ def smallest_cover(candidates: Iterable[Candidate], failing: frozenset[str]) -> 
     chosen: set[Candidate] = set()
     for part in _parts(_undominated(rows)):
         chosen |= set(_exact(part) if len(part) <= EXACT_MAX else _improved(_greedy(part), part))
-    return tuple(_by_taken_away([one for one in rows if one in chosen], failing))
+    return tuple(one for one in rows if one in chosen)
 
 
 def _undominated(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -99,13 +99,3 @@ def _neighbours(chosen: list[Candidate], part: Sequence[Candidate]) -> Iterable[
             lost = frozenset[str]().union(*(one.explains for one in gone))
             yield kept
             yield from ([*kept, one] for one in others if one.explains & lost)
-
-
-def _by_taken_away(rows: list[Candidate], failing: frozenset[str]) -> Iterable[Candidate]:
-    """First what takes most away, then what takes most of the rest."""
-    left = failing
-    while rows:
-        first = max(rows, key=lambda one: (len(one.explains & left), len(one.explains), -one.price))
-        rows.remove(first)
-        left -= first.explains
-        yield first

@@ -18,7 +18,7 @@ from conformance.cover import Candidate, smallest_cover
 from conformance.dictionary import Fault, dictionary
 from conformance.evidence import Exchange
 from conformance.points import Departure, departures
-from conformance.shapes import REFUSALS, races, schema_cause, shapes, wrong_statuses
+from conformance.shapes import REFUSALS, races, schema_cause, shapes, wrong_status
 from conformance.verdict import Result, Verdict
 
 SCHEMA_PRICE, FAULT_PRICE, SHAPE_PRICE, NEED_PRICE = 0.5, 1.0, 1.5, 2.0
@@ -77,6 +77,7 @@ def diagnose(
     passed = frozenset(row.id for row in results if row.verdict is Verdict.PASS)
     known = dictionary() if faults is None else tuple(faults)
     seen = tuple(shapes(departed, exchanges.values()))
+    statuses = tuple(filter(None, map(wrong_status, seen)))
     plain = [
         *((cause, SHAPE_PRICE) for cause in (*seen, *races(departed, passed))),
         *((schema_cause(row, departed), SCHEMA_PRICE) for row in drift),
@@ -85,13 +86,22 @@ def diagnose(
     symptoms = {one.id: one.symptoms for one in departed}
     in_profile = [fault for fault in known if fault.profile in {"cloud", profile}]
     suspects = [
-        *_known_faults(departed, passed, in_profile, wrong_statuses(seen)),
-        *(Suspect(cause, _all_symptoms(cause.explains, symptoms), price) for cause, price in plain),
+        *_known_faults(departed, passed, in_profile, statuses),
+        *(
+            Suspect(cause, _all_symptoms(cause.explains, symptoms) | _answered(cause, departed), price)
+            for cause, price in plain
+        ),
     ]
     widened = [_widened(one, blockers, symptoms) for one in suspects]
     diagnosis = _chosen({one.cause.id: one for one in widened}, departed, blockers)
     order = {one.id: place for place, one in enumerate(departed)}
     return Explained(diagnosis, {name: tuple(sorted(by, key=order.__getitem__)) for name, by in blockers.items()})
+
+
+def _answered(cause: Cause, departed: Sequence[Departure]) -> frozenset[str]:
+    """Return what a wrong status shows of failures that have other causes too."""
+    status = wrong_status(cause)
+    return frozenset[str]().union(*(one.answered(status) for one in departed if status and one.failed))
 
 
 def _all_symptoms(names: Iterable[str], symptoms: Mapping[str, frozenset[str]]) -> frozenset[str]:
@@ -190,10 +200,9 @@ def _chosen(
     by_id = {one.id: one for one in departed}
     failed = frozenset(name for one in departed if one.failed for name in one.symptoms)
     candidates = [Candidate(name, failed & one.symptoms, one.price) for name, one in suspects.items()]
-    cover = [suspects[one.name] for one in smallest_cover(candidates, failed)]
-    rows = [
-        _with_untested(cause, by_id) for cause in _believed(cover, frozenset(one.id for one in departed if one.failed))
-    ]
+    cover = [suspects[one.name] for one in smallest_cover(candidates)]
+    believed = _believed(cover, frozenset(one.id for one in departed if one.failed))
+    rows = list(_by_taken_away([_with_untested(cause, by_id) for cause in believed]))
     often = [name for cause in rows for name in set(cause.explains)]
     found = tuple(_told(cause, by_id, blockers, often) for cause in rows)
     return Diagnosis(found, tuple(name for name in by_id if name not in often))
@@ -204,6 +213,16 @@ def _believed(cover: Sequence[Suspect], failing: frozenset[str]) -> list[Cause]:
     left = failing.difference(*(one.cause.explains for one in cover))
     most_unknown = len(left) > UNKNOWN_SHARE_MAX * len(failing)
     return [one.cause for one in cover if one.seen or not most_unknown or len(one.cause.explains) > LITTLE_MAX]
+
+
+def _by_taken_away(rows: list[Cause]) -> Iterator[Cause]:
+    """First the cause that takes most failures away, then what takes most of the rest."""
+    gone: set[str] = set()
+    while rows:
+        first = max(rows, key=lambda one: (len(set(one.explains) - gone), len(one.explains)))
+        rows.remove(first)
+        gone |= set(first.explains)
+        yield first
 
 
 def _with_untested(cause: Cause, by_id: Mapping[str, Departure]) -> Cause:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conformance.evidence import Exchange
 from conformance.known_failing import kind_of_failure
-from conformance.verdict import Result, Verdict
+from conformance.verdict import Problem, Result, Verdict
 
 UNREADABLE = "unreadable"
 """Stands in the place of a status where the answer's bytes can't be read."""
@@ -60,6 +60,13 @@ class Departure:
         """Its kinds, each with its id before it; the id alone where no way is told."""
         return frozenset(f"{self.id}: {kind}" for kind in self.kinds) or frozenset({self.id})
 
+    def answered(self, status: str) -> frozenset[str]:
+        """Those of its symptoms that are this status where another refusal would have been right."""
+        shown = [one for one in self.result.problems if one.actual.partition(":")[0] == status]
+        return frozenset(
+            f"{self.id}: {kind_of_failure(one)}" for one in shown if may_be_refused(one) and status not in one.expected
+        )
+
     @property
     def refusals(self) -> frozenset[str]:
         """Those of its symptoms that are a refusal of what should have succeeded."""
@@ -70,6 +77,11 @@ class Departure:
     def points(self) -> frozenset[Point]:
         """The points at which it showed."""
         return frozenset(point_of(exchange) for exchange in self.exchanges)
+
+
+def may_be_refused(problem: Problem) -> bool:
+    """Whether a refusal would have been right where a problem shows: OK alone was not asked for."""
+    return problem.expected.partition(" ")[0] != "OK" or " or " in problem.expected
 
 
 def _is_looked_through(exchange: Exchange) -> bool:

@@ -86,6 +86,11 @@ class Session:
         return self.context.other_org
 
     @property
+    def own_org(self) -> str:
+        """An organization of this check alone, and each time another: what a server kept of before isn't in it."""
+        return f"{self.org}-{self.check.lower()}" + (f"-{self.attempt}" if self.attempt else "")
+
+    @property
     def cloud(self) -> bool:
         """Whether callers, policies, events and redaction exist."""
         return self.context.cloud

@@ -88,7 +88,7 @@ def _cascade(evidence: Evidence) -> list[Problem]:
 
 def _seen_by_others(session: Session) -> None:
     # An organization of this check's own gives even nobody something to be told of last.
-    own = f"{session.org}-{session.check.lower()}"
+    own = session.own_org
     session.grant("grant", ("identity_account", session.context.identity("nobody")), "member", ("organization", own))
     watchers = {"org_member": session.org, "other_org_member": session.other_org, "nobody": own}
     with ExitStack() as stack:

@@ -32,11 +32,6 @@ def _pages(session: Session, label: str, org: str, size: int, *, role: str | Non
     return ids
 
 
-def _own_org(session: Session) -> str:
-    """An organization that only this check uses: an operator may create in it, and the listing is short."""
-    return f"{session.org}-{session.check.lower()}"
-
-
 def _made(session: Session, org: str, role: str | None) -> list[str]:
     """Make agents whose ids, and times of the last change, sort otherwise than they were made; return the ids."""
     chosen = sorted((session.new_id() for _ in range(AGENTS)), key=lambda one: one[::-1])
@@ -49,7 +44,7 @@ def _made(session: Session, org: str, role: str | None) -> list[str]:
 
 
 def _in_order(session: Session) -> None:
-    org, role = _own_org(session), "operator" if session.cloud else None
+    org, role = session.own_org, "operator" if session.cloud else None
     made = _made(session, org, role)
     other = session.created_agent("setup.other", role=role, org=f"{org}0").metadata.id
     session.note("made", made)
@@ -96,7 +91,7 @@ def _without_gone(evidence: Evidence) -> list[Problem]:
 
 def _under_writes(session: Session) -> None:
     """List page by page while others create and delete; what stays from start to end is seen once."""
-    org, role = _own_org(session), "operator" if session.cloud else None
+    org, role = session.own_org, "operator" if session.cloud else None
     made = [session.created_agent(f"setup.{n}", role=role, org=org).metadata.id for n in range(AGENTS)]
     going = [session.created_agent(f"setup.going.{n}", role=role, org=org).metadata.id for n in range(AGENTS)]
     made.append(session.created_agent("setup.last", role=role, org=org).metadata.id)

@@ -61,7 +61,7 @@ def _exercise(kind: str) -> Callable[[Session], None]:
     """A resource in each of two organizations of this check's own, asked for by everybody and in every way."""
 
     def exercise(session: Session) -> None:
-        here = f"{session.org}-{session.check.lower()}"
+        here = session.own_org
         role = "operator" if session.cloud else None
         for member in _MEMBERS if session.cloud else ():
             account = ("identity_account", session.context.identity(member))

@@ -63,7 +63,7 @@ def _listed(kind: str) -> Callable[[Session], None]:
     method = KINDS[kind].list_method
 
     def exercise(session: Session) -> None:
-        org, role = _own_org(session), "operator" if session.cloud else None
+        org, role = session.own_org, "operator" if session.cloud else None
         sizes = SIZES_QUICK if session.context.scale < 1 else SIZES
         session.note("sizes", sizes)
         session.note("made", _fill(session, kind, max(sizes) + 1, org, role))
@@ -72,13 +72,9 @@ def _listed(kind: str) -> Callable[[Session], None]:
     return exercise
 
 
-def _own_org(session: Session) -> str:
-    return f"{session.org}-{session.check.lower()}"
-
-
 def _instances(session: Session) -> None:
     """The instances of one agent, read both as its own and as those of its organization."""
-    org, role = _own_org(session), "operator" if session.cloud else None
+    org, role = session.own_org, "operator" if session.cloud else None
     agent = session.created_agent(org=org, role=role)
     other = session.created_agent("setup.other", org=f"{org}0", role=role)
     agent_id = agent.metadata.id

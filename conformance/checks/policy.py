@@ -52,7 +52,7 @@ def _membership(session: Session) -> None:
     """A membership lets in, and its end shuts out: policies are what authorizes, not a copy of them."""
     nobody = ("identity_account", session.context.identity("nobody"))
     # An organization of this check's own, so that nobody stays nobody for the others.
-    org = f"{session.org}-{session.check.lower()}"
+    org = session.own_org
     made = session.created_agent(role="operator", org=org)
     session.read("before", "agent", made.metadata.id, role="nobody")
     session.grant("grant", nobody, "member", ("organization", org))

@@ -176,7 +176,7 @@ def _stays_deleted(evidence: Evidence) -> list[Problem]:
 def _revocations(session: Session) -> None:
     """Revoke a membership while it is used: who asks after the answer is refused, whatever was decided meanwhile."""
     nobody = ("identity_account", session.context.identity("nobody"))
-    org = f"{session.org}-{session.check.lower()}"
+    org = session.own_org
     made = session.created_agent(role="operator", org=org)
     request = samples.policy(nobody, "member", ("organization", org))
     session.forget_grant_later(request)

@@ -146,6 +146,50 @@ def test_a_status_explains_what_ends_in_it_alone_and_not_what_should_have_succee
     assert cause.explains == names[:4]
 
 
+def test_a_status_is_wrong_too_where_success_would_have_been_as_right_as_a_refusal() -> None:
+    names = ("GET-UNKNOWN", "DUP-SLUG", "UPD-INVALID", "FILTER-AGENT-BY-REFERENCE", "SLUG-LENGTH")
+    asked = ("NOT_FOUND", "ALREADY_EXISTS", "INVALID_ARGUMENT", "OK or NOT_FOUND", "OK")
+    rows = [
+        result(name, Verdict.FAIL, problem(seq, expected, "UNKNOWN"))
+        for seq, (name, expected) in enumerate(zip(names, asked, strict=True), 1)
+    ]
+    (cause,) = explained(rows, [exchange(seq, f"m{seq}", "UNKNOWN") for seq in range(1, 6)]).diagnosis.causes
+    assert cause.explains == names[:4]
+
+
+def test_a_wrong_status_explains_its_part_of_what_fails_in_another_way_too() -> None:
+    rows = [refused(name, "NOT_FOUND", "UNKNOWN") for name in ("GET-UNKNOWN", "UPD-UNKNOWN", "GET-KIND")]
+    both = result(
+        "DUP-SLUG",
+        Verdict.FAIL,
+        problem(1, "ALREADY_EXISTS", "OK", "refused: wrong status"),
+        problem(2, "NOT_FOUND", "UNKNOWN", "again: wrong status"),
+    )
+    diagnosis = explained([*rows, both], faults=[AS_ANSWERED]).diagnosis
+    assert [cause.explains for cause in diagnosis.causes] == [("GET-UNKNOWN", "UPD-UNKNOWN", "GET-KIND"), ("DUP-SLUG",)]
+
+
+def test_a_status_that_is_wrong_in_some_methods_only_names_them() -> None:
+    names = ("DUP-SLUG", "DUP-ID", "DUP-AGAIN")
+    rows = [refused(name, "ALREADY_EXISTS", "NOT_FOUND") for name in names]
+    calls = [exchange(1, "agent.create", "NOT_FOUND")]
+    (everywhere,) = explained(rows, calls).diagnosis.causes
+    elsewhere = [exchange(seq, "instance.create", "ALREADY_EXISTS") for seq in range(2, 9)]
+    (local,) = explained(rows, [*calls, *elsewhere]).diagnosis.causes
+    assert (everywhere.where, local.where) == ("", "agent.create")
+
+
+def test_causes_stand_in_the_order_of_the_failures_that_each_takes_away() -> None:
+    ways = tuple(f"page {number} of 1" for number in range(9))
+    faults = (
+        Fault("pages", "pages are wrong", "", "cloud", ("BYA-PAGES",), {"BYA-PAGES": ways}),
+        Fault("slugs", "slugs are wrong", "", "cloud", ("SLUG-LENGTH", "SLUG-GIVEN")),
+    )
+    pages = result("BYA-PAGES", Verdict.FAIL, *(problem(1, text=way) for way in ways))
+    rows = [pages, result("SLUG-LENGTH"), result("SLUG-GIVEN")]
+    assert [cause.id for cause in explained(rows, faults=faults).diagnosis.causes] == ["slugs", "pages"]
+
+
 RACING = (
     result("ORD-RACE", Verdict.FAIL, problem(1, text="readable racers of heat 2")),
     result("APL-RACE", Verdict.FAIL, problem(2, text="agents that heat 0 made")),

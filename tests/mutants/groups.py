@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -157,12 +158,12 @@ def judged_group(
     group: Sequence[str], mutant: Mutant, store: str = "sqlite", kept: Path | None = None
 ) -> tuple[Score, Report]:
     """Run the suite against a group, and score what it names; a run that is kept isn't run again."""
-    report = _kept_run(kept) or judge_mutant(mutant, store, out=kept)
+    report = kept_run(kept) or judge_mutant(mutant, store, out=kept)
     measured = frozenset(row.id for row in report.results if row.verdict in MEASURED)
     return score(group, report.diagnosis, measured), report
 
 
-def _kept_run(folder: Path | None) -> Report | None:
+def kept_run(folder: Path | None) -> Report | None:
     """Return what a kept run says by today's method; None where it has no end or was of other requirements."""
     if folder is None or not (folder / EVIDENCE_FILE).exists():
         return None
@@ -172,9 +173,22 @@ def _kept_run(folder: Path | None) -> Report | None:
         return None
 
 
-def main() -> None:
-    """Judge groups and print the scores."""
-    parser = argparse.ArgumentParser(description="Plant groups of defects and score the diagnosis of each.")
+@dataclass(frozen=True)
+class Group:
+    """Names of planted defects, and what judges a server with all of them and keeps the run, if given a folder."""
+
+    names: tuple[str, ...]
+    judge: Callable[[Path | None], tuple[Score, Report]]
+
+
+def _judged_groups(seed: int) -> Iterator[Group]:
+    for names, mutant in planted_groups(seed):
+        yield Group(names, partial(judged_group, names, mutant, "sqlite"))
+
+
+def command_line(description: str, judged_groups: Callable[[int], Iterator[Group]]) -> None:
+    """Judge groups of a seed and print the scores, as the command line says."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -183,14 +197,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, metavar="FILE", help="JSON")
     arguments = parser.parse_args()
     scores, rows = [], []
-    for number, (group, mutant) in enumerate(islice(planted_groups(arguments.seed), arguments.count)):
-        kept = arguments.keep / f"{arguments.seed}-{number:03d}" if arguments.keep else None
-        one, report = judged_group(group, mutant, kept=kept)
+    for number, group in enumerate(islice(judged_groups(arguments.seed), arguments.count)):
+        one, report = group.judge(arguments.keep / f"{arguments.seed}-{number:03d}" if arguments.keep else None)
         scores.append(one)
-        named = [cause.id for cause in report.diagnosis.causes]
-        rows.append({"planted": group, "named": named, "failed": len(report.failing()), **asdict(one)})
-        wrong = sorted(set(named) - set(group)), sorted(set(group) - set(named))
-        _say(f"{len(report.failing())} failed of {list(group)}: named and not planted {wrong[0]}, missed {wrong[1]}")
+        rows.append(_row(group, one, report))
+        _say(json.dumps(rows[-1]))
     found = total(scores)
     if arguments.results:
         whole = {"seed": arguments.seed, "total": asdict(found), "summary": str(found), "groups": rows}
@@ -198,9 +209,20 @@ def main() -> None:
     _say(str(found))
 
 
+def _row(group: Group, one: Score, report: Report) -> dict[str, object]:
+    diagnosis = report.diagnosis
+    return {
+        "planted": group.names,
+        "named": [cause.id for cause in diagnosis.causes],
+        "unexplained": diagnosis.unexplained,
+        "failed": len(report.failing()),
+        "score": asdict(one),
+    }
+
+
 def _say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - a command line prints
 
 
 if __name__ == "__main__":
-    main()
+    command_line("Plant groups of defects and score the diagnosis of each.", _judged_groups)
