@@ -24,6 +24,8 @@ from benchmarks.runner import run_stores
 from benchmarks.statistics import median
 
 OPPOSITE = {Conclusion.SUPPORTED, Conclusion.CONTRADICTED}
+OUT = Path("out")
+"""Where databases lie meanwhile: on this folder's disk, not on one in memory, and where no commit picks them up."""
 
 
 @dataclass(slots=True)
@@ -102,7 +104,8 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="all cells of a quick run, not the headlines' alone")
     arguments = parser.parse_args()
     cells: dict[str, Cell] = {}
-    with tempfile.TemporaryDirectory(prefix="repeated-", dir=Path.cwd()) as folder:
+    OUT.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="repeated-", dir=OUT) as folder:
         config = StoresConfig(Path(folder), Speed.QUICK)
         if not arguments.whole:
             config = replace(config, payloads=(HEADLINE_PAYLOAD,), durabilities=(HEADLINE_MODE,))
