@@ -16,7 +16,7 @@ reports. The words are used one way only:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -302,18 +302,28 @@ def step_table(results: Iterable[Result]) -> tuple[StepRow, ...]:
 def _step_row(step: str, rows: Sequence[Result], step_of: Mapping[str, str]) -> StepRow:
     musts = [row for row in rows if row.level is Level.MUST]
     applicable = [row for row in musts if row.verdict is not Verdict.NOT_APPLICABLE]
-    blocked = {row.id for row in applicable if row.blocked_by and step not in map(step_of.get, row.blocked_by)}
-    judged = {row.verdict for row in musts if row.id not in blocked}
-    verdicts = judged if judged - {Verdict.NOT_APPLICABLE} or not blocked else {Verdict.UNTESTABLE}
-    worst = next((verdict for verdict in WORST_FIRST if verdict in verdicts), Verdict.NOT_RUN)
+    blocked = blocked_elsewhere(applicable, step, step_of)
     return StepRow(
         step=step,
-        verdict=worst,
+        verdict=worst_verdict(musts, blocked),
         passed=sum(row.verdict in HELD for row in applicable),
         total=len(applicable),
         failing=tuple(row.id for row in applicable if row.verdict not in HELD and row.id not in blocked),
-        blocked=tuple(row.id for row in applicable if row.id in blocked),
+        blocked=blocked,
     )
+
+
+def blocked_elsewhere(rows: Iterable[Result], place: str, place_of: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the requirements of a place (a step, an operation) that are blocked by failures of other places only."""
+    return tuple(row.id for row in rows if row.blocked_by and place not in map(place_of.get, row.blocked_by))
+
+
+def worst_verdict(rows: Iterable[Result], blocked: Collection[str]) -> Verdict:
+    """Return the worst verdict of what isn't blocked; UNTESTABLE where all is, NOT_RUN where there is nothing."""
+    verdicts = {row.verdict for row in rows if row.id not in blocked}
+    if blocked and not verdicts - {Verdict.NOT_APPLICABLE}:
+        return Verdict.UNTESTABLE
+    return next((verdict for verdict in WORST_FIRST if verdict in verdicts), Verdict.NOT_RUN)
 
 
 def exit_code(report: Report) -> int:

@@ -83,7 +83,8 @@ def _cell(cell: Cell) -> str:
     sign = sign_of(cell.verdict)
     count = f" {cell.passed}/{cell.total}" if cell.total else ""
     should = f" ({cell.should_failed} SHOULD not met)" if cell.should_failed else ""
-    return f"{sign.symbol} {sign.word}{count}{should}"
+    blocked = f", {len(cell.blocked)} blocked" if cell.blocked else ""
+    return f"{sign.symbol} {sign.word}{count}{blocked}{should}"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

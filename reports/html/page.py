@@ -16,7 +16,7 @@ from reports.views.answers import answers
 from reports.views.attribution import PARTS, WHOLE, attribution
 from reports.views.blanks import gaps
 from reports.views.claims import ClaimRow, claim_groups
-from reports.views.failures import contract_defects, deviations, failures
+from reports.views.failures import blocks, contract_defects, deviations, failures
 from reports.views.matrix import Row, create_rows, differences, operation_rows
 from reports.views.mending import mending
 from reports.views.outcome import outcome
@@ -35,6 +35,7 @@ def render_page(run: Run) -> str:
         tables=_tables(run),
         stores=_stores(run),
         failures=failures(run),
+        blocks=blocks(run),
         deviations=deviations(run),
         contract_defects=contract_defects(run),
         requirements=requirement_groups(run),

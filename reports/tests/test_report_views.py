@@ -75,6 +75,30 @@ def test_what_is_blocked_follows_what_blocks_it_wherever_the_catalogue_has_it() 
     assert [row.blocked_by for row in failures(run_of(judged(*rows), elsewhere)) if row.id == "A-1"] == [()]
 
 
+def test_a_row_isn_t_blamed_for_what_is_blocked_by_a_failure_of_another() -> None:
+    """It is counted as blocked, stands open and says what blocks it; what a row's own failure blocks is its own."""
+    blocker = sample.result("B-1", operation="list", verdict=Verdict.FAIL)
+    of_list = replace(sample.result("B-2", operation="list", verdict=Verdict.FAIL), blocked_by=("B-1",))
+    of_get = replace(sample.result("G-1", operation="get", verdict=Verdict.FAIL), blocked_by=("B-1",))
+    run = run_of(judged(blocker, of_list, of_get, sample.result("G-2", operation="get")))
+    rows = {row.name: row for row in operation_rows(run)}
+    (of_lists,), (of_gets,) = rows["list"].cells, rows["get"].cells
+    assert (of_lists.verdict, of_lists.red, of_lists.blocked) == (Verdict.FAIL, ("B-1", "B-2"), ())
+    assert (of_gets.verdict, of_gets.passed, of_gets.total) == (Verdict.PASS, 1, 2)
+    assert (of_gets.red, of_gets.blocked, of_gets.holds) == ((), ("G-1",), False)
+    page, summary = render_page(run), render_markdown(run)
+    assert "1 blocked" in page
+    assert "| get | ✓ PASS 1/2, 1 blocked |" in summary
+    assert page.count("Could not be asked because of") == 2 * 2, "in its card and in the list of all requirements"
+    assert page.index('id="failure-B-1"') < page.index('id="failure-B-2"') < page.index('id="failure-G-1"')
+
+
+def test_a_row_of_which_all_is_blocked_is_untestable() -> None:
+    blocked = replace(sample.result("G-1", operation="get", verdict=Verdict.FAIL), blocked_by=("B-1",))
+    run = run_of(judged(sample.result("B-1", operation="list", verdict=Verdict.FAIL), blocked))
+    assert {row.name: row.cells[0].verdict for row in operation_rows(run)}["get"] is Verdict.UNTESTABLE
+
+
 def test_one_cause_on_several_servers_is_mended_once() -> None:
     told = replace(sample.result("A-1", verdict=Verdict.FAIL), problems=(Problem("p", "x", "y", 1),))
     rows = [told, sample.result("A-2", verdict=Verdict.FAIL)]

@@ -58,6 +58,16 @@ def failures(run: Run) -> tuple[Failure, ...]:
     return _with(run, SHOWN)
 
 
+def blocks(run: Run) -> dict[str, tuple[str, ...]]:
+    """Return by requirement what its failure keeps from being asked, on any server."""
+    found: dict[str, dict[str, None]] = {}
+    for judged in run.judged:
+        for result in judged.report.results:
+            for name in result.blocked_by:
+                found.setdefault(name, {})[result.id] = None
+    return {name: tuple(ids) for name, ids in found.items()}
+
+
 def deviations(run: Run) -> tuple[Failure, ...]:
     """Return where servers made another choice than the contract, which marks its own as one."""
     return _with(run, frozenset({Verdict.DEVIATION}))
