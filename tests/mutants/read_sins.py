@@ -111,7 +111,9 @@ READ_SINS: tuple[Mutant, ...] = (
         "total_count counts the page only",
         then(BY_AGENT, "LoadByAgent", do.listing(rd.total_of_page)),
     ),
-    Mutant("by-agent-all", "getByAgent lists the instances of all agents", wrap(BY_AGENT, "LoadByAgent", rd.all_instances)),
+    Mutant(
+        "by-agent-all", "getByAgent lists the instances of all agents", wrap(BY_AGENT, "LoadByAgent", rd.all_instances)
+    ),
     Mutant(
         "by-agent-shows-all",
         "getByAgent shows what the caller may not view",
