@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.choice import AGENTS_MAX, Place, Ranking, url_of
+from benchmarks.fitting import Fitted
 
 _US_PER_S = 1e6
 
@@ -28,7 +29,7 @@ def answer(ranking: Ranking) -> str:
 
 def _parts(ranking: Ranking) -> Iterator[RenderableType]:
     yield Text(answer(ranking), style="bold")
-    yield _table(ranking)
+    yield Fitted(_table(ranking))
     yield from (Text(line) for line in what_would_flip(ranking))
     use = ranking.use
     if use.agents > AGENTS_MAX:

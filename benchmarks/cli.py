@@ -24,6 +24,7 @@ from benchmarks.config import (
     Speed,
     StoresConfig,
 )
+from benchmarks.fitting import PLAIN_WIDTH, Fitted
 from benchmarks.history import DATABASE, claim_history, enter, known, metric_history
 from benchmarks.history_tables import history_table
 from benchmarks.payloads.payload import PayloadError
@@ -100,7 +101,7 @@ def stores(
 def wide_console() -> Console:
     """Return the terminal; where the output is a file, one that is wide enough for the tables."""
     console = Console(emoji=False)
-    return console if console.is_terminal else Console(width=160, emoji=False)
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH, emoji=False)
 
 
 @contextlib.contextmanager
@@ -163,7 +164,7 @@ def history(
         ]
         if not entries:
             raise ConfigError(f"{database} has no {claim or metric}; `parity bench history` names what it has")
-        console.print(history_table(claim or metric or "", entries))
+        console.print(Fitted(history_table(claim or metric or "", entries)))
         if picture is not None:
             console.save_svg(str(picture), title=f"parity bench history: {claim or metric}")
 

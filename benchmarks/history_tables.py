@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.claim_lines import COLOURS
 from benchmarks.history import Entry
-from benchmarks.tables import COLOURS
 
 WIDTH = 32
 

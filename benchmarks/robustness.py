@@ -70,7 +70,7 @@ def sentence(found: Robustness) -> str:
     if one.ratio is None:
         return f"{said}: {one.reason}."
     busy = "the machine was busy, " if "the machine was busy" in one.reason else ""
-    return f"{said}: {busy}{_measured(one, one.ratio)}, {_from_to(one)}."
+    return f"{said}: {busy}{measured_in_words(one, one.ratio)}, {_from_to(one)}."
 
 
 _SAYS = {
@@ -83,7 +83,7 @@ _NAMES = {"sqlite": "SQLite", "leveldb": "LevelDB", "badger": "BadgerDB", "lmdb"
 _MEMORY = "memory_peak"
 
 
-def _measured(one: ClaimVerdict, ratio: Ratio) -> str:
+def measured_in_words(one: ClaimVerdict, ratio: Ratio) -> str:
     """Return an interval in words: `2 to 3.9 times faster`, `between 1.1 times slower and 2 times faster`."""
     if one.form != "times":
         return interval_in_words(one.form, ratio)

@@ -8,16 +8,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.claim_lines import COLOURS, ClaimLines
 from benchmarks.claims import count_verdicts, in_words, interval_in_words, stated_in_words
-from benchmarks.results import ClaimVerdict, Conclusion, Factor, Placement, Results, Summary
+from benchmarks.fitting import Fitted
+from benchmarks.results import ClaimVerdict, Factor, Placement, Results, Summary
 from benchmarks.robustness import dependence, robustness
-
-COLOURS = {
-    Conclusion.SUPPORTED: "green",
-    Conclusion.CONTRADICTED: "red",
-    Conclusion.INCONCLUSIVE: "yellow",
-    Conclusion.NOT_MEASURED: "magenta",
-}
 
 
 def show(results: Results, console: Console) -> None:
@@ -38,12 +33,14 @@ def render_verdicts(results: Results) -> RenderableType:
 def _parts(results: Results) -> Iterator[RenderableType]:
     judgement = results.judgement
     if judgement.summaries:
-        yield summaries_table(judgement.summaries)
+        yield Fitted(summaries_table(judgement.summaries), 3)
     if judgement.factors:
-        yield factors_table(judgement.factors)
-    elsewhere = tuple(one for one in judgement.verdicts if not one.headline)
-    if elsewhere:
-        yield verdicts_table(elsewhere, "Claims, elsewhere")
+        yield Fitted(factors_table(judgement.factors), 4)
+    for headline, title in ((True, "Claims"), (False, "Claims, elsewhere")):
+        if rows := tuple(one for one in judgement.verdicts if one.headline is headline):
+            yield Fitted(verdicts_table(rows, title))
+    for found in robustness(judgement.verdicts):
+        yield Text(f"{found.headline.title}: {dependence(found)}")
     yield from _conclusions(results)
 
 
@@ -53,20 +50,13 @@ def _conclusions(results: Results) -> Iterator[RenderableType]:
     yield from (Text(f"no number for {reason}", style="magenta") for reason in sorted(reasons))
     for proof in results.raw.durability:
         yield Text(f"{proof.subject.label}: {proof.note}", style="" if proof.holds else "red")
-    yield from claims_parts(verdicts)
+    yield ClaimLines(verdicts)
     yield from (Text(note, style="dim") for note in results.raw.notes)
     skipped = results.raw.configuration.payload.skipped
     if skipped:
         yield Text(f"{len(skipped)} records can't be agents; the first: {skipped[0]}", style="dim")
     counts = count_verdicts([one for one in verdicts if one.headline])
     yield Text(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count), style="bold")
-
-
-def claims_parts(verdicts: tuple[ClaimVerdict, ...]) -> Iterator[RenderableType]:
-    """Yield the headlines as a table, then a line a claim on what would change its verdict."""
-    yield verdicts_table(tuple(one for one in verdicts if one.headline), "Claims")
-    for found in robustness(verdicts):
-        yield Text(f"{found.headline.title}: {dependence(found)}")
 
 
 def verdicts_table(verdicts: tuple[ClaimVerdict, ...], title: str) -> Table:

@@ -1,10 +1,12 @@
 """Failures and their causes as lines for people: what was expected, what came, what is behind it, what to mend first.
 
-Texts of a server are foreign: what can't be printed is written as an escape, and a line is cut to the width it has.
+Texts of a server are foreign: what can't be printed is written as an escape, and a long one is cut. Lines are broken
+where a terminal ends.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
@@ -20,6 +22,8 @@ RED = (Verdict.FAIL, Verdict.FLAKY, Verdict.UNTESTABLE, Verdict.HARNESS_ERROR)
 
 LOG_WIDTH = 500
 """The width of a line where no terminal limits it."""
+TEXT_MAX = 240
+"""So much of a foreign text is shown on a terminal that isn't wider; a card (`--verbose`) has more."""
 
 
 def width_of(console: Console) -> int:
@@ -49,12 +53,13 @@ def failure_lines(result: Result, blocked: Sequence[str], width: int) -> Iterato
     """Yield the lines under a failure's head: its first problems, and what it keeps from being asked."""
     problems = [problem_line(problem) for problem in result.problems] or [printable(result.reason)]
     if result.verdict is Verdict.FLAKY:
-        yield result.reason
-    yield from (cut(line, width) for line in problems[:PROBLEMS_SHOWN])
+        yield from folded(result.reason, width)
+    for line in problems[:PROBLEMS_SHOWN]:
+        yield from folded(cut(line, max(width, TEXT_MAX)), width)
     if len(problems) > PROBLEMS_SHOWN:
         yield f"… and {len(problems) - PROBLEMS_SHOWN} more"
     if blocked:
-        yield cut(f"blocks {len(blocked)} more: {', '.join(blocked)}", width)
+        yield from folded(_few(f"blocks {len(blocked)} more: ", blocked, width), width)
 
 
 def red_results(report: Report) -> tuple[tuple[Result, tuple[str, ...]], ...]:
@@ -87,7 +92,7 @@ def diagnosis_lines(report: Report, width: int, *, whole: bool = False) -> Itera
     if not found.failures:
         return
     rows = found.causes if whole else found.mend_first
-    yield f"Mend first: {found.headline}" if rows else found.headline
+    yield from folded(f"Mend first: {found.headline}" if rows else found.headline, width)
     for number, cause in enumerate(rows, start=1):
         yield from _cause_lines(number, cause, report, width, whole=whole)
     if len(found.causes) > len(rows):
@@ -97,32 +102,42 @@ def diagnosis_lines(report: Report, width: int, *, whole: bool = False) -> Itera
 
 
 def _names(head: str, names: Sequence[str], width: int, *, whole: bool) -> Iterable[str]:
-    text = f"{head}{', '.join(names)}"
-    return _folded(text.strip(), width, " " * (len(text) - len(text.lstrip())), "    ") if whole else [cut(text, width)]
+    indent = " " * (len(head) - len(head.lstrip()))
+    text = f"{head.lstrip()}{', '.join(names)}" if whole else _few(head.lstrip(), names, width - len(indent))
+    return folded(text, width, indent, "    ")
+
+
+def _few(head: str, names: Sequence[str], width: int) -> str:
+    """Return as many names as fit one line behind a head, one at least, and how many more there are."""
+    shown = len(names)
+    while True:
+        more = f" and {len(names) - shown} more" * (shown < len(names))
+        text = f"{head}{', '.join(names[:shown])}{more}"
+        if len(text) <= width or shown == 1:
+            return text
+        shown -= 1
 
 
 def _cause_lines(number: int, cause: Cause, report: Report, width: int, *, whole: bool) -> Iterator[str]:
     """Yield what a cause is, how sure, where it shows best, and what it explains."""
     where = f" ({cause.where})" if cause.where else ""
     count = f"{len(cause.explains)} failure{'s' * (len(cause.explains) != 1)}"
-    yield from _folded(printable(f"{cause.sentence}{where}: {count}"), width, f"{number:2}. ", "    ")
-    yield from _folded(cause.sure, width, "    ", "    ")
+    yield from folded(printable(f"{cause.sentence}{where}: {count}"), width, f"{number:2}. ", "    ")
+    yield from folded(cause.sure, width, "    ", "    ")
     for sentence in cause.also:
-        yield from _folded(printable(f"or: {sentence}"), width, "    ", "    ")
+        yield from folded(printable(f"or: {sentence}"), width, "    ", "    ")
     shown = report.of(cause.telling)
     exchange = f" [exchange {cause.exchange}]" if cause.exchange else ""
     problem = next((one for one in shown.problems if one.exchange == cause.exchange), None)
     said = problem_line(problem) if problem else printable(shown.reason or shown.sentence)
-    yield cut(f"    shows in {cause.telling}{exchange}: {said}", width)
+    told = cut(f"shows in {cause.telling}{exchange}: {said}", max(width, TEXT_MAX))
+    yield from folded(told, width, "    ", "    ")
     yield from _names("    explains ", cause.explains, width, whole=whole)
 
 
-def _folded(text: str, width: int, first: str, other: str) -> Iterable[str]:
-    """Yield a text in lines of a width."""
-    line = first
-    for word in text.split():
-        if len(line) + len(word) >= width and line.strip() and line not in {first, other}:
-            yield line.rstrip()
-            line = other
-        line += f"{word} "
-    yield line.rstrip()
+def folded(text: str, width: int, first: str = "", other: str = "") -> Sequence[str]:
+    """Return a text in lines of a width, broken at blanks where there are some."""
+    lines = textwrap.wrap(
+        text, max(width, len(other) + 1), initial_indent=first, subsequent_indent=other, break_on_hyphens=False
+    )
+    return lines or [first.rstrip()]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 
 from conformance.failure_text import diagnosis_lines, failure_lines, printable, problem_line, red_results, width_of
 from conformance.transcript import failure_cards
-from conformance.verdict import VERDICTS_FILE, Report, Verdict, lost_text
+from conformance.verdict import VERDICTS_FILE, Report, StepRow, Verdict, lost_text
 
 LEAKS_SHOWN = 10
+_ROOMY = 10_000
+"""Columns in which every table has all the room it wants."""
 COLOURS = {
     Verdict.PASS: "green",
     Verdict.FAIL: "red",
@@ -29,10 +34,10 @@ COLOURS = {
 def print_report(console: Console, report: Report, out: Path | None, *, verbose: bool = False) -> None:
     """Print the steps, what isn't green, and the counts."""
     for line in report.drift:
-        console.print(f"[red]schema:[/red] {escape(printable(line))}", soft_wrap=True, highlight=False)
+        _say(console, f"[red]schema:[/red] {escape(printable(line))}")
     if report.run.complete:
-        console.print(f"target: {escape(printable(report.run.target))}", soft_wrap=True)
-        console.print(steps_table(report))
+        _say(console, f"target: {escape(printable(report.run.target))}")
+        print_steps(console, report)
     _print_failures(console, report)
     _print_deviations(console, report)
     if verbose:
@@ -41,19 +46,24 @@ def print_report(console: Console, report: Report, out: Path | None, *, verbose:
     for line in diagnosis_lines(report, width_of(console)) if report.exit_code else ():
         console.print(escape(line), soft_wrap=True, highlight=False)
     for line in (*report.known_failing_errors, *_leaks(report)):
-        console.print(f"[red]{escape(printable(line))}[/red]", soft_wrap=True, highlight=False)
-    console.print(summary_line(report), soft_wrap=True)
+        _say(console, f"[red]{escape(printable(line))}[/red]")
+    _say(console, escape(summary_line(report)))
     if not report.run.complete:
         reason = "\n".join(map(printable, report.run.reason.splitlines()))
-        console.print(f"[red]the run is incomplete:[/red] {escape(reason)}", soft_wrap=True, highlight=False)
+        _say(console, f"[red]the run is incomplete:[/red] {escape(reason)}")
     if out is not None:
         console.print(f"evidence and verdicts: {escape(str(out))}", soft_wrap=True)
 
 
+def _say(console: Console, markup: str, indent: int = 0) -> None:
+    """Print a text, broken between words where a terminal ends; a log's lines are not broken."""
+    text = Padding(markup, (0, 0, 0, indent), expand=False) if indent and console.is_terminal else " " * indent + markup
+    console.print(text, soft_wrap=not console.is_terminal, highlight=False)
+
+
 def _print_failures(console: Console, report: Report) -> None:
     for result, blocked in red_results(report):
-        head = f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}"
-        console.print(head, soft_wrap=True)
+        _say(console, f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}")
         for line in failure_lines(result, blocked, width_of(console) - 4):
             console.print(f"    {escape(line)}", soft_wrap=True, highlight=False)
 
@@ -68,27 +78,38 @@ def _print_deviations(console: Console, report: Report) -> None:
     """Print what is told and isn't red: other choices, and what is wrong with the contract itself."""
     for result in report.results:
         if result.verdict is Verdict.DEVIATION:
-            console.print(
-                f"[yellow]{result.verdict}[/yellow] [bold]{result.id}[/bold] {escape(result.sentence)}", soft_wrap=True
-            )
-            text = f"{problem_line(result.problems[0])}. {result.reason}"
-            console.print(f"    {escape(text)}", soft_wrap=True, highlight=False)
+            _say(console, f"[yellow]{result.verdict}[/yellow] [bold]{result.id}[/bold] {escape(result.sentence)}")
+            _say(console, escape(f"{problem_line(result.problems[0])}. {result.reason}"), indent=4)
     if report.contract_defects:
         ids = ", ".join(ids[0] for ids in report.contract_defects.values())
         told = f"defects of the contract itself, asked for all the same: {ids} (`parity requirements` tells them)"
-        console.print(f"[dim]{told}[/dim]", soft_wrap=True)
+        _say(console, f"[dim]{told}[/dim]")
 
 
-_STEP_HEADINGS = ("step", "verdict", "passed")
+def print_steps(console: Console, report: Report) -> None:
+    """Print the verdicts of the create steps that the run speaks of: a table, or lines where that is too wide."""
+    asked = {result.step for result in report.results}
+    rows = [row for row in report.steps if row.step in asked]
+    if not rows:
+        return
+    table = steps_table(rows, report.run.profile)
+    if Measurement.get(console, console.options.update(width=_ROOMY), table).maximum <= console.width:
+        console.print(table)
+        return
+    console.print(f"create, profile {report.run.profile}")
+    for row in rows:
+        blocked = f", {len(row.blocked)} blocked" if row.blocked else ""
+        told = f"[{COLOURS[row.verdict]}]{row.verdict}[/] {row.step}: {row.passed} of {row.total} passed{blocked}"
+        console.print(told, highlight=False)
 
 
-def steps_table(report: Report) -> Table:
-    """The twelve create steps, each with its verdict."""
-    table = Table(title=f"create, profile {report.run.profile}")
-    headings = ("step", "verdict", "passed", "blocked") if any(row.blocked for row in report.steps) else _STEP_HEADINGS
+def steps_table(rows: Sequence[StepRow], profile: str) -> Table:
+    """Lay out create steps, each with its verdict."""
+    table = Table(title=f"create, profile {profile}")
+    headings = ("step", "verdict", "passed", "blocked")[: 4 if any(row.blocked for row in rows) else 3]
     for heading in headings:
         table.add_column(heading)
-    for row in report.steps:
+    for row in rows:
         colour = COLOURS[row.verdict]
         cells = (row.step, f"[{colour}]{row.verdict}[/{colour}]", f"{row.passed}/{row.total}", str(len(row.blocked)))
         table.add_row(*cells[: len(headings)])

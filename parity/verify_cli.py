@@ -9,24 +9,24 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
+from benchmarks.claim_lines import ClaimLines
+from benchmarks.cli import wide_console
+from benchmarks.fitting import Fitted, folded
 from benchmarks.results import ResultsError, read_results
-from benchmarks.tables import claims_parts
 from parity.plan import FULL_STORES, QUICK_STORES, STORES, choose, make_plan
 from parity.problems import Problem
 from parity.run_folder import BENCHMARKS_FOLDER, make_directory, point_latest_at
 from parity.verification import Outcome, Request, run_stages, write_report
 from parity.verify_tables import (
+    StepsByStore,
     corpus_lines,
     failure_lines,
     left_out_lines,
     proofs_table,
     recommendation_lines,
-    steps_table,
 )
-
-PLAIN_WIDTH = 160
-"""Columns where the output is no terminal, so that a log shows tables whole."""
 
 
 def verify(
@@ -85,17 +85,15 @@ def verify(
 
 
 def _print(request: Request, outcome: Outcome, *, reported: bool) -> None:
-    console = Console(emoji=False) if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, emoji=False)
-    console.print(steps_table(outcome.proofs))
-    console.print(proofs_table(outcome.proofs))
+    console = wide_console()
+    console.print(StepsByStore(outcome.proofs))
+    console.print(Fitted(proofs_table(outcome.proofs), 2))
     sentences = left_out_lines(request.plan.left_out) + failure_lines(outcome.proofs)
     sentences += recommendation_lines(outcome.proofs)
     sentences += corpus_lines(outcome.corpus) if outcome.corpus is not None else []
     if request.benchmarks:
         try:
-            verdicts = read_results(request.directory / BENCHMARKS_FOLDER).judgement.verdicts
-            for part in claims_parts(verdicts):
-                console.print(part)
+            console.print(ClaimLines(read_results(request.directory / BENCHMARKS_FOLDER).judgement.verdicts))
         except ResultsError as error:
             sentences.append(f"No claims were judged: {error}")
     verdict = "conformant" if outcome.exit_code == 0 else f"NOT conformant (exit code {outcome.exit_code})"
@@ -103,4 +101,16 @@ def _print(request: Request, outcome: Outcome, *, reported: bool) -> None:
     told = request.directory / "report.html" if reported else f"could not be made; see {request.directory}"
     sentences.append(f"Report:  {told}")
     for sentence in sentences:
+        _say(console, sentence)
+
+
+def _say(console: Console, sentence: str) -> None:
+    """Print a sentence, broken between words where a terminal ends; a command or a long path stays one line to copy."""
+    to_copy = sentence.lstrip().startswith("parity ") or any(len(word) > console.width - 2 for word in sentence.split())
+    if to_copy or not console.is_terminal:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        return
+    for line in folded(
+        Text(sentence.lstrip()), console, console.width, " " * (len(sentence) - len(sentence.lstrip())), hanging="  "
+    ):
+        console.print(line)

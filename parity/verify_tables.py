@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.fitting import fits, folded
 from conformance.verdict import CREATE_STEPS, FAILED, Level, Verdict
 from parity.corpus_proof import CorpusProof
 from parity.plan import LeftOut
@@ -31,6 +33,44 @@ NAMED_MAX = 10
 """So many names of one sort are printed on the terminal; the files hold them all."""
 
 
+class StepsByStore:
+    """The steps of create in rows, a column for each store; where that is too wide, a line a step: who differs."""
+
+    def __init__(self, proofs: Sequence[Proof]) -> None:
+        """Keep the proofs."""
+        self._proofs = proofs
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield the table, or the lines."""
+        table = steps_table(self._proofs)
+        if fits(table, console, options):
+            yield table
+            return
+        yield Text("Create, step by step", style="italic")
+        for number, step in enumerate(CREATE_STEPS):
+            said = Text("; ").join(_told(self._proofs, number, profile) for profile in PROFILES)
+            yield from folded(
+                Text.assemble(f"{number + 1:2} {step}: ", said), console, options.max_width, hanging="   "
+            )
+
+
+def _told(proofs: Sequence[Proof], step: int, profile: str) -> Text:
+    """Say a step's verdict in a profile: one for all stores, or whose is which."""
+    stores: dict[Verdict, list[str]] = {}
+    for proof in proofs:
+        if proof.subject.profile == profile:
+            stores.setdefault(_verdict(proof, step), []).append(proof.subject.store)
+    words = [
+        Text.assemble(WORDS[verdict], f" on {', '.join(names)}" if len(stores) > 1 else "")
+        for verdict, names in stores.items()
+    ]
+    return Text.assemble(f"{profile} ", Text(", ").join(words or [Text(*WORDS[Verdict.NOT_RUN])]))
+
+
+def _verdict(proof: Proof, step: int) -> Verdict:
+    return proof.report.steps[step].verdict if proof.report else Verdict.NOT_RUN
+
+
 def steps_table(proofs: Sequence[Proof]) -> Table:
     """The steps of create in rows; a column for each store, its profiles side by side."""
     stores = list(dict.fromkeys(proof.subject.store for proof in proofs))
@@ -45,7 +85,7 @@ def steps_table(proofs: Sequence[Proof]) -> Table:
 
 
 def _profiles(proofs: Sequence[Proof], step: int) -> Text:
-    verdicts = {proof.subject.profile: proof.report.steps[step].verdict for proof in proofs if proof.report}
+    verdicts = {proof.subject.profile: _verdict(proof, step) for proof in proofs}
     words = [WORDS[verdicts.get(profile, Verdict.NOT_RUN)] for profile in PROFILES]
     return Text(" ").join(Text(word.ljust(5), style) for word, style in words)
 

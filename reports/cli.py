@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markdown import Markdown
 from typer.core import TyperGroup
 
 from reports.annotations import render_annotations
 from reports.compare import Comparison, compare_runs, comparison_markdown
+from reports.comparison_text import comparison_lines
 from reports.errors import RunUnreadable
 from reports.html.comparison import render_comparison
 from reports.html.index import Entry, render_index
@@ -159,7 +160,9 @@ def _print(found: Comparison, output: Form, *, plain_text: bool) -> None:
     elif plain_text:
         print(comparison_markdown(found), end="")
     else:
-        Console(emoji=False).print(Markdown(comparison_markdown(found)))
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in comparison_lines(found, columns):
+            print(line)
 
 
 @report.command("compare")

@@ -267,14 +267,14 @@ def _lines(found: Comparison) -> Iterator[str]:
     for claim in found.claims:
         change = "—" if claim.factor is None else times(claim.factor)
         noise = "moved" if claim.moved else "within the intervals" if claim.factor is not None else "not comparable"
-        yield f"| {code(claim.id)} | {_told(claim.before)} | {_told(claim.after)} | {change} | {noise} |"
+        judged = " | ".join(plain(judged_in_words(one)) for one in (claim.before, claim.after))
+        yield f"| {code(claim.id)} | {judged} | {change} | {noise} |"
 
 
-def _told(judged: ClaimVerdict | None) -> str:
+def judged_in_words(judged: ClaimVerdict | None) -> str:
+    """Return a claim's verdict with what was measured."""
     if judged is None:
         return "—"
     if judged.ratio is None:
         return judged.verdict.value
-    return plain(
-        f"{judged.verdict.value}: {in_form(judged.form, judged.ratio.value)} ({spread(judged.form, judged.ratio)})"
-    )
+    return f"{judged.verdict.value}: {in_form(judged.form, judged.ratio.value)} ({spread(judged.form, judged.ratio)})"

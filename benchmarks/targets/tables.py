@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.fitting import Fitted
 from benchmarks.results import Blank, Results, Subject, Summary
 
 US_PER_S = 1e6
@@ -19,13 +20,13 @@ def render_comparison(results: Results) -> RenderableType:
 
 
 def _parts(results: Results) -> Iterator[RenderableType]:
-    yield rates_table(results)
+    yield Fitted(rates_table(results))
     if results.raw.histograms:
-        yield latencies_table(results)
+        yield Fitted(latencies_table(results), 2)
     searched = [one for one in results.judgement.summaries if "_within_" in one.metric]
     yield from (Text(f"{one.subject.name}: {one.metric.replace('_', ' ')}: {one.median:,.0f}/s") for one in searched)
     if any(one.metric.startswith("growth_") for one in results.judgement.summaries):
-        yield growth_table(results)
+        yield Fitted(growth_table(results), 2)
     yield from (Text(f"no number for {blank_in_words(one)}", style="magenta") for one in results.raw.blanks)
     yield from (Text(note, style="dim") for note in results.raw.notes)
 

@@ -357,7 +357,13 @@ def test_a_failure_s_line_shows_what_was_expected_and_what_came_in_the_width_the
         "wrong status: expected NOT_FOUND, got OK: \\x1b[2Jgone",
         "blocks 2 more: A, B",
     ]
-    assert list(failure_lines(row, (), 20)) == ["wrong status: expec…"]
+    assert list(failure_lines(row, (), 20)) == ["wrong status:", "expected NOT_FOUND,", "got OK: \\x1b[2Jgone"]
+    long = result("REF-ORG", Verdict.FAIL, problem(1, "NOT_FOUND", "x" * 9000))
+    assert "".join(failure_lines(long, (), 50)).endswith("…")
+    assert (
+        list(failure_lines(row, ("AAA-1", "BBB-2", "CCC-3", "DDD-4"), 40))[-1]
+        == "blocks 4 more: AAA-1, BBB-2 and 2 more"
+    )
     assert printable("a\x07\nb\u202e") == "a\\x07\\nb\\u202e"
 
 

@@ -1,0 +1,147 @@
+"""What commands print on terminals of 40, 80 and 120 columns, held against files; `PARITY_SNAPSHOTS=write` writes them.
+
+The runs are planted, so that a snapshot shows layout and words and no measurement of the day.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from benchmarks.choice import Use, rank
+from benchmarks.choice_tables import render_ranking
+from benchmarks.results import write_results
+from benchmarks.tests.test_choice import measured
+from conformance.diagnose_cli import diagnose
+from conformance.printing import print_report
+from conformance.verdict import Report, Verdict
+from parity import verify_cli
+from parity.main import run
+from parity.plan import JudgedStore, LeftOut, Plan
+from parity.proof import Proof
+from parity.run_folder import BENCHMARKS_FOLDER
+from parity.verification import Outcome, Request
+from reports.tests import sample
+
+SNAPSHOTS = Path(__file__).parent / "terminal"
+COLUMNS = (40, 80, 120)
+Show = Callable[[], str]
+
+
+@pytest.fixture(params=COLUMNS)
+def columns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> int:
+    del capsys  # it replaces standard output, so it comes first
+    monkeypatch.setenv("COLUMNS", str(request.param))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    return int(request.param)
+
+
+def hold(name: str, columns: int, shown: str) -> None:
+    """Compare a text with its snapshot: no wider than the terminal but for what is to be copied, and nothing cut."""
+    text = "\n".join(line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).splitlines()) + "\n"
+    wide = [line for line in text.splitlines() if len(line) > columns]
+    assert not [line for line in wide if not re.match(r"( *parity |Report: |  its folder: )", line)]
+    assert not re.search(r"\w…", text)
+    file = SNAPSHOTS / f"{name}-{columns}.txt"
+    if os.environ.get("PARITY_SNAPSHOTS") == "write":
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+def printed(*parts: RenderableType) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, emoji=False)
+    for part in parts:
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def of_suite(report: Report) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, emoji=False)
+    print_report(console, report, Path("out"))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+RED = sample.report("sqlite", "cloud", sample.failing())
+ONLY = replace(RED, results=tuple(row for row in RED.results if row.step == "CheckDuplicate"))
+
+
+@pytest.mark.parametrize(
+    ("name", "report"),
+    [("conform-green", sample.report("sqlite", "oss")), ("conform-red", RED), ("conform-only", ONLY)],
+)
+def test_conform(name: str, report: Report, columns: int) -> None:
+    hold(name, columns, of_suite(report))
+
+
+def test_a_table_has_no_steps_that_were_not_asked_for() -> None:
+    shown = of_suite(ONLY)
+    assert "CheckDuplicate" in shown
+    assert "SetDefaults" not in shown
+    elsewhere = replace(RED, results=tuple(row for row in RED.results if not row.step))
+    assert "profile cloud" not in of_suite(elsewhere)
+
+
+def test_diagnose(columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("conformance.diagnose_cli.recheck", lambda _: RED)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    diagnose(Path("out"))
+    hold("diagnose", columns, capsys.readouterr().out)
+
+
+def proof(store: str, profile: str, report: Report) -> Proof:
+    scheme, _, codec = store.partition("-")
+    folder = Path("out/conformance") / f"{store}-{profile}"
+    subject = JudgedStore(scheme, codec, profile)
+    return Proof(subject, folder, f"parity conform store:{scheme}: --profile {profile}", report.exit_code, 9.5, report)
+
+
+@pytest.mark.parametrize("red", [False, True])
+def test_verify(
+    red: bool, columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stores = (*sample.STORES, "lmdb-protobuf")
+    failing = {("sqlite-protobuf", "cloud"): sample.failing()} if red else {}
+    proofs = tuple(
+        proof(store, profile, sample.report(store, profile, failing.get((store, profile))))
+        for store in stores
+        for profile in sample.PROFILES
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    write_results(sample.results(), tmp_path / BENCHMARKS_FOLDER)
+    plan = Plan(tuple(one.subject for one in proofs), (LeftOut("rocksdb+protobuf", "rocksdict is not installed"),))
+    request = Request("parity verify", Path(), plan, "quick", None, benchmarks=True)
+    verify_cli._print(request, Outcome(proofs, None, None, 83.0), reported=True)
+    hold(f"verify-{'red' if red else 'green'}", columns, capsys.readouterr().out)
+
+
+def test_compare(
+    columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sample.write_server(Path("one"), sample.report("sqlite", "cloud"))
+    sample.write_server(Path("two"), RED)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(["compare", "one", "two"]) == 0
+    hold("compare", columns, capsys.readouterr().out)
+
+
+def test_choose(columns: int) -> None:
+    use = Use(7_000, 0.9, 1_000, durable=True)
+    hold("choose", columns, printed(render_ranking(rank(measured(use, 0.01), use))))
+
+
+def test_the_red_snapshots_are_red() -> None:
+    assert RED.exit_code == 1
+    assert {row.verdict for row in RED.results} >= {Verdict.FAIL, Verdict.UNTESTABLE, Verdict.KNOWN_FAILING}
