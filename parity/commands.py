@@ -28,6 +28,9 @@ COMMANDS: tuple[CommandRow, ...] = (
     ),
     CommandRow("protoset", "conformance.protoset_cli", "protoset", "Write the contract as a file for grpcurl."),
     CommandRow("stores", "stores.cli", "app", "List and check stores; back up, restore, copy."),
+    CommandRow(
+        "authorizer", "parity.authorizer_cli", "app", "OpenFGA as authorizer: the model, its installation, drift."
+    ),
     CommandRow("doctor", "parity.doctor_cli", "doctor", "Say what this machine lacks for which feature."),
     CommandRow("backup", "parity.backup_cli", "backup", "Take a backup of a server that runs."),
     CommandRow("restore", "parity.backup_cli", "restore", "Make a database of a backup and its increments."),

@@ -24,6 +24,7 @@ KNOWN: tuple[tuple[str, str, int], ...] = (
     ("reference_server.client.failures", "BadInput", EXIT_USAGE),
     ("reference_server.client.failures", "ClientError", EXIT_REFUSED),
     ("stores.contract", "StoreError", EXIT_UNREACHABLE),
+    ("reference_server.authorization.openfga.client", "OpenFgaError", EXIT_UNREACHABLE),
     ("conformance.target", "TargetInvalid", EXIT_USAGE),
     ("conformance.target", "TargetUnreachable", EXIT_UNREACHABLE),
     ("conformance.session", "SetupRefused", EXIT_UNREACHABLE),

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reference_server.authorization.callers import TokenFileError
 from reference_server.bootstrap import Application
@@ -22,6 +23,9 @@ from reference_server.profile import Profile
 from reference_server.store_health import StoreHealth
 from reference_server.telemetry import log
 from stores.contract import Recovers, SharedWriters, StoreError
+
+if TYPE_CHECKING:
+    from reference_server.authorization.openfga.following import TupleRelay
 
 TICK_SECONDS = 0.5
 
@@ -41,6 +45,7 @@ class BackgroundTasks:
         """The version of the store's contents when it was last looked whether writes are refused."""
         self._led = False
         self._relays = [Relay(application.store, application.queue, sink) for sink in sinks]
+        self._tuples = _tuple_relay(application)
         self._undelivered: dict[int, str] = {}
         """By the number of a relay, why it doesn't get on."""
 
@@ -72,6 +77,34 @@ class BackgroundTasks:
             log().info("events are delivered again")
         return count
 
+    async def ask_openfga(self) -> bool:
+        """Once OpenFGA couldn't be asked: find out whether it answers again."""
+        openfga = self._application.openfga
+        if openfga is not None and not openfga.availability.answers:
+            await openfga.probe()
+        return False
+
+    async def deliver_tuples(self) -> bool:
+        """Let OpenFGA follow what was granted and revoked; wait for the next commit when it has."""
+        openfga = self._application.openfga
+        if openfga is None or self._tuples is None:
+            return False
+        committer = self._application.queue.committer
+        seen = committer.version
+        if not openfga.availability.model or not await self._leads():
+            return False
+        try:
+            count = await self._tuples.advance(openfga.availability.model)
+        except OSError as error:
+            openfga.availability.delivered(str(error))
+            return False
+        openfga.availability.delivered()
+        if not count:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await committer.wait_beyond(seen)
+        return True
+
     async def clear_events(self) -> bool:
         """Remove the oldest events beyond the limit, never one that a sink hasn't got."""
         if not await self._leads():
@@ -90,6 +123,8 @@ class BackgroundTasks:
             log().info("this server delivers and clears events from now on")
             for relay in self._relays:
                 await asyncio.to_thread(relay.resume)
+            if self._tuples is not None:
+                await asyncio.to_thread(self._tuples.resume)
         self._led = leads
         return leads
 
@@ -129,7 +164,8 @@ class BackgroundTasks:
         """Return the tasks that the server's profile has."""
         if self._application.context.profile is Profile.OSS:
             return (self.recover_store,)
-        return (self.recover_store, self.follow_tokens, self.deliver_events, self.clear_events)
+        tasks: tuple[Task, ...] = (self.recover_store, self.follow_tokens, self.deliver_events, self.clear_events)
+        return tasks if self._tuples is None else (*tasks, self.ask_openfga, self.deliver_tuples)
 
 
 def _sinks(config: ServerConfig) -> list[Sink]:
@@ -138,6 +174,14 @@ def _sinks(config: ServerConfig) -> list[Sink]:
         # Its package is an extra, which the configuration has looked for.
         sinks.append(import_module("reference_server.events.nats_sink").NatsSink(parse_sink(config.sink)))
     return sinks
+
+
+def _tuple_relay(application: Application) -> TupleRelay | None:
+    openfga = application.openfga
+    if openfga is None:
+        return None
+    relay_type: type[TupleRelay] = import_module("reference_server.authorization.openfga.following").TupleRelay
+    return relay_type(application.store, application.queue, openfga.client, openfga.types, openfga.progress)
 
 
 @asynccontextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import Tracer
 
@@ -13,9 +15,10 @@ from reference_server.authorization.authorizer import Authorizer
 from reference_server.authorization.callers import KnowsCallers, TokenFile
 from reference_server.authorization.jwt_callers import JwtCallers
 from reference_server.authorization.model import SYSTEM, RelationTuple
+from reference_server.authorization.openfga.address import parse_place
 from reference_server.authorization.policies import StoredPolicies, grant
 from reference_server.clock import Clock
-from reference_server.config import ServerConfig
+from reference_server.config import EMBEDDED, ServerConfig
 from reference_server.execution.executor import RUNS_MAX, Executor
 from reference_server.execution.write_queue import WriteQueue
 from reference_server.fast import with_fast_paths
@@ -28,6 +31,9 @@ from reference_server.transport.servicers import CallerOf, caller_source
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import BatchOperation, Conflict, Store
 
+if TYPE_CHECKING:
+    from reference_server.authorization.openfga.authorizer import OpenFgaAuthorizer
+
 
 @dataclass(frozen=True, slots=True)
 class Application:
@@ -38,6 +44,8 @@ class Application:
     signed: JwtCallers | None
     caller_of: CallerOf
     tracing: Tracing | None
+    openfga: OpenFgaAuthorizer | None = None
+    """The authorizer, where it is OpenFGA's."""
 
     @property
     def store(self) -> Store:
@@ -105,14 +113,25 @@ def build(
     profile = Profile(config.profile)
     offered = {name: each.for_profile(profile) for name, each in operations.items() if profile in each.profiles}
     tracing = start_tracing(config.otlp_endpoint)
-    context = ServerContext(profile, offered, clock or Clock(), Authorizer(), tracing.tracer if tracing else tracer)
+    openfga = _openfga(config) if profile is Profile.CLOUD else None
+    tracer = tracing.tracer if tracing else tracer
+    context = ServerContext(profile, offered, clock or Clock(), openfga or Authorizer(), tracer)
     if config.fast_paths:
         context = with_fast_paths(context, store)
     tokens = TokenFile(Path(config.tokens)) if profile is Profile.CLOUD and config.tokens else None
     signed = JwtCallers(Path(config.jwt_jwks), config.jwt_issuer, config.jwt_audience) if config.jwt_jwks else None
     sources: list[KnowsCallers] = [source for source in (tokens, signed) if source is not None]
     executor = Executor(store, context, WriteQueue(store, context))
-    return Application(executor, tokens, signed, caller_source(profile, sources), tracing)
+    return Application(executor, tokens, signed, caller_source(profile, sources), tracing, openfga)
+
+
+def _openfga(config: ServerConfig) -> OpenFgaAuthorizer | None:
+    if config.authorizer == EMBEDDED:
+        return None
+    # Its packages are an extra, which the configuration has looked for.
+    module = import_module("reference_server.authorization.openfga.authorizer")
+    authorizer: OpenFgaAuthorizer = module.OpenFgaAuthorizer(parse_place(config.authorizer))
+    return authorizer
 
 
 def missing_policies(store: Store, clock: Clock, memberships: Iterable[RelationTuple]) -> list[BatchOperation]:

@@ -35,6 +35,9 @@ def serve(
     jwt_jwks: Annotated[str | None, typer.Option(help="JWKS file: also take JWTs signed by its keys.")] = None,
     jwt_issuer: Annotated[str | None, typer.Option(help="The issuer that JWTs must have.")] = None,
     jwt_audience: Annotated[str | None, typer.Option(help="The audience that JWTs must have.")] = None,
+    authorizer: Annotated[
+        str | None, typer.Option(help="embedded, or OpenFGA as well: openfga:http://HOST:PORT?store=ID.")
+    ] = None,
     tls_cert: Annotated[str | None, typer.Option(help="Certificate chain (PEM).")] = None,
     tls_key: Annotated[str | None, typer.Option(help="Private key (PEM).")] = None,
     tls_client_ca: Annotated[str | None, typer.Option(help="CA (PEM) that client certificates must come from.")] = None,

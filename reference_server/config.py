@@ -12,12 +12,14 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from reference_server.authorization.openfga.address import SCHEME, parse_place
 from reference_server.events.sink_url import parse_sink
 from reference_server.listening import malformed
 from reference_server.profile import Profile
 from reference_server.telemetry import LEVELS
 from stores.registry import check_secrets
 
+EMBEDDED = "embedded"
 ENVIRONMENT_PREFIX = "PARITY_SERVER_"
 
 
@@ -44,6 +46,8 @@ class ServerConfig:
     jwt_issuer: str = ""
     jwt_audience: str = ""
     """Where given, the claims `iss` and `aud` must equal them."""
+    authorizer: str = "embedded"
+    """Who decides: `embedded`, or OpenFGA too, `openfga:http://HOST:PORT?store=ID` (extra `openfga`)."""
     tls_cert: str = ""
     tls_key: str = ""
     tls_client_ca: str = ""
@@ -93,6 +97,9 @@ class ServerConfig:
             "tokens: the cloud profile asks callers for tokens; give a token file with --tokens FILE",
         )
         yield bool(malformed(self.listen)), f"listen: {self.listen!r} {malformed(self.listen)}"
+        if self.authorizer != EMBEDDED:
+            yield not cloud, "authorizer: the oss profile has no permissions"
+            yield bool(_authorizer_problem(self.authorizer)), f"authorizer: {_authorizer_problem(self.authorizer)}"
         port = self.metrics.rpartition(":")[2]
         yield bool(self.metrics) and not port.isdigit(), f"metrics: {self.metrics!r} is no host:port"
         yield bool(self.tls_cert) != bool(self.tls_key), "tls_cert and tls_key: give both or neither"
@@ -109,6 +116,18 @@ class ServerConfig:
         yield self.grace_seconds < 0, "grace_seconds: must be 0 or more"
         for name in ("watch_send_seconds", "client_ping_seconds"):
             yield getattr(self, name) <= 0, f"{name}: must be more than 0"
+
+
+def _authorizer_problem(text: str) -> str:
+    if not text.startswith(SCHEME):
+        return f"{text!r} is neither {EMBEDDED} nor openfga:http://HOST:PORT?store=ID"
+    try:
+        parse_place(text)
+    except ValueError as error:
+        return str(error)
+    if find_spec("aiohttp") is None or find_spec("greenlet") is None:
+        return "the packages aiohttp and greenlet are needed: pip install 'agent-parity[openfga]'"
+    return ""
 
 
 def _sink_problem(text: str) -> str:

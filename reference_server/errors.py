@@ -209,6 +209,25 @@ class OutcomeUnknown(Unavailable):
     reason = "OUTCOME_UNKNOWN"
 
 
+class AuthorizerUnavailable(Unavailable):
+    """Who decides over permissions can't be asked, so nothing is allowed. Nothing was changed."""
+
+    reason = "AUTHORIZER_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        """Why it can't be asked may name hosts of the server, so it stays in the log."""
+        super().__init__("the authorizer can't be asked now; the operator finds the reason in the log. Try again later")
+
+
+class AuthorizerBehind(Unavailable):
+    """Who decides over permissions hasn't heard yet of what the decision rests on. Nothing was changed."""
+
+    reason = "AUTHORIZER_BEHIND"
+
+    def __init__(self) -> None:
+        super().__init__("the authorizer hasn't heard yet of what was granted; try again later")
+
+
 class DataLoss(ApiError):
     """A stored record can't be read back. `?` stands for a kind or id that isn't known."""
 

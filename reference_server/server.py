@@ -16,6 +16,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
+from reference_server.authorization import AUTHORIZER_HEALTH
 from reference_server.background_tasks import BackgroundTasks, background_tasks
 from reference_server.bootstrap import Application, build
 from reference_server.config import ConfigError, ServerConfig
@@ -73,6 +74,9 @@ class Server:
     async def start(self) -> str:
         """Begin to serve; return the address, with the port that was taken. Raises ServerError, TokenFileError."""
         await self._application.refresh_callers()
+        openfga = self._application.openfga
+        if openfga is not None:
+            await openfga.probe()
         operations = list(self._application.operations())
         services = {operation.method.containing_service.full_name for operation in operations}
         answering = Answering(self._application.executor, self._metrics())
@@ -94,19 +98,25 @@ class Server:
         await self._server.start()
         for service in ("", *services):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
-        self._application.health.listeners.append(self._tell_store_health)
-        await self._set_store_health()
+        self._application.health.listeners.append(self._tell_health)
+        if openfga is not None:
+            openfga.availability.listeners.append(self._tell_health)
+        await self._set_health()
         return address
 
-    def _tell_store_health(self, is_healthy: bool) -> None:  # noqa: ARG002 - the signature of a listener
-        telling = asyncio.get_running_loop().create_task(self._set_store_health())
+    def _tell_health(self, is_healthy: bool) -> None:  # noqa: ARG002 - the signature of a listener
+        telling = asyncio.get_running_loop().create_task(self._set_health())
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
 
-    async def _set_store_health(self) -> None:
-        healthy = self._application.health.is_healthy
-        status = health_pb2.HealthCheckResponse.SERVING if healthy else health_pb2.HealthCheckResponse.NOT_SERVING
-        await self._health.set(STORE_HEALTH, status)
+    async def _set_health(self) -> None:
+        """Say how the store is, and the authorizer where it is somebody else."""
+        healthy = {STORE_HEALTH: self._application.health.is_healthy}
+        if self._application.openfga is not None:
+            healthy[AUTHORIZER_HEALTH] = self._application.openfga.availability.is_healthy
+        for service, is_healthy in healthy.items():
+            status = health_pb2.HealthCheckResponse
+            await self._health.set(service, status.SERVING if is_healthy else status.NOT_SERVING)
 
     def _metrics(self) -> Metrics | None:
         if not self._config.metrics:
@@ -140,6 +150,8 @@ class Server:
         self._events.stop()
         self._admin.stop()
         await self._server.stop(self._config.grace_seconds)
+        if self._application.openfga is not None:
+            await self._application.openfga.close()
         self._application.close()
 
 

@@ -49,6 +49,11 @@ class UnitOfWork:
         self.rewrites = False
         """What is staged changes or removes resources that are stored."""
 
+    @property
+    def store(self) -> Store:
+        """The store below, without what is staged."""
+        return self._store
+
     def record(self, kind: str, id: str) -> Record | None:  # noqa: A002 - the field's name in the wire contract
         """Return a resource as stored, or as staged (then with revision -1 and position 0), or None."""
         if self._puts or self._deletes:

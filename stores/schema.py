@@ -16,7 +16,7 @@ from protos import kinds
 from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
-from protos.parity.v1.event_pb2 import CloudEvent, Cursor
+from protos.parity.v1.event_pb2 import CloudEvent, Cursor, Revocation
 from stores.contract import IndexKey, InvalidOperation, Keys
 
 Entries = Iterable[tuple[str, IndexKey]]
@@ -134,6 +134,7 @@ KINDS: Schema = {
         ),
         Kind("event", CloudEvent, (), _no_entries),
         Kind("cursor", Cursor, (), _no_entries),
+        Kind("revocation", Revocation, (), _no_entries),
     )
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from reference_server.authorization.model import (
     PERMISSION_PREFIX,
     PLATFORM,
@@ -13,10 +16,14 @@ from reference_server.authorization.model import (
     ways_to,
 )
 from reference_server.authorization.policies import StoredPolicies
+from stores.contract import Batch, BatchOperation, Store
 
 
 class Authorizer:
     """Decides by one model."""
+
+    waits: ClassVar[bool] = False
+    """Whether decisions wait for somebody else, and so are made where the event loop can go on meanwhile."""
 
     def __init__(self, model: Model | None = None) -> None:
         self._model = default_model() if model is None else model
@@ -32,9 +39,27 @@ class Authorizer:
         Costs a few look-ups in the policies, however many there are. An operator of the platform holds every
         permission, but that makes nobody an owner or a member: relations are only what policies say.
         """
-        return self._holds(principal, permission, resource, policies, set()) or (
+        return self.holds(principal, permission, resource, policies) or (
             permission.startswith(PERMISSION_PREFIX) and self.is_operator(principal, policies)
         )
+
+    def allowed_among(
+        self, principal: Ref, permission: str, resources: Sequence[Ref], policies: StoredPolicies
+    ) -> list[bool]:
+        """Say for each resource whether `principal` holds `permission` on it."""
+        return [self.allows(principal, permission, each, policies) for each in resources]
+
+    def all_allowed(self, questions: Sequence[RelationTuple], policies: StoredPolicies) -> list[bool]:
+        """Say for each question whether its principal holds its permission on its resource."""
+        return [self.allows(*each, policies) for each in questions]
+
+    def completing(self, batch: Batch, store: Store) -> Sequence[BatchOperation]:  # noqa: ARG002 - for those who need it
+        """Return what has to be committed before a batch and with it, so that whoever decides hears of it."""
+        return ()
+
+    def holds(self, principal: Ref, permission: str, resource: Ref, policies: StoredPolicies) -> bool:
+        """Say whether policies give `principal` the permission on this very resource, or on what it is linked to."""
+        return self._holds(principal, permission, resource, policies, set())
 
     def is_operator(self, principal: Ref, policies: StoredPolicies) -> bool:
         """Say whether `principal` is an operator of the platform."""
@@ -51,6 +76,8 @@ class Authorizer:
         policies.foresee(principal, ways.names, resource, links=bool(ways.links))
         if any(policies.holds(RelationTuple(principal, name, resource)) for name in ways.names):
             return True
+        if principal.relation in ways.names and principal[:2] == resource[:2]:
+            return True  # everybody who has a relation has it
         for link, names in ways.links:
             for target in policies.linked(link, resource):
                 if any(self._holds(principal, name, target, policies, seen) for name in names):

@@ -10,6 +10,7 @@ from protos.kinds import IAM_POLICY
 from reference_server.authorization.model import Caller, Ref, RelationTuple
 from reference_server.clock import Clock
 from reference_server.unit_of_work import UnitOfWork
+from stores.contract import Store
 from stores.schema import policy_keys
 
 KIND = IAM_POLICY.name
@@ -38,6 +39,16 @@ class StoredPolicies:
     def __init__(self, work: UnitOfWork, contextual: Sequence[RelationTuple] = ()) -> None:
         self._work = work
         self._contextual = contextual
+
+    @property
+    def contextual(self) -> Sequence[RelationTuple]:
+        """Those that are only said, for one question."""
+        return self._contextual
+
+    @property
+    def store(self) -> Store:
+        """Where the others are."""
+        return self._work.store
 
     @property
     def are_stored(self) -> bool:
@@ -69,8 +80,10 @@ class StoredPolicies:
             yield tuple_of(policy.spec).principal
 
     def linked(self, relation: str, resource: Ref) -> Iterable[Ref]:
-        """Yield the principals that have `relation` to the resource."""
-        return (each.principal for each in self.about(resource) if each.relation == relation)
+        """Yield the objects that have `relation` to the resource; a set is nothing that permissions could be had on."""
+        return (
+            each.principal for each in self.about(resource) if each.relation == relation and not each.principal.relation
+        )
 
     def about(self, resource: Ref) -> Iterator[RelationTuple]:
         """Yield all relation tuples about a resource."""

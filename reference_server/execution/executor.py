@@ -29,8 +29,13 @@ class Executor:
     queue: WriteQueue
     health: StoreHealth = field(default_factory=StoreHealth)
 
+    @property
+    def waits(self) -> bool:
+        """Whether what reads or decides may wait for others."""
+        return self.store.capabilities.shared_writers or self.context.authorizer.waits
+
     async def reading(self, function: Callable[[], T]) -> T:
-        """Run a function that reads the store; over a network the event loop goes on meanwhile."""
+        """Run a function that reads the store; where it waits, the event loop goes on."""
         return await self.queue.reading(function)
 
     async def execute(

@@ -100,7 +100,8 @@ class RequestRun:
         """Set what the run came to. Raises Internal if there is no response."""
         state, work = self._state, self._work
         self.response = _response_bytes(state, work)
-        self.batch, self.rewrites = work.batch(), work.rewrites
+        batch, self.rewrites = work.batch(), work.rewrites
+        self.batch = [*state.context.authorizer.completing(batch, work.store), *batch] if self.rewrites else batch
         if self._span is not None:
             self._span.end(None)
 

@@ -32,6 +32,8 @@ ALONE_SECONDS = 0.001
 
 REMOTE_RUNS_MAX = 8
 """Over a network: so many requests read the store at once. Each takes a connection, or two while it lists."""
+WAITING_RUNS_MAX = 64
+"""Over an embedded store: so many requests wait for the authorizer at once."""
 T = TypeVar("T")
 
 
@@ -44,8 +46,9 @@ class WriteQueue:
         self.committer = GroupCommitter(store)
         self._arrived: list[RequestRun] = []
         self._gathering_on: asyncio.AbstractEventLoop | None = None
-        self._is_remote = store.capabilities.shared_writers
-        self._slots = asyncio.Semaphore(REMOTE_RUNS_MAX)
+        is_remote = store.capabilities.shared_writers
+        self._waits = is_remote or context.authorizer.waits
+        self._slots = asyncio.Semaphore(REMOTE_RUNS_MAX if is_remote else WAITING_RUNS_MAX)
         self._last_busy = 0.0
         """When somebody last arrived or was resumed, by the monotonic clock."""
 
@@ -57,7 +60,7 @@ class WriteQueue:
         """
         run.done = asyncio.get_running_loop().create_future()
         try:
-            if self._is_remote:
+            if self._waits:
                 await self._run_beside_others(run)
             else:
                 self._arrive(run)
@@ -75,8 +78,8 @@ class WriteQueue:
         await future
 
     async def reading(self, function: Callable[[], T]) -> T:
-        """Run a function that reads the store. Where that is over a network, the event loop goes on meanwhile."""
-        if not self._is_remote:
+        """Run a function that reads the store or decides. Where it waits, the event loop goes on meanwhile."""
+        if not self._waits:
             return function()
         from stores.bridge import bridged  # noqa: PLC0415 - needs a package that comes with such a store
 

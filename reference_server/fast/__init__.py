@@ -5,7 +5,8 @@ it leaves to that part.
 
 **What is remembered, and what that assumes.** `get` keeps answers and `decisions` keeps decisions that were yes. Both
 assume that this process is the only writer of the store: they hear of every write of their own server, from the write
-queue, and of no other. Where the store has `shared_writers`, decisions aren't remembered, and `get` keeps nothing.
+queue, and of no other. Where the store has `shared_writers`, or decisions wait for somebody outside, decisions aren't
+remembered, and `get` keeps nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ places."""
 
 def with_fast_paths(context: ServerContext, store: Store) -> ServerContext:
     """Return the context with all fast paths that are there."""
-    remembers = not store.capabilities.shared_writers
+    remembers = not (store.capabilities.shared_writers or context.authorizer.waits)
     for name in LAYERS if remembers else LAYERS[1:]:
         module = f"{__name__}.{name}"
         if find_spec(module) is not None:

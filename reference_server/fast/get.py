@@ -125,7 +125,7 @@ class ResponseCache:
 
 
 class NoCache(ResponseCache):
-    """Keeps nothing: others write the same store."""
+    """Keeps nothing: others write the same store, or decide."""
 
     def learn(self, kind: str, request: bytes, caller_id: str, response: bytes) -> None:
         """Learn nothing."""
@@ -217,7 +217,8 @@ def _only_id(data: bytes) -> str | None:
 
 def install(context: ServerContext, store: Store) -> ServerContext:
     """Return the context with early answers to the gets, and with the cache that they share."""
-    cache = NoCache() if store.capabilities.shared_writers else ResponseCache()
+    is_alone = not (store.capabilities.shared_writers or context.authorizer.waits)
+    cache = ResponseCache() if is_alone else NoCache()
     early = {name: early_get(each, context, store, cache) for name, each in context.operations.items()}
     found = {name: answer for name, answer in early.items() if answer is not None}
     return replace(context, early_answers=found, observers=(*context.observers, cache))

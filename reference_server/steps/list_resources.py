@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from google.protobuf.message import Message
@@ -18,6 +20,8 @@ from stores.contract import Record
 
 _PAGE_BYTES_MAX = 3 * 1024 * 1024
 """A page ends early at this size: gRPC clients take 4 MiB unless told otherwise. One resource always fits."""
+_TOGETHER = 50
+"""So many decisions are asked for at once, where that spares round trips."""
 
 
 def list_resources(state: State, work: UnitOfWork) -> State:
@@ -30,24 +34,27 @@ def list_resources(state: State, work: UnitOfWork) -> State:
     )
     response: Any = state.operation.response_type()
     taken = last = 0
-    for record in records:
+    for record, is_viewable in judged(state, work, records):
         if len(response.items) == size or (taken and taken + len(record.data) > _PAGE_BYTES_MAX):
             response.next_page_token = token_of(last)
             break
         last = record.position
-        if viewable(state, work, record):
+        if is_viewable:
             taken += len(record.data)
             response.items.append(_public(state, record))
     return state.with_response(response)
 
 
-def viewable(state: State, work: UnitOfWork, record: Record) -> bool:
-    """Say whether the caller may view a resource of the operation's kind."""
-    caller = state.actor
-    if caller is SYSTEM:
-        return True
-    resource = Ref(state.operation.kind.name, record.id)
-    return state.context.authorizer.allows(caller.ref, "can_view", resource, StoredPolicies(work))
+def judged(state: State, work: UnitOfWork, records: Iterator[Record]) -> Iterator[tuple[Record, bool]]:
+    """Say of resources of the operation's kind whether the caller may view them."""
+    caller, authorizer, policies = state.actor, state.context.authorizer, StoredPolicies(work)
+    while together := list(islice(records, _TOGETHER if authorizer.waits else 1)):
+        if caller is SYSTEM:
+            allowed = [True] * len(together)
+        else:
+            resources = [Ref(state.operation.kind.name, record.id) for record in together]
+            allowed = authorizer.allowed_among(caller.ref, "can_view", resources, policies)
+        yield from zip(together, allowed, strict=True)
 
 
 def _public(state: State, record: Record) -> Message:

@@ -12,7 +12,7 @@ from reference_server.authorization.policies import StoredPolicies
 from reference_server.identity import message_of
 from reference_server.paging import page_of
 from reference_server.pipeline import State
-from reference_server.steps.list_resources import viewable
+from reference_server.steps.list_resources import judged
 from reference_server.unit_of_work import UnitOfWork
 from stores.contract import Record
 
@@ -27,7 +27,7 @@ def load_by_agent(state: State, work: UnitOfWork) -> State:
         total = work.count(kind, "agent", key)
         page = list(islice(records, skip, skip + size))
     else:
-        visible = [record for record in records if viewable(state, work, record)]
+        visible = [record for record, is_viewable in judged(state, work, records) if is_viewable]
         total = len(visible)
         page = visible[skip : skip + size]
     items = [message_of(state, record) for record in page]

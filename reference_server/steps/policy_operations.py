@@ -13,7 +13,7 @@ from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import (
 )
 from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
 from protos.kinds import KINDS
-from reference_server.authorization.model import PLATFORM, Ref
+from reference_server.authorization.model import PLATFORM, Ref, RelationTuple
 from reference_server.authorization.policies import (
     KIND,
     StoredPolicies,
@@ -91,15 +91,14 @@ def list_authorized_resource_ids(state: State, work: UnitOfWork) -> State:
     """Answer the ids of a kind on which a principal holds a relation or permission, in no particular order."""
     request, policies = state.request, _policies(state, work)
     principal = Ref(request.principal.kind, request.principal.id, request.principal.relation)
-    allows = state.context.authorizer.allows
+    authorizer = state.context.authorizer
     candidates = dict.fromkeys(_reachable(principal, policies))
-    if state.context.authorizer.is_operator(principal, policies) and request.resource_kind in KINDS:
+    if authorizer.is_operator(principal, policies) and request.resource_kind in KINDS:
         candidates |= dict.fromkeys(Ref(request.resource_kind, each.id) for each in work.scan(request.resource_kind))
-    found = (ref.id for ref in candidates if ref.kind == request.resource_kind)
-    allowed = [
-        each for each in found if allows(principal, request.relation, Ref(request.resource_kind, each), policies)
-    ]
-    return state.with_response(AuthorizedResourceIdsList(resource_ids=allowed))
+    found = list(dict.fromkeys(Ref(*ref[:2]) for ref in candidates if ref.kind == request.resource_kind))
+    allowed = authorizer.allowed_among(principal, request.relation, found, policies)
+    ids = [ref.id for ref, is_allowed in zip(found, allowed, strict=True) if is_allowed]
+    return state.with_response(AuthorizedResourceIdsList(resource_ids=ids))
 
 
 def list_authorized_principal_ids(state: State, work: UnitOfWork) -> State:
@@ -107,10 +106,11 @@ def list_authorized_principal_ids(state: State, work: UnitOfWork) -> State:
     request, policies = state.request, _policies(state, work)
     resource = Ref(request.resource.kind, request.resource.id)
     candidates = dict.fromkeys(_related(resource, policies)) | dict.fromkeys(_related(PLATFORM, policies))
-    allows = state.context.authorizer.allows
-    found = (ref for ref in candidates if ref.kind == request.principal_kind and not ref.relation)
-    allowed = [ref.id for ref in found if allows(ref, request.relation, resource, policies)]
-    return state.with_response(AuthorizedPrincipalIdsList(principal_ids=allowed))
+    found = [ref for ref in candidates if ref.kind == request.principal_kind and not ref.relation]
+    questions = [RelationTuple(ref, request.relation, resource) for ref in found]
+    allowed = state.context.authorizer.all_allowed(questions, policies)
+    ids = [ref.id for ref, is_allowed in zip(found, allowed, strict=True) if is_allowed]
+    return state.with_response(AuthorizedPrincipalIdsList(principal_ids=ids))
 
 
 def _reachable(principal: Ref, policies: StoredPolicies) -> Iterator[Ref]:

@@ -69,12 +69,12 @@ class Answering:
         """
         execute = self.executor.execute
         early = self.executor.context.early_answers.get(operation.name, _none)
-        is_remote = self.executor.store.capabilities.shared_writers and early is not _none
+        waits = self.executor.waits and early is not _none
         reading = self.executor.reading
 
         async def handle(data: bytes, context: Context) -> bytes:
             try:
-                response = await reading(lambda: early(data, caller)) if is_remote else early(data, caller)
+                response = await reading(lambda: early(data, caller)) if waits else early(data, caller)
                 if response is not None:
                     return response
                 return await execute(operation, data, caller, context.time_remaining, unchanged_since)

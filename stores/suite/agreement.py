@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
-from protos.parity.v1.event_pb2 import Cursor
+from protos.parity.v1.event_pb2 import Cursor, Revocation
 from stores.canonical import canonical_bytes
 from stores.contract import Batch, Conflict, Delete, IndexKey, Present, Put, Store, StoreError, Vacant
 from stores.memory import MemoryStore
@@ -42,8 +42,6 @@ Form = Callable[[Put], Put]
 def _message(kind: str, id_: str, slug: str, org: str) -> Message:
     """Return a resource whose index keys are made of few texts, so that they collide."""
     match kind:
-        case "agent":
-            return agent(id_, slug, org)
         case "agent_instance":
             made = instance(id_, "agt-1", org)
             made.metadata.slug = slug
@@ -54,10 +52,13 @@ def _message(kind: str, id_: str, slug: str, org: str) -> Message:
             granted = policy(id_, slug, principal=org or "p")
             granted.spec.principal.relation = "" if slug == "s" else "member"
             return granted
-        case "event":
-            return event(id_, slug)
         case _:
-            return Cursor(name=id_, position=len(slug))
+            return {
+                "agent": agent(id_, slug, org),
+                "event": event(id_, slug),
+                "cursor": Cursor(name=id_, position=len(slug)),
+                "revocation": Revocation(policy=policy(id_, slug).spec),
+            }[kind]
 
 
 def _keys_drawn(kind: str) -> list[tuple[str, IndexKey]]:

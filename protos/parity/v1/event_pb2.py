@@ -23,25 +23,28 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from protos.ai.stigmer.iam.iampolicy.v1 import spec_pb2 as ai_dot_stigmer_dot_iam_dot_iampolicy_dot_v1_dot_spec__pb2
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15parity/v1/event.proto\x12\tparity.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x0cWatchRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x04\x12\x10\n\x08\x66rom_now\x18\x02 \x01(\x08\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x1a\n\x12response_bytes_max\x18\x04 \x01(\x04\x12\x14\n\x0cwithout_data\x18\x05 \x01(\x08\"d\n\rWatchResponse\x12\x10\n\x08position\x18\x01 \x01(\x04\x12$\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x15.parity.v1.CloudEvent\x12\x1b\n\x13\x64\x61ta_bytes_left_out\x18\x03 \x01(\x04\"\xc6\x01\n\nCloudEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x14\n\x0cspec_version\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x64\x61ta_content_type\x18\x07 \x01(\t\x12\"\n\x04\x64\x61ta\x18\x08 \x01(\x0b\x32\x14.google.protobuf.Any\"(\n\x06\x43ursor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\x32L\n\x0c\x45ventService\x12<\n\x05Watch\x12\x17.parity.v1.WatchRequest\x1a\x18.parity.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15parity/v1/event.proto\x12\tparity.v1\x1a&ai/stigmer/iam/iampolicy/v1/spec.proto\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x0cWatchRequest\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\x04\x12\x10\n\x08\x66rom_now\x18\x02 \x01(\x08\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x1a\n\x12response_bytes_max\x18\x04 \x01(\x04\x12\x14\n\x0cwithout_data\x18\x05 \x01(\x08\"d\n\rWatchResponse\x12\x10\n\x08position\x18\x01 \x01(\x04\x12$\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x15.parity.v1.CloudEvent\x12\x1b\n\x13\x64\x61ta_bytes_left_out\x18\x03 \x01(\x04\"\xc6\x01\n\nCloudEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x14\n\x0cspec_version\x18\x03 \x01(\t\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x64\x61ta_content_type\x18\x07 \x01(\t\x12\"\n\x04\x64\x61ta\x18\x08 \x01(\x0b\x32\x14.google.protobuf.Any\"(\n\x06\x43ursor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x04\"H\n\nRevocation\x12:\n\x06policy\x18\x01 \x01(\x0b\x32*.ai.stigmer.iam.iampolicy.v1.IamPolicySpec2L\n\x0c\x45ventService\x12<\n\x05Watch\x12\x17.parity.v1.WatchRequest\x1a\x18.parity.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'parity.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WATCHREQUEST']._serialized_start=96
-  _globals['_WATCHREQUEST']._serialized_end=219
-  _globals['_WATCHRESPONSE']._serialized_start=221
-  _globals['_WATCHRESPONSE']._serialized_end=321
-  _globals['_CLOUDEVENT']._serialized_start=324
-  _globals['_CLOUDEVENT']._serialized_end=522
-  _globals['_CURSOR']._serialized_start=524
-  _globals['_CURSOR']._serialized_end=564
-  _globals['_EVENTSERVICE']._serialized_start=566
-  _globals['_EVENTSERVICE']._serialized_end=642
+  _globals['_WATCHREQUEST']._serialized_start=136
+  _globals['_WATCHREQUEST']._serialized_end=259
+  _globals['_WATCHRESPONSE']._serialized_start=261
+  _globals['_WATCHRESPONSE']._serialized_end=361
+  _globals['_CLOUDEVENT']._serialized_start=364
+  _globals['_CLOUDEVENT']._serialized_end=562
+  _globals['_CURSOR']._serialized_start=564
+  _globals['_CURSOR']._serialized_end=604
+  _globals['_REVOCATION']._serialized_start=606
+  _globals['_REVOCATION']._serialized_end=678
+  _globals['_EVENTSERVICE']._serialized_start=680
+  _globals['_EVENTSERVICE']._serialized_end=756
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,120 @@
+"""An OpenFGA of a test's own: over SQLite in its folder, on free ports of loopback; killed, paused, started again."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from reference_server.authorization.model import default_model
+from reference_server.authorization.openfga.address import OpenFgaPlace, parse_place
+from reference_server.authorization.openfga.client import OpenFgaClient
+from reference_server.authorization.openfga.rendering import model_json, types_of
+from tests.openfga.build import missing, program
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+class OpenFgaServer:
+    """One server. What it holds outlives it, so that it can be killed and started again, or is in memory only."""
+
+    def __init__(self, folder: Path, *, outlives: bool = True) -> None:
+        self._folder = folder
+        self._engine = ["--datastore-engine", "memory"]
+        if outlives:
+            self._engine = ["--datastore-engine", "sqlite", "--datastore-uri", f"file:{folder / 'openfga.sqlite'}"]
+        self._outlives = outlives
+        self.port, self._grpc_port = free_port(), free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a store."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        log = (self._folder / "openfga.log").open("ab")
+        with log:
+            if self._outlives:
+                migrate = [_program(), "migrate", *self._engine]
+                subprocess.run(migrate, check=True, stdout=log, stderr=log, timeout=START_SECONDS)
+            command = [_program(), "run", *self._engine, "--http-addr", f"127.0.0.1:{self.port}"]
+            command += ["--grpc-addr", f"127.0.0.1:{self._grpc_port}", "--log-level", "error"]
+            command += ["--metrics-enabled=false", "--playground-enabled=false"]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"OpenFGA didn't start: {(self._folder / 'openfga.log').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=1)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def installed(self) -> OpenFgaPlace:
+        """Make a store with the server's model in it."""
+        return asyncio.run(install(self.url))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal: SIGSTOP pauses it, SIGCONT lets it go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it without warning."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(STOP_SECONDS)
+            self._process = None
+
+
+async def install(url: str) -> OpenFgaPlace:
+    """Make a store with the server's model in it; return the place that names both."""
+    client = OpenFgaClient(parse_place(url, needs_store=False))
+    try:
+        store = await client.make_store("tests")
+        model = await client.write_model(store, model_json(types_of(default_model())))
+        return parse_place(f"{url}?store={store}&model={model}")
+    finally:
+        await client.close()
+
+
+@contextmanager
+def openfga(folder: Path, *, outlives: bool = True) -> Iterator[OpenFgaServer]:
+    """Start a server and end it afterwards."""
+    server = OpenFgaServer(folder, outlives=outlives)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+def free_port() -> int:
+    """Return a port of loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _program() -> str:
+    found = program()
+    if found is None:
+        raise RuntimeError(missing())
+    return str(found)
