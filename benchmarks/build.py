@@ -19,7 +19,7 @@ from benchmarks.payloads.generator import generate
 from benchmarks.payloads.payload import as_stored
 from benchmarks.results import Blank, Noise, Sample, Subject
 from benchmarks.workloads import WORKLOADS
-from benchmarks.workloads.workload import Sizes, Visit, Workload, WrongAnswer
+from benchmarks.workloads.workload import NotHere, Sizes, Visit, Workload, WrongAnswer
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from stores.contract import StoreError
 from stores.registry import open_store
@@ -145,7 +145,15 @@ class _Build:
         visit = Visit(index, seed, self._plan.sizes)
         for database in self._in_turn(self._plan.subjects):
             label = f"{workload.name} {database.subject.label}"
-            self._guarded(database, label, partial(self._visit, workload, database, visit))
+            self._guarded(database, label, partial(self._visit_or_blank, workload, database, visit))
+
+    def _visit_or_blank(self, workload: Workload, database: Database | NativeDatabase, visit: Visit) -> None:
+        try:
+            self._visit(workload, database, visit)
+        except NotHere as error:
+            blank = Blank(workload.name, database.subject, self._plan.payload, str(error))
+            if blank not in self._outcome.blanks:
+                self._outcome.blanks.append(blank)
 
     def _visit(self, workload: Workload, database: Database | NativeDatabase, visit: Visit) -> None:
         with watched(lambda: database.process if isinstance(database, NativeDatabase) else None) as seen:
@@ -202,5 +210,5 @@ class _Build:
         subject = database.subject
         del self._databases[subject]
         self._outcome.samples = [one for one in self._outcome.samples if one.subject != subject]
-        self._outcome.blanks += [Blank(work.name, subject, self._plan.payload, reason) for work in self._plan.chosen]
+        self._outcome.blanks += [Blank(name, subject, self._plan.payload, reason) for name in self._plan.workloads]
         database.remove()

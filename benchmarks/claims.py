@@ -22,6 +22,7 @@ from benchmarks.results import (
 )
 from benchmarks.samples import Samples
 from benchmarks.statistics import TooFewBuilds, ratio
+from benchmarks.workloads.cold import WORKLOAD as COLD
 
 FORMS = ("times", "saving", "share", "growth")
 """How people state a ratio: 10x faster, 30 % smaller, 95 % of the baseline's rate, grows by at most 1.3x."""
@@ -62,6 +63,10 @@ class Claim:
     candidate: tuple[str, str]
     language: str = ""
     made: Made | None = None
+    leads: bool = True
+    """Whether the claim may have been made of this; otherwise it says what comes out elsewhere."""
+    cold: bool = False
+    """Judged of a database that isn't in memory."""
 
     def subjects(self, mode: str) -> tuple[Subject, Subject]:
         """Return baseline and candidate in a mode."""
@@ -71,7 +76,8 @@ class Claim:
 
     def is_about(self, mode: str, payload: str) -> bool:
         """Return whether the claim was made of this; a claim that doesn't say was made of everything."""
-        return self.made is None or self.made == Made(self.language or "python", mode, payload)
+        made_of = Made(self.language or "python", mode, payload)
+        return self.leads and (self.made is None or self.made == made_of)
 
 
 def load_claims(text: str | None = None) -> tuple[Claim, ...]:
@@ -82,7 +88,10 @@ def load_claims(text: str | None = None) -> tuple[Claim, ...]:
     except tomllib.TOMLDecodeError as error:
         raise ClaimsError(f"the claim ledger is no TOML: {error}") from error
     rows = [{**table.get("defaults", {}), **row} for row in table.get("claim", ())]
-    claims = tuple(_claim({**row, **side}) for row in rows for side in _sides(table, row))
+    warm = [_claim({**row, **side}) for row in rows for side in _sides(table, row)]
+    colds = {row["id"]: row["cold_metric"] for row in rows if "cold_metric" in row}
+    cold = [replace(claim, metric=colds[claim.id], leads=False, cold=True) for claim in warm if claim.id in colds]
+    claims = (*warm, *cold)
     ids = [row["id"] for row in rows]
     repeated = sorted({id_ for id_ in ids if ids.count(id_) > 1})
     if repeated or not claims:
@@ -130,6 +139,8 @@ class _Row(BaseModel):
     candidate: _Side
     language: str = ""
     made: _Made | None = None
+    leads: bool = True
+    cold_metric: str = ""
 
 
 def _claim(row: dict[str, Any]) -> Claim:
@@ -158,6 +169,7 @@ def _claim(row: dict[str, Any]) -> Claim:
         candidate=read.candidate.pair(),
         language=read.language,
         made=None if read.made is None else Made(**read.made.model_dump()),
+        leads=read.leads,
     )
 
 
@@ -237,13 +249,20 @@ def judge_claims(raw: Raw, claims: Iterable[Claim]) -> tuple[ClaimVerdict, ...]:
     noises = Noises(raw.noises, raw.environment.cpu_count)
     measured = {sample.subject.language for sample in raw.samples}
     asked = _asked(raw)
+    visited = raw.configuration.workloads
+
+    def is_asked(claim: Claim, mode: str, payload: str) -> bool:
+        if claim.is_about(mode, payload):
+            return True
+        sides = {(side, payload) for side in claim.subjects(mode)}
+        return (COLD.name in visited or not claim.cold) and claim.language in measured and sides <= asked
+
     verdicts = [
         _judge(claim, mode, payload, samples, noises, raw.configuration, blank)
         for claim in claims
         for mode in modes
         for payload in payloads
-        if claim.is_about(mode, payload)
-        or (claim.language in measured and {(side, payload) for side in claim.subjects(mode)} <= asked)
+        if is_asked(claim, mode, payload)
     ]
     place = {id_: number for number, id_ in enumerate(dict.fromkeys(one.claim for one in verdicts))}
     return tuple(sorted(verdicts, key=lambda one: (place[one.claim], not one.headline)))
@@ -280,7 +299,7 @@ def _judge(
     workload = samples.workload_of(claim.metric)
     unjudged = ClaimVerdict(
         claim=claim.id,
-        title=claim.title,
+        title=f"{claim.title}, cold" if claim.cold else claim.title,
         sentence=claim.sentence,
         metric=claim.metric,
         baseline=baseline,
@@ -296,6 +315,7 @@ def _judge(
         reason="",
         reproduce=f"{configuration.command} --workload {workload}" if workload else configuration.command,
         headline=claim.is_about(mode, payload),
+        cold=claim.cold,
     )
     reason = blank(workload, baseline, payload) or blank(workload, candidate, payload)
     if reason:

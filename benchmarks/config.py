@@ -50,12 +50,14 @@ EXTRA_CODECS = ("json-orjson", "json-format")
 LANGUAGES = ("python", "go")
 NATIVE_ENGINES = ("sqlite", "badger")
 NATIVE_SIDES = (("sqlite", "json"), ("badger", "protobuf"))
+NATIVE_DRIVERS = (("sqlite-modernc", "json"),)
+"""The same stores through other drivers: measured where the claims were made, to show what a driver decides."""
 DURABILITIES = ("durable", "relaxed")
 PAYLOADS = tuple(name for name, _ in SIZE_CLASSES)
 WORKLOAD_NAMES = tuple(workload.name for workload in WORKLOADS)
 
-NOT_QUICK = ("raw",)
-FULL_ONLY = ("changes", "mixed", "cold")
+NOT_QUICK = ("raw", "cold")
+NOT_CLAIMED = ("changes", "mixed")
 """Workloads that no claim is about: of a full run, or when they are asked for."""
 
 SIDES = (("sqlite", "json"), ("leveldb", "protobuf"))
@@ -118,14 +120,24 @@ class StoresConfig:
             for mode in self.durabilities
             for language, pairs in (("", combinations), ("go", native))
             for engine, codec in pairs
+            if mode == HEADLINE_MODE or (engine, codec) not in NATIVE_DRIVERS
         )
 
     def subjects_with(self, payload: str) -> tuple[Subject, ...]:
-        """Return the subjects that are measured with agents of a class: all, unless the run is quick."""
-        everywhere = (self.durabilities, self.payloads) == (DURABILITIES, PAYLOADS)
-        if self.speed is not Speed.QUICK or not everywhere or payload == HEADLINE_PAYLOAD:
+        """Return the subjects that are measured with agents of a class.
+
+        All with the headline's class; with others not those that differ from the headline in something else: other
+        drivers, and in a quick run other modes.
+        """
+        if payload == HEADLINE_PAYLOAD:
             return self.subjects
-        return tuple(subject for subject in self.subjects if subject.durability == HEADLINE_MODE)
+        everywhere = (self.durabilities, self.payloads) == (DURABILITIES, PAYLOADS)
+        modes = (HEADLINE_MODE,) if self.speed is Speed.QUICK and everywhere else self.durabilities
+        return tuple(
+            subject
+            for subject in self.subjects
+            if subject.durability in modes and (subject.engine, subject.codec) not in NATIVE_DRIVERS
+        )
 
     @property
     def _usual(self) -> list[tuple[str, str]]:
@@ -137,12 +149,14 @@ class StoresConfig:
     @property
     def _native(self) -> list[tuple[str, str]]:
         """What the native program is asked to hold: all combinations, so that its gain can be taken apart too."""
-        return list(NATIVE_SIDES if self.speed is Speed.QUICK else product(NATIVE_ENGINES, CODECS))
+        if self.speed is Speed.QUICK:
+            return list(NATIVE_SIDES)
+        return [*product(NATIVE_ENGINES, CODECS), *NATIVE_DRIVERS]
 
     @property
     def visited(self) -> tuple[str, ...]:
         """The workloads of the run: a quick one judges the claims only, not the stores' overhead over bare drivers."""
-        left_out = {Speed.QUICK: (*NOT_QUICK, *FULL_ONLY), Speed.DEFAULT: FULL_ONLY, Speed.FULL: ()}[self.speed]
+        left_out = {Speed.QUICK: (*NOT_QUICK, *NOT_CLAIMED), Speed.DEFAULT: NOT_CLAIMED, Speed.FULL: ()}[self.speed]
         if self.workloads == WORKLOAD_NAMES:
             return tuple(name for name in self.workloads if name not in left_out)
         return self.workloads

@@ -23,7 +23,7 @@ def judge(raw: Raw, claims: Iterable[Claim] | None = None) -> Judgement:
     verdicts = judge_claims(raw, ledger)
     return Judgement(
         summaries=(*(_summary(samples, cell) for cell in samples.cells), *_latencies(raw)),
-        factors=tuple(_factors(raw, samples, ledger)),
+        factors=tuple(dict.fromkeys(_factors(raw, samples, ledger))),  # pairs of claims share sides
         verdicts=(*verdicts, *judge_overheads(raw)),
         sentences=tuple(_sentences(verdicts)),
         advice=tuple(advise(raw, samples)),

@@ -289,11 +289,13 @@ class ClaimVerdict:
     reason: str
     reproduce: str
     headline: bool = True
+    cold: bool = False
 
     @property
     def id(self) -> str:
         """Stable id of this judgement: claim, mode, payload class, and the baseline where it isn't the headline's."""
-        return f"{self.claim}/{self.durability}/{self.payload}" + ("" if self.headline else f"/{self.baseline.name}")
+        elsewhere = "" if self.headline else f"/{self.baseline.name}"
+        return f"{self.claim}/{self.durability}/{self.payload}{elsewhere}" + "/cold" * self.cold
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How far a verdict depends on who measures: over which single choices it stays, and which one changes it. Pure.
 
-From a claim's headline one choice is changed at a time: the durability mode, the size of agents, or the pair of stores
-(the language with its stores; JSON through dictionaries).
+From a claim's headline one choice is changed at a time: the durability mode, the size of agents, the pair of stores
+(the language with its stores; JSON through dictionaries; the engine's driver), or whether the files are in memory.
 """
 
 from __future__ import annotations
@@ -56,7 +56,13 @@ def _robustness(headline: ClaimVerdict, elsewhere: Sequence[ClaimVerdict]) -> Ro
 
 def _choices(headline: ClaimVerdict, one: ClaimVerdict) -> int:
     """Return how many choices differ."""
-    return (one.durability != headline.durability) + (one.payload != headline.payload) + (_pair(one) != _pair(headline))
+    differ = (
+        one.durability != headline.durability,
+        one.payload != headline.payload,
+        _pair(one) != _pair(headline),
+        one.cold != headline.cold,
+    )
+    return sum(differ)
 
 
 def _pair(one: ClaimVerdict) -> tuple[str, str]:
@@ -128,6 +134,11 @@ def _choice(headline: ClaimVerdict, one: ClaimVerdict) -> str:
         return f"when {one.durability}"
     if one.payload != headline.payload:
         return f"with {one.payload} agents"
+    if one.cold:
+        return "from files that aren't in memory"
+    if one.baseline.language == headline.baseline.language and "-" in one.baseline.engine:
+        engine, driver = one.baseline.engine.split("-", 1)
+        return f"through {driver}'s driver of {_NAMES.get(engine, engine)}"
     return f"in {_program(one)}"
 
 

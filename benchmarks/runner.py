@@ -90,7 +90,7 @@ def _may(subject: Subject, environment: Environment) -> bool:
 def _missing(subjects: Iterable[Subject]) -> dict[Subject, str]:
     """Return the subjects whose driver isn't installed, with the reason. Raises StoreError for an unknown engine."""
     reasons = {
-        subject: native.missing() if subject.language else unavailable(scheme_of(subject.engine))
+        subject: native.missing(subject.engine) if subject.language else unavailable(scheme_of(subject.engine))
         for subject in subjects
     }
     return {subject: reason for subject, reason in reasons.items() if reason}
@@ -215,9 +215,9 @@ def _listen(process: subprocess.Popen[bytes], plan: BuildPlan, whole: BuildOutco
 
 
 def _without_blanks(samples: Iterable[Sample], blanks: Iterable[Blank]) -> Iterable[Sample]:
-    """Yield the samples of subjects that were right in every build of a payload class."""
-    wrong = {(blank.subject, blank.payload) for blank in blanks}
-    return (sample for sample in samples if (sample.subject, sample.payload) not in wrong)
+    """Yield the samples of what has no blank: measured everywhere, of subjects that were right in every build."""
+    wrong = {(blank.workload, blank.subject, blank.payload) for blank in blanks}
+    return (sample for sample in samples if (sample.workload, sample.subject, sample.payload) not in wrong)
 
 
 def _configuration(config: StoresConfig, plans: Sequence[BuildPlan]) -> Configuration:

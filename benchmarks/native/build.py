@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from protos.ai.stigmer.agentic.agent.v1 import api_pb2
@@ -13,8 +14,19 @@ MODULE = "parity/benchmarks/native"
 SOURCES = Path(__file__).parent / "program"
 
 
-def program() -> GoBuild:
-    """Return how the program is built: with the agent's messages. Rules of validation aren't measured."""
+MODERNC = "sqlite-modernc"
+"""The engine that a build of its own holds: its driver would be in the start and the memory of the others."""
+
+
+def program(engine: str = "") -> GoBuild:
+    """Return how the program for an engine is built: with the agent's messages. Rules of validation aren't measured."""
+    plain = _program()
+    return (
+        replace(plain, name="native-modernc", flags=(*plain.flags, "-tags", "modernc")) if engine == MODERNC else plain
+    )
+
+
+def _program() -> GoBuild:
     return GoBuild(
         name="native",
         summary="the native program of the claims",
@@ -27,12 +39,12 @@ def program() -> GoBuild:
     )
 
 
-def missing() -> str:
-    """Say why nothing can be measured in Go here and which command changes that; nothing when it can."""
+def missing(engine: str = "") -> str:
+    """Say why an engine can't be measured in Go here and which command changes that; nothing when it can."""
     if not sys.platform.startswith("linux"):
         return "the native program reads its memory from /proc, so it needs Linux"
-    return program().missing() or ""
+    return program(engine).missing() or ""
 
 
 if __name__ == "__main__":
-    program().main()
+    program().main(after=lambda: sys.stdout.writelines([f"{program(MODERNC).build()}\n"]))

@@ -16,6 +16,7 @@ from benchmarks.database import allocated_bytes, copy_with_holes
 from benchmarks.native.payload import write_agents
 from benchmarks.native.process import Session, command_of, run_once
 from benchmarks.results import Subject
+from benchmarks.workloads import cold
 from benchmarks.workloads.listing import LISTS_PER_VISIT
 from benchmarks.workloads.size import UNIT as SIZE_UNIT
 from benchmarks.workloads.workload import Measured, Visit, Workload, WrongAnswer
@@ -125,6 +126,17 @@ def _read(database: NativeDatabase, visit: Visit) -> Iterator[Measured]:
     yield Measured("read", "us", database.session.ask("read", places=places).values)
 
 
+def _cold(database: NativeDatabase, visit: Visit) -> Iterator[Measured]:
+    places = cold.chosen_places(visit, database.saved)
+    database.close()
+    cold.drop_pages(database.folder)
+    session = database.session
+    session.ask("settings")  # from here on it is open
+    before = cold.read_from_disk(session.pid)
+    values = session.ask("read", places=places).values
+    yield cold.cold(values, before, cold.read_from_disk(session.pid))
+
+
 def _list(database: NativeDatabase, visit: Visit) -> Iterator[Measured]:
     limit = min(visit.sizes.listed, database.saved)
     orgs = Counter(agent.metadata.org for agent in database.agents[: database.saved])
@@ -192,4 +204,5 @@ _WORKLOADS: dict[str, Callable[[NativeDatabase, Visit], Iterator[Measured]]] = {
     "size": _size,
     "startup": _startup,
     "memory": _memory,
+    "cold": _cold,
 }

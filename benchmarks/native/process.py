@@ -34,7 +34,15 @@ class Answer(BaseModel):
 
 def command_of(what: str, subject: Subject, folder: Path, *rest: str) -> list[str]:
     """Return the command line of one run of the program over a subject's store in a folder."""
-    return [str(program().path()), what, subject.engine, subject.codec, subject.durability, str(folder), *rest]
+    return [
+        str(program(subject.engine).path()),
+        what,
+        subject.engine,
+        subject.codec,
+        subject.durability,
+        str(folder),
+        *rest,
+    ]
 
 
 def run_once(command: list[str], standard_input: str = "") -> str:

@@ -13,7 +13,7 @@ from benchmarks.build import BuildPlan, agents_of, measure_build
 from benchmarks.config import SIDES, WORKLOAD_NAMES
 from benchmarks.database import Database, Opener
 from benchmarks.results import Subject
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import WORKLOADS, cold
 from benchmarks.workloads.workload import Sizes
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from stores.contract import Delete, Record, Store, StoreUnavailable
@@ -117,6 +117,16 @@ def test_every_workload_gives_its_metrics_for_every_subject(tmp_path: Path) -> N
     assert all(value > 0 for one in outcome.samples for value in one.values)
     assert len(steps) == whole.steps
     assert list(tmp_path.rglob("*db*")) == []
+
+
+def test_what_this_machine_cannot_show_is_blank_and_all_else_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cold, "read_from_disk", lambda process: 0)
+    outcome = measure_build(plan(tmp_path, "read", "cold"), lambda _: None)
+    assert {(one.workload, one.subject) for one in outcome.blanks} == {("cold", OLD), ("cold", NEW)}
+    assert len(outcome.blanks) == 2, "once, not in every round"
+    assert {one.subject for one in outcome.samples if one.workload == "read"} == {OLD, NEW}
 
 
 def test_rounds_have_the_counts_that_were_asked_for(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,21 @@ def test_a_build_measures_go_as_it_measures_python(tmp_path: Path) -> None:
 
 
 @built
+@pytest.mark.skipif(bool(native.missing(native.MODERNC)), reason=native.missing(native.MODERNC))
+def test_another_driver_holds_the_same_design(tmp_path: Path) -> None:
+    agents = agents_of(plan(tmp_path, OLD))
+    for engine in (OLD.engine, native.MODERNC):
+        database = NativeDatabase(replace(OLD, engine=engine), tmp_path / engine, agents)
+        database.prove("seed")
+        database.close()
+    with closing(sqlite3.connect(tmp_path / native.MODERNC / "resources.db")) as made:
+        assert made.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        rows = made.execute("SELECT * FROM resources ORDER BY id").fetchall()
+    with closing(sqlite3.connect(tmp_path / OLD.engine / "resources.db")) as made:
+        assert rows == made.execute("SELECT * FROM resources ORDER BY id").fetchall()
+
+
+@built
 @pytest.mark.parametrize("codec", ["json", "protobuf"])
 def test_the_same_design_takes_the_same_space(tmp_path: Path, codec: str) -> None:
     """The same table, filled by Python's SQLite with Python's bytes of the same agents."""
@@ -119,7 +135,7 @@ def test_durable_syncs_each_commit_and_relaxed_does_not(tmp_path: Path, engine: 
 
 
 def test_a_run_without_the_program_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "missing", lambda: "the native program isn't built; `make native` builds it")
+    monkeypatch.setattr(native, "missing", lambda engine: "the native program isn't built; `make native` builds it")
     config = StoresConfig(
         tmp_path, Speed.QUICK, payloads=("medium",), workloads=("write",), durabilities=("relaxed",), sizes=TINY
     )

@@ -111,7 +111,7 @@ def test_extras_join_unless_the_run_is_quick_or_chose_its_own(tmp_path: Path, mo
     names = {subject.name for subject in StoresConfig(tmp_path).subjects}
     usual = {"sqlite+json", "sqlite+protobuf", "leveldb+json", "leveldb+protobuf", "sqlite+json-orjson"}
     sides = {"go+sqlite+json", "go+badger+protobuf"}
-    native = sides | {"go+sqlite+protobuf", "go+badger+json"}
+    native = sides | {"go+sqlite+protobuf", "go+badger+json", "go+sqlite-modernc+json"}
     assert names == usual | native | {"lmdb+protobuf", "sqlite+json-format"}
     quick = {"sqlite+json", "leveldb+protobuf"} | sides
     assert {subject.name for subject in StoresConfig(tmp_path, Speed.QUICK).subjects} == quick
@@ -130,7 +130,9 @@ def test_a_quick_run_measures_the_headlines_and_what_differs_from_them_once(tmp_
     chosen = replace(quick, durabilities=("durable",), payloads=("small",))
     assert chosen.subjects_with("small") == chosen.subjects
     whole = StoresConfig(tmp_path)
-    assert all(whole.subjects_with(payload) == whole.subjects for payload in whole.payloads)
+    assert whole.subjects_with("medium") == whole.subjects
+    assert {one.name for one in set(whole.subjects) - set(whole.subjects_with("small"))} == {"go+sqlite-modernc+json"}
+    assert {one.durability for one in whole.subjects if one.engine == "sqlite-modernc"} == {"relaxed"}
 
 
 def test_a_build_that_dies_is_named_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

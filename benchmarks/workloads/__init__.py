@@ -1,6 +1,6 @@
 """The workloads, in the order in which a build is put through them. A new one is one file and one row here."""
 
-from benchmarks.workloads import changes, listing, memory, mixed, raw, read, size, startup, write
+from benchmarks.workloads import changes, cold, listing, memory, mixed, raw, read, size, startup, write
 from benchmarks.workloads.workload import Workload
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -13,5 +13,5 @@ WORKLOADS: tuple[Workload, ...] = (
     memory.WORKLOAD,
     changes.WORKLOAD,
     mixed.WORKLOAD,
-    mixed.COLD,
+    cold.WORKLOAD,
 )

@@ -15,6 +15,10 @@ class WrongAnswer(Exception):
     """A store answered what it mustn't. No correctness, no number: the message becomes the blank's reason."""
 
 
+class NotHere(Exception):
+    """This machine can't show what a workload measures. The message becomes the blank's reason; other numbers stay."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """How much is done: the counts of one speed.

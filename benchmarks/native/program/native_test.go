@@ -96,12 +96,16 @@ func TestTheSameRecordIsPythonsDocument(t *testing.T) {
 
 func TestEveryDesignAnswersWhatWasStored(t *testing.T) {
 	agents := []*agentv1.Agent{agentOf("a", "one"), agentOf("b", "two"), agentOf("c", "one")}
-	for _, d := range []design{
+	designs := []design{
 		{engine: "sqlite", codec: "json", durability: "relaxed"},
 		{engine: "sqlite", codec: "protobuf", durability: "durable"},
 		{engine: "badger", codec: "json", durability: "durable"},
 		{engine: "badger", codec: "protobuf", durability: "relaxed"},
-	} {
+	}
+	if _, built := drivers["sqlite-modernc"]; built {
+		designs = append(designs, design{engine: "sqlite-modernc", codec: "json", durability: "relaxed"})
+	}
+	for _, d := range designs {
 		t.Run(d.engine+"+"+d.codec+"/"+d.durability, func(t *testing.T) {
 			d.folder = t.TempDir()
 			s := opened(t, d)

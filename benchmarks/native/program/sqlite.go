@@ -18,19 +18,27 @@ CREATE TABLE IF NOT EXISTS resources (
 	kind TEXT NOT NULL, id TEXT NOT NULL, org TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (kind, id));
 CREATE INDEX IF NOT EXISTS resources_org ON resources (kind, org, id)`
 
+// driver is a way to SQLite: the name it is registered under, and how it is told the journal mode and the syncs.
+type driver struct {
+	name, settings string
+}
+
+// drivers holds, by engine name, every driver that this build has.
+var drivers = map[string]driver{"sqlite": {"sqlite3", "_journal_mode=WAL&_synchronous=%s"}}
+
 type sqliteStore struct {
 	database                       *sql.DB
 	codec                          codec
 	upsert, one, first, firstOfOrg *sql.Stmt
 }
 
-func openSQLite(folder string, chosen codec, durable bool) (store, error) {
+func openSQLite(folder string, chosen codec, durable bool, through driver) (store, error) {
 	synchronous := "NORMAL" // in WAL mode: no sync for a commit, one for a checkpoint
 	if durable {
 		synchronous = "FULL"
 	}
-	source := fmt.Sprintf("file:%s?_journal_mode=WAL&_synchronous=%s", filepath.Join(folder, "resources.db"), synchronous)
-	database, err := sql.Open("sqlite3", source)
+	settings := fmt.Sprintf(through.settings, synchronous)
+	database, err := sql.Open(through.name, fmt.Sprintf("file:%s?%s", filepath.Join(folder, "resources.db"), settings))
 	if err != nil {
 		return nil, err
 	}

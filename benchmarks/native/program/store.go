@@ -31,10 +31,10 @@ func (d design) open() (store, error) {
 	if !known || (d.durability != "durable" && d.durability != "relaxed") {
 		return nil, fmt.Errorf("unknown codec %q or durability %q", d.codec, d.durability)
 	}
-	switch d.engine {
-	case "sqlite":
-		return openSQLite(d.folder, chosen, d.durability == "durable")
-	case "badger":
+	if through, known := drivers[d.engine]; known {
+		return openSQLite(d.folder, chosen, d.durability == "durable", through)
+	}
+	if d.engine == "badger" {
 		return openBadger(d.folder, chosen, d.durability == "durable")
 	}
 	return nil, fmt.Errorf("unknown engine %q", d.engine)
