@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from benchmarks import runner
 from benchmarks.config import (
@@ -28,6 +27,7 @@ from benchmarks.fitting import PLAIN_WIDTH, Fitted
 from benchmarks.history import DATABASE, claim_history, enter, known, metric_history
 from benchmarks.history_tables import history_table
 from benchmarks.payloads.payload import PayloadError
+from benchmarks.progress_bar import progress_bar
 from benchmarks.regression import again, confirmed, growths
 from benchmarks.results import Results, ResultsError, read_results, write_results
 from benchmarks.server.calls import WrongAnswers
@@ -102,25 +102,6 @@ def wide_console() -> Console:
     """Return the terminal; where the output is a file, one that is wide enough for the tables."""
     console = Console(emoji=False)
     return console if console.is_terminal else Console(width=PLAIN_WIDTH, emoji=False)
-
-
-@contextlib.contextmanager
-def progress_bar() -> Iterator[Callable[[runner.Progress], None]]:
-    """Show a bar while a block lasts; yield what moves it."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True, emoji=False), transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def report(progress: runner.Progress) -> None:
-            bar.update(task, description=progress.label, completed=progress.done, total=progress.total)
-
-        yield report
 
 
 def speed_of(*, quick: bool, full: bool) -> Speed:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conformance.address import TargetInvalid
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
@@ -33,10 +31,12 @@ from conformance.nemesis.command import recheck_nemesis
 from conformance.nemesis.faults import FAULTS, NemesisInvalid
 from conformance.nemesis.history import HISTORY_FILE, HistoryUnreadable
 from conformance.printing import print_report
+from conformance.progress import progress_of
 from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
 from conformance.run_context import profile_named
 from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
+from conformance.summary_json import Form, as_text, summary
 from conformance.target import START_SECONDS
 from conformance.traces import ReceiverUnavailable
 from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report, write_verdicts
@@ -87,6 +87,7 @@ Nemesis = Annotated[
 ]
 NemesisTime = Annotated[str, typer.Option(metavar="TIME", help="how long the faults go on, such as 20s or 5m")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="print a card for every failure")]
+Output = Annotated[Form, typer.Option("--output", "-o", help="text, or json for programs")]
 
 
 def conform(
@@ -111,9 +112,10 @@ def conform(
     nemesis: Nemesis = "",
     nemesis_time: NemesisTime = "20s",
     verbose: Verbose = False,
+    output: Output = Form.TEXT,
 ) -> None:
     """Judge a server against the behaviour contract; the exit code says what came out."""
-    console = Console(stderr=False, emoji=False)
+    console = Console(stderr=output is Form.JSON, emoji=False)
     try:
         options = _options(profile, only or [], seed, credentials, declare, jobs or 0, quick=quick, deadline=deadline)
         known = _known(known_failing, update=update_known_failing)
@@ -128,35 +130,31 @@ def conform(
             shuffle=shuffle,
         )
         if nemesis:
-            raise typer.Exit(run_nemesis(target, options, nemesis, nemesis_time, out, console))
+            raise typer.Exit(run_nemesis(target, options, nemesis, nemesis_time, out, as_json=output is Form.JSON))
         report = _with_progress(target, options, out)
         if known_failing is not None and update_known_failing:
             report = _updated(report, known_failing, out, console)
     except _USAGE_ERRORS as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(EXIT_USAGE) from None
-    print_report(console, report, out, verbose=verbose)
-    raise typer.Exit(report.exit_code)
+        _refuse(error)
+    _deliver(report, out, output, verbose=verbose)
 
 
 def recheck(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="directory of a run, or its evidence file")],
     out: Annotated[Path | None, typer.Option(help="write the verdicts here; without it they are only shown")] = None,
+    output: Output = Form.TEXT,
 ) -> None:
     """Judge the stored evidence of a run again, without its server."""
-    console = Console(emoji=False)
     try:
         if (run_directory / HISTORY_FILE).is_file() or run_directory.name == HISTORY_FILE:
-            raise typer.Exit(recheck_nemesis(run_directory, console))
+            raise typer.Exit(recheck_nemesis(run_directory, as_json=output is Form.JSON))
         report = recheck_run(run_directory)
     except (EvidenceUnreadable, OtherCatalogue, HistoryUnreadable) as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(EXIT_USAGE) from None
+        _refuse(error)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_verdicts(out / VERDICTS_FILE, report)
-    print_report(console, report, out)
-    raise typer.Exit(report.exit_code)
+    _deliver(report, out, output)
 
 
 def _known(path: Path | None, *, update: bool) -> tuple[Known, ...] | None:
@@ -219,14 +217,21 @@ def _check_profile(profile: str, declaration: Declaration) -> None:
 
 
 def _with_progress(target: str, options: Options, out: Path | None) -> Report:
-    """Run, with a bar where there is a terminal to draw it on."""
-    if not sys.stderr.isatty():
-        return run(target, options, out=out)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True, emoji=False), transient=True) as bar:
-        task = bar.add_task("conformance", total=None)
-
-        def advance(check: str, done: int, total: int) -> None:
-            bar.update(task, description=check, completed=done, total=total)
-
+    with progress_of("conformance") as advance:
         return run(target, options.with_progress(advance), out=out)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    """Say what is wrong with the command line, on standard error, and end."""
+    text = f"[red]error:[/red] {escape(str(error))}"
+    Console(stderr=True, emoji=False).print(text, soft_wrap=True, highlight=False)
+    raise typer.Exit(EXIT_USAGE) from None
+
+
+def _deliver(report: Report, out: Path | None, output: Form, *, verbose: bool = False) -> NoReturn:
+    """Print what a run came to, and end as it says."""
+    if output is Form.JSON:
+        typer.echo(as_text(summary(report, out)))
+    else:
+        print_report(Console(emoji=False), report, out, verbose=verbose)
+    raise typer.Exit(report.exit_code)

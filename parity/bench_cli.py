@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.cli import app, deliver, progress_bar, speed_of, told_plainly, wide_console
+from benchmarks.cli import app, deliver, speed_of, told_plainly, wide_console
 from benchmarks.config import ConfigError, Speed
 from benchmarks.history import DATABASE, enter
+from benchmarks.progress_bar import progress_bar
 from benchmarks.results import RESULTS_FILE, write_results
 from benchmarks.server import runner as server_runner
 from benchmarks.server.config import ServerConfig

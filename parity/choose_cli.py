@@ -11,8 +11,9 @@ import typer
 
 from benchmarks.choice import Use, measurement, parse_bytes, rank
 from benchmarks.choice_tables import render_ranking
-from benchmarks.cli import progress_bar, told_plainly, wide_console
+from benchmarks.cli import told_plainly, wide_console
 from benchmarks.config import ConfigError
+from benchmarks.progress_bar import progress_bar
 from benchmarks.runner import run_stores
 from benchmarks.statistics import TooFewBuilds
 from parity.problems import Problem

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from parity.corpus_proof import CorpusProof, prove_corpus, write_corpus_proof
 from parity.errors import EXIT_REFUSED, EXIT_UNREACHABLE
@@ -88,6 +96,7 @@ def _progress(console: Console) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     return Progress(*columns, console=console, transient=True)
 
@@ -95,6 +104,7 @@ def _progress(console: Console) -> Progress:
 def _prove(request: Request, scratch: Path, console: Console) -> tuple[Proof, ...]:
     subjects = request.plan.subjects
     found: list[Proof] = []
+    begun = time.monotonic()
     with _progress(console) as progress:
         task = progress.add_task("conformance", total=len(subjects))
         for proof in prove_all(subjects, request.directory, scratch, quick=request.speed == "quick"):
@@ -102,7 +112,10 @@ def _prove(request: Request, scratch: Path, console: Console) -> tuple[Proof, ..
             progress.advance(task)
             word = "conformant" if proof.exit_code == 0 else f"exit code {proof.exit_code}"
             name = f"{proof.subject.store} {proof.subject.profile}"
-            progress.console.print(f"{name}: {word} ({proof.seconds:.1f} s)", markup=False, highlight=False)
+            left = (time.monotonic() - begun) / len(found) * (len(subjects) - len(found))
+            after = f", {len(found)} of {len(subjects)}" + f", about {left:.0f} s left" * (left > 0)
+            told = f"{name}: {word} ({proof.seconds:.1f} s{after})"
+            progress.console.print(told, markup=False, highlight=False)
     return tuple(sorted(found, key=lambda proof: subjects.index(proof.subject)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +15,13 @@ from rich.text import Text
 from benchmarks.claim_lines import ClaimLines
 from benchmarks.cli import wide_console
 from benchmarks.fitting import Fitted, folded
-from benchmarks.results import ResultsError, read_results
+from benchmarks.results import ClaimVerdict, ResultsError, read_results
 from parity.plan import FULL_STORES, QUICK_STORES, STORES, choose, make_plan
 from parity.problems import Problem
+from parity.requirements_cli import Form
 from parity.run_folder import BENCHMARKS_FOLDER, make_directory, point_latest_at
 from parity.verification import Outcome, Request, run_stages, write_report
+from parity.verify_json import verification_text
 from parity.verify_tables import (
     StepsByStore,
     corpus_lines,
@@ -54,6 +57,7 @@ def verify(
     benchmarks: Annotated[
         bool, typer.Option("--benchmarks/--no-benchmarks", help="Measure the stores and judge the claims.")
     ] = True,
+    output: Annotated[Form, typer.Option("--output", "-o", help="text, or json for programs.")] = Form.TEXT,
 ) -> None:
     """Prove the reference server over the embedded stores of this machine in both profiles, judge the claims, report.
 
@@ -80,26 +84,39 @@ def verify(
     outcome = run_stages(request, Console(stderr=True, emoji=False))
     report_code = write_report(directory)
     point_latest_at(directory)
-    _print(request, outcome, reported=report_code == 0)
-    raise typer.Exit(outcome.exit_code or report_code)
+    code = outcome.exit_code or report_code
+    report = directory / "report.html" if report_code == 0 else None
+    if output is Form.JSON:
+        verdicts, _ = _judged(request)
+        typer.echo(verification_text(request, outcome, verdicts, report, exit_code=code))
+    else:
+        _print(request, outcome, report)
+    raise typer.Exit(code)
 
 
-def _print(request: Request, outcome: Outcome, *, reported: bool) -> None:
+def _judged(request: Request) -> tuple[Sequence[ClaimVerdict], str]:
+    """Return the claims' verdicts; none, and why, where they were to be judged and could not be."""
+    if not request.benchmarks:
+        return (), ""
+    try:
+        return read_results(request.directory / BENCHMARKS_FOLDER).judgement.verdicts, ""
+    except ResultsError as error:
+        return (), f"No claims were judged: {error}"
+
+
+def _print(request: Request, outcome: Outcome, report: Path | None) -> None:
     console = wide_console()
     console.print(StepsByStore(outcome.proofs))
     console.print(Fitted(proofs_table(outcome.proofs), 2))
+    verdicts, reason = _judged(request)
+    console.print(ClaimLines(verdicts))
     sentences = left_out_lines(request.plan.left_out) + failure_lines(outcome.proofs)
     sentences += recommendation_lines(outcome.proofs)
     sentences += corpus_lines(outcome.corpus) if outcome.corpus is not None else []
-    if request.benchmarks:
-        try:
-            console.print(ClaimLines(read_results(request.directory / BENCHMARKS_FOLDER).judgement.verdicts))
-        except ResultsError as error:
-            sentences.append(f"No claims were judged: {error}")
+    sentences += [reason] * bool(reason)
     verdict = "conformant" if outcome.exit_code == 0 else f"NOT conformant (exit code {outcome.exit_code})"
     sentences.append(f"Verdict: {verdict}, after {outcome.seconds:.0f} s")
-    told = request.directory / "report.html" if reported else f"could not be made; see {request.directory}"
-    sentences.append(f"Report:  {told}")
+    sentences.append(f"Report:  {report or f'could not be made; see {request.directory}'}")
     for sentence in sentences:
         _say(console, sentence)
 

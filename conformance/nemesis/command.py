@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
 from conformance.nemesis.faults import NemesisInvalid, faults_named
+from conformance.nemesis.judge import NemesisReport
 from conformance.nemesis.printing import print_nemesis
 from conformance.nemesis.run import Plan, judge_again, run_nemesis
 from conformance.runner import Options
+from conformance.summary_json import as_text
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 SECONDS_MIN = 1.0
@@ -24,7 +27,7 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
-def nemesis(target: str, options: Options, faults: str, time: str, out: Path | None, console: Console) -> int:
+def nemesis(target: str, options: Options, faults: str, time: str, out: Path | None, *, as_json: bool = False) -> int:
     """Do a run and print what it came to; return the exit code.
 
     Raises:
@@ -36,12 +39,18 @@ def nemesis(target: str, options: Options, faults: str, time: str, out: Path | N
             "--nemesis runs in the place of the suite: leave out --only, --known-failing, --otlp-listen"
         )
     report = run_nemesis(target, options, Plan(faults_named(faults), seconds_of(time)), out=out)
-    print_nemesis(console, report, out)
-    return report.exit_code
+    return _told(report, out, as_json=as_json)
 
 
-def recheck_nemesis(folder: Path, console: Console) -> int:
+def recheck_nemesis(folder: Path, *, as_json: bool = False) -> int:
     """Judge a kept history again and print what it came to; return the exit code. Raises HistoryUnreadable."""
     report = judge_again(folder)
-    print_nemesis(console, report, None)
+    return _told(report, None, as_json=as_json)
+
+
+def _told(report: NemesisReport, out: Path | None, *, as_json: bool) -> int:
+    if as_json:
+        typer.echo(as_text(report.as_json()))
+    else:
+        print_nemesis(Console(emoji=False), report, out)
     return report.exit_code

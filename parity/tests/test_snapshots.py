@@ -122,7 +122,7 @@ def test_verify(
     write_results(sample.results(), tmp_path / BENCHMARKS_FOLDER)
     plan = Plan(tuple(one.subject for one in proofs), (LeftOut("rocksdb+protobuf", "rocksdict is not installed"),))
     request = Request("parity verify", Path(), plan, "quick", None, benchmarks=True)
-    verify_cli._print(request, Outcome(proofs, None, None, 83.0), reported=True)
+    verify_cli._print(request, Outcome(proofs, None, None, 83.0), Path("report.html"))
     hold(f"verify-{'red' if red else 'green'}", columns, capsys.readouterr().out)
 
 
