@@ -31,16 +31,21 @@ Takes = Callable[[Sequence[tuple[str, str]]], bool]
 
 
 def look_at_wire(session: Session) -> None:
-    """Note, as the fact `drift`, how the target's messages differ from the contract's, and how that was found."""
+    """Note, as the fact `drift`, how the target's messages differ from the contract's, and how that was found.
+
+    Whoever asks cleans up after the session: agents may have been sent.
+    """
     try:
-        found = differences(session.client.channel, session.client.deadline_seconds)
+        found, told = differences(session.client.channel, session.client.deadline_seconds), True
     except NoReflection:
-        found = ()
-    # A server may tell the contract's descriptors and speak by others.
-    rows = [_row(one) for one in found if not one.added] or [_part_row(part) for part in refused_parts(session)]
+        found, told = (), False
+    # A server may tell the contract's descriptors and speak by others: it refuses parts. One that loses a part that it
+    # names itself drops it, which is no matter of the schema.
+    rows = [_row(one) for one in found if not one.added] or [
+        _part_row(part) for part in refused_parts(session, lost=not told)
+    ]
     session.note("drift", [asdict(row) for row in rows])
     session.note("drift_added", [one.sentence for one in found if one.added])
-    session.cleanup()
 
 
 def _row(difference: Difference) -> Drift:
@@ -72,13 +77,16 @@ def _paths(message: Json, difference: Difference, path: tuple[str, ...]) -> Iter
             yield (*path, field.name)
 
 
-def refused_parts(session: Session) -> tuple[tuple[str, str], ...]:
-    """Return the parts of a full agent that the target doesn't take; none where it takes all, or not even the least."""
+def refused_parts(session: Session, *, lost: bool = True) -> tuple[tuple[str, str], ...]:
+    """Return the parts of a full agent that the target doesn't take; none where it takes all, or not even the least.
+
+    `lost` says whether a part that is taken and doesn't come back counts.
+    """
     full = samples.full_agent("n", session.org)
     present = [(holder, name) for holder, name in PARTS if _optional(full, holder, name)]
 
     def takes(parts: Sequence[tuple[str, str]]) -> bool:
-        return _takes(session, parts)
+        return _takes(session, parts, lost=lost)
 
     if not takes(()) or takes(present):
         return ()
@@ -106,16 +114,16 @@ def _bisected(parts: Sequence[tuple[str, str]], takes: Takes) -> Iterator[tuple[
     yield from _bisected(parts[middle:], takes)
 
 
-def _takes(session: Session, parts: Sequence[tuple[str, str]]) -> bool:
-    """Whether an agent with these parts alone is created, and comes back from a get with them."""
+def _takes(session: Session, parts: Sequence[tuple[str, str]], *, lost: bool) -> bool:
+    """Whether an agent with these parts alone is created, and comes back from a get with them, if that counts."""
     name = session.name()
     request, full = session.agent(name=name), samples.full_agent(name, session.org)
     for holder, part in parts:
         _copy(getattr(full, holder), getattr(request, holder), part)
     label = f"parts.{'.'.join(part for _, part in parts) or 'none'}"
     made = session.call(label, "agent.create", request)
-    if not made.ok:
-        return False
+    if not made.ok or not lost:
+        return made.ok
     read = session.read(f"{label}.get", "agent", made.message.metadata.id)
     return read.ok and all(
         _shown(read.message, holder, part) == _shown(request, holder, part) or _is_secret(part)

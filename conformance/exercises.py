@@ -110,7 +110,7 @@ class Exercises:
             ending, reason = self._exercise(check, session)
             if ending not in {Ending.NOT_APPLICABLE, Ending.NOT_RUN}:
                 self.refused.update(self._cleanup(session))
-            self.made.update(dict.fromkeys(ids_in(session.evidence()), check.id))
+            self.note_made(session)
             lost = session.lost_calls()
             self.lost_calls.extend((*session.redone, *lost))
             if not lost or self._lost.is_set():
@@ -118,6 +118,15 @@ class Exercises:
         else:
             ending, reason = Ending.NOT_RUN, given_up(lost[0])
         return session, ending, reason
+
+    def note_made(self, session: Session) -> None:
+        """Remember what a session made, so that it is looked for at the end."""
+        self.made.update(dict.fromkeys(ids_in(session.evidence()), session.check))
+
+    def clean_up_after(self, session: Session) -> None:
+        """Delete what a session made that is no check's, and remember what it was. Raises TargetLost."""
+        self.refused.update(session.cleanup())
+        self.note_made(session)
 
     def _exercise(self, check: Check, session: Session) -> tuple[Ending, str]:
         hindrance = self._hindrance(check)

@@ -22,6 +22,9 @@ _MEMBERSHIPS: tuple[tuple[str, str, str], ...] = (
 )
 """Role, relation, and which of the run's organizations it is in. Nobody is in none."""
 
+PAGE, PAGES_MAX = 100, 100
+"""Of the lists of what was left: a server whose pages never end is asked no more than so often."""
+
 
 def found_context(session: Session, credentials: Credentials) -> RunContext:
     """Give the roles their memberships, unless they came with organizations of their own.
@@ -80,10 +83,16 @@ def leave_context(session: Session, made: Mapping[Id, str], refused: Mapping[Id,
 
 
 def _listed(session: Session, org: str) -> Iterator[Id]:
-    """Yield what lists show of an organization of the run."""
+    """Yield what lists show of an organization of the run, page by page."""
     if not session.offers("list"):
         return
     for kind, method in ((kind.short, kind.list_method) for kind in KINDS.values()):
-        answer = session.call(f"left.{kind}.{org}", method, METHODS[method].request(org=org))
-        for row in answer.message.items if answer.message is not None else ():
-            yield kind, row.metadata.id
+        request = METHODS[method].request(org=org)
+        request.page.size = PAGE
+        for number in range(PAGES_MAX):
+            answer = session.call(f"left.{kind}.{org}.{number}", method, request)
+            for row in answer.message.items if answer.message is not None else ():
+                yield kind, row.metadata.id
+            request.page.page_token = answer.message.next_page_token if answer.message is not None else ""
+            if not request.page.page_token:
+                break

@@ -218,6 +218,7 @@ def _exercise_on(
         if WHOLE_AGENT in info.selection:
             with _kept(writer, WIRE, client, context) as session:
                 look_at_wire(session)
+                exercises.clean_up_after(session)
         with _kept(writer, LEAVING, client, context) as session:
             leaks = leave_context(session, exercises.made, exercises.refused)
     except TargetLost as error:

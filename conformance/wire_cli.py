@@ -14,6 +14,7 @@ from conformance.address import TargetInvalid
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
 from conformance.drift import look_at_wire
 from conformance.evidence import Json
+from conformance.leftovers import ids_in, remove_leftovers
 from conformance.runner import DEADLINE_SECONDS, Options, first_context, new_run_id
 from conformance.session import Session
 from conformance.target import Running, TargetUnreachable, open_target
@@ -39,7 +40,7 @@ def wire(
     try:
         given = read_credentials(credentials) if credentials else Credentials()
         with closing(open_target(target)) as running:
-            facts = _facts(running, given, deadline)
+            facts, leaks = _facts(running, given, deadline)
     except (TargetInvalid, CredentialsInvalid) as error:
         raise _ended(console, str(error), EXIT_USAGE) from None
     except (TargetUnreachable, TargetLost) as error:
@@ -48,6 +49,8 @@ def wire(
         console.print(escape(row["sentence"]), soft_wrap=True, highlight=False)
     for line in facts["drift_added"]:
         console.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True, highlight=False)
+    for leak in leaks:
+        console.print(f"[red]left behind:[/red] {escape(leak)}", soft_wrap=True, highlight=False)
     if facts["drift"]:
         raise typer.Exit(EXIT_NOT_CONFORMANT)
     console.print("the target speaks the contract's messages", soft_wrap=True)
@@ -58,9 +61,13 @@ def _ended(console: Console, text: str, code: int) -> typer.Exit:
     return typer.Exit(code)
 
 
-def _facts(running: Running, credentials: Credentials, deadline: float) -> dict[str, Json]:
+def _facts(running: Running, credentials: Credentials, deadline: float) -> tuple[dict[str, Json], list[str]]:
+    """Return what was noted, and what could not be deleted again."""
     client = TargetClient(running, running.channel(), deadline)
     options = Options(profile="cloud" if credentials.roles else "oss", credentials=credentials)
     session = Session("wire", client, first_context(options, new_run_id()))
     look_at_wire(session)
-    return dict(session.evidence().facts)
+    refused = session.cleanup()
+    evidence = session.evidence()
+    made = dict.fromkeys(ids_in(evidence), session.check)
+    return dict(evidence.facts), remove_leftovers(session, made, refused)

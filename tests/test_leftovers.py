@@ -6,10 +6,12 @@ import grpc
 import pytest
 
 from conformance.evidence import Evidence, Exchange
+from conformance.features import Declaration
 from conformance.leftovers import ids_in
 from conformance.runner import Options, run
 from conformance.samples import agent
 from conformance.verdict import EXIT_NOT_CONFORMANT, Report
+from parity.main import run as command_line
 from tests.second_server import RunningServer, start
 from tests.second_server.resources import Resources
 from tests.second_server.state import Refused
@@ -38,6 +40,20 @@ def test_default_instances_that_outlive_their_agent_are_removed() -> None:
     assert left_in(server) == set()
     assert report.leaks == ()
     assert FOREIGN in server.state.resources["agent"]
+
+
+def test_what_is_made_to_compare_messages_is_removed_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no list shows it either, and the server keeps an agent's instances."""
+    server = start("oss", {}, defects=frozenset({"delete_leaves_instances"}))
+    declared = Declaration({"list": False, "watch": False}, "oss")
+    try:
+        run(f"grpc://{server.address}", Options(only=("PERSIST-ALL",), declaration=declared, quick=True, reruns=0))
+        assert left_in(server) == set()
+        command_line(["wire", f"grpc://{server.address}"])
+        assert left_in(server) == set()
+    finally:
+        server.stop()
+    assert "left behind" not in capsys.readouterr().out
 
 
 def test_what_a_lying_delete_leaves_is_named_with_the_way_to_remove_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from reference_server.unit_of_work import UnitOfWork
 from tests.mutants.hosting import reference
 from tests.mutants.mutant import CREATE, VALIDATE
 from tests.mutants.wrapping import first
+from tests.mutants.wrong_servers import mutants
 
 AGENT_COMMANDS = "ai.stigmer.agentic.agent.v1.AgentCommandController"
 SPEC_FILE = "ai/stigmer/agentic/agent/v1/spec.proto"
@@ -141,6 +142,18 @@ def test_without_reflection_the_part_is_found_by_leaving_parts_out_and_told_once
     assert cause.explains == report.failing()
     assert "VAL-AGENT-KIND-CONST" not in report.failing(), "a rule is asked for with the parts that it is about"
     assert report.leaks == ()
+
+
+def test_a_part_that_is_lost_is_another_schema_only_where_the_server_does_not_tell_its_own() -> None:
+    drops = mutants()["persist-drops-labels"]
+    for reflects, told in ((True, 0), (False, 1)):
+        settings = {"reflection": reflects}
+        with reference("oss", operations=drops.change(OPERATIONS), settings=settings) as address:
+            report = run(f"grpc://{address}", Options(profile="oss", only=("PERSIST-ALL",), quick=True, reruns=0))
+        assert [row.startswith("the target speaks another `Agent.metadata.labels`") for row in report.drift] == [
+            True
+        ] * told
+        assert report.failing() == ("PERSIST-ALL",)
 
 
 def test_the_command_compares_and_says_so_by_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
