@@ -97,7 +97,7 @@ async def watch(plan: WatchPlan) -> WatchReport:
             await _create(channels[0], plan, number, arrivals, report)
         report.seconds, report.busy_seconds = time.perf_counter() - began, time.process_time() - busy
     except grpc.aio.AioRpcError as error:
-        report.refused = f"{error.code().name}: {error.details()}"
+        report.refused = _refusal(error)
     finally:
         for each in watchers:
             each.cancel()
@@ -105,6 +105,12 @@ async def watch(plan: WatchPlan) -> WatchReport:
         for channel in channels:
             await channel.close(None)
     return report
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> str:
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+        return "it has no parity.v1.EventService to watch (the reference server has one in the cloud profile)"
+    return f"{error.code().name}: {error.details()}"
 
 
 def _channels(plan: WatchPlan) -> Iterator[grpc.aio.Channel]:

@@ -65,10 +65,11 @@ class TargetSizes:
     growth_s: int
 
 
+# Intervals are Student's over visits: few visits make them wide, however long each lasts.
 SIZES: dict[Speed, TargetSizes] = {
-    Speed.QUICK: TargetSizes(3, 4, 150, 30, 200, 1_500, 600, 10, 15),
-    Speed.DEFAULT: TargetSizes(5, 6, 250, 30, 1_000, 4_000, 1_500, 20, 60),
-    Speed.FULL: TargetSizes(8, 10, 300, 30, 1_000, 10_000, 3_000, 40, 900),
+    Speed.QUICK: TargetSizes(6, 2, 200, 30, 200, 800, 600, 10, 15),
+    Speed.DEFAULT: TargetSizes(8, 4, 250, 30, 1_000, 2_500, 1_500, 20, 60),
+    Speed.FULL: TargetSizes(10, 8, 300, 30, 1_000, 8_000, 3_000, 40, 900),
 }
 GROWTH: dict[Speed, tuple[int, ...]] = {
     Speed.QUICK: (100, 1_000),

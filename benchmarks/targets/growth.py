@@ -20,7 +20,9 @@ from benchmarks.targets.mixes import BY_NAME
 from benchmarks.targets.traffic import judges_of, traffic_of
 
 OPERATIONS = ("get", "get_by_reference", "get_by_agent", "list", "create")
-_TURNS = 3
+_TURNS = 4
+_WARMUP_TURNS = 1
+"""Not counted: what a server does for the first time, it does slowly."""
 _CALLS_S = 20.0
 """So long a turn of single calls lasts at most."""
 
@@ -69,7 +71,7 @@ def _single_calls(
         prefixes.append(prefix)
     resting = tuple(one.address.process for one in targets if one.address.process is not None)
     try:
-        reports = run_turns_in_processes(TurnsPlan(tuple(plans), _TURNS, resting))
+        reports = run_turns_in_processes(TurnsPlan(tuple(plans), _WARMUP_TURNS + _TURNS, resting))
     except LoadFailed as error:
         for target in asked:
             found.blank(f"growth_{operation}", target.subject, str(error), label)
@@ -81,7 +83,7 @@ def _single_calls(
         except WrongAnswers as error:
             found.blank(metric, target.subject, str(error), label)
             continue
-        values = tuple(report.service_us)
+        values = tuple(report.service_us)[_WARMUP_TURNS * config.counts.growth_calls :]
         for turn in range(_TURNS):
             part = values[turn * config.counts.growth_calls : (turn + 1) * config.counts.growth_calls]
             if part:

@@ -18,7 +18,7 @@ from benchmarks.server.turns import TurnsPlan
 from benchmarks.server.watching import WatchPlan, WatchReport
 from benchmarks.targets.config import CONCURRENCY, WATCHED_CREATES, Address, TargetsConfig
 from benchmarks.targets.mixes import BY_NAME, LIST, Mix
-from benchmarks.targets.objective import Objective, highest_rate
+from benchmarks.targets.objective import RATE_FIRST, Objective, highest_rate
 from benchmarks.targets.traffic import Stock, judges_of, traffic_of
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
@@ -235,7 +235,7 @@ class Comparison:
 
             found = highest_rate(holds)
             if found is None:
-                self._found.blank(workload, target.subject, "even the lowest rate didn't hold it")
+                self._found.blank(workload, target.subject, f"even {RATE_FIRST:.0f}/s didn't hold it")
             else:
                 self._found.add(workload, workload, "requests/s", target.subject, 0, found)
 

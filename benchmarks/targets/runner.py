@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from benchmarks.environment import capture
 from benchmarks.judge import judge
 from benchmarks.payloads.payload import Payloads
-from benchmarks.results import Configuration, Factor, Judgement, Raw, Results, Subject
+from benchmarks.results import Configuration, Factor, Judgement, Raw, Results, Subject, Summary
 from benchmarks.runner import Progress, Report
 from benchmarks.samples import Samples
 from benchmarks.server.calls import agent_to_create
@@ -60,7 +60,7 @@ def run_targets(config: TargetsConfig, progress: Report | None = None) -> Result
         notes=_notes(config),
         seconds=round(time.monotonic() - began, 1),
     )
-    return Results(raw, Judgement(judge(raw, claims=()).summaries, tuple(_factors(raw))))
+    return Results(raw, Judgement(_in_order(judge(raw, claims=()).summaries, config), tuple(_factors(raw))))
 
 
 @contextmanager
@@ -73,6 +73,14 @@ def _steps(config: TargetsConfig) -> int:
     targets, visits = len(config.targets), config.counts.visits
     growing = len(config.growth_sizes) * (targets + len(growth.OPERATIONS))
     return growing + targets + visits * (len(config.mixes) + (len(config.rates) + len(config.watchers)) * targets)
+
+
+def _in_order(summaries: Iterable[Summary], config: TargetsConfig) -> tuple[Summary, ...]:
+    """Return each metric's summaries with the targets as they were named, whatever the order they were visited in."""
+    found = tuple(summaries)
+    metrics = {name: place for place, name in enumerate(dict.fromkeys(one.metric for one in found))}
+    names = [target.name for target in config.targets]
+    return tuple(sorted(found, key=lambda one: (metrics[one.metric], names.index(one.subject.name))))
 
 
 def _factors(raw: Raw) -> Iterator[Factor]:

@@ -40,13 +40,14 @@ class ChartRow:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Rows over one axis; `unit` says what the axis counts."""
+    """Rows over one axis; `unit` says what the axis counts. A `picture` of all rows stands above them, on the axis."""
 
     title: str
     note: str
     rows: tuple[ChartRow, ...]
     axis: Markup
     unit: str
+    picture: Markup | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from benchmarks.results import Factor, Results, Subject, Summary
 from reports.html.charts import MIDDLE, ROW, TICKS, Chart, ChartRow, Panel, numbers_of, series_class
+from reports.html.growth import growth_chart
 from reports.html.svg import Scale, axis, canvas, dot, grid, span, upright
 from reports.numbers import quantity, times
 from reports.views.servers import findings
@@ -19,17 +20,18 @@ _RATE_UNIT = "calls a second"
 
 def server_charts(results: Results) -> list[Chart]:
     """Return the charts that the run has numbers for."""
-    return [chart for chart in (_rates(results), _latencies(results), _growth(results)) if chart.panels]
+    charts = _rates(results), _latencies(results), growth_chart(results, sound(results))
+    return [chart for chart in charts if chart.panels]
 
 
 def _rates(results: Results) -> Chart:
-    rates = {(one.metric, one.subject): one for one in _sound(results)}
+    rates = {(one.metric, one.subject): one for one in sound(results)}
     panels = []
     for mix in results.raw.configuration.workloads:
         found = [rates[mix, subject] for subject in results.raw.configuration.subjects if (mix, subject) in rates]
         if found:
             panels.append(_rates_panel(results, mix, found))
-    searched = [one for one in _sound(results) if "_within_" in one.metric]
+    searched = [one for one in sound(results) if "_within_" in one.metric]
     for metric in dict.fromkeys(one.metric for one in searched):
         group = [one for one in searched if one.metric == metric]
         scale = Scale.from_zero(max(one.median for one in group))
@@ -49,7 +51,7 @@ def _rates(results: Results) -> Chart:
     )
 
 
-def _sound(results: Results) -> list[Summary]:
+def sound(results: Results) -> list[Summary]:
     """Return the summaries of loads whose number isn't missing on purpose."""
     blank = {(one.workload, one.subject) for one in results.raw.blanks}
     return [one for one in results.judgement.summaries if (one.workload, one.subject) not in blank]
@@ -102,7 +104,7 @@ def _axis(scale: Scale) -> Markup:
 
 
 def _latencies(results: Results) -> Chart:
-    found = [one for one in _sound(results) if one.metric.endswith("_response")]
+    found = [one for one in sound(results) if one.metric.endswith("_response")]
     scale = Scale.around([value for one in found for value in (one.median, one.largest)])
     ticks = [(value, quantity(value, "us")) for value in scale.ticks(TICKS)]
     panels = tuple(
@@ -134,17 +136,6 @@ def _soonest(found: Sequence[Summary]) -> str:
     return f"The first answer of {len(loads)} loads, by the median: {', '.join(told)}"
 
 
-def _grown(found: Sequence[Summary]) -> str:
-    grown: dict[tuple[str, Subject], list[float]] = {}
-    for one in found:
-        grown.setdefault((one.metric.removeprefix("growth_"), one.subject), []).append(one.median)
-    most = max(grown, key=lambda key: grown[key][-1] / grown[key][0], default=None)
-    if most is None:
-        return "Nothing was measured as agents grew"
-    factor = grown[most][-1] / grown[most][0]
-    return f"As agents grow, no call costs more than {times(max(factor, 1.0))} as much ({most[0]}, {most[1].name})"
-
-
 def _load_name(workload: str) -> str:
     mix, _, number = workload.rpartition("_")
     return f"event to {number} watchers" if mix == "watch" else f"{mix.removesuffix('_at')} at {number}/s"
@@ -171,41 +162,3 @@ def _latency_row(results: Results, scale: Scale, one: Summary) -> ChartRow:
     ]
     below = ", ".join([*told, f"slowest {quantity(one.largest, 'us')}"])
     return ChartRow(one.subject.name, drawing, quantity(one.median, "us"), below=below, numbers=numbers_of(one))
-
-
-def _growth(results: Results) -> Chart:
-    found = [one for one in _sound(results) if one.metric.startswith("growth_")]
-    scale = Scale.around([one.median for one in found])
-    ticks = [(value, quantity(value, "us")) for value in scale.ticks(TICKS)]
-    panels = tuple(
-        Panel(
-            metric.removeprefix("growth_").replace("_", " "),
-            "",
-            tuple(_growth_rows(results, scale, [one for one in found if one.metric == metric])),
-            axis(scale, ticks),
-            "time of one call, logarithmic",
-        )
-        for metric in dict.fromkeys(one.metric for one in found)
-    )
-    return Chart(
-        id="server-growth",
-        title=_grown(found),
-        about="What one call costs as agents grow",
-        caption="One caller. A dot for each number of agents, the largest for the most; dots on one spot: no growth.",
-        panels=panels,
-        command=results.raw.configuration.command,
-    )
-
-
-def _growth_rows(results: Results, scale: Scale, found: Sequence[Summary]) -> Iterator[ChartRow]:
-    for subject in dict.fromkeys(one.subject for one in found):
-        grown = [one for one in found if one.subject == subject]
-        series = series_class(results, subject)
-        marks = [*grid(scale, ROW, TICKS)]
-        low, high = min(one.median for one in grown), max(one.median for one in grown)
-        marks.append(span(scale, low, high, MIDDLE - 0.75, 1.5, f"{series} tail"))
-        marks += [dot(scale, one.median, MIDDLE, 2.5 + place, f"{series} halo") for place, one in enumerate(grown)]
-        told = ", ".join(f"{one.payload} {quantity(one.median, 'us')}" for one in grown)
-        factor = f"{grown[-1].median / grown[0].median:.2f}x" if len(grown) > 1 else ""
-        numbers = tuple((one.payload, quantity(one.median, "us")) for one in grown)
-        yield ChartRow(subject.name, canvas(ROW, *marks), factor, below=told, numbers=numbers)

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.judge import judge
 from benchmarks.results import Blank, Factor, Histogram, Interval, Ratio, Results, Sample, Subject, write_results
 from benchmarks.server.latency import encoded
+from reports.html.servers import server_charts
 from reports.tests import sample
 from reports.write import Format, write_all
 
@@ -70,8 +71,27 @@ def test_rates_latencies_and_growth_are_drawn_with_their_numbers(tmp_path: Path)
         assert f'id="{chart}"' in text
     assert "4,975/s" in text  # a second over 201 us
     assert "100 agents 1 µs, 1000 agents 10 µs" in text
+    assert "With 1000 agents get of ours costs 10x as much: the most" in text
     assert "slowest 900 ms" in text
     assert "p99.99" not in text  # 1,000 calls don't say
+
+
+def test_growth_is_a_line_a_server_and_said_only_where_intervals_show_it() -> None:
+    results = comparison()
+    (chart,) = [one for one in server_charts(results) if one.id == "server-growth"]
+    picture = chart.panels[0].picture
+    assert picture is not None
+    assert (picture.count("<circle"), picture.count("-line")) == (4, 2)
+    level = tuple(
+        replace(one, median=10.0, interval=Interval(1.0, 20.0, 0.95)) if one.metric == "growth_get" else one
+        for one in results.judgement.summaries
+    )
+    (chart,) = [
+        one
+        for one in server_charts(replace(results, judgement=replace(results.judgement, summaries=level)))
+        if one.id == "server-growth"
+    ]
+    assert chart.title == "No call costs more with more agents, as far as the intervals show"
 
 
 def test_what_has_no_number_says_why_and_claims_are_not_spoken_of(tmp_path: Path) -> None:
