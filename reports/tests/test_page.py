@@ -181,7 +181,7 @@ def test_a_chart_says_what_it_found_and_its_rows_open_their_numbers(page: Page, 
     [
         "What to mend first? It is the opposite of: A create whose slug is taken",
         "It shows in CHECKDUP-1.",
-        "Are the claims true? ✓ Writes: “Writes are 10 to 50 times faster” holds: 15 to 17 times faster, in Go from",
+        "Are the claims true? ✓ Writes: “Writes are 10 to 50 times faster” holds: 14 to 18 times faster, in Go from",
         "Mostly writes, relaxed: leveldb+protobuf; the next, sqlite+protobuf, takes 4.",
         "What was not shown? Untestable, sqlite-protobuf-cloud: no credentials for an admin.",
         "1 of 8 servers is not conformant",
