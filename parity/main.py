@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from parity.errors import told, wants_traceback
+from parity.interrupts import EXIT_INTERRUPTED, end_now, install, interrupted
 from parity.lazy import LazyGroup
 
 application = typer.Typer(
@@ -58,6 +59,9 @@ def run(arguments: Sequence[str]) -> int:
         typer.main.get_command(application).main(list(arguments), prog_name="parity")
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        if interrupted():
+            print("interrupted", file=sys.stderr)
+            end_now(EXIT_INTERRUPTED)
         if _terminated.is_set():
             _leave(code)
         return code
@@ -93,6 +97,7 @@ def _leave(code: int) -> NoReturn:
 def main() -> None:
     """Entry point of the installed command."""
     signal.signal(signal.SIGTERM, _terminate)
+    install()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -22,6 +22,7 @@ from rich.progress import (
 
 from parity.corpus_proof import CorpusProof, prove_corpus, write_corpus_proof
 from parity.errors import EXIT_REFUSED, EXIT_UNREACHABLE
+from parity.interrupts import EXIT_INTERRUPTED
 from parity.measurement import Measurement, measure
 from parity.plan import Plan
 from parity.proof import Proof, prove_all
@@ -50,6 +51,8 @@ class Outcome:
     corpus: CorpusProof | None
     measurement: Measurement | None
     seconds: float
+    interrupted: bool = False
+    """Somebody ended it: what is here was finished before."""
 
     @property
     def exit_code(self) -> int:
@@ -57,6 +60,8 @@ class Outcome:
 
         The worst of the suite's codes; 1 for a corpus that came back changed; 3 for benchmarks that didn't end well.
         """
+        if self.interrupted:
+            return EXIT_INTERRUPTED
         codes = [proof.exit_code for proof in self.proofs] or [EXIT_UNREACHABLE]
         if self.corpus is not None and not self.corpus.holds:
             codes.append(EXIT_REFUSED)
@@ -69,16 +74,20 @@ def run_stages(request: Request, console: Console) -> Outcome:
     """Run all stages and write `run.json`. Progress goes to `console`."""
     begun = time.monotonic()
     started_at = now()
-    corpus = None
-    with tempfile.TemporaryDirectory(prefix=".stores-", dir=request.directory) as scratch:
-        proofs = _prove(request, Path(scratch), console)
-        if request.corpus is not None:
-            corpus = _send_corpus(request, request.corpus, Path(scratch), console)
-            write_corpus_proof(corpus, request.directory / CORPUS_FILE)
-    measurement = None
-    if request.benchmarks:
-        measurement = measure(request.directory, speed=request.speed, corpus=request.corpus)
-    outcome = Outcome(proofs, corpus, measurement, time.monotonic() - begun)
+    found: list[Proof] = []
+    corpus, measurement, interrupted = None, None, False
+    try:
+        with tempfile.TemporaryDirectory(prefix=".stores-", dir=request.directory) as scratch:
+            _prove(request, Path(scratch), console, found)
+            if request.corpus is not None:
+                corpus = _send_corpus(request, request.corpus, Path(scratch), console)
+                write_corpus_proof(corpus, request.directory / CORPUS_FILE)
+        if request.benchmarks:
+            measurement = measure(request.directory, speed=request.speed, corpus=request.corpus)
+    except KeyboardInterrupt:
+        interrupted = True
+    proofs = tuple(sorted(found, key=lambda proof: request.plan.subjects.index(proof.subject)))
+    outcome = Outcome(proofs, corpus, measurement, time.monotonic() - begun, interrupted=interrupted)
     write_record(_record(request, outcome, started_at), request.directory)
     return outcome
 
@@ -101,9 +110,9 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True)
 
 
-def _prove(request: Request, scratch: Path, console: Console) -> tuple[Proof, ...]:
+def _prove(request: Request, scratch: Path, console: Console, found: list[Proof]) -> None:
+    """Prove all subjects; what is proven is in `found`, whatever ends this."""
     subjects = request.plan.subjects
-    found: list[Proof] = []
     begun = time.monotonic()
     with _progress(console) as progress:
         task = progress.add_task("conformance", total=len(subjects))
@@ -116,7 +125,6 @@ def _prove(request: Request, scratch: Path, console: Console) -> tuple[Proof, ..
             after = f", {len(found)} of {len(subjects)}" + f", about {left:.0f} s left" * (left > 0)
             told = f"{name}: {word} ({proof.seconds:.1f} s{after})"
             progress.console.print(told, markup=False, highlight=False)
-    return tuple(sorted(found, key=lambda proof: subjects.index(proof.subject)))
 
 
 def _send_corpus(request: Request, file: Path, scratch: Path, console: Console) -> CorpusProof:

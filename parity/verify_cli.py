@@ -26,6 +26,7 @@ from parity.verify_tables import (
     StepsByStore,
     corpus_lines,
     failure_lines,
+    interrupted_lines,
     left_out_lines,
     proofs_table,
     recommendation_lines,
@@ -82,6 +83,10 @@ def verify(
         benchmarks=benchmarks,
     )
     outcome = run_stages(request, Console(stderr=True, emoji=False))
+    if outcome.interrupted:
+        for line in interrupted_lines(outcome, directory):
+            typer.echo(line, err=True)
+        raise typer.Exit(outcome.exit_code)
     report_code = write_report(directory)
     point_latest_at(directory)
     code = outcome.exit_code or report_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
@@ -15,6 +16,7 @@ from parity.plan import LeftOut
 from parity.proof import Proof
 from parity.reference import PROFILES
 from parity.run_folder import CORPUS_FILE
+from parity.verification import Outcome
 
 WORDS: dict[Verdict, tuple[str, str]] = {
     Verdict.PASS: ("pass", "green"),
@@ -163,3 +165,12 @@ def corpus_lines(proof: CorpusProof) -> list[str]:
 def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
     """Sentences about stores that are missing here."""
     return [f"Left out: {row.store}: {row.reason}" for row in left_out]
+
+
+def interrupted_lines(outcome: Outcome, directory: Path) -> list[str]:
+    """What is finished of a verification that somebody ended, and where it is."""
+    names = ", ".join(_name(proof) for proof in outcome.proofs) or "nothing"
+    return [
+        f"interrupted after {outcome.seconds:.0f} s; finished: {names}",
+        f"kept in {directory}" + f"; its page: parity report {directory}" * bool(outcome.proofs),
+    ]

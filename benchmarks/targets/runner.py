@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from benchmarks.environment import capture
@@ -35,6 +35,28 @@ def run_targets(config: TargetsConfig, progress: Report | None = None) -> Result
         report(Progress(done, total, label))
 
     found = Findings()
+    interrupted: tuple[str, ...] = ()
+    try:
+        _measure(config, found, tell)
+    except KeyboardInterrupt:
+        if not found.samples:
+            raise
+        interrupted = (f"Interrupted: {done} of {total} steps are finished.",)
+    report(Progress(total, total, "done"))
+    raw = Raw(
+        environment=environment,
+        configuration=_configuration(config),
+        samples=tuple(found.samples),
+        histograms=tuple(found.histograms),
+        blanks=(*found.blanks, *generator_bound(found.samples)),
+        notes=(*interrupted, *_notes(config)),
+        seconds=round(time.monotonic() - began, 1),
+    )
+    return Results(raw, Judgement(_in_order(judge(raw, claims=()).summaries, config), tuple(_factors(raw))))
+
+
+def _measure(config: TargetsConfig, found: Findings, tell: Callable[[str], None]) -> None:
+    """Do all that is asked for; what was measured is in `found`, whatever ends this."""
     if config.growth_sizes:
         with _opened(config) as targets:
             growth.grow(config, targets, found, tell)
@@ -50,17 +72,6 @@ def run_targets(config: TargetsConfig, progress: Report | None = None) -> Result
             comparison.watches(place)
         if config.objective is not None:
             comparison.search(mix, config.objective)
-    report(Progress(total, total, "done"))
-    raw = Raw(
-        environment=environment,
-        configuration=_configuration(config),
-        samples=tuple(found.samples),
-        histograms=tuple(found.histograms),
-        blanks=(*found.blanks, *generator_bound(found.samples)),
-        notes=_notes(config),
-        seconds=round(time.monotonic() - began, 1),
-    )
-    return Results(raw, Judgement(_in_order(judge(raw, claims=()).summaries, config), tuple(_factors(raw))))
 
 
 @contextmanager

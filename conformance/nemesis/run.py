@@ -118,6 +118,7 @@ class _Run:
     history: HistoryWriter
     run_id: str = field(default_factory=new_run_id)
     _grants: Grants | None = None
+    _interrupted: bool = False
 
     def go(self, name: str) -> None:
         """Do all of it, and write it down."""
@@ -134,7 +135,9 @@ class _Run:
         with proxies([running.address for running in self.running], random) as made:
             dead, reason = self._haunted(made, session, keys, random, live if events else None)
         ending: dict[str, Json] = {"complete": not reason, "reason": reason, "dead": dead}
-        if not dead:
+        if self._interrupted:
+            ending["leaks"] = self._leave(session)
+        elif not dead:
             look = [
                 self._client(session, keys, direct, random, number, direct=True) for number in range(self.plan.clients)
             ]
@@ -185,12 +188,16 @@ class _Run:
                 place = Field(made, self.running, another(random), threading.Event())
                 haunt(place, self.plan.faults, self.plan.seconds, self.history.note)
                 time.sleep(0 if place.dead else QUIET_SECONDS)
+            except KeyboardInterrupt:
+                self._interrupted = True
             finally:
                 ended.set()
                 if live is not None:
                     live.stop()
                 for thread in threads:
                     thread.join(END_SECONDS)
+        if self._interrupted:
+            return place.dead, "interrupted: judged is what was done until then, without a last look"
         if any(thread.is_alive() for thread in threads):
             return place.dead, "a client's call didn't end in spite of its deadline"
         return place.dead, ""
