@@ -173,7 +173,7 @@ def compare(
             console.print(f"{len(slower)} seem slower; measuring them again")
             with progress_bar() as report:
                 fresh = runner.run_stores(again(second, slower, after / "again"), report).raw
-            slower = confirmed(slower, growths(first, fresh, _share(fail_over)))
+            slower = confirmed(slower, first, fresh, _share(fail_over))
         for one in slower:
             low, high = one.ratio.interval.low, one.ratio.interval.high
             console.print(

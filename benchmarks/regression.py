@@ -1,17 +1,17 @@
 """Has anything become slower from one run to another? The gate: by effect and by interval, over all metrics together.
 
 A run has some hundred metrics, so that a few of their 95 % intervals miss 1 by chance alone. The gate therefore asks of
-each metric that it grew by more than the threshold, and that the interval of its growth, at a level that is corrected
-for the number of metrics (Bonferroni), lies above 1. What passes can be asked a second time, of a fresh run.
+each metric that it grew by more than the threshold, and that the lower end of its growth's interval, at a level that is
+corrected for the number of metrics (Bonferroni, one end), lies above 1. What is slower can be asked of a fresh run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.config import ConfigError, Speed, StoresConfig
+from benchmarks.config import LANGUAGES, ConfigError, Speed, StoresConfig
 from benchmarks.results import Ratio, Raw, Subject
 from benchmarks.samples import Cell, Samples
 from benchmarks.statistics import TooFewBuilds, independent_ratio
@@ -39,16 +39,17 @@ class Growth:
         return self.metric, self.subject, self.payload
 
 
-def growths(before: Raw, after: Raw, fail_over: float) -> list[Growth]:
+def growths(before: Raw, after: Raw, fail_over: float, only: Collection[Cell] | None = None) -> list[Growth]:
     """Return the growth of each cost that both runs have; `fail_over` is a share, 0.1 for 10 %.
 
-    Cells with a single build are left out: one build has no interval.
+    `only` asks of some cells; then the correction is for their number. Cells with a single build are left out: one
+    build has no interval.
     """
     old, new = Samples(before.samples), Samples(after.samples)
     units = {(one.metric, one.subject, one.payload): one.unit for one in after.samples}
     known = set(old.cells)
-    cells = [cell for cell in new.cells if cell in known and units[cell] in COSTS]
-    strict = 1 - ALPHA / max(1, len(cells))
+    cells = [cell for cell in new.cells if cell in known and units[cell] in COSTS and (only is None or cell in only)]
+    strict = 1 - 2 * ALPHA / max(2, len(cells))  # two ends, of which only the lower is asked
     found = []
     for cell in cells:
         terms = new.nested(*cell), old.nested(*cell)
@@ -62,20 +63,23 @@ def growths(before: Raw, after: Raw, fail_over: float) -> list[Growth]:
     return found
 
 
-def confirmed(suspected: Iterable[Growth], again: Iterable[Growth]) -> list[Growth]:
-    """Return those of the suspected that a fresh run shows too, as the fresh run shows them."""
+def confirmed(suspected: Iterable[Growth], before: Raw, fresh: Raw, fail_over: float) -> list[Growth]:
+    """Return those of the suspected that a fresh run shows too, as it shows them; nothing else is asked of it."""
     cells = {one.cell for one in suspected}
-    return [one for one in again if one.is_slower and one.cell in cells]
+    return [one for one in growths(before, fresh, fail_over, cells) if one.is_slower]
 
 
 def again(raw: Raw, suspected: Sequence[Growth], directory: Path) -> StoresConfig:
-    """Return the run that measures the suspected again, and no more. Raises ConfigError if a run isn't of stores."""
+    """Return the run that measures the suspected again, and no more; of native stores all. Raises ConfigError.
+
+    A run of servers can't be repeated from here: it is only known by what it found.
+    """
     asked = raw.configuration
     if asked.bench != "stores":
         raise ConfigError(f"a run of `bench {asked.bench}` can't be confirmed; run it again yourself: {asked.command}")
     subjects = {one.subject: None for one in suspected}
-    if any(subject.language for subject in subjects):
-        raise ConfigError(f"native stores can't be measured alone; run it again yourself: {asked.command}")
+    languages = tuple(dict.fromkeys(subject.language or LANGUAGES[0] for subject in subjects))
+    is_native = any(subject.language for subject in subjects)
     return StoresConfig(
         directory=directory,
         speed=Speed(asked.speed),
@@ -83,6 +87,7 @@ def again(raw: Raw, suspected: Sequence[Growth], directory: Path) -> StoresConfi
         durabilities=tuple(dict.fromkeys(subject.durability for subject in subjects)),
         payloads=tuple(dict.fromkeys(one.payload for one in suspected)),
         workloads=tuple(dict.fromkeys(one.workload for one in suspected)),
-        pairs=tuple(dict.fromkeys(f"{subject.engine}+{subject.codec}" for subject in subjects)),
+        pairs=() if is_native else tuple(dict.fromkeys(f"{subject.engine}+{subject.codec}" for subject in subjects)),
+        languages=languages,
         proven=False,
     )

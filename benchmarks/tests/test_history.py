@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
+import re
 import sqlite3
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.claims import load_claims
 from benchmarks.cli import app
 from benchmarks.history import TABLES, claim_history, enter, known, metric_history
 from benchmarks.history_tables import WIDTH, drawn
@@ -128,12 +128,12 @@ def test_every_canned_query_runs(database: Path) -> None:
 
 def test_datasette_opens_it_and_answers_the_canned_queries(database: Path, tmp_path: Path) -> None:
     described = Path(str(files("benchmarks").joinpath("datasette.json")))
-    address = tmp_path / "datasette.sock"
-    command = [sys.executable, "-m", "datasette", "serve", str(database), "-m", str(described), "--uds", str(address)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    command = [sys.executable, "-m", "datasette", "serve", str(database), "-m", str(described), "-h", "127.0.0.1"]
+    with subprocess.Popen([*command, "-p", "0"], stderr=subprocess.PIPE, text=True) as process:
         try:
-            claims = _asked(address, "/parity/claims-now.json?_shape=array")
-            metric = _asked(address, "/parity/metric-history.json?_shape=array&metric=get")
+            port = _port(process)
+            claims = _asked(port, "/parity/claims-now.json?_shape=array")
+            metric = _asked(port, "/parity/metric-history.json?_shape=array&metric=get")
         finally:
             process.terminate()
     assert {"Get, oss"} <= {row["title"] for row in claims}
@@ -143,21 +143,29 @@ def test_datasette_opens_it_and_answers_the_canned_queries(database: Path, tmp_p
     ]
 
 
-def _asked(address: Path, path: str) -> list[dict[str, Any]]:
-    """Ask over a local socket, once something listens there."""
-    deadline = time.monotonic() + 60
-    while True:
-        connection = http.client.HTTPConnection("localhost", timeout=10)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        try:
-            connection.sock.connect(str(address))
-            connection.request("GET", path)
-            rows: list[dict[str, Any]] = json.loads(connection.getresponse().read())
-        except (FileNotFoundError, ConnectionRefusedError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return rows
-        finally:
-            connection.close()
+def _port(process: subprocess.Popen[str]) -> int:
+    """Return where it listens on loopback: it says so once it does."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
+            return int(found[1])
+    pytest.fail(f"datasette ended: {said}")
+
+
+def _asked(port: int, path: str) -> list[dict[str, Any]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", path)
+        rows: list[dict[str, Any]] = json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+    return rows
+
+
+def test_the_links_to_charts_name_claims_that_there_are() -> None:
+    described = json.loads(files("benchmarks").joinpath("datasette.json").read_text(encoding="utf-8"))
+    linked = re.findall(r"\?claim=([\w-]+)#g\.mark=line", json.dumps(described))
+    assert linked
+    assert set(linked) <= {claim.id for claim in load_claims()}
