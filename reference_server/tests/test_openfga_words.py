@@ -104,6 +104,9 @@ def test_where_openfga_is() -> None:
     place = parse_place(f"openfga:http://127.0.0.1:8080?store={STORE}&model={STORE}")
     assert (place.server, place.store, place.model) == ("http://127.0.0.1:8080", STORE, STORE)
     assert parse_place(place.setting) == place
+    patient = parse_place(f"{place.setting}&seconds=7.5")
+    assert (place.seconds, patient.seconds) == (3.0, 7.5)
+    assert parse_place(patient.setting) == patient
     assert parse_place(f"https://[::1]?store={STORE}").server == "https://[::1]:8080"
 
 
@@ -115,6 +118,7 @@ def test_where_openfga_is() -> None:
         ("http://h", "store=ID"),
         ("http://h?store=abc", "no id of OpenFGA"),
         (f"http://h?store={STORE}&speed=1", "no option 'speed'"),
+        (f"http://h?store={STORE}&seconds=0", "seconds: '0' is no number"),
         (f"http://h/path?store={STORE}", "no path"),
         (f"http://h?store={STORE}&token_file=/nowhere", "no such file: /nowhere"),
     ],

@@ -7,19 +7,24 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any, TypeVar
 
 from reference_server.authorization.model import default_model
 from reference_server.authorization.openfga.address import OpenFgaPlace, parse_place
 from reference_server.authorization.openfga.client import OpenFgaClient
 from reference_server.authorization.openfga.rendering import model_json, types_of
+from reference_server.authorization.openfga.tuples import TupleKey
 from tests.openfga.build import missing, program
 
+T = TypeVar("T")
 START_SECONDS = 60.0
+SECONDS = 5.0
+"""So long a request waits for it: longer than a busy machine keeps it waiting."""
 STOP_SECONDS = 20.0
 
 
@@ -71,6 +76,22 @@ class OpenFgaServer:
         """Make a store with the server's model in it."""
         return asyncio.run(install(self.url))
 
+    def write_model(self, store: str, model: Mapping[str, Any]) -> None:
+        """Make a model the latest of a store."""
+        asyncio.run(
+            _with_client(parse_place(f"{self.url}?store={store}"), lambda client: client.write_model(store, model))
+        )
+
+    def change(
+        self,
+        place: OpenFgaPlace,
+        added: Sequence[tuple[str, str, str]] = (),
+        removed: Sequence[tuple[str, str, str]] = (),
+    ) -> None:
+        """Change tuples behind the back of the server that asks it."""
+        new, old = ([TupleKey(*each) for each in some] for some in (added, removed))
+        asyncio.run(_with_client(place, lambda client: client.write(new, old, place.model)))
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal: SIGSTOP pauses it, SIGCONT lets it go on."""
         assert self._process is not None
@@ -86,11 +107,19 @@ class OpenFgaServer:
 
 async def install(url: str) -> OpenFgaPlace:
     """Make a store with the server's model in it; return the place that names both."""
-    client = OpenFgaClient(parse_place(url, needs_store=False))
-    try:
+
+    async def made(client: OpenFgaClient) -> OpenFgaPlace:
         store = await client.make_store("tests")
         model = await client.write_model(store, model_json(types_of(default_model())))
-        return parse_place(f"{url}?store={store}&model={model}")
+        return parse_place(f"{url}?store={store}&model={model}&seconds={SECONDS:g}")
+
+    return await _with_client(parse_place(url, needs_store=False), made)
+
+
+async def _with_client(place: OpenFgaPlace, asking: Callable[[OpenFgaClient], Awaitable[T]]) -> T:
+    client = OpenFgaClient(place)
+    try:
+        return await asking(client)
     finally:
         await client.close()
 

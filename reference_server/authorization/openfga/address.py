@@ -1,15 +1,17 @@
-"""Where OpenFGA is: the setting `authorizer`, `openfga:http://HOST:PORT?store=ID[&model=ID][&token_file=F][&ca=F]`."""
+"""Where OpenFGA is: the setting `authorizer`, `openfga:http://HOST:PORT?store=ID` and its options."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 SCHEME = "openfga:"
 PORT = 8080
-_OPTIONS = frozenset({"store", "model", "token_file", "ca"})
+SECONDS, SECONDS_MAX = 3.0, 60.0
+_OPTIONS = frozenset({"store", "model", "token_file", "ca", "seconds"})
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 
 
@@ -25,6 +27,8 @@ class OpenFgaPlace:
     """The id of the authorization model; empty: the store's latest."""
     token_file: Path | None = None
     ca: Path | None = None
+    seconds: float = SECONDS
+    """So long a request waits for a decision, and so long for OpenFGA to follow."""
 
     @property
     def cursor(self) -> str:
@@ -34,7 +38,14 @@ class OpenFgaPlace:
     @property
     def setting(self) -> str:
         """The place as the setting `authorizer` has it."""
-        named = {"store": self.store, "model": self.model, "token_file": self.token_file, "ca": self.ca}
+        named: dict[str, object] = {
+            "store": self.store,
+            "model": self.model,
+            "token_file": self.token_file,
+            "ca": self.ca,
+        }
+        if self.seconds != SECONDS:
+            named["seconds"] = f"{self.seconds:g}"
         query = "&".join(f"{name}={value}" for name, value in named.items() if value)
         return f"{SCHEME}{self.server}" + (f"?{query}" if query else "")
 
@@ -63,4 +74,17 @@ def parse_place(text: str, *, needs_store: bool = True) -> OpenFgaPlace:
             raise ValueError(f"{text!r}: no such file: {file}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     server = f"{parts.scheme}://{host}:{parts.port or PORT}"
-    return OpenFgaPlace(server, ids["store"], ids["model"], files.get("token_file"), files.get("ca"))
+    return OpenFgaPlace(
+        server, ids["store"], ids["model"], files.get("token_file"), files.get("ca"), _seconds(text, given)
+    )
+
+
+def _seconds(text: str, given: Mapping[str, list[str]]) -> float:
+    value = given.get("seconds", [str(SECONDS)])[-1]
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= SECONDS_MAX:
+        raise ValueError(f"{text!r}: seconds: {value!r} is no number of seconds up to {SECONDS_MAX:g}")
+    return seconds

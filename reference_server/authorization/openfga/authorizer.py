@@ -27,10 +27,6 @@ from reference_server.unit_of_work import UnitOfWork
 from stores.bridge import wait_for
 from stores.contract import Batch, BatchOperation, Store
 
-CHECK_SECONDS = 1.0
-"""So long a question may take, from asking to the answer, with all that it waits for on its way."""
-FOLLOW_SECONDS = 3.0
-"""So long a request waits for OpenFGA to follow."""
 CONTEXTUAL_MAX = 100
 """Contextual tuples of one check. Source: OpenFGA's rules for `ContextualTupleKeys`."""
 _LOOK_SECONDS = 0.005
@@ -50,6 +46,7 @@ class OpenFgaAuthorizer(Authorizer):
         super().__init__()
         self.types = types_of(default_model())
         self.client = OpenFgaClient(place)
+        self._seconds = place.seconds
         self.availability = Availability()
         self.progress = Progress(place.cursor)
         self._batches = Batches(lambda checks: self._send(checks, fresh=False))
@@ -123,14 +120,14 @@ class OpenFgaAuthorizer(Authorizer):
 
     async def _asked(self, batches: Batches, checks: Sequence[Check]) -> list[bool]:
         try:
-            async with asyncio.timeout(CHECK_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 return await batches.ask(checks)
-        except (OpenFgaError, TimeoutError):
-            raise AuthorizerUnavailable from None
+        except (OpenFgaError, TimeoutError) as error:
+            raise AuthorizerUnavailable from error
 
     async def _send(self, checks: Sequence[Check], *, fresh: bool) -> list[bool | OpenFgaError]:
         try:
-            answers = await self.client.check(checks, self.availability.model, fresh=fresh, seconds=CHECK_SECONDS)
+            answers = await self.client.check(checks, self.availability.model, fresh=fresh, seconds=self._seconds)
         except OpenFgaError as error:
             self.availability.failed(error)
             raise
@@ -139,7 +136,7 @@ class OpenFgaAuthorizer(Authorizer):
 
     def _wait_until_it_follows(self, store: Store) -> None:
         """Wait until all that is in the store now has reached OpenFGA. Raises AuthorizerBehind."""
-        target, until = store.last_position(), time.monotonic() + FOLLOW_SECONDS
+        target, until = store.last_position(), time.monotonic() + self._seconds
         while not self.progress.has_reached(store, target):
             if time.monotonic() > until:
                 raise AuthorizerBehind
@@ -162,7 +159,7 @@ class OpenFgaAuthorizer(Authorizer):
                 )
                 return False
             check = Check(question_of(self.types, _operator(_PROBE)))
-            answer = (await self.client.check([check], model["id"], fresh=False, seconds=CHECK_SECONDS))[0]
+            answer = (await self.client.check([check], model["id"], fresh=False, seconds=self._seconds))[0]
         except OpenFgaError as error:
             self.availability.unready(str(error))
             return False
