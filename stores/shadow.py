@@ -11,11 +11,11 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from stores.contract import StoreUnavailable
+from stores.contract import StoreError, StoreUnavailable
 
 SHADOW_PREFIX = "parity-shadow-"
 _BLOCK_BYTES = 1024 * 1024
@@ -53,6 +53,22 @@ class Shadow:
         with suppress(OSError):
             self.path.rmdir()  # empty: takes no file descriptor
         self._folder.cleanup()
+
+
+def in_its_own_name(words: str, folder: Path) -> str:
+    """Return words in which a shadow's folder has the name of the folder that it stands for."""
+    return re.sub(rf"[^\s:]*/{SHADOW_PREFIX}\w+", lambda _: str(folder), words)
+
+
+@contextmanager
+def told_of(folder: Path) -> Iterator[None]:
+    """Let the store's errors that are raised within name this folder where they name a shadow's."""
+    try:
+        yield
+    except StoreError as error:
+        error.args = tuple(in_its_own_name(str(word), folder) for word in error.args)
+        error.hint = in_its_own_name(error.hint, folder)
+        raise
 
 
 def copy_sparse(source: Path, target: Path) -> None:

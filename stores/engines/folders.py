@@ -14,7 +14,7 @@ from pathlib import Path
 from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
 from stores.files import DriverLock, check_apart, make_folder
 from stores.high_water import FOLDER_MARK
-from stores.shadow import SHADOW_PREFIX, Shadow
+from stores.shadow import Shadow, in_its_own_name
 
 OWN_FILES = r"parity\..*"
 """Files of this project beside an engine's."""
@@ -136,7 +136,7 @@ def told(error: Exception, path: Path) -> str:
     """Return a driver's words, with the database's path where it names a shadow's."""
     first = error.args[0] if error.args else ""
     words = first.decode(errors="replace") if isinstance(first, bytes) else str(error)
-    return re.sub(rf"[^\s:]*/{SHADOW_PREFIX}\w+", lambda _: str(path), words)
+    return in_its_own_name(words, path)
 
 
 def enter_folder(opened: ExitStack, path: Path, access: Access, never_rewritten: str) -> Path:

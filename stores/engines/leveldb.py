@@ -15,6 +15,7 @@ from stores.engines.folders import LEVELDB, check_folder, enter_folder, told
 from stores.engines.logs import check_logs
 from stores.files import size_of
 from stores.keyvalue.engine import EngineCorrupt
+from stores.shadow import told_of
 
 MIB = 1024 * 1024
 WRITE_BUFFER_BYTES = 64 * MIB
@@ -54,7 +55,8 @@ class LevelDbEngine:
         check_folder(path, LEVELDB, access)
         with ExitStack() as opened:
             folder = enter_folder(opened, path, access, _NEVER_REWRITTEN)
-            torn = check_logs(folder, strict=strict)
+            with told_of(path):
+                torn = check_logs(folder, strict=strict)
             with _translated(path):
                 self._db = plyvel.DB(
                     str(folder),

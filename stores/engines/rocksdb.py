@@ -23,6 +23,7 @@ from stores.engines.folders import ROCKSDB, check_folder, enter_folder, told
 from stores.engines.logs import check_logs, check_manifest
 from stores.files import size_of
 from stores.keyvalue.engine import EngineCorrupt
+from stores.shadow import told_of
 
 MIB = 1024 * 1024
 WRITE_BUFFER_BYTES = 64 * MIB
@@ -63,8 +64,9 @@ class RocksDbEngine:
         check_folder(path, ROCKSDB, access)
         with ExitStack() as opened:
             folder = enter_folder(opened, path, access, _NEVER_REWRITTEN)
-            check_manifest(folder)
-            torn = check_logs(folder, strict=strict)
+            with told_of(path):
+                check_manifest(folder)
+                torn = check_logs(folder, strict=strict)
             with _translated(path):
                 self._db = Rdict(str(folder), _options(access, torn=torn))
             self._opened = opened.pop_all()

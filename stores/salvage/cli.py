@@ -42,6 +42,8 @@ def _print(console: Console, result: Salvage, to: str) -> None:
         console.print(table)
     for kind, number in sorted(result.missing.items()):
         console.print(f"lost: {number} {kind} more, whose ids nothing tells")
+    if result.uncounted:
+        console.print(f"lost: {result.uncounted} resources more by the count of the high-water mark, of unknown kind")
     for kind, id_ in result.doubtful[:_ROWS_SHOWN]:
         console.print(f"doubtful: {kind} {escape(id_)} is named by no index that can be read; was it deleted?")
     for area in result.areas[:_ROWS_SHOWN]:
@@ -51,5 +53,5 @@ def _print(console: Console, result: Salvage, to: str) -> None:
         console.print(f"and {rest} more of these")
     if result.is_whole:
         console.print("nothing is lost")
-    elif not result.lost and not result.missing:
+    elif not (result.lost or result.missing or result.uncounted):
         console.print("nothing is known to be lost, but a resource may be older than it was")

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from stores.contract import Conflict, Delete, InvalidStoreUrl, Put, Store, StoreError, StoreNotFound, StoreUnavailable
 from stores.files import DriverLock, FileLock
+from stores.high_water import FILE_MARK, FOLDER_MARK, read_mark
 from stores.registry import StoreUrl, open_store, parse_url
 from stores.salvage.badger import read_badger
 from stores.salvage.keyvalue import sort_rows
@@ -21,6 +22,7 @@ from stores.salvage.pile import Loss, Pile, Taken
 from stores.salvage.sqlite import read_sqlite, sort_pages
 from stores.salvage.versions import Area, Reader
 from stores.schema import KINDS
+from stores.sqlite.files import WAL, beside
 
 BATCH_RESOURCES = 200
 _DEFAULT_CODECS = {"sqlite": "json-orjson"}
@@ -42,6 +44,9 @@ class Salvage:
     areas: list[Area] = field(default_factory=list)
     """Bytes that can't be read. What stood there may be lost even if nothing else is said to be: a later version
     of a resource, for example."""
+    uncounted: int = 0
+    """How many resources more the high-water mark counted than are taken, lost or missing. Some may have been deleted
+    since, so nothing is made of it unless something else is lost."""
 
     @property
     def is_whole(self) -> bool:
@@ -64,7 +69,7 @@ def salvage(source: str, target: str) -> Salvage:
     parsed = parse_url(source)
     path = Path(parsed.path)
     sort, lock = _source(parsed)
-    if not path.exists():
+    if not (path.exists() or (parsed.scheme == "sqlite" and beside(path, WAL).is_file())):
         raise StoreNotFound(f"there is no database at {path}")
     if Path(parse_url(target).path or ".").resolve() == path.resolve():
         raise InvalidStoreUrl("the new database can't be the damaged one", hint="give --to another path")
@@ -79,6 +84,10 @@ def salvage(source: str, target: str) -> Salvage:
         _count_missing(pile, result)
         if result.areas:
             result.doubtful += pile.unnamed()
+    mark = read_mark(beside(path, FILE_MARK) if parsed.scheme == "sqlite" else path / FOLDER_MARK)
+    if mark is not None and not result.is_whole:
+        known = result.taken.total() + len(result.lost) + result.missing.total()
+        result.uncounted = max(mark.high_water.resources - known, 0)
     return result
 
 

@@ -39,6 +39,7 @@ from stores.high_water import FILE_MARK, HighWater, HighWaterMark
 from stores.planning import Holdings, Plan, attempt
 from stores.rules import Held
 from stores.schema import KINDS, Schema
+from stores.shadow import told_of
 from stores.sqlite.connections import (
     Connections,
     empty_log,
@@ -84,10 +85,11 @@ class SqliteStore(SqliteReads):
             file, immutable = (path, False) if access is not Access.READ else readable(opened, path)
             self._mark = self._high_water_mark(durability)
             opened.callback(self._mark.close)
-            create = self._examine(file, durability)
-            self._connections = Connections(file, immutable=immutable)
-            opened.callback(self._connections.close)
-            self._open_writer(create=create)
+            with told_of(path.parent):
+                create = self._examine(file, durability)
+                self._connections = Connections(file, immutable=immutable)
+                opened.callback(self._connections.close)
+                self._open_writer(create=create)
             self._opened = opened.pop_all()
         self.capabilities = Capabilities(
             engine="sqlite",

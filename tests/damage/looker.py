@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from stores.shadow import SHADOW_PREFIX
+
 HANGS_SECONDS = 60
 _MESSAGE_BYTES_MAX = 2000
 
@@ -76,7 +78,7 @@ def _judged(answer: dict[str, str], digests: Collection[str]) -> Outcome:
     if "digest" in answer:
         return Outcome(WHOLE) if answer["digest"] in digests else Outcome(SILENT, "less than all, and no word of it")
     text = f"{answer['error']}: {answer['message']} ({answer['hint']})"
-    clear = answer["hint"] and answer["error"] not in {"StoreError", "InvalidOperation"}
+    clear = answer["hint"] and answer["error"] not in {"StoreError", "InvalidOperation"} and SHADOW_PREFIX not in text
     return Outcome(REFUSED if clear else UNCLEAR, text, opened=answer["stage"] != "open")
 
 

@@ -21,7 +21,7 @@ from stores.files import FileLock, size_of
 from stores.keyvalue.reopening import Reopening
 from stores.keyvalue.store import KeyValueStore
 from stores.schema import KINDS, Schema
-from stores.shadow import Shadow
+from stores.shadow import Shadow, told_of
 
 _ROW = struct.Struct("<II")
 _CLOSED = -1
@@ -74,6 +74,8 @@ class BadgerEngine:
         self._library = load()
         self._library.check_process()
         self._path = path
+        self._where = str(path)
+        """What errors call the database."""
         self._closed = False
         self.tunables: Mapping[str, str] = {
             "badger": BADGER_VERSION,
@@ -115,7 +117,7 @@ class BadgerEngine:
             if size == Code.NOT_FOUND:
                 return None
             if size != Code.BUFFER_TOO_SMALL:
-                raise room.error(size, str(self._path))
+                raise room.error(size, self._where)
             room = self._rooms.of(room.number(0))
 
     def last_key(self, start: bytes, stop: bytes) -> bytes | None:
@@ -132,15 +134,15 @@ class BadgerEngine:
         room = self._rooms.room
         handle = self._library.snapshot(self._handle, room.address, room.size)
         if handle < 0:
-            raise room.error(handle, str(self._path))
-        return BadgerSnapshot(self, self._library, self._handle, handle, self._path)
+            raise room.error(handle, self._where)
+        return BadgerSnapshot(self, self._library, self._handle, handle, self._where)
 
     def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
         """See `Engine`. One call into Go, one transaction."""
         self._library.check_process()
         failure = self._calls.commit(self._handle, changes, sync)
         if failure is not None:
-            raise error_of(*failure, str(self._path))
+            raise error_of(*failure, self._where)
 
     def size_on_disk(self) -> SizeOnDisk:
         """See `Engine`. Holes count nothing, not even as apparent bytes: Badger makes its logs too large."""
@@ -156,7 +158,7 @@ class BadgerEngine:
         room = self._rooms.room
         result = self._library.compact(self._handle, room.address, room.size)
         if result < 0:
-            raise room.error(result, str(self._path))
+            raise room.error(result, self._where)
 
     def close(self) -> None:
         """See `Engine`. In a forked child it does nothing: the database is the parent's."""
@@ -166,7 +168,7 @@ class BadgerEngine:
         room = self._rooms.room
         result = self._library.close(self._handle, room.address, room.size)
         if result < 0:
-            raise room.error(result, str(self._path))
+            raise room.error(result, self._where)
 
 
 class BadgerReader(BadgerEngine):
@@ -186,7 +188,9 @@ class BadgerReader(BadgerEngine):
             except NeedsWriting:
                 shadow = Shadow(file for file in path.iterdir() if file.name != "LOCK")
                 opened.callback(shadow.remove)
-                super().__init__(shadow.path, settings, Access.WRITE)
+                with told_of(path):
+                    super().__init__(shadow.path, settings, Access.WRITE)
+                self._where = str(path)
             self._opened = opened.pop_all()
 
     def close(self) -> None:
@@ -207,12 +211,12 @@ def _check_discard(path: Path) -> None:
 class BadgerSnapshot:
     """One state of the database. A range under way keeps it until it is exhausted or closed."""
 
-    def __init__(self, engine: BadgerEngine, library: Library, database: int, handle: int, path: Path) -> None:
+    def __init__(self, engine: BadgerEngine, library: Library, database: int, handle: int, where: str) -> None:
         self._engine = engine
         self._library = library
         self._database = database
         self._handle = handle
-        self._path = path
+        self._where = where
 
     def get(self, key: bytes) -> bytes | None:
         """See `Snapshot`."""
@@ -243,7 +247,7 @@ class BadgerSnapshot:
         if used == Code.BUFFER_TOO_SMALL:
             return self._next_page(room.number(0), limit, room.number(1))
         if used < 0:
-            raise room.error(used, str(self._path))
+            raise room.error(used, self._where)
         return bytes(room.view[:used]), room.number(0)
 
     def _next_page(self, cursor: int, limit: int, needed: int = 0) -> tuple[bytes, int]:
@@ -255,7 +259,7 @@ class BadgerSnapshot:
                 return bytes(room.view[:used]), room.number(0)
             if used != Code.BUFFER_TOO_SMALL:
                 self._library.cursor_close(cursor)
-                raise room.error(used, str(self._path))
+                raise room.error(used, self._where)
             needed = room.number(1)
 
     def close(self) -> None:

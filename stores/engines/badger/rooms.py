@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import threading
 from enum import IntEnum
+from pathlib import Path
 
 from stores.contract import InvalidOperation, StoreClosed, StoreError, StoreLocked, StoreUnavailable
 from stores.keyvalue.engine import EngineCorrupt
+from stores.shadow import in_its_own_name
 
 ROOM_BYTES = 64 * 1024
 """What a thread's buffer starts with: nearly all agents, and pages of some hundred index rows."""
@@ -51,7 +53,7 @@ _ERRORS: dict[Code, tuple[type[StoreError], str]] = {
 def error_of(result: int, words: bytes, where: str) -> StoreError:
     """Make the exception of a failed call from its code and words."""
     kind, hint = _ERRORS[Code(result)]
-    return kind(f"BadgerDB {where}: {words.decode(errors='replace')}", hint=hint)
+    return kind(f"BadgerDB {where}: {in_its_own_name(words.decode(errors='replace'), Path(where))}", hint=hint)
 
 
 class Room:

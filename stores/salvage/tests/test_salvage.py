@@ -158,6 +158,21 @@ def _flip(path: Path, text: bytes) -> None:
     assert found
 
 
+@pytest.mark.parametrize(("scheme", "gone"), [("lmdb", "db/data.mdb"), ("sqlite", "db")])
+def test_where_the_file_itself_is_gone_the_mark_says_how_much_was_there(
+    scheme: str, gone: str, originals: dict[str, Path], tmp_path: Path
+) -> None:
+    """LMDB has nothing else; of SQLite its write-ahead log is left, and what that holds is taken."""
+    _copy(originals[scheme], tmp_path / "db")
+    (tmp_path / gone).unlink()
+    result = salvage(f"{scheme}:{tmp_path / 'db'}{OPTIONS}", _target(tmp_path))
+    assert not result.is_whole
+    known = result.taken.total() + len(result.lost) + result.missing.total()
+    assert known + result.uncounted == 4 * AGENTS + 18
+    assert (result.taken.total() > 0) is (scheme == "sqlite")
+    assert (tmp_path / gone).exists() is False
+
+
 @pytest.mark.parametrize(
     ("scheme", "says"), [("leveldb", "lost: 1 agent more, whose ids nothing tells"), ("sqlite", "agt-0041")]
 )
