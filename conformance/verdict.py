@@ -272,7 +272,8 @@ class Report:
 
 def lost_text(count: int) -> str:
     """Say how many calls the line lost."""
-    return f"{count} call{'s' * (count != 1)} lost by the connection, not by the server; their checks ran again"
+    calls, checks = ("call", "its check") if count == 1 else ("calls", "their checks")
+    return f"{count} {calls} lost by the connection, not by the server; {checks} ran again"
 
 
 def summarize(results: Iterable[Result]) -> Summary:
