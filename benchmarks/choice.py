@@ -75,6 +75,23 @@ def candidates() -> tuple[str, ...]:
     return tuple(name for name, scheme in schemes().items() if scheme.needs_path and unavailable(scheme) is None)
 
 
+def for_several_machines(machines: int, use: Use) -> str:
+    """Return which store to take where servers on so many machines share one: a database server, so unmeasured."""
+    urls = {
+        scheme.name: url_of(Subject(scheme.name, CODEC, use.durability), scheme.place)
+        for scheme in schemes().values()
+        if scheme.is_remote
+    }
+    told = "\n".join(
+        f"Take {name}: {url}\n  `parity bench server 'store:{url}' --against store:leveldb:` measures what it costs."
+        for name, url in urls.items()
+    )
+    return (
+        f"{told}\nOnly a database server serves {machines} machines; every other store belongs to one process."
+        "\nNothing was measured: it depends on where your database is. `--machines 1` ranks the embedded stores here."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A store in the ranking. `cost_us` is the mean of a call in this use; `behind` is its cost over the best's.
@@ -147,8 +164,8 @@ def crossing(one: Sequence[float], other: Sequence[float]) -> float | None:
     return writes / (writes - reads)
 
 
-def url_of(subject: Subject) -> str:
-    """Return the store URL to use; PATH stands for where the database is to be."""
+def url_of(subject: Subject, place: str = "PATH") -> str:
+    """Return the store URL to use; `place` stands for where the database is to be."""
     options = [] if subject.engine != "sqlite" else [f"codec={subject.codec}"]
     options += ["durability=relaxed"] if subject.durability == "relaxed" else []
-    return f"{subject.engine}:PATH" + ("?" + "&".join(options) if options else "")
+    return f"{subject.engine}:{place}" + ("?" + "&".join(options) if options else "")

@@ -9,14 +9,13 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from benchmarks.choice import Use, measurement, parse_bytes, rank
+from benchmarks.choice import Use, for_several_machines, measurement, parse_bytes, rank
 from benchmarks.choice_tables import render_ranking
 from benchmarks.cli import told_plainly, wide_console
 from benchmarks.config import ConfigError
 from benchmarks.progress_bar import progress_bar
 from benchmarks.runner import run_stores
 from benchmarks.statistics import TooFewBuilds
-from parity.problems import Problem
 
 Value = TypeVar("Value", str, float, int, bool)
 
@@ -40,11 +39,11 @@ def choose(
             _asked("How many agents", agents, 1_000),
             durable=_asked("Must what was acknowledged survive a loss of power?", durable, default=True),
         )
-        if (count := _asked("On how many machines", machines, 1)) > 1:
-            raise Problem(
-                f"{count} machines: every store here belongs to one process on one machine",
-                hint="Run one server on one machine, or put a database server behind your own.",
-            )
+        if (count := _asked("On how many machines", machines, 1)) < 1:
+            raise ConfigError(f"--machines {count}: a number above zero")
+        if count > 1:
+            console.print(for_several_machines(count, use), markup=False, highlight=False, soft_wrap=True)
+            return
         with tempfile.TemporaryDirectory(prefix="parity-choose-") as folder, progress_bar() as report:
             raw = run_stores(measurement(use, Path(folder), seed), report).raw
         try:

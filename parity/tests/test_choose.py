@@ -35,7 +35,7 @@ def test_an_answer_comes_from_real_stores(monkeypatch: pytest.MonkeyPatch, capfd
     [
         (["--records", "big"], "no size"),
         (["--reads", "90"], "a share from 0"),
-        (["--machines", "3"], "one process on one machine"),
+        (["--machines", "0"], "above zero"),
         (["--agents", "0"], "above zero"),
     ],
 )
@@ -43,6 +43,13 @@ def test_what_makes_no_sense_is_refused(words: list[str], says: str, capfd: pyte
     assert run(["choose", *words]) == 2
     told = capfd.readouterr()
     assert says in told.out + told.err
+
+
+def test_several_machines_need_a_database_server(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["choose", "--machines", "3", "--relaxed"]) == 0
+    told = capfd.readouterr().out
+    assert told.startswith("Take postgresql: postgresql://HOST/DB?durability=relaxed\n")
+    assert "Nothing was measured" in told
 
 
 def test_nothing_measured_is_no_answer(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
