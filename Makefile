@@ -7,7 +7,7 @@ ARGS ?=
 PYTEST ?= $(BIN)/pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help env verify serve test test-full check format protos lock mutants bench badger openfga native docs pictures clean
+.PHONY: help env verify serve test test-full check format protos lock mutants mutate bench badger openfga native docs pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ lock: env ## resolve the dependencies again and write requirements.lock (needs u
 
 mutants: env ## judge every deliberately wrong server, as CI does (ARGS="--exact --only NAME --store both --shard 1/2 --update")
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+mutate: env ## mutation testing of the source, judged by the suite (ARGS="--sample N --seed S"; resumes)
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 bench: env ## measure the stores and judge the claims
 	$(BIN)/parity bench stores $(ARGS)

@@ -41,6 +41,8 @@ class Exercises:
     _: KW_ONLY
     jobs: int = 1
     progress: Progress | None = None
+    first_failure_ends: bool = False
+    """Whether nothing is asked any more once a check has found a failure."""
     made: dict[Id, str] = field(default_factory=dict)
     """By id, the check that made it."""
     refused: dict[Id, str] = field(default_factory=dict)
@@ -179,6 +181,8 @@ class Exercises:
         """Why a check can't be exercised here; None if it can."""
         if self._lost.is_set():
             return Ending.NOT_RUN, self._reason
+        if self.first_failure_ends and self._failing:
+            return Ending.NOT_RUN, "the first failure ended the run"
         if not any(self.info.profile in catalogue()[name].profiles for name in check.judges):
             return Ending.NOT_APPLICABLE, f"not asked of the {self.info.profile} profile"
         for feature in check.features:

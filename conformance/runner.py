@@ -80,6 +80,8 @@ class Options:
     progress: Progress | None = None
     reruns: int = RERUNS_MAX
     """How often a failing check is run again, to tell what fails always from what fails sometimes; 0: never."""
+    first_failure_ends: bool = False
+    """Whether the checks after the first failure are left out; they are NOT_RUN."""
     strict: bool = False
     """Whether another choice, where the contract marks its own as one, is a failure."""
 
@@ -216,6 +218,7 @@ def _exercise_on(
             context = _context(session, options)
         features = dict(context.features)
         exercises = Exercises(client, context, writer, info, jobs=jobs, progress=options.progress)
+        exercises.first_failure_ends = options.first_failure_ends
         exercises.run(checks, options.reruns)
         if WHOLE_AGENT in info.selection:
             with _kept(writer, WIRE, client, context) as session:

@@ -25,6 +25,8 @@ from parity.reference import Reference
 SEEDS = 12
 JOBS = (1, 8)
 STORE = "leveldb:{folder}/store?codec=protobuf"
+START_SECONDS = 120.0
+"""On a machine that is busy with something else a server's start takes its time; that is no finding."""
 RIGHT = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE})
 
 
@@ -39,7 +41,9 @@ class Run:
     report: Report
 
     def wrong(self) -> tuple[str, ...]:
-        """Return what isn't as it must be: verdicts, leftovers, lost calls."""
+        """Return what isn't as it must be: verdicts, leftovers, lost calls; of a run that was cut short, why."""
+        if not self.report.run.complete:
+            return (f"incomplete: {self.report.run.reason}",)
         verdicts = tuple(f"{row.id} {row.verdict}" for row in self.report.results if row.verdict not in RIGHT)
         lost = (f"{self.report.lost_calls} lost calls",) if self.report.lost_calls else ()
         return (*verdicts, *self.report.leaks, *lost)
@@ -65,6 +69,7 @@ def runs(profiles: tuple[str, ...], seeds: int, jobs: tuple[int, ...] = JOBS, *,
                 jobs=at_a_time,
                 shuffle=True,
                 quick=quick,
+                start_seconds=START_SECONDS,
                 credentials=read_credentials(reference.credentials) if profile == "cloud" else Credentials(),
                 declaration=read_declaration(reference.declaration),
             )

@@ -2,66 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
-import grpc
 import pytest
 
-from conformance import samples
 from conformance.evidence import large_path, read_evidence
-from conformance.methods import METHODS, Proto
 from conformance.rejudge import judge_run
-from conformance.runner import Options, run
+from conformance.run_context import PROFILES, profile_named
 from conformance.verdict import EVIDENCE_FILE, Verdict
-from tests.mutants.hosting import CREDENTIALS, identity, reference
+from tests.full_server import AGENTS, EVENTS, POLICIES, counts, fill, judged, options
 
-STRANGERS = 300
-ORG, OTHER_ORG = "acme", "globex"
-MEMBERSHIPS = (("org_admin", "admin", ORG), ("org_member", "member", ORG), ("other_org_member", "member", OTHER_ORG))
-OPTIONS = Options(
-    profile="cloud",
-    only=("LST-VISIBLE", "LST-KIND", "SEND-LIST", "RED-LIST"),
-    quick=True,
-    credentials=replace(CREDENTIALS, organization=ORG, other_organization=OTHER_ORG),
-)
+SOME, FEW_EVENTS = 300, 600
+LISTS = ("LST-VISIBLE", "LST-KIND", "SEND-LIST", "RED-LIST")
+LONG_ANSWER = 8 * 1024 * 1024
+LARGE_AGENT, LARGE_AGENTS = 80_000, 180
+"""Two in three of them are in the organization that is listed: together more than 8 MiB."""
 
 
-@contextmanager
-def full_server() -> Iterator[str]:
-    """The reference with agents of strangers in the very organization that the suite is to use."""
-    with reference("cloud") as address, grpc.insecure_channel(address) as channel:
-        token = (("authorization", f"Bearer {CREDENTIALS.roles['operator'].token}"),)
-
-        def call(name: str, request: Proto) -> None:
-            method = METHODS[name]
-            send = channel.unary_unary(method.path, method.request.SerializeToString, method.response.FromString)
-            send(request, metadata=token, timeout=10)
-
-        for role, relation, org in MEMBERSHIPS:
-            call("policy.create", samples.policy(("identity_account", identity(role)), relation, ("organization", org)))
-        for number in range(STRANGERS):
-            call("agent.create", samples.full_agent(f"stranger-{number}", ORG))
-        yield address
+@pytest.fixture(scope="module")
+def some(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return fill(tmp_path_factory.mktemp("some"), agents=SOME, events=FEW_EVENTS)
 
 
-def verdicts(address: str, out: Path) -> dict[str, Verdict]:
-    report = run(f"grpc://{address}", OPTIONS, out=out)
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = fill(tmp_path_factory.mktemp("many"))
+    found = counts(url)
+    assert found["agent"] >= AGENTS
+    assert found["iam_policy"] >= POLICIES
+    assert found["event"] >= EVENTS
+    return url
+
+
+def verdicts(url: str, out: Path) -> dict[str, Verdict]:
+    report = judged(url, options("cloud", quick=True, only=LISTS), out).report
     again = judge_run(read_evidence(out / EVIDENCE_FILE))
     assert {row.id: row.verdict for row in again.results} == {row.id: row.verdict for row in report.results}
     return {row.id: row.verdict for row in report.results}
 
 
-def test_a_right_server_passes_though_its_lists_are_long(tmp_path: Path) -> None:
-    with full_server() as address:
-        found = verdicts(address, tmp_path)
+def leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reference_server.steps.list_resources.redacted", lambda kind, resource: resource)
+
+
+def test_a_right_server_passes_though_its_lists_are_long(some: str, tmp_path: Path) -> None:
+    found = verdicts(some, tmp_path)
     assert set(found.values()) == {Verdict.PASS}, found
     assert large_path(tmp_path / EVIDENCE_FILE).exists(), "no answer was long"
 
 
-def test_a_secret_in_a_long_list_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reference_server.steps.list_resources.redacted", lambda kind, resource: resource)
-    with full_server() as address:
-        assert verdicts(address, tmp_path)["RED-LIST"] is Verdict.FAIL
+def test_a_secret_in_a_long_list_is_seen(some: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leak(monkeypatch)
+    assert verdicts(some, tmp_path)["RED-LIST"] is Verdict.FAIL
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_whole_suite_is_green_on_a_full_server(many: str, profile: str, tmp_path: Path) -> None:
+    report = judged(many, options(profile_named(profile)), tmp_path).report
+    assert (report.exit_code, report.failing(), report.leaks) == (0, (), ())
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_a_secret_on_a_full_server_is_seen(many: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leak(monkeypatch)
+    assert verdicts(many, tmp_path)["RED-LIST"] is Verdict.FAIL
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("leaking", "wanted"), [(False, Verdict.PASS), (True, Verdict.FAIL)], ids=["right", "leaks"])
+def test_a_list_of_8_mb_is_judged_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, leaking: bool, wanted: Verdict
+) -> None:
+    monkeypatch.setattr("reference_server.steps.list_resources._PAGE_BYTES_MAX", 4 * LONG_ANSWER)
+    if leaking:
+        leak(monkeypatch)
+    url = fill(tmp_path, agents=LARGE_AGENTS, events=0, padding=LARGE_AGENT)
+    assert verdicts(url, tmp_path)["RED-LIST"] is wanted
+    with ZipFile(large_path(tmp_path / EVIDENCE_FILE)) as large:
+        assert max(entry.file_size for entry in large.infolist()) > LONG_ANSWER

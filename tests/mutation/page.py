@@ -1,0 +1,104 @@
+"""The page of the mutation score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tests.mutation.generate import FOLDERS, SourceMutant
+from tests.mutation.reasons import Reasons, Why
+from tests.mutation.score import Score, score_of, wilson
+from tests.mutation.trial import Ending, Judgement
+
+PAGE = Path(__file__).parents[2] / "docs" / "mutation-score.md"
+_WHAT = {
+    Ending.KILLED: "killed: a requirement failed",
+    Ending.NO_START: "killed: the server did not start, or the file could not be loaded",
+    Ending.TIMEOUT: "killed by timeout: the suite came to no end",
+}
+
+
+def page_of(
+    population: Sequence[SourceMutant],
+    chosen: Sequence[SourceMutant],
+    judged: Mapping[str, Judgement],
+    reasons: Reasons,
+    drawn: str,
+) -> str:
+    """Return the page (Markdown).
+
+    Args:
+        population: all mutants of the files that are mutated.
+        chosen: those that were to be judged.
+        judged: what became of them.
+        reasons: why survivors are none of the suite's business.
+        drawn: how `chosen` came about; empty where it is the population.
+    """
+    score = score_of(chosen, judged, reasons)
+    lines = [*_head(), *_result(population, score, drawn), "", *_by_file(chosen, judged, reasons), ""]
+    lines += ["## Survivors without a reason", "", *_unexplained(score), ""]
+    lines += ["## Survivors with a reason", "", *_excused(score), ""]
+    lines += ["## Files that are not mutated", ""]
+    lines += [f"- `{one.file}`: {one.reason}" for one in reasons.left_out]
+    return "\n".join([*lines, ""])
+
+
+def _head() -> list[str]:
+    folders = ", ".join(f"`{folder}`" for folder in FOLDERS)
+    return [
+        "# The mutation score",
+        "",
+        "How much of the reference's source the conformance suite alone holds. mutmut's operators change one place of",
+        f"{folders}.",
+        "The changed server runs over a memory store, and the quick suite judges it as it judges a stranger: in the",
+        "cloud profile without fast paths, and what passes there in the oss profile with them. The first failure ends",
+        'a trial. `make mutate` judges all mutants and writes this page; `ARGS="--sample 300 --seed 1"` draws some.',
+        "A later run goes on where one ended.",
+        "",
+    ]
+
+
+def _result(population: Sequence[SourceMutant], score: Score, drawn: str) -> Iterator[str]:
+    low, high = wilson(score.killed, score.killable)
+    yield f"**{score.share:.1%} of the killable mutants are killed** ({score.killed} of {score.killable})."
+    if drawn:
+        yield f"Judged are {score.judged} of {len(population)}, drawn at random ({drawn}); the 95 % interval of the"
+        yield f"share (Wilson) is {low:.1%} to {high:.1%}."
+    else:
+        yield f"Judged are all {score.judged}."
+    yield ""
+    yield "| ended | mutants |"
+    yield "|---|---|"
+    for ending, text in _WHAT.items():
+        yield f"| {text} | {score.endings[ending]} |"
+    yield f"| survived, equivalent: nothing outside can tell | {score.excused_as(Why.EQUIVALENT)} |"
+    yield f"| survived, in what the contract leaves open | {score.excused_as(Why.OPEN)} |"
+    yield f"| survived without a reason | {len(score.unexplained)} |"
+
+
+def _by_file(chosen: Sequence[SourceMutant], judged: Mapping[str, Judgement], reasons: Reasons) -> Iterator[str]:
+    yield "| file | judged | killed | survived with a reason | without |"
+    yield "|---|---|---|---|---|"
+    for name in sorted({mutant.file for mutant in chosen}):
+        score = score_of([mutant for mutant in chosen if mutant.file == name], judged, reasons)
+        if score.judged:
+            yield (f"| `{name}` | {score.judged} | {score.killed} | {len(score.excused)} | {len(score.unexplained)} |")
+
+
+def _unexplained(score: Score) -> Iterator[str]:
+    if not score.unexplained:
+        yield "None."
+    for mutant in sorted(score.unexplained, key=str):
+        yield f"- `{mutant.file}`, {mutant.operator}: {_change(mutant)}"
+
+
+def _excused(score: Score) -> Iterator[str]:
+    if not score.excused:
+        yield "None."
+    for reason in sorted({reason for _, reason in score.excused}, key=lambda one: (one.file, one.line, one.mutated)):
+        count = sum(one == reason for _, one in score.excused)
+        yield f"- `{reason.file}`, ``{reason.line}`` ({count} {reason.why}): {reason.reason}"
+
+
+def _change(mutant: SourceMutant) -> str:
+    return f"``{mutant.line}`` → ``{mutant.mutated}``" if mutant.mutated else f"``{mutant.line}`` is gone"

@@ -1,0 +1,111 @@
+"""Mutation testing of the source: what is drawn, what kills, and that reasons don't outlive what they excuse."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutation.generate import ROOT, SourceMutant, mutants, sample
+from tests.mutation.page import page_of
+from tests.mutation.reasons import LeftOut, Reason, Reasons, ReasonUnmatched, Why, read_reasons
+from tests.mutation.score import score_of, wilson
+from tests.mutation.session import Session
+from tests.mutation.trial import Ending, Judgement
+
+DUPLICATE = "reference_server/steps/check_duplicate.py"
+
+
+@pytest.fixture(scope="module")
+def some() -> list[SourceMutant]:
+    return list(mutants((DUPLICATE,)))
+
+
+def test_a_mutant_is_one_change_that_can_be_compiled(some: list[SourceMutant]) -> None:
+    source = (ROOT / DUPLICATE).read_text("utf-8")
+    assert len(some) > 20
+    assert len({mutant.key for mutant in some}) == len(some)
+    for mutant in some:
+        compile(mutant.text, mutant.file, "exec")
+        assert mutant.text != source
+        assert mutant.line in " ".join(line.strip() for line in source.splitlines())
+
+
+def test_a_smaller_sample_is_the_beginning_of_a_larger_one(some: list[SourceMutant]) -> None:
+    assert sample(some, 10, seed=4)[:5] == sample(some, 5, seed=4)
+    assert sample(some, 10, seed=4) != sample(some, 10, seed=5)
+    assert len(sample(some, 10_000, seed=4)) == len(some)
+
+
+def test_the_reasons_of_this_repository_all_match() -> None:
+    reasons = read_reasons()
+    reasons.check(list(mutants(sorted({entry.file for entry in reasons.reason}))))
+    assert not {entry.file for entry in reasons.left_out} & set(reasons.mutated_files())
+
+
+def test_a_reason_that_matches_nothing_is_named(some: list[SourceMutant]) -> None:
+    gone = Reason(file=DUPLICATE, why=Why.EQUIVALENT, line="return nothing", reason="it was there once")
+    with pytest.raises(ReasonUnmatched, match="return nothing"):
+        Reasons(reason=(gone,)).check(some)
+    with pytest.raises(ReasonUnmatched, match=r"steps/gone\.py: no such file"):
+        Reasons(left_out=(LeftOut(file="reference_server/steps/gone.py", reason="r"),)).check(some)
+
+
+def test_the_score_leaves_out_what_is_excused(some: list[SourceMutant], tmp_path: Path) -> None:
+    killed, hung, excused, open_ = some[:4]
+    session = Session(tmp_path / "session.db", "suite")
+    for mutant, ending in ((killed, Ending.KILLED), (hung, Ending.TIMEOUT), (excused, Ending.SURVIVED)):
+        session.add(mutant.key, Judgement(ending, "X", 1.0))
+    session.add(open_.key, Judgement(Ending.SURVIVED, "", 2.0))
+    reason = Reason(
+        file=DUPLICATE,
+        why=Why.EQUIVALENT,
+        line=excused.line,
+        operator=excused.operator,
+        mutated=excused.mutated,
+        reason="as good",
+    )
+    judged, reasons = Session(tmp_path / "session.db", "suite").judged(), Reasons(reason=(reason,))
+    score = score_of(some, judged, reasons)
+    assert (score.judged, score.killed, score.killable, score.share) == (4, 2, 3, 2 / 3)
+    assert score.unexplained == (open_,)
+    assert Session(tmp_path / "session.db", "another suite").judged() == {}
+    page = page_of(some, some[:4], judged, reasons, "`--sample 4`")
+    assert "**66.7% of the killable mutants are killed** (2 of 3)." in page
+    assert "as good" in page
+
+
+def test_the_interval_is_wilsons() -> None:
+    # Source of the figures: Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_a_reason_without_its_place_is_bad_usage(tmp_path: Path) -> None:
+    bad = tmp_path / "reasons.toml"
+    bad.write_text('[[reason]]\nfile = "reference_server/steps/persist.py"\n', encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.mutation", "--reasons", str(bad)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "reason" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_a_mutant_is_killed_and_a_later_run_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.mutation", "--sample", "1", "--seed", "1"]
+    command += ["--session", str(tmp_path / "s.db"), "--page", str(tmp_path / "page.md")]
+    first, again = (subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False) for _ in range(2))
+    assert first.returncode == 0, first.stdout
+    assert "[1/1]" in first.stdout
+    assert "[1/1]" not in again.stdout
+    assert "1 of 1 killable killed" in again.stdout
