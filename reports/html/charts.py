@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from benchmarks.results import Results, Subject, Summary
+from benchmarks.results import ClaimVerdict, Results, Subject, Summary
 from reports.html.palette import SERIES
 from reports.html.svg import Element, Scale, axis, canvas, dot, grid, span, upright
 from reports.numbers import counted, is_size, is_time, percent, quantities, quantity, size_grain, spread, times
@@ -132,8 +132,15 @@ def _claim_row(scale: Scale, group: ClaimGroup, row: ClaimRow, sign: Sign) -> Ch
         ("candidate", judged.candidate.label),
         ("means", row.meaning),
     )
-    label = f"{judged.payload}, {judged.durability}, {judged.candidate.name}"
-    return ChartRow(label, canvas(ROW, *marks), row.ratio, detail, kind, numbers=numbers, command=judged.reproduce)
+    return ChartRow(
+        _claim_label(judged), canvas(ROW, *marks), row.ratio, detail, kind, numbers=numbers, command=judged.reproduce
+    )
+
+
+def _claim_label(judged: ClaimVerdict) -> str:
+    """Return what tells a judgement from the claim's others: both stores, and whether their files were in memory."""
+    files = ", cold" if judged.cold else ""
+    return f"{judged.payload}, {judged.durability}{files}, {judged.baseline.name} to {judged.candidate.name}"
 
 
 def latency_charts(results: Results) -> list[Chart]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.results import ClaimVerdict, Conclusion, Interval, Placement, Ratio, Results, Subject
+from benchmarks.results import ClaimVerdict, Conclusion, Interval, Judgement, Placement, Ratio, Results, Subject
 from conformance.verdict import CREATE_STEPS, Level, Problem, Report, Result, Verdict
 from reports import numbers
 from reports.html import render_page
+from reports.html.charts import claims_chart
 from reports.junit import render_junit
 from reports.markdown import render_markdown
 from reports.models import Broken, Judged, Run
@@ -25,6 +26,7 @@ from reports.views.failures import contract_defects, deviations, failures
 from reports.views.matrix import WHOLE_CREATE, create_rows, operation_rows
 from reports.views.mending import mending
 from reports.views.outcome import Standing, outcome
+from reports.views.words import CLAIMS
 
 
 def judged(*results: Result, profile: str = "cloud", **changes: object) -> Judged:
@@ -224,6 +226,19 @@ def claim(value: float, low: float, high: float, verdict: Conclusion, **changes:
 )
 def test_a_claim_is_told_in_plain_language(judged_claim: ClaimVerdict, meaning: str) -> None:
     assert meaning in claim_row(judged_claim).meaning
+
+
+def test_judgements_that_differ_in_driver_or_cache_alone_have_labels_of_their_own() -> None:
+    warm = claim(20, 15, 30, Conclusion.SUPPORTED)
+    driver = replace(warm, baseline=replace(warm.baseline, engine="sqlite-modernc"))
+    rows = [replace(warm, headline=True), driver, replace(warm, cold=True)]
+    results = Results(sample.raw(), Judgement(verdicts=tuple(rows)))
+    chart = claims_chart(claim_groups(Run("run", benchmarks=results)), lambda row: CLAIMS[row.judged.verdict], "again")
+    assert chart is not None
+    labels = [row.label for row in chart.panels[0].rows]
+    assert len(set(labels)) == 3
+    assert "sqlite-modernc" in labels[1]
+    assert ", cold," in labels[2]
 
 
 def test_claims_are_grouped_in_the_order_of_the_ledger(results: Results) -> None:
