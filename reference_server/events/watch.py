@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
-from protos.kinds import KINDS
+from protos.kinds import KINDS, ResourceKind
 from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
 from reference_server.authorization.authorizer import Authorizer
 from reference_server.authorization.model import Caller, Ref
@@ -18,7 +19,7 @@ from reference_server.events.cursors import CLEARED, read_cursor
 from reference_server.events.outbox import KIND
 from reference_server.execution.write_queue import WriteQueue
 from reference_server.unit_of_work import UnitOfWork, stored_message
-from stores.contract import Store
+from stores.contract import Record, Store
 
 RESPONSE_BYTES_MAX = 4 * 1024 * 1024
 """What gRPC clients take unless they are told otherwise (`grpc.max_receive_message_length`)."""
@@ -26,6 +27,10 @@ LOOK_SECONDS = 1.0
 """So often the outbox of a store that others write is read, whether or not somebody told that there is something."""
 _CHUNK = 256
 """Events read at once: what one watcher can hold in memory is bounded by this, however far behind it is."""
+_TOGETHER = 64
+"""Events that are decided together, where a decision waits for somebody else."""
+_DECIDED_SECONDS_MAX = 0.5
+"""A decision is so old at most when its event is sent: whoever reads slowly isn't sent what was revoked meanwhile."""
 
 
 def fitted(response: WatchResponse, request: WatchRequest) -> WatchResponse:
@@ -59,12 +64,9 @@ class Watcher:
             seen = self._committer.version
             after = position
             chunk = await self._reading(lambda after=after: list(self._store.scan(KIND, after=after, limit=_CHUNK)))  # type: ignore[misc] # binds the loop's value
-            for record in chunk:
+            async for record, event, is_visible in self._judged(chunk, request.subject):
                 position = record.position
-                event = stored_message(KIND, record.id, record.data)
-                if request.subject not in {"", event.subject}:
-                    continue
-                if await self._reading(lambda event=event: self._may_see(event)):  # type: ignore[misc] # as above
+                if is_visible:
                     yield fitted(WatchResponse(position=position, event=event), request)
             if len(chunk) < _CHUNK:
                 # Whoever takes the events lets others commit meanwhile; those commits count against `seen`.
@@ -77,20 +79,51 @@ class Watcher:
         position = self._store.last_position() if request.from_now else request.after_position
         return position, read_cursor(self._store, CLEARED)
 
-    def _may_see(self, event: CloudEvent) -> bool:
-        """Say whether the caller may view the event's resource, or could before it was deleted."""
+    async def _judged(self, chunk: list[Record], subject: str) -> AsyncIterator[tuple[Record, CloudEvent, bool]]:
+        """Yield the events of records, each with whether it is to be sent; many share one wait for decisions."""
+        size, done = _TOGETHER if self._authorizer.waits else 1, 0
+        while done < len(chunk):
+            piece = chunk[done : done + size]
+            events: list[CloudEvent] = [stored_message(KIND, each.id, each.data) for each in piece]
+            wanted = [each for each in events if subject in {"", each.subject}]
+            visible = await self._reading(lambda wanted=wanted: self._visible(wanted)) if wanted else []  # type: ignore[misc] # binds the loop's value
+            decided = time.monotonic()
+            ids = {event.id for event, is_visible in zip(wanted, visible, strict=True) if is_visible}
+            for record, event in zip(piece, events, strict=True):
+                yield record, event, event.id in ids
+                done += 1
+                if time.monotonic() - decided > _DECIDED_SECONDS_MAX:
+                    break
+
+    def _visible(self, events: list[CloudEvent]) -> list[bool]:
+        """Say of events whether the caller may view their resource, or could before it was deleted."""
         policies = StoredPolicies(UnitOfWork(self._store))
-        kind = next(
-            kind
-            for kind in KINDS.values()
-            if event.data.type_url.endswith("/" + kind.message_type.DESCRIPTOR.full_name)
-        )
-        if self._authorizer.allows(self._caller.ref, "can_view", Ref(kind.name, event.subject), policies):
-            return True
+        kinds = [_kind_of(event) for event in events]
+        resources = [Ref(kind.name, event.subject) for kind, event in zip(kinds, events, strict=True)]
+        allowed = self._authorizer.allowed_among(self._caller.ref, "can_view", resources, policies)
+        orgs: dict[str, bool] = {}
+        for number, (kind, event) in enumerate(zip(kinds, events, strict=True)):
+            if not allowed[number]:
+                allowed[number] = self._could_see(kind, event, orgs, policies)
+        return allowed
+
+    def _could_see(
+        self, kind: ResourceKind, event: CloudEvent, orgs: dict[str, bool], policies: StoredPolicies
+    ) -> bool:
+        """Say whether the caller made the resource, or may view its organization; `orgs` were asked for already."""
         resource: Agent = kind.message_type.FromString(event.data.value)  # type: ignore[assignment] # same metadata
         if resource.status.audit.spec_audit.created_by.id == self._caller.id:
             return True
         metadata = resource.metadata
-        return metadata.owner_scope == organization and self._authorizer.allows(
-            self._caller.ref, "can_view", Ref("organization", metadata.org), policies
-        )
+        if metadata.owner_scope != organization:
+            return False
+        if metadata.org not in orgs:
+            asked = Ref("organization", metadata.org)
+            orgs[metadata.org] = self._authorizer.allows(self._caller.ref, "can_view", asked, policies)
+        return orgs[metadata.org]
+
+
+def _kind_of(event: CloudEvent) -> ResourceKind:
+    return next(
+        kind for kind in KINDS.values() if event.data.type_url.endswith("/" + kind.message_type.DESCRIPTOR.full_name)
+    )
