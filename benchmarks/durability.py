@@ -6,38 +6,21 @@ numbers are judged. Where strace can't be used the result says "declared, not pr
 
 from __future__ import annotations
 
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from benchmarks.children.commits import ACKNOWLEDGED_FD, BEGIN_FD, agent_of
+from benchmarks.children.commits import agent_of
 from benchmarks.database import url_of
 from benchmarks.native.payload import write_agents
 from benchmarks.native.process import command_of
 from benchmarks.results import DurabilityProof, Subject
+from stores.suite.syncs import ACKNOWLEDGED_FD, BEGIN_FD, SYNC_CALLS, Trace, read_trace, strace_refusal
 
 COMMITS = 20
 DEADLINE_S = 60
-SYNC_CALLS = "fsync,fdatasync,msync,sync_file_range,syncfs"
 _TAIL = 200
-
-# A call that came back with success, whole in one line or resumed after another thread's line.
-_DONE = re.compile(r"\b(?:fsync|fdatasync|msync|syncfs|sync_file_range)(?:\(| resumed>).*= 0$")
-_MARK = re.compile(rf"\bfsync\(({BEGIN_FD}|{ACKNOWLEDGED_FD})\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What a trace says: acknowledged commits, syncs since the first began, and commits without one of their own."""
-
-    commits: int
-    syncs: int
-    unsynced: int
 
 
 def prove(subject: Subject, directory: Path, *, url: str | None = None, commits: int = COMMITS) -> DurabilityProof:
@@ -55,24 +38,6 @@ def prove(subject: Subject, directory: Path, *, url: str | None = None, commits:
         if failure:
             return DurabilityProof(subject, "strace", 0, 0, holds=False, note=f"not proven: {failure}")
         return _conclude(subject, read_trace(trace.read_text(errors="replace")), commits)
-
-
-def read_trace(text: str) -> Trace:
-    """Return what a trace of sync calls says, from the mark of the beginning on."""
-    commits = syncs = unsynced = 0
-    since_last = 0
-    begun = False
-    for line in text.splitlines():
-        mark = _MARK.search(line)
-        if mark:
-            if begun and int(mark[1]) == ACKNOWLEDGED_FD:
-                commits += 1
-                unsynced += since_last == 0
-            begun, since_last = True, 0
-        elif begun and _DONE.search(line):
-            syncs += 1
-            since_last += 1
-    return Trace(commits, syncs, unsynced)
 
 
 def _conclude(subject: Subject, trace: Trace, commits: int) -> DurabilityProof:
@@ -107,16 +72,3 @@ def _run(command: list[str], commits: int, trace: Path) -> str:
     except subprocess.TimeoutExpired:
         return f"{commits} commits took more than {DEADLINE_S} s"
     return "" if done.returncode == 0 else f"the store failed: {done.stderr.strip()[-_TAIL:]}"
-
-
-@cache
-def strace_refusal() -> str:
-    """Return why strace can't be used here, or nothing."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    try:
-        probe = ["strace", "-f", "-qq", "-o", "/dev/null", sys.executable, "-c", ""]
-        done = subprocess.run(probe, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
-    except subprocess.TimeoutExpired:
-        return "strace hangs"
-    return "" if done.returncode == 0 else f"strace may not trace here: {done.stderr.strip()[-_TAIL:]}"

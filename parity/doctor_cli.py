@@ -14,12 +14,12 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.durability import strace_refusal
 from benchmarks.environment import durable_refusal, filesystem_at, fsync_cost
 from benchmarks.native.build import missing as native_missing
 from parity.requirements_cli import Form
 from parity.terminal import width, wrapped
 from stores.registry import Scheme, schemes, unavailable
+from stores.suite.syncs import strace_refusal
 
 PYTHON_MIN = (3, 11)
 LACKING = 1

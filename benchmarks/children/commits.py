@@ -1,25 +1,12 @@
-"""Commit agents one by one and mark the beginning and each acknowledgement in this process's own system calls.
+"""Commit agents one by one and mark the beginning and each acknowledgement in this process's own system calls."""
 
-The marks are fsync calls on file descriptors that can't exist: they change nothing, fail with EBADF, and stand in a
-trace of sync calls exactly where they happened.
-"""
-
-import os
 import sys
-from contextlib import suppress
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
 from stores.contract import Put
 from stores.registry import open_store
-
-BEGIN_FD, ACKNOWLEDGED_FD = 999_983, 999_979
-
-
-def mark(fd: int) -> None:
-    """Leave a mark in the trace."""
-    with suppress(OSError):
-        os.fsync(fd)
+from stores.suite.syncs import ACKNOWLEDGED_FD, BEGIN_FD, mark
 
 
 def agent_of(number: int) -> Agent:

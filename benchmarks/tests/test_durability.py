@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks import durability
 from benchmarks.database import url_of
-from benchmarks.durability import Trace, prove, read_trace, strace_refusal
+from benchmarks.durability import prove
 from benchmarks.results import Subject
+from stores.suite.syncs import Trace, read_trace, strace_refusal
 
 needs_strace = pytest.mark.skipif(bool(strace_refusal()), reason=f"needs strace: {strace_refusal()}")
 

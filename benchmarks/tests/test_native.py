@@ -16,7 +16,7 @@ import pytest
 from benchmarks.build import BuildPlan, agents_of, measure_build
 from benchmarks.config import Speed, StoresConfig
 from benchmarks.database import allocated_bytes
-from benchmarks.durability import prove, strace_refusal
+from benchmarks.durability import prove
 from benchmarks.native import build as native
 from benchmarks.native.database import NativeDatabase
 from benchmarks.native.payload import write_agents
@@ -25,6 +25,7 @@ from benchmarks.runner import run_stores
 from benchmarks.workloads.workload import Sizes, WrongAnswer
 from stores.codecs import codec_of
 from stores.go_build import find_go, go_environment
+from stores.suite.syncs import strace_refusal
 
 TINY = Sizes(builds=2, agents=12, writes=6, reads=4, listed=6, visits=2, starts=1)
 WORKLOADS = ("write", "read", "list", "size", "startup", "memory")

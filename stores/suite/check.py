@@ -34,10 +34,18 @@ class StoreUnderTest(Protocol):
         """
         ...
 
+    def url_of(self, name: str) -> str | None:
+        """Return the URL by which other processes open the database, or None if there is none."""
+        ...
+
     @property
     def folder(self) -> Path:
         """A folder for the suite's own files."""
         ...
+
+
+class NotProven(Exception):
+    """What a check is about can't be established here; the message says why. The store isn't to blame."""
 
 
 class Violation(AssertionError):
@@ -47,9 +55,11 @@ class Violation(AssertionError):
 class Bench:
     """What a check works with: the subject, and a store that is fresh in each check."""
 
-    def __init__(self, subject: StoreUnderTest, name: str) -> None:
+    def __init__(self, subject: StoreUnderTest, name: str, seed: int = 0) -> None:
         self.subject = subject
         self.name = name
+        self.seed = seed
+        """Of what a check draws, so that it can be drawn again."""
         self._opened: list[Store] = []
         self._store: Store | None = None
 
@@ -118,25 +128,29 @@ class StoreVerdict(StrEnum):
 
     PASS = "pass"  # noqa: S105 - a verdict, no password
     FAIL = "fail"
+    NOT_PROVEN = "not proven"
+    """What it is about can't be established here: no failure, and no proof."""
     NOT_APPLICABLE = "not applicable"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One check's verdict; `reason` says what was wrong."""
+    """One check's verdict; `reason` says what was wrong, or why nothing is proven."""
 
     check: StoreCheck
     verdict: StoreVerdict
     reason: str = ""
 
 
-def run_check(check: StoreCheck, subject: StoreUnderTest, name: str) -> Result:
-    """Run one check on a fresh database of the subject."""
-    bench = Bench(subject, name)
+def run_check(check: StoreCheck, subject: StoreUnderTest, name: str, seed: int = 0) -> Result:
+    """Run one check on a fresh database of the subject; what it draws is drawn by the seed."""
+    bench = Bench(subject, name, seed)
     try:
         if not check.applies(bench.store.capabilities):
             return Result(check, StoreVerdict.NOT_APPLICABLE)
         check.run(bench)
+    except NotProven as error:
+        return Result(check, StoreVerdict.NOT_PROVEN, str(error))
     except Exception as error:  # noqa: BLE001 - a store may raise anything, and that is a finding
         reason = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"
         return Result(check, StoreVerdict.FAIL, reason)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from stores.memory import MemoryStore
 from stores.suite.agreement import seen
 from stores.suite.crash_child import apply
 from stores.suite.subject import UrlSubject
+from stores.suite.syncs import strace_refusal
 
 CHILD_TIMEOUT_SECONDS = 90
 WRITES = "write,pwrite64,pwritev"
@@ -73,11 +73,8 @@ class Climb:
 
 
 def strace_works() -> bool:
-    """Say whether strace is there and may trace (containers can forbid it)."""
-    if shutil.which("strace") is None:
-        return False
-    probe = subprocess.run(["strace", "-o", "/dev/null", "true"], check=False, capture_output=True, timeout=30)
-    return probe.returncode == 0
+    """Say whether strace is there and may trace."""
+    return not strace_refusal()
 
 
 def climb(subject: UrlSubject, name: str, seed: int, faults: Sequence[Fault], *, mutant: str = "") -> Climb:

@@ -36,8 +36,12 @@ class FileEngine(DictEngine):
     def write(self, changes: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
         """See `Engine`."""
         super().write(changes, sync=sync)
-        held = {base64.b64encode(key).decode(): base64.b64encode(value).decode() for key, value in self.rows.items()}
+        held = {base64.b64encode(key).decode(): base64.b64encode(value).decode() for key, value in self.rows_kept()}
         self.keep(json.dumps(held).encode())
+
+    def rows_kept(self) -> Iterable[tuple[bytes, bytes]]:
+        """Return the rows that the file is to hold."""
+        return list(self.rows.items())
 
     def keep(self, data: bytes) -> None:
         """Make these the file's contents, durably."""

@@ -54,6 +54,10 @@ class ScoredSubject:
         """See `StoreUnderTest`."""
         return self.subject.open_command(name)
 
+    def url_of(self, name: str) -> str | None:
+        """See `StoreUnderTest`."""
+        return self.subject.url_of(name)
+
     def never_reached(self) -> list[tuple[str, str]]:
         """Return the expected states that no operation ended in."""
         return [state for state in EXPECTED if not self.states[state]]

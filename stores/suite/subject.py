@@ -73,6 +73,10 @@ class FunctionSubject:
         """See `StoreUnderTest`."""
         return self.opener(self.folder / name)
 
+    def url_of(self, name: str) -> None:  # noqa: ARG002 - as `StoreUnderTest`
+        """See `StoreUnderTest`: a function has no URL."""
+        return
+
     def open_command(self, name: str) -> list[str] | None:
         """See `StoreUnderTest`."""
         return self.command(self.folder / name) if self.command else None

@@ -246,6 +246,7 @@ def test_export_import_copy(tmp_path: Path) -> None:
     assert "is held by" in _run("copy", sqlite, lmdb, exit_code=3)
 
 
+@pytest.mark.timeout(300)
 def test_check_says_what_it_found(tmp_path: Path) -> None:
     shown = _run("check", f"leveldb:{tmp_path / 'db'}", "--examples", "2")
     assert "0 fail" in shown

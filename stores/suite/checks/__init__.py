@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stores.suite.check import StoreCheck
-from stores.suite.checks import batches, concurrency, groups, indexes, lifecycle, resources, scans, values
+from stores.suite.checks import batches, concurrency, durability, groups, indexes, lifecycle, resources, scans, values
 
 CHECKS: tuple[StoreCheck, ...] = (
     *resources.checks.all,
@@ -14,4 +14,5 @@ CHECKS: tuple[StoreCheck, ...] = (
     *groups.checks.all,
     *lifecycle.checks.all,
     *concurrency.checks.all,
+    *durability.checks.all,
 )

@@ -1,0 +1,71 @@
+"""Durability, proven from outside: syncs are counted and processes killed, whatever the store says of itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from stores.contract import Capabilities, Durability
+from stores.registry import parse_url, scheme_of
+from stores.suite.check import Bench, Checks, NotProven, fail, is_persistent
+from stores.suite.commit_child import ACKNOWLEDGED
+from stores.suite.kills import kill_in_batches
+from stores.suite.syncs import SYNC_CALLS, read_trace, strace_refusal
+
+checks = Checks()
+RUN_SECONDS_MAX = 60
+_UNCOUNTED = re.compile(r"O_D?SYNC|io_uring_setup")
+
+
+def is_durable(capabilities: Capabilities) -> bool:
+    """A need: what is acknowledged survives the loss of power."""
+    return capabilities.persistent and capabilities.durability is Durability.DURABLE
+
+
+@checks("durable-syncs", applies=is_durable)
+def syncs(bench: Bench) -> None:
+    """A store that says durable has synced, since the commit began, before it acknowledges it or its group."""
+    url = _url_of(bench, "syncs")
+    if strace_refusal():
+        raise NotProven(f"syncs can't be counted: {strace_refusal()}")
+    path = bench.subject.folder / f"{bench.name}.trace"
+    child = [sys.executable, "-m", "stores.suite.commit_child", url, "together"]
+    traced = ["strace", "-f", "-qq", "-e", f"trace={SYNC_CALLS},openat,io_uring_setup", "-o", str(path), *child]
+    try:
+        done = subprocess.run(traced, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False)
+    except subprocess.TimeoutExpired:
+        raise NotProven(f"{ACKNOWLEDGED} commits under strace took more than {RUN_SECONDS_MAX} s") from None
+    if done.returncode != 0:
+        fail(f"a process of its own can't commit: exit {done.returncode}, {done.stderr.strip()[-300:]}")
+    text = path.read_text(errors="replace")
+    trace = read_trace(text, by_thread=True)
+    if trace.commits != ACKNOWLEDGED:
+        raise NotProven(f"the trace shows {trace.commits} acknowledgements of {ACKNOWLEDGED}")
+    if trace.unsynced and _UNCOUNTED.search(text):
+        raise NotProven("it writes with O_SYNC, O_DSYNC or io_uring, whose syncs can't be counted")
+    if trace.unsynced:
+        fail(
+            f"{trace.unsynced} of {trace.commits} commits were acknowledged without a sync between their beginning and "
+            f"their acknowledgement ({trace.syncs} syncs in all)"
+        )
+
+
+@checks("durable-kills", applies=is_persistent)
+def kills(bench: Bench) -> None:
+    """After SIGKILL acknowledged batches of 1 to 5,000 operations are there, and one under way whole or not at all."""
+    _url_of(bench, "kills")
+    problems, fell_inside = kill_in_batches(bench.subject, bench.name, bench.seed)
+    if problems:
+        fail("; ".join(problems[:3]))
+    if not fell_inside:
+        raise NotProven("no kill fell between the beginning of a batch and its acknowledgement")
+
+
+def _url_of(bench: Bench, name: str) -> str:
+    url = bench.subject.url_of(f"{bench.name}-{name}")
+    if url is None:
+        raise NotProven("the store has no URL, so no process of its own can be watched")
+    if scheme_of(parse_url(url).scheme).is_remote:
+        raise NotProven("a database server syncs, in processes that aren't ours to watch or kill")
+    return url
