@@ -19,7 +19,7 @@ from stores.registry import open_store
 from stores.suite.samples import agent, event, instance, policy
 from stores.suite.syncs import ACKNOWLEDGED_FD, BEGIN_FD, mark
 
-ALONE, GROUP, THREADS, COMMITS_PER_THREAD = 12, 5, 4, 5
+ALONE, GROUP, THREADS, COMMITS_PER_THREAD = 12, 5, 4, 10
 ACKNOWLEDGED = ALONE + 2 + THREADS * COMMITS_PER_THREAD
 """Marked acknowledgements of `together`: commits alone, two groups, and those of the threads."""
 
@@ -61,7 +61,7 @@ def commit_batches(url: str, seed: int, sizes: Sequence[int], end: str) -> None:
 
 
 def commit_together(url: str) -> None:
-    """Commit one by one, two groups, and from several threads that begin together."""
+    """Commit one by one, two groups, and from several threads that begin each commit together."""
     with open_store(url, create=True) as store:
         for number in range(ALONE):
             _marked(store, [_create(f"alone{number}")])
@@ -80,8 +80,8 @@ def commit_together(url: str) -> None:
 
 
 def _commit_some(store: Store, name: int, start: threading.Barrier) -> None:
-    start.wait()
     for number in range(COMMITS_PER_THREAD):
+        start.wait()
         _marked(store, [_create(f"thread{name}-{number}")])
 
 
