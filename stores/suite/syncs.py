@@ -17,11 +17,13 @@ from functools import cache
 
 BEGIN_FD, ACKNOWLEDGED_FD = 999_983, 999_979
 SYNC_CALLS = "fsync,fdatasync,msync,sync_file_range,syncfs"
+WRITE_CALLS = "write,pwrite64,writev,pwritev,pwritev2"
 _PROBE_SECONDS_MAX = 60
 _TAIL = 200
 
 _MARK = re.compile(rf"\bfsync\(({BEGIN_FD}|{ACKNOWLEDGED_FD})\b")
 _SYNC = re.compile(r"\b(?:fsync|fdatasync|msync|syncfs|sync_file_range)(\(| resumed>)")
+_WRITE = re.compile(r"\b(?:write|pwrite64|writev|pwritev2?)\(")
 _UNFINISHED = "<unfinished ...>"
 _ASYNCHRONOUS = "MS_ASYNC"
 
@@ -46,12 +48,14 @@ def read_trace(text: str, *, by_thread: bool = False) -> Trace:
 
     A commit has a sync of its own if one that succeeded began after the commit did, and ended before its
     acknowledgement, in whatever thread: commits that overlap may share it. A commit begins at the mark before its
-    acknowledgement; with `by_thread` at that of the same thread, which must not change threads on the way.
+    acknowledgement. With `by_thread` that is the mark of the same thread, which must not change on the way; and where
+    the thread itself writes (if the trace has WRITE_CALLS) the sync must begin after the first of its writes.
     """
     commits = syncs = unsynced = 0
     newest = -1
     """The line on which the latest of the syncs that succeeded began."""
     begun: dict[str, int] = {}
+    written: dict[str, int] = {}
     unfinished: dict[str, int] = {}
     for number, line in enumerate(text.splitlines()):
         thread = line.partition(" ")[0]
@@ -60,8 +64,12 @@ def read_trace(text: str, *, by_thread: bool = False) -> Trace:
             own = thread if by_thread else ""
             if own in begun and int(marked[1]) == ACKNOWLEDGED_FD:
                 commits += 1
-                unsynced += newest < begun[own]
+                unsynced += newest < written.get(own, begun[own])
             begun[own] = number
+            written.pop(own, None)
+            continue
+        if by_thread and _WRITE.search(line):
+            written.setdefault(thread, number)
             continue
         found = _SYNC.search(line)
         if not found:

@@ -16,7 +16,7 @@ from stores.suite.syncs import Trace, read_trace, strace_refusal
 from stores.tests.entry_point import install
 
 needs_strace = pytest.mark.skipif(bool(strace_refusal()), reason=f"needs strace: {strace_refusal()}")
-UNSYNCED = ("never-syncs", "syncs-every-second", "syncs-leader-only", "group-unsynced")
+UNSYNCED = ("never-syncs", "syncs-before", "syncs-every-second", "syncs-leader-only", "group-unsynced")
 TORN = tuple(sin for sin in SINS if sin not in (*UNSYNCED, "none"))
 SEED = 1
 
@@ -81,6 +81,16 @@ def test_commits_that_overlap_share_a_sync_that_began_after_both() -> None:
     assert read_trace("\n".join(shared), by_thread=True) == Trace(2, 1, 0)
     late = [f"1 {begin}", "1 fsync(5 <unfinished ...>", f"2 {begin}", "1 <... fsync resumed>) = 0", f"1 {done}"]
     assert read_trace("\n".join([*late, f"2 {done}"]), by_thread=True) == Trace(2, 1, 1)
+    behind = [
+        f"1 {begin}",
+        f"2 {begin}",
+        "1 write(3) = 9",
+        "1 fsync(3) = 0",
+        f"1 {done}",
+        "2 write(3) = 9",
+        f"2 {done}",
+    ]
+    assert read_trace("\n".join(behind), by_thread=True) == Trace(2, 1, 1)
     asynchronous = [f"1 {begin}", "1 msync(0x7f, 4096, MS_ASYNC) = 0", f"1 {done}"]
     assert read_trace("\n".join(asynchronous), by_thread=True) == Trace(1, 0, 1)
 

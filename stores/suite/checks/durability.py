@@ -11,7 +11,7 @@ from stores.registry import parse_url, scheme_of
 from stores.suite.check import Bench, Checks, NotProven, fail, is_persistent
 from stores.suite.commit_child import ACKNOWLEDGED
 from stores.suite.kills import kill_in_batches
-from stores.suite.syncs import SYNC_CALLS, read_trace, strace_refusal
+from stores.suite.syncs import SYNC_CALLS, WRITE_CALLS, read_trace, strace_refusal
 
 checks = Checks()
 RUN_SECONDS_MAX = 60
@@ -25,13 +25,22 @@ def is_durable(capabilities: Capabilities) -> bool:
 
 @checks("durable-syncs", applies=is_durable)
 def syncs(bench: Bench) -> None:
-    """A store that says durable has synced, since the commit began, before it acknowledges it or its group."""
+    """A store that says durable syncs what a commit wrote before it acknowledges it, or the group that it is in."""
     url = _url_of(bench, "syncs")
     if strace_refusal():
         raise NotProven(f"syncs can't be counted: {strace_refusal()}")
     path = bench.subject.folder / f"{bench.name}.trace"
     child = [sys.executable, "-m", "stores.suite.commit_child", url, "together"]
-    traced = ["strace", "-f", "-qq", "-e", f"trace={SYNC_CALLS},openat,io_uring_setup", "-o", str(path), *child]
+    traced = [
+        "strace",
+        "-f",
+        "-qq",
+        "-e",
+        f"trace={SYNC_CALLS},{WRITE_CALLS},openat,io_uring_setup",
+        "-o",
+        str(path),
+        *child,
+    ]
     try:
         done = subprocess.run(traced, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False)
     except subprocess.TimeoutExpired:
@@ -46,7 +55,7 @@ def syncs(bench: Bench) -> None:
         raise NotProven("it writes with O_SYNC, O_DSYNC or io_uring, whose syncs can't be counted")
     if trace.unsynced:
         fail(
-            f"{trace.unsynced} of {trace.commits} commits were acknowledged without a sync between their beginning and "
+            f"{trace.unsynced} of {trace.commits} commits were acknowledged without a sync between what they wrote and "
             f"their acknowledgement ({trace.syncs} syncs in all)"
         )
 

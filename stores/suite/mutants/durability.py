@@ -6,6 +6,7 @@ the group `parity.stores`, and `wrong:PATH?sin=NAME` a store with one sin of `SI
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -55,6 +56,17 @@ class SyncsEverySecond(Honest):
         """See `Engine`."""
         self._writes += 1
         super().write(changes, sync=sync and self._writes % 2 == 0)
+
+
+class SyncsBefore(Honest):
+    """Syncs what was written before, and then writes."""
+
+    def write(self, changes: Changes, *, sync: bool) -> None:
+        """See `Engine`."""
+        for log in self._path.glob("*.log") if sync else ():
+            with log.open("rb") as file:
+                os.fsync(file)
+        super().write(changes, sync=False)
 
 
 class FlushesOnClose(FileEngine):
@@ -163,6 +175,7 @@ SINS: dict[str, Sin] = {
     "none": (Honest, KeyValueStore),
     "never-syncs": (NeverSyncs, KeyValueStore),
     "syncs-every-second": (SyncsEverySecond, KeyValueStore),
+    "syncs-before": (SyncsBefore, KeyValueStore),
     "syncs-leader-only": (Honest, SyncsLeaderOnly),
     "group-unsynced": (Honest, GroupUnsynced),
     "flushes-on-close": (FlushesOnClose, KeyValueStore),
