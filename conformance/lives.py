@@ -47,8 +47,12 @@ def live(session: Session, kind: str) -> None:
 def _whole(session: Session, kind: str, agent: Proto) -> Proto:
     """Return a create with all fields, secrets among them where the kind has any."""
     if kind == "agent":
-        return samples.full_agent(session.name(), session.org)
-    return new_resource(session, kind, agent.metadata.id if agent is not None else "")
+        made = samples.full_agent(session.name(), session.org)
+    else:
+        made = new_resource(session, kind, agent.metadata.id if agent is not None else "")
+    if kind != "instance":
+        samples.add_odd_secrets(_values(made))
+    return made
 
 
 def _values(request: Proto) -> Json:

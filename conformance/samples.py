@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
+from protos.ai.stigmer.agentic.environment.v1.spec_pb2 import EnvironmentValue
 from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2 import ApiResourceKind, skill
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization, platform
 from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceReference
@@ -16,6 +19,16 @@ ENVIRONMENT_REF_KIND = ApiResourceKind.Name(52)
 SECRET_NAME, PLAIN_NAME = "API_TOKEN", "REGION"
 REDACTED = "***"
 """What stands for a secret value in every answer of the cloud profile."""
+
+
+ODD_SECRETS = {
+    "EMPTY_SECRET": "",
+    "BLANK_SECRET": " ",
+    "SECRET_OF_LINES": "first\nsecond",
+    "STARS_FOR_A_SECRET": "****",
+    "LONG_SECRET": "long " * 200,
+}
+"""By name, the values of secrets that a server may take for none."""
 
 
 def agent(name: str, org: str, *, resource_id: str = "", slug: str = "") -> Agent:
@@ -109,6 +122,12 @@ def environment(name: str, org: str, *, resource_id: str = "", slug: str = "") -
 def secret_value(name: str) -> str:
     """The secret that goes with a name: unique, so that finding it anywhere else is a leak of it."""
     return f"canary-{name}"
+
+
+def add_odd_secrets(values: MutableMapping[str, EnvironmentValue]) -> None:
+    """Add secrets beside the ordinary one that show what a server looks at before it hides a value."""
+    for name, value in ODD_SECRETS.items():
+        values[name].value, values[name].is_secret = value, True
 
 
 def policy(principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> IamPolicySpec:

@@ -16,9 +16,10 @@ from conformance.judging import (
     differences,
     equal,
     field_is,
-    problem,
     same_answer,
 )
+from conformance.methods import METHODS
+from conformance.secrets_shown import DATA_OF_ENVIRONMENT, leaks, not_stars, unlike
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
 from conformance.verdict import Problem
@@ -29,8 +30,18 @@ def _request(session: Session, **changes: str) -> Environment:
     return samples.environment(changes.pop("name", session.name()), session.org, **changes)
 
 
+_DELETES: dict[str, dict[str, object]] = {
+    "force": {"force": True},
+    "message": {"version_message": "no longer needed"},
+    "both": {"force": True, "version_message": "no longer needed"},
+}
+"""What a delete may say beside the id: it is a delete like any other."""
+
+
 def _life(session: Session) -> None:
-    made = session.need("create", "environment.create", _request(session))
+    request = _request(session)
+    samples.add_odd_secrets(request.spec.data)
+    made = session.need("create", "environment.create", request)
     session.read("read", "environment", made.metadata.id)
     session.find("find", "environment", made.metadata.slug)
     changed = _request(session, name=f"{made.metadata.name} renamed", resource_id=made.metadata.id)
@@ -46,6 +57,11 @@ def _life(session: Session) -> None:
     session.read("gone", "environment", made.metadata.id, role=role)
     session.find("gone.find", "environment", made.metadata.slug, role=role)
     session.delete("again", "environment", made.metadata.id, role=role)
+    for way, said in _DELETES.items():
+        more = session.need(f"setup.{way}", "environment.create", _request(session))
+        delete = METHODS["environment.delete"].request(resource_id=more.metadata.id, **said)
+        session.call(f"delete.{way}", "environment.delete", delete)
+        session.read(f"gone.{way}", "environment", more.metadata.id, role=role)
 
 
 def _plain(data: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
@@ -81,32 +97,20 @@ def _updated(evidence: Evidence) -> list[Problem]:
     return found + equal("event", read, "updated", read.value("status.audit.spec_audit.event"))
 
 
-_SECRET = f"spec.data.{samples.SECRET_NAME}.value"
-
-
-def _shown(evidence: Evidence) -> list[tuple[Exchange, str]]:
-    """What every answer shows in the place of the secret."""
-    labels = ("create", "read", "find", "update", "updated", "apply", "new", "delete")
-    rows = [evidence[label] for label in labels if label in evidence and evidence[label].ok]
-    return [(row, row.value(_SECRET)) for row in rows]
+def _shown(evidence: Evidence) -> list[Exchange]:
+    """Every answer that shows an environment."""
+    return [row for row in evidence.exchanges if row.ok and row.value("metadata.id")]
 
 
 def _secret_hidden(evidence: Evidence) -> list[Problem]:
-    sent = {value_at(row.request, _SECRET) for row in evidence.exchanges} - {"", samples.REDACTED}
-    found = [
-        problem(f"{row.label}: the secret value is in the answer", row, expected=samples.REDACTED)
-        for row, shown in _shown(evidence)
-        if shown in sent
-    ]
+    sent = [value_at(row.request, f"{DATA_OF_ENVIRONMENT}.{samples.SECRET_NAME}.value") for row in evidence.exchanges]
+    rows = _shown(evidence)
+    found = [wrong for row in rows for wrong in leaks(row, sent) or unlike(row, DATA_OF_ENVIRONMENT)]
     return found or answered(evidence["create"], "OK")
 
 
 def _shown_as_stars(evidence: Evidence) -> list[Problem]:
-    return [
-        found
-        for row, shown in _shown(evidence)
-        for found in equal(f"{row.label}: the secret's value is not the stars", row, samples.REDACTED, shown)
-    ]
+    return [wrong for row in _shown(evidence) for wrong in not_stars(row, DATA_OF_ENVIRONMENT)]
 
 
 def _duplicates(session: Session) -> None:
@@ -154,6 +158,8 @@ CHECKS: tuple[Check, ...] = (
                 code("gone", "NOT_FOUND"),
                 absent("gone.find"),
                 code("again", "NOT_FOUND"),
+                accepted(*(f"delete.{way}" for way in _DELETES)),
+                *(code(f"gone.{way}", "NOT_FOUND") for way in _DELETES),
             ),
         },
         roles=("caller", "operator"),

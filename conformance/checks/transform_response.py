@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from operator import attrgetter
+
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
-from conformance.judging import NO_LIST, Judge, answered, asked_if, both, choice, equal, problem
+from conformance.judging import NO_LIST, Judge, answered, asked_if, both, choice, equal
+from conformance.secrets_shown import DATA_OF_AGENT, DATA_OF_ENVIRONMENT, leaks, not_stars, unlike
 from conformance.session import Session
 from conformance.sweeps import pages_of, read_list
 from conformance.verdict import Problem
-
-_VALUES = "spec.env_spec.data"
+from conformance.watching import Watch
 
 
 def _everywhere(session: Session) -> None:
     request = samples.full_agent(session.name(), session.org)
     secret = request.spec.env_spec.data[samples.SECRET_NAME].value
+    samples.add_odd_secrets(request.spec.env_spec.data)
     session.note("secret", secret)
     session.note("plain", request.spec.env_spec.data[samples.PLAIN_NAME].value)
     made = session.call("create", "agent.create", request)
@@ -49,16 +54,13 @@ def _redacted(label: str) -> Judge:
 
 
 def _hidden(exchange: Exchange, evidence: Evidence) -> list[Problem]:
-    if evidence.fact("secret") in str(exchange.responses):
-        return [problem(f"{exchange.label}: the secret value is in the answer", exchange, expected=samples.REDACTED)]
-    return []
+    return leaks(exchange, [evidence.fact("secret")]) or unlike(exchange, DATA_OF_AGENT)
 
 
 def _shown_as_stars(exchange: Exchange) -> list[Problem]:
     if exchange.label == "list":
         return []
-    value = exchange.value(f"{_VALUES}.{samples.SECRET_NAME}.value")
-    return equal(f"{exchange.label}: the secret's value is not the stars", exchange, samples.REDACTED, value)
+    return not_stars(exchange, DATA_OF_AGENT)
 
 
 def _plain_kept(evidence: Evidence) -> list[Problem]:
@@ -66,11 +68,48 @@ def _plain_kept(evidence: Evidence) -> list[Problem]:
     for label in ("create", "get", "find"):
         if label in evidence:
             exchange = evidence[label]
-            value = exchange.value(f"{_VALUES}.{samples.PLAIN_NAME}.value")
+            value = exchange.value(f"{DATA_OF_AGENT}.{samples.PLAIN_NAME}.value")
             found += equal(f"{label}: the plain value is changed", exchange, evidence.fact("plain"), value)
-            marked = exchange.value(f"{_VALUES}.{samples.SECRET_NAME}.is_secret", default=False)
+            marked = exchange.value(f"{DATA_OF_AGENT}.{samples.SECRET_NAME}.is_secret", default=False)
             found += equal(f"{label}: the secret isn't marked as one", exchange, expected=True, actual=marked)
     return found
+
+
+_KINDS = {"agent": ("RED-UNMASK", DATA_OF_AGENT), "environment": ("ENV-UNMASK", DATA_OF_ENVIRONMENT)}
+"""The kinds that have secrets, each with the requirement and where they are."""
+
+
+def _unmask(kind: str) -> Callable[[Session], None]:
+    """Send the stars back for a value that is to be no secret any more, by every way of changing a resource."""
+
+    def exercise(session: Session) -> None:
+        watched = session.offers("watch")
+        with Watch(session, "watch") if watched else nullcontext() as watch:
+            session.note("secrets", [_unmasked(session, kind, way) for way in ("update", "update.slug", "apply")])
+            if watch is not None:
+                watch.catch_up()
+
+    return exercise
+
+
+def _unmasked(session: Session, kind: str, way: str) -> str:
+    """Create a resource, change it in one way, read it; return its secret. Raises SetupRefused."""
+    make = samples.full_agent if kind == "agent" else samples.environment
+    request = make(session.name(), session.org)
+    values = attrgetter(_KINDS[kind][1])(request)
+    secret: str = values[samples.SECRET_NAME].value
+    made = session.need(f"setup.{way}", f"{kind}.create", request)
+    request.metadata.id = "" if way.endswith("slug") else made.metadata.id
+    values[samples.SECRET_NAME].value, values[samples.SECRET_NAME].is_secret = samples.REDACTED, False
+    session.call(way, f"{kind}.{way.partition('.')[0]}", request)
+    session.read(f"{way}.get", kind, made.metadata.id)
+    session.find(f"{way}.find", kind, made.metadata.slug)
+    return secret
+
+
+def _still_hidden(evidence: Evidence) -> list[Problem]:
+    rows = evidence.exchanges
+    return [wrong for row in rows for wrong in answered(row, "OK") or leaks(row, evidence.fact("secrets"))]
 
 
 CHECKS: tuple[Check, ...] = (
@@ -88,4 +127,5 @@ CHECKS: tuple[Check, ...] = (
             "RED-PLAIN": _plain_kept,
         },
     ),
+    *(check(requirement, _unmask(kind), _still_hidden) for kind, (requirement, _) in _KINDS.items()),
 )

@@ -20,6 +20,7 @@ from reference_server.pipelines import OPERATIONS
 from tests.mutants.change_sins import CHANGE_SINS
 from tests.mutants.create_sins import CREATE_SINS
 from tests.mutants.environment_sins import ENVIRONMENT_SINS
+from tests.mutants.half_done_sins import HALF_DONE_SINS
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
 from tests.mutants.instance_sins import INSTANCE_SINS
 from tests.mutants.mutant import Mutant
@@ -30,7 +31,7 @@ from tests.mutants.refusal_sins import REFUSAL_SINS
 from tests.mutants.wrapping import Change, renamed, step_renamed, swap
 from tests.second_server import DEFECTS, start
 
-SINS = (REFUSAL_SINS, CREATE_SINS, READ_SINS, CHANGE_SINS, INSTANCE_SINS, ENVIRONMENT_SINS, POLICY_SINS)
+SINS = (REFUSAL_SINS, CREATE_SINS, READ_SINS, CHANGE_SINS, INSTANCE_SINS, ENVIRONMENT_SINS, POLICY_SINS, HALF_DONE_SINS)
 STORES = {
     "leveldb": "leveldb:{folder}/store",
     "sqlite": "sqlite:{folder}/store.db?codec=protobuf&durability=relaxed",

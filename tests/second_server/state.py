@@ -220,7 +220,7 @@ def redacted(resource: Any, stars: str) -> Any:
     copy = type(resource)()
     copy.CopyFrom(resource)
     for value in _env_values(copy):
-        if value.is_secret and value.value:
+        if value.is_secret:
             value.value = stars
     return copy
 
