@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from stores.apart import check_not_within
 from stores.engines.badger.cli import import_legacy_command
 from stores.export_file import check_export, check_place
 from stores.integrity.cli import verify_command
@@ -136,6 +137,7 @@ def export(
     """Write all resources of a store to a file: a backup that people and sqlite-utils can read."""
     console = Console(emoji=False)
     with told_errors():
+        check_not_within(file, parse_url(url))
         check_place(file, force=force)
     with (
         told_errors(),
@@ -182,6 +184,8 @@ def import_(
 def copy(source: Url, target: Url) -> None:
     """Create all resources of one store in another, then compare every message."""
     console = Console(emoji=False)
+    with told_errors():
+        check_not_within(Path(parse_url(target).path), parse_url(source))
     with told_errors(), open_store(source, read_only=True) as old, open_store(target, create=True) as new:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("copying", total=None)

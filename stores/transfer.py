@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from stores.canonical import canonical_bytes
-from stores.contract import Put, Record, Store, StoreDamaged
+from stores.contract import Conflict, Put, Record, Store, StoreDamaged, StoreError
 from stores.export_file import Missing, read_export, read_partly, write_export
 from stores.schema import KINDS, Schema
 
@@ -31,6 +31,12 @@ class Difference:
     kind: str
     id: str
     reason: str
+
+
+class AlreadyThere(StoreError):
+    """A resource can't be created, as the store has it, or its unique key. What was created before it stays."""
+
+    hint = "choose a new database, or one that has none of these resources"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,8 @@ def export_store(store: Store, path: Path, progress: Progress = lambda _: None, 
 def import_store(store: Store, path: Path, progress: Progress = lambda _: None, *, partial: bool = False) -> Imported:
     """Create all resources of a file in a store. With `partial` those that can be read of a damaged one.
 
-    Raises BadExport before anything is created. Raises Conflict if a resource is there already: what was written before
-    it stays.
+    Raises BadExport before anything is created. Raises AlreadyThere if a resource is there already: what was written
+    before it stays.
     """
     missing = Missing()
     puts = read_partly(path, missing) if partial else read_export(path)
@@ -85,7 +91,7 @@ def import_store(store: Store, path: Path, progress: Progress = lambda _: None, 
 
 
 def copy_store(source: Store, target: Store, progress: Progress = lambda _: None) -> int:
-    """Create all resources of one store in another; return how many. Raises Conflict as `import_store` does."""
+    """Create all resources of one store in another; return how many. Raises AlreadyThere as `import_store` does."""
     return _create(target, (_put_of_record(record) for record in complete_records(source)), progress)
 
 
@@ -123,7 +129,12 @@ def _create(
 ) -> int:
     done, waiting = 0, iter(puts)
     while batch := list(islice(waiting, BATCH_RESOURCES)):
-        store.commit(batch)
+        try:
+            store.commit(batch)
+        except Conflict as conflict:
+            raise AlreadyThere(
+                f"{conflict}: it is in the store already, or twice in the source; {done} resources were created before"
+            ) from conflict
         created(batch)
         done += len(batch)
         progress(done)

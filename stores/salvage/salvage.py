@@ -10,10 +10,11 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from stores.apart import check_not_within
 from stores.contract import Conflict, Delete, InvalidStoreUrl, Put, Store, StoreError, StoreNotFound, StoreUnavailable
 from stores.files import DriverLock, FileLock
 from stores.high_water import FILE_MARK, FOLDER_MARK, read_mark
-from stores.registry import StoreUrl, open_store, parse_url
+from stores.registry import StoreUrl, open_store, parse_url, scheme_of
 from stores.salvage.badger import read_badger
 from stores.salvage.keyvalue import sort_rows
 from stores.salvage.leveldb import read_leveldb
@@ -71,8 +72,7 @@ def salvage(source: str, target: str) -> Salvage:
     sort, lock = _source(parsed)
     if not (path.exists() or (parsed.scheme == "sqlite" and beside(path, WAL).is_file())):
         raise StoreNotFound(f"there is no database at {path}")
-    if Path(parse_url(target).path or ".").resolve() == path.resolve():
-        raise InvalidStoreUrl("the new database can't be the damaged one", hint="give --to another path")
+    _check_target(target, parsed)
     result = Salvage()
     with lock(path), TemporaryDirectory(prefix="parity-salvage-") as folder, Pile(Path(folder) / "pile") as pile:
         sort(path, pile, parsed.options.get("codec", _DEFAULT_CODECS.get(parsed.scheme, "protobuf")), result.areas)
@@ -89,6 +89,16 @@ def salvage(source: str, target: str) -> Salvage:
         known = result.taken.total() + len(result.lost) + result.missing.total()
         result.uncounted = max(mark.high_water.resources - known, 0)
     return result
+
+
+def _check_target(target: str, source: StoreUrl) -> None:
+    """Raise InvalidStoreUrl if the new database wouldn't stay, or would stand in the damaged one."""
+    parsed = parse_url(target)
+    scheme = scheme_of(parsed.scheme)
+    if scheme.needs_path:
+        check_not_within(Path(parsed.path), source)
+    elif not scheme.is_remote:
+        raise InvalidStoreUrl(f"{target} ends with this command", hint="give --to a store that stays")
 
 
 def _count_missing(pile: Pile, result: Salvage) -> None:

@@ -112,6 +112,16 @@ def test_reading_and_writing_keep_each_other_out(scheme: str, tmp_path: Path) ->
         assert store.count("agent") == 2
 
 
+@pytest.mark.parametrize("text", ["notes", "a file that is longer than the header of a database" * 4])
+def test_a_file_of_something_else_is_no_database_and_gets_no_lock(text: str, tmp_path: Path) -> None:
+    (tmp_path / "db").write_text(text, encoding="utf-8")
+    for create, read_only in WAYS:
+        with pytest.raises(FormatMismatch, match="is no SQLite database"):
+            open_store(f"sqlite:{tmp_path / 'db'}", create=create, read_only=read_only)
+    assert [path.name for path in tmp_path.iterdir()] == ["db"]
+    assert (tmp_path / "db").read_text(encoding="utf-8") == text
+
+
 def test_two_may_read(scheme: str, tmp_path: Path) -> None:
     if scheme == "lmdb":
         pytest.skip("LMDB opens a database once in a process")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from stores.canonical import canonical_bytes
 from stores.cli import app
-from stores.contract import Conflict, Delete, Put, Store, StoreDamaged
+from stores.contract import Delete, Put, Store, StoreDamaged
 from stores.export_file import BadExport
 from stores.memory import MemoryStore
 from stores.registry import open_store
@@ -23,7 +23,7 @@ from stores.suite.checks import CHECKS
 from stores.suite.samples import agent, event, fill, instance, policy, put
 from stores.suite.scorecard import ScoredSubject
 from stores.suite.subject import UrlSubject
-from stores.transfer import copy_store, differences, export_store, import_store, records
+from stores.transfer import AlreadyThere, copy_store, differences, export_store, import_store, records
 
 RUNNER = CliRunner()
 
@@ -217,8 +217,11 @@ def test_import_never_overwrites(tmp_path: Path) -> None:
     store = MemoryStore()
     fill(store, ["a"])
     export_store(store, tmp_path / "x.jsonl")
-    with pytest.raises(Conflict):
+    with pytest.raises(
+        AlreadyThere, match="it is in the store already, or twice in the source; 0 resources"
+    ) as refusal:
         import_store(store, tmp_path / "x.jsonl")
+    assert "new database" in refusal.value.hint
 
 
 # ---- the command line
@@ -278,3 +281,22 @@ def test_scorecard_names_what_was_never_reached(tmp_path: Path) -> None:
     assert subject.states["commit", "created"] == 1
     assert ("commit", "Conflict") in subject.never_reached()
     assert ("get", "found") not in subject.never_reached()
+
+
+@pytest.mark.parametrize("scheme", ["leveldb", "sqlite"])
+def test_what_is_read_is_never_written_to(scheme: str, tmp_path: Path) -> None:
+    """Its files, its folder, and other names of these are refused, also with --force; a link beside it isn't."""
+    url = f"{scheme}:{tmp_path / 'db'}"
+    with open_store(url, create=True) as store:
+        fill(store, ["a"])
+    (tmp_path / "other name").symlink_to(tmp_path / "db")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    within = "db/CURRENT" if scheme == "leveldb" else "db-wal"
+    for place in ("other name", within):
+        told = _run("export", url, str(tmp_path / place), "--force", exit_code=2)
+        assert "is part of the database" in told
+        for command in (("salvage", url, "--to"), ("copy", url)):
+            assert "is part of the database" in _run(*command, f"lmdb:{tmp_path / place}", exit_code=2)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert "ends with this command" in _run("salvage", url, "--to", "memory:", exit_code=2)
+    assert "1 resources written" in _run("export", url, str(tmp_path / "db.jsonl"))

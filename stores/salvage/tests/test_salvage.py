@@ -201,7 +201,7 @@ def test_command_of_a_whole_database(
 
 def test_refusals(originals: dict[str, Path], tmp_path: Path) -> None:
     url = f"leveldb:{originals['leveldb']}"
-    with pytest.raises(InvalidStoreUrl, match="can't be the damaged one"):
+    with pytest.raises(InvalidStoreUrl, match="is part of the database"):
         salvage(url, url)
     with pytest.raises(InvalidStoreUrl, match="can't be salvaged"):
         salvage("memory:", _target(tmp_path))
@@ -210,7 +210,7 @@ def test_refusals(originals: dict[str, Path], tmp_path: Path) -> None:
     with open_store(_target(tmp_path), create=True) as store:
         furnish(store, 1, compact=False)
         with pytest.raises(StoreLocked):
-            salvage(_target(tmp_path), "memory:")
+            salvage(_target(tmp_path), f"lmdb:{tmp_path / 'none'}")
     with pytest.raises(InvalidStoreUrl, match="isn't empty"):
         salvage(url, _target(tmp_path))
     assert size_of(tmp_path / "none").apparent_bytes == 0
