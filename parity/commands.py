@@ -47,5 +47,6 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("events", "reference_server.client.events_cli", "events", "Tell what was done; --watch goes on."),
     CommandRow("policy", "reference_server.client.policy_cli", "policy", "Grant, revoke, look up who may do what."),
     CommandRow("auth", "reference_server.client.policy_cli", "auth", "Ask what an account may do."),
+    CommandRow("help", "parity.help_cli", "explain", "Explain a topic: stores, targets, profiles, exit-codes, …"),
     CommandRow("context", "reference_server.client.context_cli", "app", "Servers by name, and which one is used."),
 )
