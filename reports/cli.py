@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from reports.annotations import render_annotations
+from reports.brief import render_brief
 from reports.compare import Comparison, compare_runs, comparison_markdown
 from reports.comparison_text import comparison_lines
 from reports.errors import RunUnreadable
@@ -118,6 +119,12 @@ def validate(
 def annotate(directory: Run) -> None:
     """Print what a GitHub runner shows beside a change: an `::error` for each MUST that fails and isn't known to."""
     print(render_annotations(read_run(directory)), end="")
+
+
+@report.command("summary")
+def summarize(directory: Run) -> None:
+    """Print what a CI job shows of a run: verdict, what to mend first, new failures; all of it folded below."""
+    print(render_brief(read_run(directory)), end="")
 
 
 @report.command()

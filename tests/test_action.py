@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from reports.annotations import render_annotations
+from reports.brief import render_brief
 from reports.read import read_run
 from reports.tests import sample
 
+SCREEN_LINES = 40
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -52,11 +55,27 @@ def test_new_failures_are_annotated_and_a_run_is_held_against_a_baseline(tmp_pat
     assert bad.returncode == 1
     assert "::error title=DUP-SLUG::A create whose slug is taken" in bad.stdout
     summary = (tmp_path / "bad" / "summary.md").read_text("utf-8")
-    assert "Not conformant" in summary
+    at_once = re.sub(r"<details>.*?</details>", "", summary, flags=re.DOTALL)
+    assert len(at_once.splitlines()) <= SCREEN_LINES
+    assert "Not conformant" in at_once
+    assert "**Mend first.**" in at_once
+    assert "- `DUP-SLUG` A create whose slug is taken" in at_once
+    assert "Against the baseline: " in summary
     assert "broken" in summary
     assert {"report.html", "badge.svg", "junit.xml", "compare.html"} <= {
         path.name for path in (tmp_path / "bad" / "out").iterdir()
     }
+
+
+def test_a_summary_fits_a_screen_and_the_rest_is_folded(tmp_path: Path) -> None:
+    run = sample.write_whole(tmp_path, sample.results(), red=True, hostile=True)
+    text = render_brief(read_run(run))
+    at_once, folded = text.split("<details><summary>All of it</summary>")
+    assert len(at_once.splitlines()) <= SCREEN_LINES
+    assert at_once.startswith("# Parity: ")
+    assert "**Mend first.**" in at_once
+    assert "new failures**" in at_once
+    assert "## Create, step by step" in folded
 
 
 def test_nothing_that_a_server_says_is_a_command_to_the_runner(tmp_path: Path) -> None:
