@@ -23,6 +23,7 @@ KNOWN: tuple[tuple[str, str, int], ...] = (
     ("reference_server.client.failures", "Unreachable", EXIT_UNREACHABLE),
     ("reference_server.client.failures", "BadInput", EXIT_USAGE),
     ("reference_server.client.failures", "ClientError", EXIT_REFUSED),
+    ("stores.contract", "InvalidStoreUrl", EXIT_USAGE),
     ("stores.contract", "StoreError", EXIT_UNREACHABLE),
     ("reference_server.authorization.openfga.client", "OpenFgaError", EXIT_UNREACHABLE),
     ("conformance.target", "TargetInvalid", EXIT_USAGE),
