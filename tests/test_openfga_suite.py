@@ -18,7 +18,18 @@ from tests.openfga.build import missing
 from tests.openfga.server import OpenFgaServer, openfga
 from tests.postgresql import Cluster
 
-DECIDED = ("AUTH-*", "IAM-*", "ORD-2*", "EVT-*", "GET-*", "LST-*", "PUB-*", "DEL-*", "ORD-RACE", "REP-*")
+DECIDED = (
+    "AUTH-*",
+    "IAM-*",
+    "PERM-*",
+    "SEEN-*",
+    "FILTER-*",
+    "EVT-*",
+    "GET-*",
+    "RACE-REVOKE",
+    "LOAD-POLICY",
+    "ORD-RACE",
+)
 """What permissions are in, and what waits for OpenFGA to follow."""
 
 pytestmark = [pytest.mark.skipif(missing() is not None, reason=str(missing())), pytest.mark.timeout(900)]
