@@ -58,6 +58,10 @@ ProfileName = Annotated[str, typer.Option(help=f"Of store: targets: {' or '.join
 CredentialsFile = Annotated[
     Path | None, typer.Option(help="Roles as `parity conform` reads them; the strongest one calls.")
 ]
+Token = Annotated[
+    str,
+    typer.Option(envvar="PARITY_TOKEN", help="Bearer token of all calls, in place of roles; typed, others see it."),
+]
 Organization = Annotated[
     str, typer.Option("--org", help="Where agents are made, thousands of them: one that is made for it.")
 ]
@@ -81,6 +85,7 @@ def server(
     watchers: Watchers = None,
     profile: ProfileName = "oss",
     credentials: CredentialsFile = None,
+    token: Token = "",
     organization: Organization = "",
     engine: Engine = "leveldb",
     codec: Codec = "protobuf",
@@ -107,7 +112,7 @@ def server(
         words = [target, *([] if speed is Speed.DEFAULT else [f"--{speed}"]), *_words(of_targets | others)]
         config = TargetsConfig(
             directory=out,
-            targets=parse_targets([target, *(against or ())], profile, credentials, organization),
+            targets=parse_targets([target, *(against or ())], profile, credentials, organization, token),
             speed=speed,
             seed=seed,
             mixes=tuple(mix or USUAL),

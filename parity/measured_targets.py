@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.server.load import Tls
 from benchmarks.targets.config import Address, Target
-from conformance.credentials import ROLES, Credentials, read_credentials
+from conformance.credentials import ROLES, Credentials, Role, read_credentials
 from conformance.target import Running, open_target
 from parity.conform_cli import PREFIX
 from parity.problems import Problem
@@ -28,11 +28,22 @@ _NAMED = re.compile(r"^([A-Za-z0-9][\w.+-]*)=(.+)$")
 _NAME_MAX = 24
 
 
-def parse_targets(texts: list[str], profile: str, credentials: Path | None, organization: str) -> tuple[Target, ...]:
-    """Understand targets. Raises Problem or what the store registry and the credentials' reader raise."""
+def parse_targets(
+    texts: list[str], profile: str, credentials: Path | None, organization: str, token: str = ""
+) -> tuple[Target, ...]:
+    """Understand targets. Raises Problem or what the store registry and the credentials' reader raise.
+
+    `token` calls servers that aren't started here over a store, in place of the strongest of `credentials`.
+    """
+    if token and credentials is not None:
+        raise Problem(
+            "--token and --credentials: two ways to say who calls", hint="Leave one out (PARITY_TOKEN is one)."
+        )
     if profile not in PROFILES:
         raise Problem(f"--profile {profile}: unknown", hint=f"Choose from: {', '.join(PROFILES)}.")
     roles = Credentials() if credentials is None else read_credentials(credentials)
+    if token:
+        roles = Credentials({ROLES[0]: Role(ROLES[0], "", token)})
     organization = organization or roles.organization or "bench"
     return tuple(_target(text, profile, roles, organization) for text in texts)
 

@@ -45,6 +45,12 @@ def test_a_command_gets_a_folder_and_the_strongest_role(tmp_path: Path) -> None:
         assert address.organization == "ours"
 
 
+def test_a_token_calls_in_place_of_roles() -> None:
+    (target,) = parse_targets([SECOND], "oss", None, "", "t0ken")
+    with target.open() as address:
+        assert address.metadata == {"authorization": "Bearer t0ken"}
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -55,6 +61,7 @@ def test_a_command_gets_a_folder_and_the_strongest_role(tmp_path: Path) -> None:
         (["store:memory:", "--mix", "ycsb-z"], "no such mix"),
         (["store:memory:", "--profile", "clowd"], "cloud, oss"),
         (["store:nosuch:"], "nosuch"),
+        (["store:memory:", "--token", "t", "--credentials", "roles.toml"], "two ways to say who calls"),
         (["http://127.0.0.1:80"], "write grpc://127.0.0.1:80"),
     ],
 )
