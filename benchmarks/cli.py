@@ -28,8 +28,8 @@ from benchmarks.history import DATABASE, claim_history, enter, known, metric_his
 from benchmarks.history_tables import history_table
 from benchmarks.payloads.payload import PayloadError
 from benchmarks.progress_bar import progress_bar
-from benchmarks.regression import again, confirmed, growths
-from benchmarks.results import Results, ResultsError, read_results, write_results
+from benchmarks.regression import CannotRepeat, Growth, again, confirmed, growths
+from benchmarks.results import Raw, Results, ResultsError, read_results, write_results
 from benchmarks.server.calls import WrongAnswers
 from benchmarks.server.load import LoadFailed
 from benchmarks.server.processes import ServerFailed
@@ -170,10 +170,7 @@ def compare(
         found = growths(first, second, _share(fail_over))
         slower = [one for one in found if one.is_slower]
         if slower and confirm:
-            console.print(f"{len(slower)} seem slower; measuring them again")
-            with progress_bar() as report:
-                fresh = runner.run_stores(again(second, slower, after / "again"), report).raw
-            slower = confirmed(slower, first, fresh, _share(fail_over))
+            slower = _confirmed(slower, first, second, after / "again", _share(fail_over), console)
         for one in slower:
             low, high = one.ratio.interval.low, one.ratio.interval.high
             console.print(
@@ -183,6 +180,20 @@ def compare(
         console.print(f"{len(slower)} of {len(found)} costs grew by more than {fail_over}")
     if slower:
         raise typer.Exit(SLOWER)
+
+
+def _confirmed(
+    slower: list[Growth], first: Raw, second: Raw, directory: Path, share: float, console: Console
+) -> list[Growth]:
+    """Measure what seems slower once more; return what still does, or all where that can't be done from here."""
+    try:
+        config = again(second, slower, directory)
+    except CannotRepeat as error:
+        console.print(f"not confirmed: {error}", markup=False, soft_wrap=True)
+        return slower
+    console.print(f"{len(slower)} seem slower; measuring them again")
+    with progress_bar() as report:
+        return confirmed(slower, first, runner.run_stores(config, report).raw, share)
 
 
 def _share(text: str) -> float:

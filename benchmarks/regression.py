@@ -22,6 +22,10 @@ ALPHA = 0.05
 """Of all metrics together: so often a gate may find something where nothing is."""
 
 
+class CannotRepeat(ConfigError):
+    """A run can't be repeated from here, so what seems slower in it stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Growth:
     """A metric of both runs: how many times more the second takes. `is_slower`: the gate says so."""
@@ -70,13 +74,13 @@ def confirmed(suspected: Iterable[Growth], before: Raw, fresh: Raw, fail_over: f
 
 
 def again(raw: Raw, suspected: Sequence[Growth], directory: Path) -> StoresConfig:
-    """Return the run that measures the suspected again, and no more; of native stores all. Raises ConfigError.
+    """Return the run that measures the suspected again, and no more; of native stores all. Raises CannotRepeat.
 
     A run of servers can't be repeated from here: it is only known by what it found.
     """
     asked = raw.configuration
     if asked.bench != "stores":
-        raise ConfigError(f"a run of `bench {asked.bench}` can't be confirmed; run it again yourself: {asked.command}")
+        raise CannotRepeat(f"a run of `bench {asked.bench}` can't be confirmed; run it again yourself: {asked.command}")
     subjects = {one.subject: None for one in suspected}
     languages = tuple(dict.fromkeys(subject.language or LANGUAGES[0] for subject in subjects))
     is_native = any(subject.language for subject in subjects)
