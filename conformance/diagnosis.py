@@ -18,7 +18,7 @@ from conformance.cover import Candidate, smallest_cover
 from conformance.dictionary import Fault, dictionary
 from conformance.evidence import Exchange
 from conformance.points import Departure, departures
-from conformance.shapes import REFUSALS, races, schema_cause, shapes, wrong_status
+from conformance.shapes import REFUSALS, answered_wrongly, races, schema_cause, shapes, wrong_status
 from conformance.verdict import Result, Verdict
 
 SCHEMA_PRICE, FAULT_PRICE, SHAPE_PRICE, NEED_PRICE = 0.5, 1.0, 1.5, 2.0
@@ -88,7 +88,7 @@ def diagnose(
     suspects = [
         *_known_faults(departed, passed, in_profile, statuses),
         *(
-            Suspect(cause, _all_symptoms(cause.explains, symptoms) | _answered(cause, departed), price)
+            Suspect(cause, _all_symptoms(cause.explains, symptoms) | answered_wrongly(cause, departed), price)
             for cause, price in plain
         ),
     ]
@@ -96,12 +96,6 @@ def diagnose(
     diagnosis = _chosen({one.cause.id: one for one in widened}, departed, blockers)
     order = {one.id: place for place, one in enumerate(departed)}
     return Explained(diagnosis, {name: tuple(sorted(by, key=order.__getitem__)) for name, by in blockers.items()})
-
-
-def _answered(cause: Cause, departed: Sequence[Departure]) -> frozenset[str]:
-    """Return what a wrong status shows of failures that have other causes too."""
-    status = wrong_status(cause)
-    return frozenset[str]().union(*(one.answered(status) for one in departed if status and one.failed))
 
 
 def _all_symptoms(names: Iterable[str], symptoms: Mapping[str, frozenset[str]]) -> frozenset[str]:

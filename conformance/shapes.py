@@ -71,6 +71,12 @@ def wrong_status(cause: Cause) -> str:
     return cause.id.removeprefix(_STATUS) if cause.id.startswith(_STATUS) else ""
 
 
+def answered_wrongly(cause: Cause, departed: Iterable[Departure]) -> frozenset[str]:
+    """Return the symptoms by which a status that is wrong everywhere shows in failures, also of other causes."""
+    status = "" if cause.where else wrong_status(cause)
+    return frozenset[str]().union(*(one.answered(status) for one in departed if status and one.failed))
+
+
 def _ends_only_in(one: Departure, status: str) -> bool:
     """Whether all that shows a failure ended in a status or speaks of it, and nothing of it should have succeeded."""
     problems = [problem for problem in one.result.problems if problem.expected or problem.actual]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,8 @@ from conformance.diagnosis import Explained, diagnose
 from conformance.dictionary import Fault, dictionary
 from conformance.evidence import Exchange
 from conformance.failure_text import diagnosis_lines, failure_lines, printable, red_results
+from conformance.points import departures
+from conformance.shapes import answered_wrongly, one_wrong_status
 from conformance.verdict import Problem, Report, Result, RunInfo, Verdict, read_verdicts, step_table, write_verdicts
 
 FAULTS = (
@@ -177,6 +180,15 @@ def test_a_status_that_is_wrong_in_some_methods_only_names_them() -> None:
     elsewhere = [exchange(seq, "instance.create", "ALREADY_EXISTS") for seq in range(2, 9)]
     (local,) = explained(rows, [*calls, *elsewhere]).diagnosis.causes
     assert (everywhere.where, local.where) == ("", "agent.create")
+
+
+def test_a_status_that_is_wrong_in_some_methods_only_takes_no_part_from_what_fails_otherwise_too() -> None:
+    rows = [refused(name, "ALREADY_EXISTS", "NOT_FOUND") for name in ("DUP-SLUG", "DUP-ID", "DUP-AGAIN")]
+    both = (problem(2, "ALREADY_EXISTS", "NOT_FOUND", "again"), problem(3, "True", "False", "found"))
+    departed = departures([*rows, result("GET-KIND", Verdict.FAIL, *both)], {})
+    (everywhere,) = one_wrong_status(departed, [])
+    assert "GET-KIND: again, got NOT_FOUND" in answered_wrongly(everywhere, departed)
+    assert answered_wrongly(replace(everywhere, where="agent.create"), departed) == frozenset()
 
 
 def test_causes_stand_in_the_order_of_the_failures_that_each_takes_away() -> None:
