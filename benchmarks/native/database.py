@@ -131,10 +131,8 @@ def _cold(database: NativeDatabase, visit: Visit) -> Iterator[Measured]:
     database.close()
     cold.drop_pages(database.folder)
     session = database.session
-    session.ask("settings")  # from here on it is open
-    before = cold.read_from_disk(session.pid)
     values = session.ask("read", places=places).values
-    yield cold.cold(values, before, cold.read_from_disk(session.pid))
+    yield cold.cold(values, 0, cold.read_from_disk(session.pid))
 
 
 def _list(database: NativeDatabase, visit: Visit) -> Iterator[Measured]:

@@ -22,8 +22,8 @@ def measure(database: Database, visit: Visit) -> Iterator[Measured]:
     chosen = [database.agents[place] for place in chosen_places(visit, database.saved)]
     database.close()
     drop_pages(database.folder)
-    store = database.store
     before = read_from_disk(os.getpid())
+    store = database.store  # what opening reads is warm from here on; some engines read all of a small database
     values = tuple(timed_us(partial(_get, store, one.metadata.id)) for one in chosen)
     yield cold(values, before, read_from_disk(os.getpid()))
 
@@ -34,7 +34,7 @@ def chosen_places(visit: Visit, saved: int) -> list[int]:
 
 
 def cold(values: Sequence[float], before: int, after: int) -> Measured:
-    """Return the values of reads before and after which so many bytes had come from disk. Raises NotHere for none."""
+    """Return values of reads; `before` opening and `after` them so many bytes had come from disk. Raises NotHere."""
     if before == after:
         raise NotHere("the system keeps the files in memory, so that nothing here is cold")
     return Measured(METRIC, "us", tuple(values))
