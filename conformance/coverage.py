@@ -73,7 +73,7 @@ _ONE = "answers one resource, or says yes or no"
 
 RULES: tuple[Rule, ...] = (
     _asked("credentials", "*", "CRED-{METHOD}"),
-    _asked("permission", "policy.check", "IAM-ASK"),
+    _asked("permission", "policy.check", "IAM-ASK IAM-SET"),
     _why(
         "permission", "list.* instance.by_agent event.watch", "any known caller may ask; what he is shown is visibility"
     ),
@@ -109,8 +109,11 @@ RULES: tuple[Rule, ...] = (
     _why("content", "policy.*", _NO_EVENT),
     _asked("content", _CHANGES, "EVT-{KIND}-CONTENT"),
     _why("content", "*", _READ),
+    _asked("visibility", "list.environments", "SEEN-{METHOD} OWN-LIST"),
+    _asked("visibility", "environment.by_reference", "SEEN-{METHOD} OWN-READ"),
+    _asked("visibility", "environment.get", "PERM-{METHOD} OWN-READ"),
     _asked("visibility", "list.* *.by_reference instance.by_agent", "SEEN-{METHOD}"),
-    _asked("visibility", "event.watch", "EVT-VISIBLE"),
+    _asked("visibility", "event.watch", "EVT-VISIBLE EVT-REVOKED OWN-EVENTS"),
     _asked("visibility", "*.get", "PERM-{METHOD}"),
     _asked("visibility", "policy.list*", "IAM-IDS PERM-{METHOD}"),
     _why("visibility", "*", "shows what the caller may change, or what the question was: that is permission"),
@@ -146,7 +149,7 @@ RULES: tuple[Rule, ...] = (
         "names", "*.apply", "a name that nobody has is that of something new, so an apply finds nothing by a wrong one"
     ),
     _why("names", "policy.*", "what it writes under another name is another policy: IAM-CHECK tells them apart"),
-    _asked("load", "event.watch", "LOAD-AGENT LOAD-INSTANCE LOAD-ENVIRONMENT"),
+    _asked("load", "event.watch", "LOAD-AGENT LOAD-INSTANCE LOAD-ENVIRONMENT LOAD-BACKLOG"),
     _asked("load", "policy.create policy.get policy.check policy.delete", "LOAD-POLICY"),
     _asked("load", "agent.create agent.update agent.get agent.delete", "LOAD-AGENT"),
     _asked("load", "instance.create instance.update instance.get instance.delete", "LOAD-INSTANCE"),

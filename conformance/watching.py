@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import grpc
@@ -102,6 +103,11 @@ class Watch:
         made = _exchange(self._session, self._label, self._role, self._request, self._sent, code, rows)
         self._session.record(replace(made, lost=self._lost))
 
+    @property
+    def began_after(self) -> int:
+        """The position that the bookmark, which comes first, tells."""
+        return int(self._seen[0].get("position", 0))
+
     def catch_up(self, *, org: str = "", maker: str | None = None) -> str:
         """Make a last change that the watcher may see and wait for its event, at most the run's time for events.
 
@@ -118,6 +124,16 @@ class Watch:
     def wait_for(self, subject: str, count: int = 1) -> None:
         """Wait for so many events about a resource, at most the run's time for events."""
         self._wait(lambda: len(self._positions(subject)) >= count, self._session.context.event_seconds)
+
+    def read_through(self, subject: str) -> None:
+        """Read until the event about a resource, as long as others come: a backlog takes what it takes."""
+        before = -1
+        while not self._positions(subject) and len(self._seen) > before:
+            before = len(self._seen)
+            self._wait(partial(self._went_on, before, subject), self._session.context.event_seconds)
+
+    def _went_on(self, before: int, subject: str) -> bool:
+        return len(self._seen) > before or bool(self._positions(subject))
 
     def position_of(self, subject: str) -> int:
         """Return the position of the first event about a resource. Raises SetupRefused where none came."""
@@ -149,6 +165,11 @@ class Watch:
         with self._changed:
             self._ended = ended
             self._changed.notify_all()
+
+
+def events_in_order(exchange: Exchange) -> list[tuple[int, str]]:
+    """Return position and id of each event that a watch was told, as often as it was."""
+    return [(int(row.get("position", 0)), value_at(row, "event.id")) for row in exchange.responses if "event" in row]
 
 
 CHANGES = frozenset({"created", "updated", "deleted"})

@@ -25,6 +25,7 @@ def wrong_credentials(session: Session) -> dict[str, Metadata]:
     """Return credentials that nobody holds, by what is wrong with them; most are near to a right one."""
     token = session.context.roles[session.context.caller].token
     tokens = {"unknown": f"unknown-{session.context.run_id}", "shorter": token[:-1], "longer": f"{token}0"}
+    tokens |= {"with_comma": f"{token},{token}", "with_blank": f"{token} {token}", "with_semicolon": f"{token};"}
     if token.swapcase() != token:
         tokens["other_case"] = token.swapcase()
     rows: dict[str, Metadata] = {name: (("authorization", f"Bearer {one}"),) for name, one in tokens.items()}
@@ -157,18 +158,19 @@ def _checks() -> Iterator[Check]:
 
 
 def _claimed(kind: str) -> Callable[[Session], None]:
-    """A member of another organization asks for a change as if what he changes were of his own."""
+    """The admin of another organization asks for a change as if what he changes were of his own."""
 
     def exercise(session: Session) -> None:
-        things = made_things(session, kind, "operator", "theirs")
+        things, role, own = made_things(session, kind, "operator", "theirs"), "nobody", session.own_org
+        session.grant("grant", ("identity_account", session.context.identity(role)), "admin", ("organization", own))
         for operation in ("update", "apply"):
             request = changed(session, things)
-            request.metadata.org = session.other_org
-            session.call(f"claimed.{operation}", f"{kind}.{operation}", request, role="other_org_member")
+            request.metadata.org = own
+            session.call(f"claimed.{operation}", f"{kind}.{operation}", request, role=role)
         if kind == "instance":
             new = new_resource(session, kind, things.agent.metadata.id)
-            new.metadata.org = session.other_org
-            session.call("claimed.create", f"{kind}.create", new, role="other_org_member")
+            new.metadata.org = own
+            session.call("claimed.create", f"{kind}.create", new, role=role)
         session.read("after", kind, things.resource.metadata.id, role="operator")
         session.call("twin", f"{kind}.update", changed(session, things), role="operator")
 
@@ -185,7 +187,7 @@ def _judge_claimed(kind: str) -> Callable[[Evidence], list[Problem]]:
 
 
 def _claim_check(kind: str) -> Check:
-    roles = ("operator", "other_org_member")
+    roles = ("operator", "nobody")
     return check(f"PERM-STORED-{kind.upper()}", _claimed(kind), _judge_claimed(kind), roles=roles)
 
 

@@ -11,7 +11,7 @@ from conformance.evidence import Evidence, Exchange, Json, value_at
 from conformance.judging import Judge, answered, asked_if, differences, equal, instances_shown, problem
 from conformance.session import Session
 from conformance.verdict import Problem
-from conformance.watching import CHANGES, Watch, change_of, events_about
+from conformance.watching import CHANGES, Watch, change_of, events_about, events_in_order
 
 _ANNOUNCED = (("create", "created"), ("update", "updated"), ("apply", "updated"), ("delete", "deleted"))
 SOME = 5
@@ -109,6 +109,29 @@ def _own_only(evidence: Evidence) -> list[Problem]:
     return found
 
 
+def _revoked(session: Session) -> None:
+    """A watch that goes on while its caller is shut out, and let in to something else at last."""
+    org, other = session.own_org, f"{session.own_org}0"
+    nobody = ("identity_account", session.context.identity("nobody"))
+    made = session.created_agent("made", role="operator", org=org)
+    session.grant("grant", nobody, "member", ("organization", org))
+    session.grant("grant.other", nobody, "member", ("organization", other))
+    with Watch(session, "watch", role="nobody") as watch:
+        change = session.agent(name=made.metadata.name, org=org, resource_id=made.metadata.id)
+        session.need("member", "agent.update", change, role="operator")
+        watch.wait_for(made.metadata.id)
+        revoked = samples.policy(nobody, "member", ("organization", org))
+        session.call("revoke", "policy.delete", revoked, role="operator")
+        session.need("stranger", "agent.update", change, role="operator")
+        watch.catch_up(org=other, maker="operator")
+
+
+def _no_longer_told(evidence: Evidence) -> list[Problem]:
+    watch = evidence["watch"]
+    told = events_about(watch, evidence["made"].value("metadata.id"))
+    return answered(evidence["revoke"], "OK") + equal("events about what may be viewed no longer", watch, 1, len(told))
+
+
 def _one_subject(session: Session) -> None:
     other, made = session.created_agent("setup.other"), session.created_agent("setup.made")
     session.note("made", made.metadata.id)
@@ -140,17 +163,13 @@ def _resumed(session: Session) -> None:
 def _same_from_there(evidence: Evidence) -> list[Problem]:
     """What a resumed watch is told first is all that the whole one was told after that position, in the same order."""
     found: list[Problem] = []
-    whole = [row for row in _told(evidence["whole"]) if row[0] <= evidence.fact("through")]
+    whole = [row for row in events_in_order(evidence["whole"]) if row[0] <= evidence.fact("through")]
     for watch in evidence.under("resumed."):
         after = evidence.fact(f"after.{watch.label.rpartition('.')[2]}")
         wanted = [row for row in whole if row[0] > after]
         found += equal("bookmark", watch, after, int(watch.response.get("position", 0)))
-        found += equal(f"events after position {after}", watch, wanted, _told(watch)[: len(wanted)])
+        found += equal(f"events after position {after}", watch, wanted, events_in_order(watch)[: len(wanted)])
     return found
-
-
-def _told(watch: Exchange) -> list[tuple[int, str]]:
-    return [(int(row.get("position", 0)), value_at(row, "event.id")) for row in watch.responses if "event" in row]
 
 
 def judges_of(kind: str) -> dict[str, Judge]:
@@ -173,6 +192,7 @@ CHECKS: tuple[Check, ...] = (
         roles=("operator", "org_member", "other_org_member", "nobody"),
         features=("watch",),
     ),
+    check("EVT-REVOKED", _revoked, _no_longer_told, roles=("operator", "nobody"), features=("watch",)),
     check("EVT-SUBJECT", _one_subject, _no_other_subject, features=("watch",)),
     check("EVT-RESUME", _resumed, _same_from_there, features=("watch",)),
 )

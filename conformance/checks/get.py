@@ -52,10 +52,13 @@ def _platform(session: Session) -> None:
 
 
 def _same_refusal(evidence: Evidence) -> list[Problem]:
-    """Existence isn't leaked: status and message are the same whether the id exists or not."""
+    """Existence isn't leaked: the whole status is the same whether the id exists or not, but for the id itself."""
     known, unknown = evidence["nobody"], evidence["hidden"]
     found = equal("an unknown id is answered otherwise", unknown, known.code, unknown.code)
-    return found + equal("an unknown id has another message", unknown, known.message, unknown.message)
+    for what, told in (("message", lambda row: row.message), ("details", lambda row: str(row.details))):
+        texts = [told(row).replace(row.request["value"], "ID") for row in (known, unknown)]
+        found += equal(f"an unknown id has another {what}", unknown, *texts)
+    return found
 
 
 def _message(evidence: Evidence) -> list[Problem]:

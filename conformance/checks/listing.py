@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from conformance import samples
 from conformance.check import Check, check
@@ -18,7 +19,15 @@ PAGES_MAX = 200
 CHURN = 24
 
 
-def _pages(session: Session, label: str, org: str, size: int, *, role: str | None = None) -> list[str]:
+def _pages(
+    session: Session,
+    label: str,
+    org: str,
+    size: int,
+    *,
+    role: str | None = None,
+    after_first: Callable[[], object] = lambda: None,
+) -> list[str]:
     """Read a listing to its end; return the ids in the order they came."""
     token, ids = "", []
     for number in range(PAGES_MAX):
@@ -29,6 +38,8 @@ def _pages(session: Session, label: str, org: str, size: int, *, role: str | Non
         token = answer.message.next_page_token
         if not token:
             break
+        if number == 0:
+            after_first()
     return ids
 
 
@@ -115,12 +126,27 @@ def _under_writes(session: Session) -> None:
     writer.join()
     if failed:
         raise failed[0]
+    _cut(session, f"{org}0", role)
     # By pages too: a store that waits for the disk may have ended the walks before the first delete.
     _pages(session, "end", org, 2, role=role)
 
 
+def _cut(session: Session, org: str, role: str | None) -> None:
+    """Delete what a page ended with before the next one is asked for: it is where the next one begins."""
+    made = [session.created_agent(f"setup.cut.{n}", role=role, org=org).metadata.id for n in range(AGENTS)]
+    session.note("cut", made)
+    _pages(
+        session,
+        "cut",
+        org,
+        PAGE,
+        role=role,
+        after_first=lambda: session.delete("cut-end", "agent", made[PAGE - 1], role=role),
+    )
+
+
 def _each_once(evidence: Evidence) -> list[Problem]:
-    found: list[Problem] = []
+    found = _listing(evidence, "cut", evidence.fact("cut"))
     for label in (*(f"walk{walk}" for walk in range(PAGE)), "end"):
         ids = _ids(evidence, label)
         last = evidence.under(f"{label}.")[-1]

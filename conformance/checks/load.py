@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence, Exchange, Json, value_at
+from conformance.evidence import Evidence, Exchange, Json, NotAsked, value_at
 from conformance.judging import Judge, answered, equal, problem
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
@@ -16,7 +16,7 @@ from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.target_client import Call
 from conformance.verdict import Problem
-from conformance.watching import CHANGES, Watch, change_of
+from conformance.watching import CHANGES, Watch, change_of, events_in_order
 
 AGENTS, AGENTS_QUICK = 230, 10
 """A fault in one of fifty is met with probability 0.99: 0.98 ** 230 < 0.01."""
@@ -34,7 +34,17 @@ def _exercise(session: Session) -> None:
         for kind in KINDS:
             _load(session, kind, _count(session, kind), parent)
         if watch is not None:
-            watch.catch_up()
+            last = watch.catch_up()
+    if watch is not None:
+        _look_back(session, watch.began_after, last)
+
+
+def _look_back(session: Session, after: int, last: str) -> None:
+    """Watch all of it once more, when it lies behind; as an operator, who may view what is gone."""
+    with Watch(
+        session, "again", role="operator" if "operator" in session.context.roles else None, after=after
+    ) as watch:
+        watch.read_through(last)
 
 
 def _count(session: Session, kind: str) -> int:
@@ -112,6 +122,22 @@ def _announced_once(evidence: Evidence, kind: str) -> list[Problem]:
     return found
 
 
+def _all_again(evidence: Evidence) -> list[Problem]:
+    """A watch of what lies behind is told the same as one that was there, in the same order."""
+    if "watch" not in evidence:
+        raise NotAsked("the target offers no watch")
+    there, again = (events_in_order(evidence[label]) for label in ("watch", "again"))
+    wanted, told = list(dict.fromkeys(there)), list(dict.fromkeys(again))
+    missing = [one for one in wanted if one not in set(told)]
+    if missing:
+        return [
+            problem(
+                "events that are missing when they are asked for again", evidence["again"], expected=[], actual=missing
+            )
+        ]
+    return equal("events in order", evidence["again"], wanted, [one for one in told if one in set(wanted)])
+
+
 def _grants(session: Session) -> None:
     """Grant, get, ask about and revoke."""
     specs = [
@@ -149,7 +175,10 @@ CHECKS: tuple[Check, ...] = (
         "LOAD-AGENT",
         _exercise,
         _each_its_own("agent"),
-        also={f"LOAD-{kind.upper()}": _each_its_own(kind) for kind in ("instance", "environment")},
+        also={
+            **{f"LOAD-{kind.upper()}": _each_its_own(kind) for kind in ("instance", "environment")},
+            "LOAD-BACKLOG": _all_again,
+        },
         # Whoever watches meanwhile would be told of all of it.
         alone=True,
     ),

@@ -7,13 +7,16 @@ import re
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, NotAsked
-from conformance.judging import accepted, answered, both, code, equal, field_is, problem
+from conformance.judging import accepted, answered, asked_if, both, code, equal, field_is, problem
 from conformance.methods import METHODS
 from conformance.session import Session
+from conformance.target_client import Call
 from conformance.verdict import Problem
 
 _ID = re.compile("iamp-[0-9a-hjkmnp-tv-z]{26}")
 _TRUE, _FALSE = True, False
+MANY = 130
+"""More than any page of the contract has."""
 
 
 def _life(session: Session) -> None:
@@ -59,6 +62,21 @@ def _membership(session: Session) -> None:
     session.read("member", "agent", made.metadata.id, role="nobody")
     request = samples.policy(nobody, "member", ("organization", org))
     session.call("revoke", "policy.delete", request, role="operator")
+    session.read("after", "agent", made.metadata.id, role="nobody")
+
+
+def _set(session: Session) -> None:
+    """A permission that a set of accounts holds: who joins it holds it, who leaves it doesn't, at once."""
+    team, nobody = ("team", session.name()), ("identity_account", session.context.identity("nobody"))
+    made = session.created_agent(role="operator", org=session.own_org)
+    request = samples.policy(team, "can_view", ("agent", made.metadata.id))
+    request.principal.relation = "member"
+    session.forget_grant_later(request)
+    session.call("set", "policy.create", request, role="operator")
+    session.read("before", "agent", made.metadata.id, role="nobody")
+    session.grant("join", nobody, "member", team)
+    session.read("joined", "agent", made.metadata.id, role="nobody")
+    session.call("leave", "policy.delete", samples.policy(nobody, "member", team), role="operator")
     session.read("after", "agent", made.metadata.id, role="nobody")
 
 
@@ -118,10 +136,41 @@ def _ids(session: Session) -> None:
     session.call("principals", method.name, principals, role="org_member")
     session.note("mine", mine.metadata.id)
     session.note("other", other.metadata.id)
+    _many(session)
     session.note("member", member[1])
 
 
+def _many(session: Session) -> None:
+    """More than a page of anything has: so many resources of one principal, and so many principals of one resource."""
+    count, account, organization = session.size(MANY, 3), session.name(), session.name()
+    each = [f"{organization}-{number}" for number in range(count)]
+    grants = [samples.policy(("identity_account", account), "member", ("organization", one)) for one in each]
+    grants += [samples.policy(("identity_account", one), "admin", ("organization", organization)) for one in each]
+    for grant in grants:
+        session.forget_grant_later(grant)
+    session.together(Call(f"many.{n}", "policy.create", grant, "operator") for n, grant in enumerate(grants))
+    resources = METHODS["policy.listAuthorizedResourceIds"].request(resource_kind="organization", relation="member")
+    resources.principal.kind, resources.principal.id = "identity_account", account
+    session.call("all.resources", "policy.listAuthorizedResourceIds", resources, role="operator")
+    principals = METHODS["policy.listAuthorizedPrincipalIds"].request(
+        principal_kind="identity_account", relation="admin"
+    )
+    principals.resource.kind, principals.resource.id = "organization", organization
+    session.call("all.principals", "policy.listAuthorizedPrincipalIds", principals, role="operator")
+    session.note("each", each)
+
+
 def _own_ids(evidence: Evidence) -> list[Problem]:
+    each = evidence.fact("each")
+    many = [wrong for row in evidence.under("many.") for wrong in answered(row, "OK")]
+    for name in ("resources", "principals"):
+        row = evidence[f"all.{name}"]
+        ids = row.value(f"{name.removesuffix('s')}_ids", [])
+        many += answered(row, "OK") or equal(f"{name} of many", row, sorted(each), sorted(ids))
+    return many + _exactly_own(evidence)
+
+
+def _exactly_own(evidence: Evidence) -> list[Problem]:
     resources, principals = evidence["resources"], evidence["principals"]
     failed = answered(resources, "OK") + answered(principals, "OK")
     ids = resources.value("resource_ids", [])
@@ -156,6 +205,18 @@ CHECKS: tuple[Check, ...] = (
             code("before", "PERMISSION_DENIED"),
             accepted("grant", "member", "revoke"),
             code("after", "PERMISSION_DENIED"),
+        ),
+        roles=("operator", "nobody"),
+    ),
+    check(
+        "IAM-SET",
+        _set,
+        asked_if(
+            lambda evidence: evidence["joined"].ok,
+            "the target gives the permissions of a set to nobody",
+            both(
+                *(code(label, "PERMISSION_DENIED") for label in ("before", "after")), accepted("set", "join", "leave")
+            ),
         ),
         roles=("operator", "nobody"),
     ),

@@ -134,6 +134,15 @@ def drop_field(path: str) -> Callable[[Any], None]:
     return put_at(path, None)
 
 
+def cut(path: str, count: int) -> Callable[[Any], None]:
+    """Leave no more than so many of a repeated field."""
+
+    def shortened(message: Any) -> None:
+        del getattr(message, path)[count:]
+
+    return shortened
+
+
 def invalid(_: ApiError) -> ApiError:
     return InvalidArgument([FieldViolation("x", "is wrong")])
 

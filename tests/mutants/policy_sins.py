@@ -71,4 +71,13 @@ POLICY_SINS: tuple[Mutant, ...] = (
         lambda operations: operations,
         config={"max_message_bytes": 4 * 1024 * 1024},
     ),
+    Mutant(
+        "authorized-ids-end",
+        "the lists of authorized ids end after a hundred, without a word",
+        together(
+            then("iam-policy-list-authorized-resource-ids", SEND, do.changed_response(do.cut("resource_ids", 100))),
+            then("iam-policy-list-authorized-principal-ids", SEND, do.changed_response(do.cut("principal_ids", 100))),
+        ),
+        full=True,
+    ),
 )

@@ -26,6 +26,7 @@ from protos.ai.stigmer.agentic.agentinstance.v1 import query_pb2 as _instance_qu
 from protos.ai.stigmer.agentic.agentinstance.v1.io_pb2 import AgentInstanceList
 from protos.ai.stigmer.agentic.environment.v1 import command_pb2 as _environment_command  # noqa: F401 - registers
 from protos.ai.stigmer.agentic.environment.v1 import query_pb2 as _environment_query  # noqa: F401 - registers
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
 from protos.ai.stigmer.iam.iampolicy.v1 import command_pb2 as _policy_command  # noqa: F401 - registers
 from protos.ai.stigmer.iam.iampolicy.v1 import query_pb2 as _policy_query  # noqa: F401 - registers
 from protos.parity.v1.event_pb2 import WatchResponse
@@ -106,8 +107,12 @@ class Service:
         }
 
     def _visible(self, kind: str, caller: str) -> list[Any]:
-        rows = self.state.resources[kind].values()
-        return [row for row in rows if self.access.allows(caller, "can_view", kind, row.metadata.id)]
+        everybodys = {identity_account} if self.state.has("own_scope_listed") else set()
+        return [
+            row
+            for row in self.state.resources[kind].values()
+            if row.metadata.owner_scope in everybodys or self.access.allows(caller, "can_view", kind, row.metadata.id)
+        ]
 
     def _lister(self, kind: str, response: Any) -> Handler:
         def list_page(request: Any, caller: str) -> Any:
@@ -118,7 +123,8 @@ class Service:
             if after:
                 # Ids of one server are ULIDs or the client's own, so the token counts resources ever seen instead.
                 order = list(self._ordinals(kind))
-                rows = [row for row in rows if order.index(row.metadata.id) >= int(after)]
+                anew = self.state.has("list_begins_anew") and order[int(after) - 1] not in self.state.resources[kind]
+                rows = [row for row in rows if anew or order.index(row.metadata.id) >= int(after)]
                 rows = rows[1:] if self.state.has("page_boundary_skipped") else rows
             page = response(items=[self.resources.shown(row) for row in rows[:size]])
             if len(rows) > size:
@@ -147,6 +153,10 @@ class Service:
 
     # events
 
+    def _is_of_an_account(self, kind: str, resource_id: str) -> bool:
+        resource = self.state.resources[kind].get(resource_id)
+        return resource is not None and resource.metadata.owner_scope == identity_account
+
     def watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[WatchResponse]:
         """A bookmark, then every event that the caller may see."""
         planted = self.state.has
@@ -157,7 +167,9 @@ class Service:
                 context.abort(refused.code, refused.message)
             caller = next(iter(self.access.tokens.values()))
         with self.state.lock:
-            position = len(self.state.events) if request.from_now else request.after_position
+            behind = len(self.state.events)
+            position = behind if request.from_now else request.after_position
+        told: set[str] = set()
         yield WatchResponse(position=position)
         position += planted("watch_resumes_late") and not request.from_now
         while context.is_active():
@@ -173,7 +185,12 @@ class Service:
                 known = {"agent": "agent", "ain": "agent_instance", "env": "environment"}.get(kind, "agent")
                 wanted = request.subject in ("", event.subject) or planted("watch_ignores_subject")
                 seen = planted("watch_shows_all") or self.access.allows(caller, "can_view", known, event.subject)
+                seen |= planted("watch_remembers") and event.subject in told
+                seen |= planted("own_scope_told") and self._is_of_an_account(known, event.subject)
+                if planted("backlog_gap") and number <= behind and number % 32 == 0:
+                    continue
                 if wanted and seen:
+                    told.add(event.subject)
                     yield WatchResponse(position=number, event=event)
 
 
