@@ -123,12 +123,14 @@ class Service:
             if after:
                 # Ids of one server are ULIDs or the client's own, so the token counts resources ever seen instead.
                 order = list(self._ordinals(kind))
-                anew = self.state.has("list_begins_anew") and order[int(after) - 1] not in self.state.resources[kind]
+                ended = self.state.page_ends.get(after, "")
+                anew = self.state.has("list_begins_anew") and ended not in self.state.resources[kind]
                 rows = [row for row in rows if anew or order.index(row.metadata.id) >= int(after)]
                 rows = rows[1:] if self.state.has("page_boundary_skipped") else rows
             page = response(items=[self.resources.shown(row) for row in rows[:size]])
             if len(rows) > size:
                 page.next_page_token = str(list(self._ordinals(kind)).index(rows[size].metadata.id))
+                self.state.page_ends[page.next_page_token] = rows[size - 1].metadata.id
             return page
 
         return list_page

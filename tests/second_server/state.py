@@ -64,6 +64,8 @@ class State:
     stopping: bool = False
     journal: _Journaled | None = None
     ordinals: dict[str, dict[str, None]] = field(default_factory=dict)
+    page_ends: dict[str, str] = field(default_factory=dict)
+    """By the token of the next page, the id that a page ended with."""
     moments: dict[tuple[str, ...], float] = field(default_factory=dict)
     """When something was seen last: for the defects that go by a moment ago."""
     removed: dict[str, Any] = field(default_factory=dict)
