@@ -23,6 +23,7 @@ from stores.listing import list_stores
 from stores.power_loss.cli import print_power_loss
 from stores.power_loss.crash_states import NameOrder
 from stores.power_loss.trial import STATES
+from stores.progress import progress_of
 from stores.registry import open_store, parse_url, scheme_of
 from stores.salvage.cli import salvage_command
 from stores.suite.check import Result, StoreUnderTest, StoreVerdict, run_check
@@ -75,14 +76,12 @@ def check(
     with told_errors(), _scratch(url) as scratch:
         subject = ScoredSubject(scratch)
         results = []
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task("checking", total=len(chosen))
+        with progress_of("checks") as advance:
             try:
                 for row in chosen:
                     results.append(run_check(row, subject, row.id, drawn))
-                    progress.advance(task)
+                    advance(row.id, len(results), len(chosen))
             except KeyboardInterrupt:
-                progress.stop()
                 console.print(f"interrupted: {len(results)} of {len(chosen)} checks are finished")
                 _print_results(console, results, [], None)
                 raise

@@ -146,7 +146,7 @@ def test_bench_stores_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
 def test_bench_server_tells_what_was_measured(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = parity(tmp_path, "bench", "server", SECOND_SERVER, "--quick", "--out", str(out))
-    command.under_way(lambda said: said.count(" left: ") > 1)
+    command.under_way(lambda said: said.count(" left") > 1)
     said = command.interrupt()
     assert "interrupted" in said.lower()
 

@@ -12,6 +12,7 @@ from conformance.nemesis.faults import NemesisInvalid, faults_named
 from conformance.nemesis.judge import NemesisReport
 from conformance.nemesis.printing import print_nemesis
 from conformance.nemesis.run import Plan, judge_again, run_nemesis
+from conformance.progress import progress_of
 from conformance.runner import Options
 from conformance.summary_json import as_text
 
@@ -38,7 +39,9 @@ def nemesis(target: str, options: Options, faults: str, time: str, out: Path | N
         raise NemesisInvalid(
             "--nemesis runs in the place of the suite: leave out --only, --known-failing, --otlp-listen"
         )
-    report = run_nemesis(target, options, Plan(faults_named(faults), seconds_of(time)), out=out)
+    plan = Plan(faults_named(faults), seconds_of(time))
+    with progress_of("seconds of faults") as advance:
+        report = run_nemesis(target, options.with_progress(advance), plan, out=out)
     return _told(report, out, as_json=as_json)
 
 

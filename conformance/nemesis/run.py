@@ -186,7 +186,7 @@ class _Run:
                 threads.append(in_background(live.run, "nemesis-live"))
             try:
                 place = Field(made, self.running, another(random), threading.Event())
-                haunt(place, self.plan.faults, self.plan.seconds, self.history.note)
+                haunt(place, self.plan.faults, self.plan.seconds, self._noting())
                 time.sleep(0 if place.dead else QUIET_SECONDS)
             except KeyboardInterrupt:
                 self._interrupted = True
@@ -201,6 +201,17 @@ class _Run:
         if any(thread.is_alive() for thread in threads):
             return place.dead, "a client's call didn't end in spite of its deadline"
         return place.dead, ""
+
+    def _noting(self) -> Callable[[str, Json], None]:
+        """Return what writes down of a fault, and says how far the run is."""
+        began = time.monotonic()
+
+        def note(name: str, what: Json) -> None:
+            self.history.note(name, what)
+            if self.options.progress is not None:
+                self.options.progress(name, round(time.monotonic() - began), round(self.plan.seconds))
+
+        return note
 
     def _channels(self, made: Sequence[Proxy], stack: ExitStack) -> list[grpc.Channel]:
         channels = [open_channel(proxy.address) for proxy in made]

@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import progress_bar
-from benchmarks.runner import Progress
-from conformance import progress
+from conformance import progress as conformance_progress
 from conformance.summary_json import diagnosis, summary
 from parity.main import run
 from parity.plan import LeftOut, Plan
@@ -21,6 +19,7 @@ from parity.verification import Outcome, Request
 from parity.verify_json import verification_text
 from reports.tests import sample
 from reports.tests.sample import failing, report
+from stores import progress as stores_progress
 from tests.second_server import start
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/output.md").read_text(encoding="utf-8")
@@ -95,16 +94,17 @@ def test_verify(tmp_path: Path) -> None:
 
 def test_progress_without_a_terminal_is_lines_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
-    lines, bar = progress.Lines("conformance", lambda: now), progress_bar.Lines(lambda: now)
+    lines = conformance_progress.Lines("conformance", lambda: now)
+    others = stores_progress.Lines("measurements", lambda: now)
     for second in range(20):
         now = float(second)
         lines("DUP-SLUG", second, 19)
-        bar(Progress(second, 19, "build 1, small"))
+        others("build 1, small", second, 19)
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.splitlines() == [
         "conformance: 2 of 19 after 2 s, about 17 s left",
-        "2 of 19 after 2 s, about 17 s left: build 1, small",
+        "measurements: 2 of 19 after 2 s, about 17 s left",
         "conformance: 12 of 19 after 12 s, about 7 s left",
-        "12 of 19 after 12 s, about 7 s left: build 1, small",
+        "measurements: 12 of 19 after 12 s, about 7 s left",
     ]
