@@ -49,7 +49,7 @@ Url = Annotated[str, typer.Argument(help="Store URL, for example leveldb:/var/li
 def check(
     url: Url,
     only: Annotated[str | None, typer.Option(help="Run the check with this id only.")] = None,
-    examples: Annotated[int, typer.Option(help="Sequences that the search for disagreement tries; 0: none.")] = 30,
+    examples: Annotated[int, typer.Option(help="Sequences that the search for disagreement tries; 0: none.")] = 60,
     *,
     power_loss: Annotated[
         bool, typer.Option("--power-loss", help="Instead: try what a power failure may leave of the store (strace).")

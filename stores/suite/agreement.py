@@ -6,7 +6,7 @@ are compared whole: records with positions and revisions, counts, lookups, curso
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
@@ -18,17 +18,21 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
 from protos.parity.v1.event_pb2 import Cursor, Revocation
-from stores.canonical import canonical_bytes
-from stores.contract import Batch, Conflict, Delete, IndexKey, Present, Put, Store, StoreError, Vacant
+from stores.contract import Batch, Delete, IndexKey, Present, Put, Store, StoreError, Vacant
 from stores.memory import MemoryStore
 from stores.schema import KINDS
-from stores.suite.check import StoreUnderTest, Violation, same
+from stores.suite.check import StoreUnderTest, Violation, escaped, same
+from stores.suite.outcomes import canonical, seen, shown_batch, told
 from stores.suite.samples import agent, as_bytes, event, instance, policy
 
 IDS = ("a", "a\0", "b")
 SLUGS = ("s", "s1")
 ORGS = ("o", "o1", "")
+EXAMPLES = 60
+"""Sequences that are tried: `python -m stores.tests.searched` shows what they find."""
 STEPS_MAX = 12
+WHOLE_EVERY = 6
+"""After each so many steps all kinds are compared, after the others those that the step is about."""
 _numbers = count()
 
 kinds = st.sampled_from(("agent", "agent_instance", "iam_policy", *KINDS))
@@ -116,21 +120,31 @@ class Agreement(RuleBasedStateMachine):
     @rule(batch=batches)
     def commit(self, batch: Batch) -> None:
         """Commit one batch."""
-        self._both("commit", lambda store: store.commit(batch))
+        self.commit_one(batch)
 
     @rule(group=st.lists(batches, min_size=1, max_size=3))
     def commit_many(self, group: list[Batch]) -> None:
         """Commit several batches at once."""
-        self._both("commit_many", lambda store: [_told(outcome) for outcome in store.commit_many(group)])
+        self.commit_group(group)
 
     @rule(kind=kinds, org=orgs, order=st.permutations(IDS))
     def hand_over(self, kind: str, org: str, order: list[str]) -> None:
         """Let a resource give up its slug in the batch in which another takes it, the taker first."""
         giver, taker, _ = order
         held, free = SLUGS
-        self._both("commit", lambda store: store.commit([_put(kind, giver, held, org, "any", None)]))
-        exchange = [_put(kind, taker, held, org, "any", None), _put(kind, giver, free, org, "any", None)]
-        self._both("hand over", lambda store: store.commit(exchange))
+        self.commit_one([_put(kind, giver, held, org, "any", None)])
+        self.commit_one([_put(kind, taker, held, org, "any", None), _put(kind, giver, free, org, "any", None)])
+
+    @rule(kind=kinds, id_=ids, org=orgs, first=slugs, then=slugs, together=st.booleans())
+    def remove_and_create(self, kind: str, id_: str, org: str, first: str, then: str, *, together: bool) -> None:
+        """Create a resource, remove it and create it again, under the same keys or others: nothing old comes back."""
+        old, new = (_put(kind, id_, slug, org, "any", None) for slug in (first, then))
+        batches: list[Batch] = [[old], [Delete(kind, id_)], [new]]
+        if together:
+            self.commit_group(batches)
+        else:
+            for batch in batches:
+                self.commit_one(batch)
 
     @precondition(lambda self: self.store.capabilities.persistent)
     @rule()
@@ -153,17 +167,29 @@ class Agreement(RuleBasedStateMachine):
             )
             for store in (self.store, self.model)
         ]
-        self._both("scan, commit", lambda store: store.commit(batch))
+        asked = f"all; after {after} limit {limit}" + (f"; {index} {key!a} after {after}" if index else "")
+        self.steps.append(f"begin to list {kind} ({asked})")
+        self.commit_one(batch)
         for number, (got, wanted) in enumerate(zip(*scans, strict=True)):
             same(f"listing {number}", [seen(record) for record in got], [seen(record) for record in wanted])
 
-    def _both(self, step: str, call: Callable[[Store], object]) -> None:
-        self.steps.append(step)
-        same(f"step {len(self.steps)}, {step}", _outcome(call, self.store), _outcome(call, self.model))
-        self._compare()
+    def commit_one(self, batch: Batch) -> None:
+        """Commit a batch to both stores, and compare."""
+        self.steps.append(f"commit {shown_batch(batch)}")
+        self._both([batch], lambda store: store.commit(batch))
 
-    def _compare(self) -> None:
-        for kind in KINDS:
+    def commit_group(self, group: list[Batch]) -> None:
+        """Commit batches to both stores at once, and compare."""
+        self.steps.append(f"commit_many {' '.join(map(shown_batch, group))}")
+        self._both(group, lambda store: [told(outcome) for outcome in store.commit_many(group)])
+
+    def _both(self, group: list[Batch], call: Callable[[Store], object]) -> None:
+        same(f"answer of step {len(self.steps)}", _outcome(call, self.store), _outcome(call, self.model))
+        everything = len(self.steps) % WHOLE_EVERY == 0
+        self._compare(KINDS if everything else {operation.kind for batch in group for operation in batch})
+
+    def _compare(self, touched: Iterable[str] = KINDS) -> None:
+        for kind in touched:
             same(f"{kind}: contents", _contents(self.store, kind), _contents(self.model, kind))
         same("last position", self.store.last_position(), self.model.last_position())
 
@@ -181,31 +207,15 @@ def _contents(store: Store, kind: str) -> dict[str, object]:
             )
             for index, key in KEYS[kind]
         },
-        "each": [_canonical(kind, store.get_bytes(kind, id_)) for id_ in IDS],
+        "each": [canonical(kind, store.get_bytes(kind, id_)) for id_ in IDS],
     }
-
-
-def seen(record: Any) -> tuple[str, int, int, bytes | None]:  # noqa: ANN401 - a Record
-    """What of a record must agree."""
-    return record.id, record.position, record.revision, _canonical(record.kind, record.data)
-
-
-def _canonical(kind: str, data: bytes | None) -> bytes | None:
-    return None if data is None else canonical_bytes(KINDS[kind].message_type.FromString(data))
 
 
 def _outcome(call: Callable[[Store], object], store: Store) -> object:
     try:
         return call(store)
     except StoreError as error:
-        return _told(error)
-
-
-def _told(outcome: object) -> object:
-    """What of an outcome must agree: numbers, and of errors the class and what they name."""
-    if isinstance(outcome, Conflict):
-        return type(outcome).__name__, outcome.kind, outcome.key, outcome.holder_id, outcome.index
-    return type(outcome).__name__ if isinstance(outcome, StoreError) else outcome
+        return told(error)
 
 
 def check_agreement(
@@ -241,5 +251,5 @@ def check_agreement(
             ),
         )
     except Violation as violation:
-        return [*Search.steps, str(violation)]
+        return [*Search.steps, escaped(str(violation))]
     return []

@@ -13,6 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
+from google.protobuf import text_format
+from google.protobuf.message import Message
+
 from stores.contract import Capabilities, Store
 
 ErrorT = TypeVar("ErrorT", bound=Exception)
@@ -153,7 +156,7 @@ def run_check(check: StoreCheck, subject: StoreUnderTest, name: str, seed: int =
         return Result(check, StoreVerdict.NOT_PROVEN, str(error))
     except Exception as error:  # noqa: BLE001 - a store may raise anything, and that is a finding
         reason = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"
-        return Result(check, StoreVerdict.FAIL, reason)
+        return Result(check, StoreVerdict.FAIL, escaped(reason))
     else:
         return Result(check, StoreVerdict.PASS)
     finally:
@@ -171,12 +174,29 @@ def fail(message: str) -> NoReturn:
 def same(what: str, got: object, wanted: object) -> None:
     """Raise a Violation unless both are equal."""
     if got != wanted:
-        raise Violation(f"{what}: got {_short(got)}, wanted {_short(wanted)}")
+        ours, theirs = shown(got), shown(wanted)
+        raise Violation(f"{what}: got {_short(ours, theirs)}, wanted {_short(theirs, ours)}")
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}… ({len(text)} characters)"
+def shown(value: object) -> str:
+    """Return a value as ASCII, so that nothing looks like what it isn't; what is empty can be seen as well."""
+    if isinstance(value, Message):
+        return f"{type(value).__name__} {text_format.MessageToString(value, as_one_line=True)!a}"
+    return ascii(value)
+
+
+def escaped(text: str) -> str:
+    """Return a text with escapes for all that isn't ASCII, but for the suite's own ellipsis."""
+    return "".join(each if each in "\n…" else ascii(each)[1:-1] if not " " <= each <= "~" else each for each in text)
+
+
+def _short(text: str, other: str = "") -> str:
+    """Return a text, or of a long one a part: that where it begins to differ from the other."""
+    if len(text) <= _SHOWN_MAX:
+        return text
+    alike = next((n for n, pair in enumerate(zip(text, other, strict=False)) if len(set(pair)) > 1), 0)
+    start = max(0, alike - _SHOWN_MAX // 4)
+    return f"{'…' if start else ''}{text[start : start + _SHOWN_MAX]}… ({len(text)} characters)"
 
 
 def refused(what: str, expected: type[ErrorT], call: Callable[[], object]) -> ErrorT:
@@ -189,4 +209,4 @@ def refused(what: str, expected: type[ErrorT], call: Callable[[], object]) -> Er
         return error
     except Exception as error:
         raise Violation(f"{what}: raised {type(error).__name__} ({error}), wanted {expected.__name__}") from error
-    raise Violation(f"{what}: answered {_short(answer)}, wanted {expected.__name__}")
+    raise Violation(f"{what}: answered {_short(shown(answer))}, wanted {expected.__name__}")

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from stores.contract import CorruptRecord, Store
 from stores.memory import MemoryStore
-from stores.suite.agreement import seen
 from stores.suite.crash_child import apply
+from stores.suite.outcomes import seen
 from stores.suite.subject import UrlSubject
 from stores.suite.syncs import strace_refusal
 

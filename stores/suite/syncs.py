@@ -49,11 +49,12 @@ def read_trace(text: str, *, by_thread: bool = False) -> Trace:
     A commit has a sync of its own if one that succeeded began after the commit did, and ended before its
     acknowledgement, in whatever thread: commits that overlap may share it. A commit begins at the mark before its
     acknowledgement. With `by_thread` that is the mark of the same thread, which must not change on the way; and where
-    the thread itself writes (if the trace has WRITE_CALLS) the sync must begin after the first of its writes.
+    the thread itself writes (if the trace has WRITE_CALLS) the sync must begin after the first of its writes, unless it
+    is of mapped memory, which is written without calls.
     """
     commits = syncs = unsynced = 0
-    newest = -1
-    """The line on which the latest of the syncs that succeeded began."""
+    newest = {"msync": -1, "": -1}
+    """The lines on which the latest of the syncs that succeeded began: of mapped memory, and of files."""
     begun: dict[str, int] = {}
     written: dict[str, int] = {}
     unfinished: dict[str, int] = {}
@@ -64,7 +65,7 @@ def read_trace(text: str, *, by_thread: bool = False) -> Trace:
             own = thread if by_thread else ""
             if own in begun and int(marked[1]) == ACKNOWLEDGED_FD:
                 commits += 1
-                unsynced += newest < written.get(own, begun[own])
+                unsynced += newest["msync"] < begun[own] and newest[""] < written.get(own, begun[own])
             begun[own] = number
             written.pop(own, None)
             continue
@@ -78,7 +79,8 @@ def read_trace(text: str, *, by_thread: bool = False) -> Trace:
             unfinished[thread] = -1 if _ASYNCHRONOUS in line else number
         elif line.endswith("= 0") and _ASYNCHRONOUS not in line:
             began = number if found[1] == "(" else unfinished.pop(thread, -1)
-            newest = max(newest, began)
+            sort = "msync" if "msync" in line else ""
+            newest[sort] = max(newest[sort], began)
             syncs += bool(begun)
     return Trace(commits, syncs, unsynced)
 

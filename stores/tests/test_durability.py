@@ -91,6 +91,8 @@ def test_commits_that_overlap_share_a_sync_that_began_after_both() -> None:
         f"2 {done}",
     ]
     assert read_trace("\n".join(behind), by_thread=True) == Trace(2, 1, 1)
+    mapped = [f"1 {begin}", "2 msync(0x7f, 4096, MS_SYNC) = 0", "1 write(3) = 9", f"1 {done}"]
+    assert read_trace("\n".join(mapped), by_thread=True) == Trace(1, 1, 0)
     asynchronous = [f"1 {begin}", "1 msync(0x7f, 4096, MS_ASYNC) = 0", f"1 {done}"]
     assert read_trace("\n".join(asynchronous), by_thread=True) == Trace(1, 0, 1)
 

@@ -26,6 +26,8 @@ INVISIBLE_TO_AGREEMENT = {
     "shares_messages": "the search changes no message that it read",
     "leaks_key_prefix": "organizations without resources of their own are listed right",
 }
+FOR_GENERATED = ("exact-", "kinds-", "load-")
+"""Checks of all kinds, places and sequences: what they find is in `generated_kills.json`."""
 QUICK = ["creates_on_update", "tears_batch", "loses_update"]
 
 
@@ -79,5 +81,7 @@ def failing_checks(name: str, folder: Path) -> list[str]:
     return [
         check.id
         for check in CHECKS
-        if check.id not in RACES and run_check(check, subject, check.id).verdict is StoreVerdict.FAIL
+        if check.id not in RACES
+        and not check.id.startswith(FOR_GENERATED)
+        and run_check(check, subject, check.id).verdict is StoreVerdict.FAIL
     ]

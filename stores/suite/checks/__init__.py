@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from stores.suite.check import StoreCheck
-from stores.suite.checks import batches, concurrency, durability, groups, indexes, lifecycle, resources, scans, values
+from stores.suite.checks import (
+    batches,
+    concurrency,
+    durability,
+    exact,
+    groups,
+    indexes,
+    kinds,
+    lifecycle,
+    resources,
+    scans,
+    values,
+)
 
 CHECKS: tuple[StoreCheck, ...] = (
     *resources.checks.all,
@@ -11,6 +23,8 @@ CHECKS: tuple[StoreCheck, ...] = (
     *indexes.checks.all,
     *scans.checks.all,
     *values.checks.all,
+    *exact.checks.all,
+    *kinds.checks.all,
     *groups.checks.all,
     *lifecycle.checks.all,
     *concurrency.checks.all,

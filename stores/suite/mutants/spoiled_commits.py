@@ -1,0 +1,100 @@
+"""Wrong stores of operators: conditions that are ignored, operations that are lost, refusals that leave something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from stores.contract import Batch, BatchOperation, Conflict, Delete, Present, Put, StoreError, Vacant
+from stores.suite.mutants.kept import RARE, Kept, Made, place_of
+
+
+class _Changing(Kept):
+    """Changes a batch before it commits it."""
+
+    change: Callable[[BatchOperation], BatchOperation | None]
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        changed = (self.change(operation) for operation in batch)
+        return super().commit([operation for operation in changed if operation is not None])
+
+
+def _changing(change: Callable[[BatchOperation], BatchOperation | None]) -> Made:
+    store = _Changing()
+    store.change = change
+    return store
+
+
+def precondition_ignored(kind: str, detail: str) -> Made:
+    """Take no notice of one condition of the puts or deletes of a kind."""
+    verb, _, what = detail.partition("-")
+    of = Put if verb == "put" else Delete
+
+    def change(operation: BatchOperation) -> BatchOperation:
+        if not isinstance(operation, of) or operation.kind != kind:
+            return operation
+        if what == "expect":
+            return operation._replace(expect=None)
+        return operation._replace(precondition="any") if operation.precondition == what else operation
+
+    return _changing(change)
+
+
+def vacant_ignored(where: str, _: str) -> Made:
+    """Take no notice of Vacant of an index."""
+    place = place_of(where)
+    return _changing(lambda one: None if isinstance(one, Vacant) and (one.kind, one.index) == place else one)
+
+
+def present_ignored(kind: str, _: str) -> Made:
+    """Take no notice of Present of a kind."""
+    return _changing(lambda one: None if isinstance(one, Present) and one.kind == kind else one)
+
+
+def rarely_lost(kind: str, detail: str) -> Made:
+    """Acknowledge one of 50 creates, updates or deletes of a kind without doing it."""
+    store = _Changing()
+    seen: list[object] = []
+
+    def change(operation: BatchOperation) -> BatchOperation | None:
+        if operation.kind != kind or not isinstance(operation, Put | Delete):
+            return operation
+        was_there = (kind, operation.id) in store._kept  # noqa: SLF001 - a store of our own
+        does = "delete" if isinstance(operation, Delete) else "update" if was_there else "create"
+        if does != detail:
+            return operation
+        seen.append(operation)
+        return None if len(seen) % RARE == RARE // 2 else operation
+
+    store.change = change
+    return store
+
+
+def refused_leaves(kind: str, detail: str) -> Made:
+    """Leave the first put or delete of a kind in a batch that is refused."""
+
+    class Leaves(Kept):
+        def commit(self, batch: Batch) -> int:
+            """See `Store`."""
+            try:
+                return super().commit(batch)
+            except Conflict:
+                if detail == "commit" or self.__dict__.get("in_group"):
+                    self._leave(batch)
+                raise
+
+        def _leave(self, batch: Batch) -> None:
+            for operation in batch[:-1]:
+                if isinstance(operation, Put | Delete) and operation.kind == kind:
+                    super().commit([operation])
+                    return
+
+        def commit_many(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+            """See `Store`."""
+            self.__dict__["in_group"] = detail == "commit_many"
+            try:
+                return super().commit_many(batches)
+            finally:
+                self.__dict__["in_group"] = False
+
+    return Leaves()
