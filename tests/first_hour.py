@@ -9,16 +9,19 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from reports.tests.browser import find_browser, running
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS_MAX = 3600
-SERVER = "python -m tests.second_server.server --port {port} --profile oss"
+SERVER = "python -m tests.second_server.server --profile oss --port"
 DEFECT = "duplicate_answered_ok"
 WIDTHS = (1440, 390)
 AGENT = """\
@@ -68,6 +71,26 @@ class Person:
             self.surprises.append(f"{command}: says nothing of {sees!r}")
         return done.stdout
 
+    @contextmanager
+    def starts(self, command: str) -> Iterator[str]:
+        """Start a server in another terminal, at a port in the place of `{port}`; yield its address as a target."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        words = command.replace("{port}", port)
+        say(f"\n$ {words} &")
+        with subprocess.Popen(
+            shlex.split(words),
+            cwd=self.clone,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as server:
+            try:
+                yield f"grpc://127.0.0.1:{port}"
+            finally:
+                server.terminate()
+
 
 def proves(person: Person, folder: Path) -> None:
     """Clone, prove, and look at the first screen of the page."""
@@ -87,14 +110,15 @@ def proves(person: Person, folder: Path) -> None:
 
 def mends(person: Person) -> None:
     """Judge a broken server, follow what is to be mended first, and judge again."""
-    broken = shlex.quote(f"cmd:{SERVER} --defect {DEFECT}")
-    said = person.types(f"parity conform {broken} --out broken", code=1, sees="Mend first")
-    shown = re.search(r"shows in ([A-Z0-9-]+)", said)
-    first = shown[1] if shown else "DUP-SLUG"
-    person.types(f"parity requirements {first}", sees="Example, from the reference server")
-    person.types(f"parity conform {broken} --only {first}", code=1, sees="FAIL")
+    with person.starts(f"{SERVER} {{port}} --defect {DEFECT}") as broken:
+        said = person.types(f"parity conform {broken} --out broken", code=1, sees="Mend first")
+        shown = re.search(r"shows in ([A-Z0-9-]+)", said)
+        first = shown[1] if shown else "DUP-SLUG"
+        person.types(f"parity requirements {first}", sees="Example, from the reference server")
+        person.types(f"parity conform {broken} --only {first}", code=1, sees="FAIL")
     say(f"\n(mends it: a create whose slug is taken is refused; the server runs without --defect {DEFECT})")
-    person.types(f"parity conform {shlex.quote(f'cmd:{SERVER}')} --out mended", sees=": conformant")
+    with person.starts(f"{SERVER} {{port}}") as mended:
+        person.types(f"parity conform {mended} --out mended", sees=": conformant")
     person.types("parity compare broken mended", sees="mended")
     person.types("parity report mended", sees="report.html")
 
