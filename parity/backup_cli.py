@@ -24,6 +24,8 @@ from stores.backup.snapshot import contract_digest
 
 NOT_WHOLE = 1
 NAMES_SHOWN = 10
+POSITION_MAX = 2**63 - 1
+"""Of a store's positions, which are 64-bit numbers with a sign in the databases."""
 BACKUP_METHOD = ADMIN_FILE.services_by_name["AdminService"].methods_by_name["Backup"]
 
 
@@ -39,7 +41,8 @@ def backup(
         Path | None, typer.Option("--tls-ca", envvar="PARITY_TLS_CA", help="Speak TLS, trusting this PEM file.")
     ] = None,
     since: Annotated[
-        int, typer.Option("--since", min=0, help="Only what changed since the backup with this position.")
+        int,
+        typer.Option("--since", min=0, max=POSITION_MAX, help="Only what changed since the backup with this position."),
     ] = 0,
     timeout: Annotated[float, typer.Option("--timeout", min=0.001, help="Seconds to wait for the next bytes.")] = 60,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there, by a whole one.")] = False,

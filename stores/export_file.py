@@ -68,6 +68,8 @@ def write_export(records: Iterable[Record], path: Path, *, force: bool) -> int:
 def check_place(path: Path, *, force: bool) -> None:
     """Raise BadExport if something is at the path that may not be replaced."""
     if not os.path.lexists(path):
+        if not path.parent.is_dir():
+            raise BadExport(f"there is no folder {path.parent}", hint="make it, or choose another path")
         return
     if not path.is_file():
         raise BadExport(f"{path} is there already, and is no file", hint="choose another path")

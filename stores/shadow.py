@@ -32,6 +32,7 @@ class Shadow:
         self._folder = TemporaryDirectory(prefix=SHADOW_PREFIX, ignore_cleanup_errors=True)
         self.path = Path(self._folder.name)
         files_made: list[Path] = []
+        file = self.path
         try:
             for file in files:
                 files_made.append(self.path / file.name)
@@ -43,8 +44,9 @@ class Shadow:
             for made in files_made:
                 made.unlink(missing_ok=True)  # takes no file descriptor, which may be what there are none of
             self.remove()
+            named = file if files_made else error.filename  # never the copy's name, which is nobody's
             raise StoreUnavailable(
-                f"{error.filename or self.path} can't be copied for reading: {error.strerror}",
+                f"{named} can't be copied for reading: {error.strerror}",
                 hint=f"correct the file's permissions, or give TMPDIR a folder with room; it is {self.path.parent} now",
             ) from error
 

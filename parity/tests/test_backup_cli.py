@@ -49,6 +49,13 @@ def test_a_backup_an_increment_and_the_way_back(server: Running, tmp_path: Path,
     assert "is there already" in capsys.readouterr().err
 
 
+def test_a_position_that_no_store_has_is_bad_usage(server: Running, tmp_path: Path, capsys: Output) -> None:
+    for since in ("-1", str(10**20), "behind"):
+        assert backup(server, tmp_path / "new", "--since", since) == 2
+        assert "--since" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_file_that_is_there_is_only_replaced_with_force_and_by_a_whole_one(
     server: Running, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:

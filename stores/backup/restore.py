@@ -7,6 +7,7 @@ the positions that watchers and cursors hold stay right.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -144,6 +145,7 @@ def _apply(store: Store, path: Path, restored: Restored, progress: Progress, *, 
         since = reader.header.since_position
         for block in reader.blocks(restored.damages.append if partial else None):
             _commit(store, _removals(store, block, since))
+            _check_remaining(store, block, since, path)
             _commit(store, (_put_of(record, since, path) for record in block.records))
             if not store.capabilities.keeps_unknown_fields:
                 restored.changed += [(each.kind, each.id) for each in block.records if not _is_kept(store, each)]
@@ -171,6 +173,23 @@ def _gone(store: Store, remaining: BackupRemaining, since: int) -> Iterator[Batc
             return
         if record.position not in stay:
             yield Delete(remaining.kind, record.id)
+
+
+def _check_remaining(store: Store, block: BackupBlock, since: int, path: Path) -> None:
+    """Raise BadBackupFile unless what is here is what remained: another database has other ids at these positions."""
+    for remaining in block.remaining:
+        if not remaining.ids_sha256:
+            continue
+        ids = hashlib.sha256()
+        for record in store.scan(remaining.kind):
+            if record.position > since:
+                break
+            ids.update(record.id.encode() + b"\n")
+        if ids.digest() != remaining.ids_sha256:
+            raise BadBackupFile(
+                f"{path} doesn't follow the file before it: it speaks of another {remaining.kind} than is there",
+                hint="name a backup and the increments of the same server's database, none left out",
+            )
 
 
 def _put_of(record: BackupRecord, since: int, path: Path) -> Put:

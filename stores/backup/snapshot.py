@@ -73,10 +73,13 @@ class Snapshot:
         block.remaining.add(kind=EVENT, all_from=self.first_event)
         since = self.header.since_position
         remaining = block.remaining.add(kind=POLICY, all_from=since + 1)
+        ids = hashlib.sha256()
         for record in self.policies:
             if record.position > since:
                 break
             remaining.positions.append(record.position)
+            ids.update(record.id.encode() + b"\n")
+        remaining.ids_sha256 = ids.digest()
         yield block
 
 

@@ -21,6 +21,8 @@ OWN_FILES = r"parity\..*"
 
 _NO_FILES = r"LOG(\..*)?|archive|lost"
 """What may be no file: texts for people, which drivers move away without opening them, and RocksDB's folders."""
+_CURRENT, _CURRENT_BYTES_MAX, _SHOWN_BYTES = "CURRENT", 64, 40
+"""Names the newest MANIFEST, by its file name and a line end (LevelDB's `doc/impl.md`); RocksDB's does the same."""
 _NOT_SHADOWED = r"LOCK|LOG(\..*)?"
 
 
@@ -125,7 +127,24 @@ def _check_files(path: Path, layout: FolderFormat, names: list[str]) -> None:
     for file in files:
         if not file.is_file():
             raise StoreDamaged(f"the {layout.engine} database {path} is damaged: {file.name} is no file")
+    if layout.head == _CURRENT:
+        _check_current(path, layout)
     check_apart([*files, *(path / name for name in _matching(names, OWN_FILES))])
+
+
+def _check_current(path: Path, layout: FolderFormat) -> None:
+    """Raise StoreDamaged if `CURRENT` names no MANIFEST: drivers say of such that the disk is full, or go elsewhere."""
+    try:
+        with (path / _CURRENT).open("rb") as file:
+            named = file.read(_CURRENT_BYTES_MAX)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{path / _CURRENT} can't be read: {error.strerror}", hint="correct its permissions"
+        ) from error
+    if not re.fullmatch(rb"MANIFEST-\d+\n", named):
+        raise StoreDamaged(
+            f"the {layout.engine} database {path} is damaged: CURRENT names no MANIFEST, but {named[:_SHOWN_BYTES]!r}"
+        )
 
 
 def _matching(names: list[str], pattern: str) -> list[str]:

@@ -71,8 +71,10 @@ def check_pages(path: Path, *, all_pages: bool) -> None:
                 _check(file, all_pages=all_pages)
     except OSError as error:
         raise StoreUnavailable(f"{path} can't be read: {error.strerror}", hint="correct its permissions") from error
-    except (_Wrong, struct.error, IndexError) as error:
+    except _Wrong as error:
         raise StoreDamaged(f"the LMDB database {path} is damaged: {error}") from error
+    except (struct.error, IndexError) as error:
+        raise StoreDamaged(f"the LMDB database {path} is cut, or a page leads behind its own end") from error
 
 
 def _check(file: mmap.mmap, *, all_pages: bool) -> None:

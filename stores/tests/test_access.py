@@ -112,6 +112,34 @@ def test_reading_and_writing_keep_each_other_out(scheme: str, tmp_path: Path) ->
         assert store.count("agent") == 2
 
 
+@pytest.mark.parametrize("scheme", ["leveldb", "rocksdb"])
+@pytest.mark.parametrize(
+    "named", [b"", b"MANIFEST-000004", b"../other/MANIFEST-000004\n", b"MANIFEST-" + b"9" * 4000, b"\0\n"]
+)
+def test_what_names_no_manifest_is_damage(named: bytes, scheme: str, tmp_path: Path) -> None:
+    """The engines say of some of these that the disk is full, and look for the others elsewhere."""
+    url = f"{scheme}:{tmp_path / 'db'}"
+    with open_store(url, create=True) as store:
+        fill(store, ["a"])
+    (tmp_path / "db" / "CURRENT").write_bytes(named)
+    before = contents(tmp_path)
+    for create, read_only in WAYS:
+        with pytest.raises(StoreDamaged, match="CURRENT names no MANIFEST"):
+            open_store(url, create=create, read_only=read_only)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("length", [1, 4096, 4100, 8192])
+def test_a_file_of_lmdb_that_ends_in_its_first_pages_is_told_in_words(length: int, tmp_path: Path) -> None:
+    url = f"lmdb:{tmp_path / 'db'}"
+    with open_store(url, create=True) as store:
+        fill(store, ["a"])
+    os.truncate(tmp_path / "db" / "data.mdb", length)
+    with pytest.raises(StoreDamaged, match=r"cut|end of the file|meta page|no LMDB|root") as refusal:
+        open_store(url)
+    assert "unpack" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("text", ["notes", "a file that is longer than the header of a database" * 4])
 def test_a_file_of_something_else_is_no_database_and_gets_no_lock(text: str, tmp_path: Path) -> None:
     (tmp_path / "db").write_text(text, encoding="utf-8")

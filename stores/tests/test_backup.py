@@ -120,6 +120,26 @@ def test_increments_bring_what_changed(engine: str, source: Store, tmp_path: Pat
     assert not (tmp_path / "wrong").exists()
 
 
+def test_an_increment_of_another_database_is_refused_although_its_positions_fit(tmp_path: Path) -> None:
+    files: dict[str, list[Path]] = {}
+    for name in ("a", "b"):
+        with MemoryStore() as store:
+            since = 0
+            for number in range(3):
+                id_ = f"{name}{number}"
+                owner = Put("iam_policy", id_, policy(id_, "owner", resource=id_), "absent")
+                store.commit([put(id_), owner, event(f"e-{id_}", id_, agent(id_))])
+                files.setdefault(name, []).append(backed_up(store, tmp_path / id_, since))
+                since = store.last_position()
+    (first, *later), others = files["a"], files["b"][1:]
+    url = f"leveldb:{tmp_path / 'db'}"
+    for chain in ([first, others[0]], [first, later[0], others[1]], [first, *others]):
+        with pytest.raises(BadBackupFile, match="doesn't follow the file before it"):
+            restore(chain, url)
+        assert not (tmp_path / "db").exists()
+    assert restore([first, *later], url).is_whole
+
+
 def test_unknown_fields_that_the_target_loses_are_named(tmp_path: Path) -> None:
     with MemoryStore() as source:
         newer = agent("a").SerializeToString() + b"\xfa\x7f\x03new"

@@ -77,14 +77,16 @@ class BackupName(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class BackupRemaining(_message.Message):
-    __slots__ = ("kind", "positions", "all_from")
+    __slots__ = ("kind", "positions", "all_from", "ids_sha256")
     KIND_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     ALL_FROM_FIELD_NUMBER: _ClassVar[int]
+    IDS_SHA256_FIELD_NUMBER: _ClassVar[int]
     kind: str
     positions: _containers.RepeatedScalarFieldContainer[int]
     all_from: int
-    def __init__(self, kind: _Optional[str] = ..., positions: _Optional[_Iterable[int]] = ..., all_from: _Optional[int] = ...) -> None: ...
+    ids_sha256: bytes
+    def __init__(self, kind: _Optional[str] = ..., positions: _Optional[_Iterable[int]] = ..., all_from: _Optional[int] = ..., ids_sha256: _Optional[bytes] = ...) -> None: ...
 
 class BackupFooter(_message.Message):
     __slots__ = ("blocks", "records", "sha256")
