@@ -12,6 +12,9 @@ from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.target_client import Response
 
+SAME = ("same.apply", "same.update")
+CHANGES = ("update", "apply", *SAME)
+"""The changes of a life, in their order."""
 _LOCAL_SECONDS, _REMOTE_SECONDS = 2.0, 300.0
 """How far the clocks of suite and target may be apart: on one machine they are one clock that may be cut to seconds."""
 
@@ -19,6 +22,7 @@ _LOCAL_SECONDS, _REMOTE_SECONDS = 2.0, 300.0
 def live(session: Session, kind: str) -> None:
     """Create, update, apply and delete a resource, and create another by an apply. Raises SetupRefused.
 
+    After the apply the same is sent again, as `same.apply` and as `same.update`: that changes nothing.
     Leaves the exchanges `create`, `update`, `apply`, `new`, `delete`, a get `OPERATION.get` after each but the last,
     and the facts `OPERATION.between`, `OPERATION.by`, `seconds_apart`, `secrets`.
     """
@@ -31,9 +35,10 @@ def live(session: Session, kind: str) -> None:
         return
     request.metadata.id = made.message.metadata.id
     _read(session, kind, "create", made)
-    for operation in ("update", "apply"):
-        request.spec.description = f"after the {operation}"
-        secrets.append(_renew_secret(request, operation))
+    for operation in CHANGES:
+        if operation not in SAME:
+            request.spec.description = f"after the {operation}"
+            secrets.append(_renew_secret(request, operation))
         _timed(session, operation, lambda operation=operation: _as_another(session, operation, kind, request))  # type: ignore[misc]
         _read(session, kind, operation, made)
     another = _whole(session, kind, agent)
@@ -75,11 +80,12 @@ def _renew_secret(request: Proto, operation: str) -> str:
 
 
 def _as_another(session: Session, operation: str, kind: str, request: Proto) -> Response:
-    """Change it as somebody else than its maker, where there is one: so that the two can't be taken for each other."""
+    """Change it as somebody else than who did before, where there is one: the two can't be taken for each other."""
     caller = session.context.caller
-    role = next((one for one in ("org_admin", "operator") if one in session.context.roles and one != caller), caller)
+    others = (one for one in ("org_admin", "operator") if one in session.context.roles and one != caller)
+    role = caller if operation == SAME[0] else next(others, caller)
     session.note(f"{operation}.by", session.context.identity(role))
-    return session.call(operation, f"{kind}.{operation}", request, role=role)
+    return session.call(operation, f"{kind}.{operation.removeprefix('same.')}", request, role=role)
 
 
 def _timed(session: Session, operation: str, call: Callable[[], Response]) -> Response:

@@ -130,10 +130,10 @@ def add_odd_secrets(values: MutableMapping[str, EnvironmentValue]) -> None:
         values[name].value, values[name].is_secret = value, True
 
 
-def policy(principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> IamPolicySpec:
-    """Return a policy: (kind, id) of the principal, the relation, (kind, id) of the resource."""
+def policy(principal: tuple[str, ...], relation: str, resource: tuple[str, str]) -> IamPolicySpec:
+    """Return a policy: (kind, id) of the principal, with a third part where it is a set; the relation; the resource."""
     made = IamPolicySpec(relation=relation)
-    made.principal.kind, made.principal.id = principal
+    made.principal.kind, made.principal.id, made.principal.relation = (*principal, "")[:3]
     made.resource.kind, made.resource.id = resource
     return made
 

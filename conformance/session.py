@@ -328,12 +328,12 @@ class Session:
         request = samples.reference(slug, self.org if org is None else org)
         return self.call(label, f"{kind}.by_reference", request, role=role)
 
-    def holds(self, label: str, principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> Response:
+    def holds(self, label: str, principal: tuple[str, ...], relation: str, resource: tuple[str, str]) -> Response:
         """Ask the server whether a policy holds."""
         request = METHODS["policy.check"].request(policy=samples.policy(principal, relation, resource))
         return self.call(label, "policy.check", request)
 
-    def grant(self, label: str, principal: tuple[str, str], relation: str, resource: tuple[str, str]) -> Response:
+    def grant(self, label: str, principal: tuple[str, ...], relation: str, resource: tuple[str, str]) -> Response:
         """Write a policy; it is removed after the check."""
         request = samples.policy(principal, relation, resource)
         self.made.grants.append(request)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence, NotAsked
+from conformance.evidence import Evidence, Json, NotAsked
 from conformance.judging import (
     absent,
     accepted,
     answer_of,
     answered,
+    asked_if,
     both,
     choice,
     code,
@@ -144,6 +145,7 @@ def _half(session: Session) -> None:
     """Take its default instance from an agent and apply it again. Raises NotAsked where a server doesn't let it go."""
     made = session.created_agent("create")
     default = session.default_instance(made)
+    session.read("first", "instance", default)
     if not session.delete("halve", "instance", default).ok:
         raise NotAsked("the target doesn't let go of a default instance, so that it has no half agents")
     applied = session.call("apply", "agent.apply", session.agent(name=made.metadata.name))
@@ -151,6 +153,8 @@ def _half(session: Session) -> None:
         healed = session.read("get", "agent", made.metadata.id)
         named = healed.message.status.default_instance_id if healed.ok else ""
         session.read("default", "instance", named or default)
+        if session.cloud:
+            session.holds("link", ("agent", made.metadata.id), "agent", ("agent_instance", named or default))
 
 
 def _healed_or_refused(evidence: Evidence) -> list[Problem]:
@@ -163,6 +167,30 @@ def _healed_or_refused(evidence: Evidence) -> list[Problem]:
     if not belongs:
         found.append(problem("answered OK, and the agent has no default instance", applied, expected="an instance"))
     return found
+
+
+def _was_healed(evidence: Evidence) -> bool:
+    """Whether the agent has a default instance again; that it should is asked by APL-HALF."""
+    return evidence["apply"].ok and evidence["default"].ok
+
+
+def _like_the_first(evidence: Evidence) -> list[Problem]:
+    """All but id and times is as the create made it."""
+    first, healed = evidence["first"], evidence["default"]
+    found = answered(first, "OK") or differences(_without_own(first.response), _without_own(healed.response), healed)
+    if evidence.fact("profile") == "cloud":
+        found += field_is("link", "is_authorized", True)(evidence)  # noqa: FBT003 - a value to compare with
+    return found
+
+
+def _without_own(instance: Json) -> Json:
+    """An instance without what no two have in common."""
+    metadata = {name: value for name, value in instance["metadata"].items() if name != "id"}
+    audit = {
+        half: {name: value for name, value in row.items() if name not in {"created_at", "updated_at"}}
+        for half, row in instance["status"]["audit"].items()
+    }
+    return {**instance, "metadata": metadata, "status": {**instance["status"], "audit": audit}}
 
 
 CHECKS: tuple[Check, ...] = (
@@ -178,7 +206,12 @@ CHECKS: tuple[Check, ...] = (
     ),
     check("APL-TWICE", _twice, _unchanged_but_audit),
     check("APL-ID-TAKEN", _taken_id, _replaced_nothing),
-    check("APL-HALF", _half, choice(_healed_or_refused, "OK")),
+    check(
+        "APL-HALF",
+        _half,
+        choice(_healed_or_refused, "OK"),
+        also={"APL-HEALED": asked_if(_was_healed, "an apply heals no agent here", _like_the_first)},
+    ),
     check(
         "APL-INVALID",
         _invalid,

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from conformance.check import Check, check
 from conformance.checks.events import judges_of
 from conformance.evidence import Evidence, Exchange, Json, value_at
-from conformance.judging import Judge, answered, both, differences, equal, instances_shown, problem
+from conformance.judging import Judge, answered, both, differences, equal, instances_shown, nanoseconds, problem
 from conformance.kinds import KINDS
 from conformance.lives import live
 from conformance.methods import METHODS
@@ -93,6 +93,9 @@ def _changed(operation: str, before: str) -> Judge:
             wanted["updated_at"] = told["updated_at"]
             found += differences(wanted, told, exchange, half)
             found += _in_time(evidence, operation, exchange, f"{half}.updated_at", told["updated_at"])
+            if nanoseconds(told["updated_at"]) <= nanoseconds(kept["updated_at"]):
+                text = f"{half}.updated_at is not later than before"
+                found.append(problem(text, exchange, expected=kept["updated_at"], actual=told["updated_at"]))
         return found
 
     return judge
@@ -150,8 +153,8 @@ def _policy_audit(evidence: Evidence) -> list[Problem]:
 def _check(kind: str) -> Check:
     name = kind.upper()
     more: dict[str, Judge] = {
-        f"AUD-{name}-UPDATE": _changed("update", "create"),
-        f"AUD-{name}-APPLY": both(_changed("apply", "update"), _created("new")),
+        f"AUD-{name}-UPDATE": both(_changed("update", "create"), _changed("same.update", "same.apply")),
+        f"AUD-{name}-APPLY": both(_changed("apply", "update"), _changed("same.apply", "apply"), _created("new")),
     }
     if kind == "agent":
         more["AUD-DEFAULT-INSTANCE"] = both(_of_default_instance("create"), _of_default_instance("new"))

@@ -22,7 +22,11 @@ from conformance.judging import (
 from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.sweeps import pages_of, read_list
+from conformance.target_client import Call
 from conformance.verdict import Problem
+
+MANY, SOME = 260, 2
+"""So many instances more than the default one, of an ordinary and of a quick run: over 100, over 250, over 256."""
 
 
 def _gone(session: Session) -> None:
@@ -87,13 +91,39 @@ def _with_instances(session: Session) -> None:
     made = session.created_agent()
     request = samples.instance(session.name(), session.org, made.metadata.id, resource_id=session.new_id("instance"))
     second = session.need("setup.instance", "instance.create", request)
+    more = [
+        samples.instance(session.name(), session.org, made.metadata.id, resource_id=session.new_id("instance"))
+        for _ in range(session.size(MANY, quick=SOME))
+    ]
+    session.together(Call(f"more.{n}", "instance.create", request) for n, request in enumerate(more))
     session.delete("delete", "agent", made.metadata.id)
     role = "operator" if session.cloud else None
+    gets = [session.by_id("instance.get", request.metadata.id) for request in more]
+    session.together(Call(f"left.{n}", "instance.get", request, role) for n, request in enumerate(gets))
     session.read("default", "instance", session.default_instance(made), role=role)
     session.read("second", "instance", second.metadata.id, role=role)
     session.find("slug", "instance", f"{made.metadata.slug}-default", role=role)
     by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
     session.call("by_agent", "instance.by_agent", by_agent, role=role)
+
+
+def _none_left(evidence: Evidence) -> list[Problem]:
+    """Not one of many is left, however many a server takes at a time."""
+    found = [wrong for row in evidence.under("more.") for wrong in answered(row, "OK")]
+    return found + [wrong for row in evidence.under("left.") for wrong in answered(row, "NOT_FOUND")]
+
+
+def _all_or_none(evidence: Evidence) -> list[Problem]:
+    """Whether instances go is a choice; that some of those that are alike go and others stay is none."""
+    rows = [evidence["second"], *evidence.under("left.")]
+    left = [row for row in rows if row.ok]
+    if len(left) in {0, len(rows)}:
+        return []
+    return [
+        problem(
+            "some instances of a deleted agent are left", left[0], expected="none", actual=f"{len(left)} of {len(rows)}"
+        )
+    ]
 
 
 def _no_instances(evidence: Evidence) -> list[Problem]:
@@ -102,16 +132,33 @@ def _no_instances(evidence: Evidence) -> list[Problem]:
     return [] if empty or not_found(exchange) else [problem("instances of a deleted agent", exchange, expected="none")]
 
 
+_TRUE, _FALSE = True, False
+_GRANTED_BEFORE = tuple(f"before.{name}" for name in ("agent", "instance", "set", "other"))
+"""Whether what was granted to the agent, to its default instance, to a set of the agent, and to another one holds."""
+
+
 def _policies(session: Session) -> None:
     made = session.created_agent(role="org_member")
     owner = ("identity_account", session.context.identity("org_member"))
     resource = ("agent", made.metadata.id)
     instance = ("agent_instance", session.default_instance(made))
     session.holds("before", owner, "owner", resource)
+    room = ("organization", session.name())
+    principals = {
+        "agent": resource,
+        "instance": instance,
+        "set": (*resource, "owner"),
+        "other": ("agent", session.name()),
+    }
+    for name, principal in principals.items():
+        session.grant(f"setup.{name}", principal, "member", room)
+        session.holds(f"before.{name}", principal, "member", room)
     session.delete("delete", "agent", made.metadata.id, role="org_member")
     session.holds("owner", owner, "owner", resource)
     session.holds("parent", ("organization", session.org), "organization", resource)
     session.holds("instance", ("agent", made.metadata.id), "agent", instance)
+    for name, principal in principals.items():
+        session.holds(f"after.{name}", principal, "member", room)
 
 
 def _refused(session: Session) -> None:
@@ -160,8 +207,12 @@ CHECKS: tuple[Check, ...] = (
         _with_instances,
         both(
             accepted("delete"),
+            _all_or_none,
             choice(
-                both(code("default", "NOT_FOUND"), code("second", "NOT_FOUND"), absent("slug"), _no_instances), "OK"
+                both(
+                    code("default", "NOT_FOUND"), code("second", "NOT_FOUND"), absent("slug"), _no_instances, _none_left
+                ),
+                "OK",
             ),
         ),
         roles=("caller", "operator"),
@@ -170,13 +221,13 @@ CHECKS: tuple[Check, ...] = (
         "DEL-POLICIES",
         _policies,
         both(
-            field_is("before", "is_authorized", True),  # noqa: FBT003 - a value to compare with
+            *(field_is(label, "is_authorized", _TRUE) for label in ("before", *_GRANTED_BEFORE, "after.other")),
             *(
-                choice(field_is(label, "is_authorized", False), "OK")  # noqa: FBT003
-                for label in ("owner", "parent", "instance")
+                choice(field_is(label, "is_authorized", _FALSE), "OK")
+                for label in ("owner", "parent", "instance", "after.agent", "after.instance", "after.set")
             ),
         ),
-        roles=("caller", "org_member"),
+        roles=("caller", "org_member", "operator"),
     ),
     check(
         "DEL-AUTH",

@@ -9,11 +9,12 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json, value_at
 from conformance.judging import Judge, answered, asked_if, differences, equal, instances_shown, problem
+from conformance.lives import CHANGES as CHANGES_OF_A_LIFE
 from conformance.session import Session
 from conformance.verdict import Problem
 from conformance.watching import CHANGES, Watch, change_of, events_about, events_in_order
 
-_ANNOUNCED = (("create", "created"), ("update", "updated"), ("apply", "updated"), ("delete", "deleted"))
+_ANNOUNCED = (("create", "created"), *((change, "updated") for change in CHANGES_OF_A_LIFE), ("delete", "deleted"))
 SOME = 5
 
 
@@ -27,7 +28,8 @@ def _changes(text: str, exchange: Exchange, subject: str, wanted: list[str]) -> 
 
 def _each_once(evidence: Evidence) -> list[Problem]:
     watch = evidence["watch"]
-    wrong = [one for label in ("create", "update", "apply", "new", "delete") for one in answered(evidence[label], "OK")]
+    labels = (*(label for label, _ in _ANNOUNCED), "new")
+    wrong = [one for label in labels for one in answered(evidence[label], "OK")]
     if wrong:
         return wrong
     wanted = [change for _, change in _ANNOUNCED]

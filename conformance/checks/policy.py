@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from conformance import samples
 from conformance.check import Check, check
@@ -49,6 +50,53 @@ def _whole(evidence: Evidence) -> list[Problem]:
     found += equal("spec", exchange, exchange.request, exchange.value("spec", {}))
     get = evidence["get"]
     return found + answered(get, "OK") + equal("get", get, exchange.value("spec", {}), get.value("spec", {}))
+
+
+_RELATIONS = ("", "member", "lead")
+"""Of principals: the thing itself, and two sets of it."""
+
+
+def _sets(session: Session) -> None:
+    """Grant the same to a thing and to sets of it, revoke one after the other; then the sets before the thing."""
+    resource = ("organization", session.name())
+    for order, relations in (("there", _RELATIONS), ("back", _RELATIONS[::-1])):
+        name = session.name()
+        principals = [("team", name, relation) for relation in relations]
+        for held, principal in enumerate(principals):
+            made = session.grant(f"{order}.grant.{held}", principal, "member", resource)
+            if made.ok:
+                request = session.by_id("policy.get", made.message.metadata.id)
+                session.call(f"{order}.get.{held}", "policy.get", request, role="operator")
+            _all_asked(session, f"{order}.granted.{held}", principals, resource)
+        for gone, principal in enumerate(principals):
+            request = samples.policy(principal, "member", resource)
+            session.call(f"{order}.revoke.{gone}", "policy.delete", request, role="operator")
+            _all_asked(session, f"{order}.revoked.{gone}", principals, resource)
+
+
+def _all_asked(session: Session, label: str, principals: Sequence[tuple[str, ...]], resource: tuple[str, str]) -> None:
+    for number, principal in enumerate(principals):
+        session.holds(f"{label}.{number}", principal, "member", resource)
+
+
+def _each_by_itself(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for order in ("there", "back"):
+        grants = evidence.under(f"{order}.grant.")
+        for row in (*grants, *evidence.under(f"{order}.revoke.")):
+            found += answered(row, "OK") or equal(f"{row.label}: spec", row, row.request, row.value("spec", {}))
+        for granted, got in zip(grants, evidence.under(f"{order}.get."), strict=False):
+            found += answered(got, "OK") or equal(f"{got.label}: spec", got, granted.request, got.value("spec", {}))
+        for at in range(len(_RELATIONS)):
+            found += _held(evidence, f"{order}.granted.{at}", [one <= at for one in range(len(_RELATIONS))])
+            found += _held(evidence, f"{order}.revoked.{at}", [one > at for one in range(len(_RELATIONS))])
+    return found
+
+
+def _held(evidence: Evidence, label: str, wanted: list[bool]) -> list[Problem]:
+    rows = evidence.under(f"{label}.")
+    told = [row.value("is_authorized", default=False) for row in rows]
+    return equal(f"{label}: whether each holds (relations of the principal: see the requests)", rows[-1], wanted, told)
 
 
 def _membership(session: Session) -> None:
@@ -198,6 +246,7 @@ CHECKS: tuple[Check, ...] = (
         },
         roles=("operator",),
     ),
+    check("IAM-PRINCIPAL-RELATION", _sets, _each_by_itself, roles=("operator",)),
     check(
         "IAM-EFFECT",
         _membership,

@@ -184,6 +184,26 @@ def test_environments_hide_their_secrets(cloud: Bench) -> None:
     assert cloud.call("environment-delete", ApiResourceDeleteInput(resource_id=mine.metadata.id), "eve") == mine
 
 
+@pytest.mark.parametrize("by_slug", [False, True])
+@pytest.mark.parametrize("verb", ["update", "apply"])
+@pytest.mark.parametrize("kind", ["agent", "environment"])
+def test_stars_that_come_back_keep_the_stored_secret_however_it_is_named(
+    cloud: Bench, kind: str, verb: str, by_slug: bool
+) -> None:
+    made = environment() if kind == "environment" else agent()
+    values = made.spec.env_spec.data if isinstance(made, Agent) else made.spec.data
+    for name in ("KEPT", "UNMASKED"):
+        values[name].value, values[name].is_secret = "hunter2", True
+    created = cloud.call(f"{kind}-create", made, "max")
+    made.metadata.id = "" if by_slug else created.metadata.id
+    values["KEPT"].value = values["UNMASKED"].value = "***"
+    values["UNMASKED"].is_secret = False
+    cloud.call(f"{kind}-{verb}", made, "max")
+    stored = type(made).FromString(cloud.store.get_bytes(kind, created.metadata.id) or b"")
+    kept = stored.spec.env_spec.data if isinstance(stored, Agent) else stored.spec.data
+    assert [kept[name].value for name in ("KEPT", "UNMASKED")] == ["hunter2", "***"]
+
+
 def test_lists_page_by_position(oss: Bench) -> None:
     made = [oss.call("agent-create", agent(f"Agent {n}")).metadata.id for n in range(5)]
     request = ListRequest(org="acme")

@@ -114,4 +114,6 @@ class Policies:
 
 def policy_tuple(spec: Any) -> Tuple:
     """What a policy says."""
-    return spec.principal.kind, spec.principal.id, spec.relation, spec.resource.kind, spec.resource.id
+    principal = spec.principal
+    named = f"{principal.id}#{principal.relation}" if principal.relation else principal.id
+    return principal.kind, named, spec.relation, spec.resource.kind, spec.resource.id

@@ -14,7 +14,7 @@ from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization, platform
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from tests.second_server.access import Access
-from tests.second_server.state import Refused, State, new_id, now, redacted, restore_secrets, slug_of
+from tests.second_server.state import Refused, State, Tuple, new_id, now, redacted, restore_secrets, slug_of
 
 TYPES: dict[str, Any] = {"agent": Agent, "agent_instance": AgentInstance, "environment": Environment}
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -182,7 +182,8 @@ class Resources:
         principal_kind, principal_id, relation, kind, resource_id = policy
         made = IamPolicy(api_version="iam.stigmer.ai/v1", kind="IamPolicy")
         made.metadata.id = new_id("iam_policy")
-        made.spec.principal.kind, made.spec.principal.id = principal_kind, principal_id
+        made.spec.principal.kind = principal_kind
+        made.spec.principal.id, _, made.spec.principal.relation = principal_id.partition("#")
         made.spec.resource.kind, made.spec.resource.id = kind, resource_id
         made.spec.relation = relation
         self.stamp(made, by)
@@ -281,7 +282,14 @@ class Resources:
         self.state.moments["deleted", resource_id] = time.monotonic()
         self.state.announce(kind, resource, "deleted")
         if not self.state.has("delete_leaves_policies") and not self.state.has("policies_stay"):
-            self.state.policies = {p: made for p, made in self.state.policies.items() if p[3:] != (kind, resource_id)}
+            gone = (kind, resource_id)
+            kept = {p: made for p, made in self.state.policies.items() if gone not in (p[3:], _principal(p))}
+            self.state.policies = kept
+
+
+def _principal(policy: Tuple) -> tuple[str, str]:
+    """The thing that a policy gives something to, or of which it gives a set something."""
+    return policy[0], policy[1].partition("#")[0]
 
 
 def belongs(instance: Any, agent: Any) -> bool:

@@ -35,7 +35,7 @@ REDACTED = "***"
 MOMENT_SECONDS = 0.2
 
 Tuple = tuple[str, str, str, str, str]
-"""A policy: principal kind, principal id, relation, resource kind, resource id."""
+"""A policy: principal kind, principal id (and `#` and relation, of a set), relation, resource kind, resource id."""
 
 
 class Refused(Exception):
