@@ -40,7 +40,8 @@ def grow(config: TargetsConfig, targets: Sequence[Measured], found: Findings, te
             began = time.monotonic()
             try:
                 seconds = config.counts.growth_s - spent[target.name]
-                have[target.name] += create(target, size - have[target.name], config.seed, max(seconds, 0.1))
+                if seconds > 0:
+                    have[target.name] += create(target, size - have[target.name], config.seed, seconds)
                 reason = ""
             except (LoadFailed, WrongAnswers) as error:
                 reason = str(error)
