@@ -304,6 +304,12 @@ HALF_DONE_SINS: tuple[Mutant, ...] = (
         together(*(first(f"{kind}-update", "BuildUpdateState", _fill_stars) for kind in HOLDERS)),
     ),
     Mutant(
+        "environment-unmask-by-flag",
+        "an update of an environment that sends the stars back for what is no secret any more gets the secret",
+        first("environment-update", "BuildUpdateState", _fill_stars),
+        asked=("RED-*", "ENV-*"),
+    ),
+    Mutant(
         "unmask-by-apply",
         "an apply that sends the stars back for what is no secret any more gets the secret",
         together(*(first(f"{kind}-apply", "ContinueAsCreateOrUpdate", _fill_stars) for kind in HOLDERS)),
