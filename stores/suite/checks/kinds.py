@@ -22,6 +22,8 @@ MANY = 260
 LIMITS = (*range(12), 16, 19, 20, 21, 31, 32, 33, 49, 50, 51, 63, 64, 65, 99, 100, 101, 127, 128, 129, 199, 200, 201)
 LIMITS_LARGE = (249, 250, 251, 255, 256, 257, 259, 260, 261)
 TEXT_LENGTHS = (0, 1, 127, 128, 191, 192, 255, 256, 1023, 1024, 4095, 4096, 4097, 65_535, 65_536, 1_048_577)
+SHARED = ("org", "name")
+"""What many resources have in common, so that they stand under one key."""
 LOAD = 250
 """So many of each operation that a fault in one of 50 is missed with a probability of 0.98 ** 250, under 1 in 100."""
 
@@ -150,7 +152,7 @@ def conditions(bench: Bench) -> None:
         same(f"{kind}: position of an update", third[1], first[1])
         last = store.last_position()
         store.commit([Delete(kind, "a", "present", third[2])])
-        same(f"{kind}: get", store.get(kind, "a"), None)
+        same(f"{kind}: get, count and finds after a removal", _left(store, kind), (None, 0, {(None, 0)}))
         same(f"{kind}: last position after a removal", store.last_position(), last)
         position = store.commit([put(kind, "a", "x", "o", "absent")])
         again = _record(store, kind, "a")
@@ -181,28 +183,49 @@ def _all_of(store: Store, kind: str) -> object:
     return ([seen(record) for record in store.scan(kind)], store.count(kind), under, store.last_position())
 
 
-def _many(store: Store, kind: str, number: int = MANY) -> list[str]:
+def _one(kind: str, id_: str, shared: str) -> Put:
+    """Return the creation of one of many resources that share an organization, or a name in as many organizations."""
+    name, org = (f"n{id_}", "o") if shared == "org" else ("n", f"o{id_}")
+    return put(kind, id_, name, org, "absent")
+
+
+def _moved(kind: str, id_: str, shared: str) -> Put:
+    """Return the update that takes a resource out of what it shares."""
+    name, org = (f"n{id_}", "changed") if shared == "org" else ("changed", f"o{id_}")
+    return put(kind, id_, name, org, "present")
+
+
+def _left(store: Store, kind: str) -> tuple[Message | None, int, set[tuple[str | None, int]]]:
+    """Return what is left of a kind and its keys once all is removed: nothing anywhere, if all is right."""
+    keys = {entry for name in "xy" for entry in KINDS[kind].entries(message_of(kind, "", name, "o"))}
+    under = {(store.find(kind, *entry), store.count(kind, index=entry[0], key=entry[1])) for entry in keys}
+    return store.get(kind, "a"), store.count(kind), under | {(None, 0)}
+
+
+def _many(store: Store, kind: str, shared: str, number: int = MANY) -> list[str]:
     ids = [f"{n * 7919 % 1000:03d}" for n in range(number)]
-    store.commit([put(kind, id_, f"n{id_}", "o", "absent") for id_ in ids])
+    store.commit([_one(kind, id_, shared) for id_ in ids])
     return ids
 
 
-def _listings(kind: str) -> Iterator[tuple[str | None, IndexKey | None]]:
+def _listings(kind: str, shared: str) -> Iterator[tuple[str | None, IndexKey | None]]:
     """Yield index and key of the listings in which all of `_many` stand: the kind itself, and some indexes."""
     yield None, None
-    one, other = (set(KINDS[kind].entries(message_of(kind, "", name, "o"))) for name in ("n1", "n2"))
+    one, other = (set(KINDS[kind].entries(_one(kind, id_, shared).message)) for id_ in ("1", "2"))
     yield from sorted(one & other)
 
 
 @checks("kinds-pages")
 def pages(bench: Bench) -> None:
     """Of every kind and index, pages of every size, from every place, are those of the whole listing."""
-    for kind in KINDS:
-        ids = _many(bench.store, kind)
-        positions = {record.id: record.position for record in bench.store.scan(kind)}
+    for kind, shared in product(KINDS, SHARED):
+        store = bench.store if shared == "org" else bench.open(f"{bench.name}-{shared}-{kind}")
+        ids = _many(store, kind, shared)
+        positions = {record.id: record.position for record in store.scan(kind)}
         same(f"{kind}: listing", list(positions), ids)
-        for index, key in _listings(kind):
-            _check_pages(bench.store, kind, index, key, [positions[id_] for id_ in ids])
+        for index, key in _listings(kind, shared):
+            if index or shared == "org":
+                _check_pages(store, kind, index, key, [positions[id_] for id_ in ids])
 
 
 def _check_pages(store: Store, kind: str, index: str | None, key: IndexKey | None, positions: Sequence[int]) -> None:
@@ -224,20 +247,20 @@ def _check_pages(store: Store, kind: str, index: str | None, key: IndexKey | Non
 @checks("kinds-one-state")
 def one_state(bench: Bench) -> None:
     """Of every kind and index, a listing shows the state at its call, however far it was read when others commit."""
-    store = bench.store
-    for kind in KINDS:
-        ids = _many(store, kind)
+    for kind, shared in product(KINDS, SHARED):
+        store = bench.store if shared == "org" else bench.open(f"{bench.name}-{shared}-{kind}")
+        ids = _many(store, kind, shared)
         before = [seen(record) for record in store.scan(kind)]
         begun = [
             (index, store.scan(kind, index=index, key=key), read)
-            for index, key in _listings(kind)
+            for index, key in _listings(kind, shared)
             for read in (0, 1, 100)
         ]
         shown_first = [[seen(record) for record in islice(scan, read)] for _, scan, read in begun]
         changed: Batch = [
             *(Delete(kind, id_) for id_ in ids[1::5]),
-            *(put(kind, id_, f"n{id_}", "changed") for id_ in ids[3::5]),
-            *(put(kind, f"new{number}", f"new{number}", "o") for number in range(5)),
+            *(_moved(kind, id_, shared) for id_ in ids[3::5]),
+            *(_one(kind, f"new{number}", shared) for number in range(5)),
         ]
         store.commit(changed)
         for (index, scan, read), first in zip(begun, shown_first, strict=True):
@@ -255,7 +278,7 @@ def values(bench: Bench) -> None:
             for length in TEXT_LENGTHS
         }
         store.commit([Put(kind, id_, message, "absent") for id_, message in made.items()])
-        for index, key in _listings(kind):
+        for index, key in _listings(kind, "org"):
             for record in store.scan(kind, index=index, key=key):
                 told_where = f"{kind} {record.id}, listed by {index or 'position'}"
                 same(told_where, KINDS[kind].message_type.FromString(record.data), made[record.id])
@@ -276,6 +299,7 @@ def reopen(bench: Bench) -> None:
             store.commit([put(kind, "a", "x", "o"), put(kind, "b", "y", "o"), put(kind, "c", "z", "o2")])
             store.commit([put(kind, "a", "y2", "o"), Delete(kind, "b")])
         before = {kind: _all_of(store, kind) for kind in KINDS}
+        under = {kind: _under_keys(store, kind) for kind in KINDS}
         store.commit([put("agent", "last", "last", "o")])
         last = store.last_position()
         store.commit([Delete("agent", "last")])
@@ -284,10 +308,7 @@ def reopen(bench: Bench) -> None:
         for kind in KINDS:
             now = _all_of(store, kind)
             same(f"{kind} after reopening", _without_last(now), _without_last(before[kind]))
-            keys = {entry for n in ("y2", "z") for entry in KINDS[kind].entries(message_of(kind, "", n, "o2"))}
-            for index, key in sorted(keys):
-                found = [record.id for record in store.scan(kind, index=index, key=key)]
-                same(f"{kind} under {index} {key!a}", (found[:1], len(found)), _under(store, kind, index, key))
+            same(f"{kind} under its keys after reopening", _under_keys(store, kind), under[kind])
             revision = _record(store, kind, "c")[2]
             store.commit([put(kind, "c", "z", "o", expect=revision)])
             if _record(store, kind, "c")[2] <= revision:
@@ -298,9 +319,13 @@ def _without_last(state: object) -> object:
     return state[:3] if isinstance(state, tuple) else state
 
 
-def _under(store: Store, kind: str, index: str, key: IndexKey) -> tuple[list[str], int]:
-    found = store.find(kind, index, key)
-    return [] if found is None else [found], store.count(kind, index=index, key=key)
+def _under_keys(store: Store, kind: str) -> dict[tuple[str, IndexKey], object]:
+    made = (message_of(kind, "", *words) for words in (("y2", "o"), ("z", "o2"), ("x", "o")))
+    return {
+        (index, key): (store.find(kind, index, key), store.count(kind, index=index, key=key))
+        for message in made
+        for index, key in KINDS[kind].entries(message)
+    }
 
 
 @checks("load-every-answer")
