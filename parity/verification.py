@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +27,10 @@ from parity.interrupts import EXIT_INTERRUPTED
 from parity.measurement import Measurement, measure
 from parity.plan import Plan
 from parity.proof import Proof, prove_all
-from parity.run_folder import CORPUS_FILE, ProofRecord, Record, now, write_record
+from parity.run_folder import CONFORMANCE_FOLDER, CORPUS_FILE, ProofRecord, Record, now, write_record
 
 REPORT_SECONDS_MAX = 300
+UNFINISHED_FOLDER = "unfinished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,20 @@ def run_stages(request: Request, console: Console) -> Outcome:
             measurement = measure(request.directory, speed=request.speed, corpus=request.corpus)
     except KeyboardInterrupt:
         interrupted = True
+        _set_aside(request, found)
     proofs = tuple(sorted(found, key=lambda proof: request.plan.subjects.index(proof.subject)))
     outcome = Outcome(proofs, corpus, measurement, time.monotonic() - begun, interrupted=interrupted)
     write_record(_record(request, outcome, started_at), request.directory)
     return outcome
+
+
+def _set_aside(request: Request, found: Sequence[Proof]) -> None:
+    """Move what runs under way have left out of the way of the report, which takes finished runs only."""
+    proven = {proof.subject.label for proof in found}
+    for folder in (request.directory / CONFORMANCE_FOLDER).glob("*"):
+        if folder.name not in proven:
+            (request.directory / UNFINISHED_FOLDER).mkdir(exist_ok=True)
+            folder.rename(request.directory / UNFINISHED_FOLDER / folder.name)
 
 
 def write_report(directory: Path) -> int:

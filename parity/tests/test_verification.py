@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.results import PayloadSource
-from conformance.verdict import CREATE_STEPS, Level, Report, Result, RunInfo, Verdict
+from conformance.verdict import CREATE_STEPS, Level, Report, Result, RunInfo, Verdict, write_verdicts
 from parity import plan, reference, run_folder, verification, verify_tables
 from parity.corpus import RoundTrip, difference, send_all
 from parity.corpus_proof import CorpusProof
@@ -293,6 +293,30 @@ def test_corpus_lines_name_and_count() -> None:
 
 
 # The folder and the command
+
+
+def test_a_verification_that_is_interrupted_leaves_a_folder_that_a_page_can_be_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oss, cloud = MEMORY, JudgedStore("memory", "", "cloud")
+    for subject in (oss, cloud):
+        (tmp_path / "conformance" / subject.label).mkdir(parents=True)
+    write_verdicts(tmp_path / "conformance" / oss.label / "verdicts.json", report())
+
+    def until_interrupted(*_: object, **__: object) -> Iterator[Proof]:
+        yield Proof(oss, tmp_path / "conformance" / oss.label, "parity conform x", 0, 1.5, report())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verification, "prove_all", until_interrupted)
+    request = verification.Request(
+        "parity verify", tmp_path, plan.Plan((cloud, oss), ()), "quick", None, benchmarks=True
+    )
+    outcome = verification.run_stages(request, Console(file=io.StringIO()))
+    assert (outcome.interrupted, outcome.exit_code, [one.subject for one in outcome.proofs]) == (True, 130, [oss])
+    assert verify_tables.interrupted_lines(outcome, tmp_path)[0].endswith("finished: memory oss")
+    assert (tmp_path / "unfinished" / cloud.label).is_dir()
+    assert [row["profile"] for row in json.loads((tmp_path / "run.json").read_text())["conformance"]] == ["oss"]
+    assert [path.name for path in (tmp_path / "conformance").iterdir()] == [oss.label]
 
 
 def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
