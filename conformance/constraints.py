@@ -97,6 +97,22 @@ class RuleCase:
         """Return the sample, broken in this rule."""
         return _changed(sample, self.path, self.break_it)
 
+    def crowded(self, sample: Message) -> Message | None:
+        """Return the broken sample with many right items before the broken one; None where it is in no list."""
+        broken = self.broken(sample)
+        return broken if _crowd(sample, broken) else None
+
+    def nearly(self, sample: Message) -> Message | None:
+        """Return the sample with a line's end behind a value that has a form; None where the rule is about no form."""
+        if self.rule.name != "pattern":
+            return None
+
+        def longer(message: Proto) -> None:
+            setattr(message, self.rule.field, f"{getattr(message, self.rule.field)}\n")
+
+        made = _changed(self.kept(sample), self.path, longer)
+        return made if protovalidate.collect_violations(made) else None
+
     def kept(self, sample: Message) -> Message:
         """Return the sample with the value that is nearest to breaking the rule."""
         return _changed(sample, self.path, self.keep_it)
@@ -219,6 +235,27 @@ def _messages(message: Message, path: Path) -> Iterator[tuple[Path, Proto]]:
                 yield from _messages(item, (*path, (field.name, index)))
         else:
             yield from _messages(value, (*path, (field.name, None)))
+
+
+CROWD = 40
+"""So many right items stand before the broken one, in a list: more than anybody looks at who looks at the first few."""
+
+
+def _crowd(sample: Proto, broken: Proto) -> bool:
+    """Put copies of the right item before the broken one, in the outermost list in which the two differ."""
+    for field, value in broken.ListFields():
+        right = getattr(sample, field.name)
+        if field.message_type is None or field.message_type.GetOptions().map_entry or value == right:
+            continue
+        if not field.is_repeated:
+            return _crowd(right, value)
+        if len(right) != len(value):
+            return False
+        items = [right[0]] * CROWD + list(value)
+        broken.ClearField(field.name)
+        getattr(broken, field.name).extend(items)
+        return True
+    return False
 
 
 def _changed(sample: Message, path: Path, mutation: Mutation) -> Message:

@@ -64,6 +64,32 @@ def full_agent(name: str, org: str, *, resource_id: str = "", slug: str = "") ->
     return made
 
 
+def edge_agent(name: str, org: str) -> Agent:
+    """Return a valid agent with what a storage layer may take for nothing, for the same, or for too much.
+
+    Empty texts and messages, blanks around, and letters in two parts, in every map and list, keys too; a long text.
+    """
+    made = full_agent(name, org)
+    parts = "Cafe\u0301"
+    made.metadata.labels.update({parts: f" {parts} ", " blanks ": "", "Case": "1", "case": "2"})
+    made.metadata.annotations.update({"empty": "", parts: parts, "long": "0123456789abcdef" * 4_096})
+    made.metadata.tags.extend([" a ", "A", "", parts])
+    files, web, box = made.spec.mcp_servers
+    files.enabled_tools.extend([" write ", "Read", "read", ""])
+    files.stdio.args.extend(["", " --x "])
+    files.stdio.env_placeholders.update({parts: "", " blanks ": " "})
+    web.http.headers.update({parts: "", "X-Blanks": " x "})
+    web.http.query_params.update({parts: "", " q ": " "})
+    box.docker.args.extend(["", " x "])
+    box.docker.env_placeholders[parts] = ""
+    sub = made.spec.sub_agents[0]
+    sub.mcp_tool_selections["web"].SetInParent()
+    sub.mcp_tool_selections["files"].enabled_tools.extend([" x ", ""])
+    made.spec.env_spec.data[parts].value = f" {parts} "
+    made.spec.env_spec.data["EMPTY"].value = ""
+    return made
+
+
 def _add_servers(made: Agent) -> None:
     files = made.spec.mcp_servers.add(name="files", enabled_tools=["read"])
     files.stdio.command = "file-server"

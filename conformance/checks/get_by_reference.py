@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from conformance import samples
 from conformance.check import Check, check
 from conformance.judging import accepted, both, code, same_answer
@@ -9,6 +11,8 @@ from conformance.session import Session
 from protos.ai.stigmer.commons.apiresource.apiresourcekind import api_resource_kind_pb2 as kinds
 
 BY_REFERENCE = "agent.by_reference"
+UNKNOWN_KIND: Any = 777
+"""A number that the enum doesn't know: no kind of resource, so it matches none."""
 
 
 def _found(session: Session) -> None:
@@ -40,6 +44,8 @@ def _wrong_kind(session: Session) -> None:
     missing = samples.reference(session.name(), session.org)
     missing.kind = kinds.environment
     session.call("missing", BY_REFERENCE, missing)
+    request.kind = UNKNOWN_KIND
+    session.call("no_kind", BY_REFERENCE, request, valid=None)
     request.kind = kinds.agent
     session.call("twin", BY_REFERENCE, request)
 
@@ -70,7 +76,7 @@ CHECKS: tuple[Check, ...] = (
     check(
         "REF-KIND",
         _wrong_kind,
-        both(code("refused", "INVALID_ARGUMENT"), code("missing", "INVALID_ARGUMENT"), accepted("twin")),
+        both(*(code(label, "INVALID_ARGUMENT") for label in ("refused", "missing", "no_kind")), accepted("twin")),
     ),
     check(
         "REF-UNKNOWN",

@@ -49,6 +49,12 @@ def _texts(session: Session) -> None:
         session.read("get", "agent", made.message.metadata.id)
 
 
+def _edges(session: Session) -> None:
+    made = session.call("create", "agent.create", samples.edge_agent(session.name(), session.org))
+    if made.ok:
+        session.read("get", "agent", made.message.metadata.id)
+
+
 def _round_trip(evidence: Evidence) -> list[Problem]:
     """All that the client sent, but for the parts that the server makes, comes back from a get."""
     created, read = evidence["create"], evidence["get"] if "get" in evidence else evidence["create"]
@@ -98,5 +104,6 @@ CHECKS: tuple[Check, ...] = (
     check("PERSIST-GET", _small, accepted("create", "get")),
     check("PERSIST-ALL", _full, _round_trip),
     check("PERSIST-TEXT", _texts, both(_round_trip, same_answer("create", "get"))),
+    check("PERSIST-EDGES", _edges, both(_round_trip, same_answer("create", "get"))),
     check("RPC-UNKNOWN", _unknown, _unknown_kept),
 )

@@ -26,6 +26,7 @@ LONG_NAME_CHARACTERS = 400
 
 SCRIPTS: tuple[tuple[str, str], ...] = (
     ("latin", "Größe {0}"),
+    ("kelvin", "\u212aelvin {0}"),
     ("cyrillic", "Агент {0}"),
     ("greek", "Πράκτορας {0}"),
     ("han", "代理{0}"),
@@ -38,7 +39,8 @@ SCRIPTS: tuple[tuple[str, str], ...] = (
     ("emoji", "🤖 {0} 🚀"),
 )
 """Names in many scripts. The last word is ASCII and the run's own, so that something to make a slug of is left."""
-_LATIN_SLUG = "gre-{0}"
+_SLUGS = {"latin": "gre-{0}", "kelvin": "kelvin-{0}"}
+"""What is left of a script's pattern; the sign of the unit of temperature is a letter K when it is made lower-case."""
 
 
 def _derived(pattern: str, slug: str) -> Exercise:
@@ -71,7 +73,7 @@ def _kept(session: Session) -> None:
 def _scripts(session: Session) -> None:
     for script, pattern in SCRIPTS:
         unique = session.name()
-        session.note(script, (_LATIN_SLUG if script == "latin" else "{0}").format(unique))
+        session.note(script, _SLUGS.get(script, "{0}").format(unique))
         session.call(f"create.{script}", "agent.create", session.agent(name=pattern.format(unique)))
 
 

@@ -18,6 +18,8 @@ from conformance.target_client import as_json
 from conformance.verdict import Problem
 
 MEBIBYTE = 1024 * 1024
+NEAR_BYTES = 16 * 1024
+"""So far below the limit is a request that it lets through: ten million bytes would be another limit."""
 MANY, LONG = 100, 20_000
 """Broken rules in one request, and characters in one text: many times what a status may be long."""
 LIMIT_BYTES = 10 * MEBIBYTE
@@ -66,7 +68,7 @@ def _raw(session: Session, label: str, path: str, data: bytes, *, reply: Proto =
 
 def _size(session: Session) -> None:
     within = session.agent()
-    within.spec.instructions = "i" * (LIMIT_BYTES - MEBIBYTE // 2)
+    within.spec.instructions = "i" * (LIMIT_BYTES - NEAR_BYTES)
     session.call("within", "agent.create", within)
     beyond = session.agent(resource_id=session.new_id())
     beyond.spec.instructions = "i" * (LIMIT_BYTES + 1)

@@ -11,6 +11,7 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
 from conformance.judging import answered, both, equal, field_is, nanoseconds, problem, sent
 from conformance.session import Session
+from conformance.target_client import Call
 from conformance.verdict import Problem
 
 LONG_AGO = Timestamp(seconds=978307200)
@@ -18,6 +19,8 @@ LONG_AGO = Timestamp(seconds=978307200)
 _ULID = "[0-9a-hjkmnp-tv-z]{26}"
 AGENT_ID = re.compile(f"agt-{_ULID}")
 AUDITS = ("spec_audit", "status_audit")
+MANY = 80
+"""With their default instances 160 ids: one wrong in thirty is met with a probability of 0.99."""
 
 
 def _create(session: Session) -> None:
@@ -29,6 +32,24 @@ def _twice(session: Session) -> None:
     session.delete("delete", "agent", first.metadata.id)
     session.call("second", "agent.create", session.agent(name=first.metadata.name))
     session.call("third", "agent.create", session.agent())
+
+
+def _many(session: Session) -> None:
+    count = session.size(MANY, 8)
+    session.together(Call(f"many.{n}", "agent.create", session.agent()) for n in range(count))
+
+
+def _each_well_formed(evidence: Evidence) -> list[Problem]:
+    """Each id that the server gives has the form, the agents' as their default instances', and none comes twice."""
+    rows, found, seen = evidence.under("many."), list[Problem](), list[str]()
+    for row in rows:
+        ids = (row.value("metadata.id"), row.value("status.default_instance_id"))
+        found += answered(row, "OK")
+        for prefix, one in zip(("agt", "ain"), ids if row.ok else (), strict=False):
+            if not re.fullmatch(f"{prefix}-{_ULID}", one):
+                found.append(problem("wrong form of id", row, expected=f"{prefix}- and a lower-case ULID", actual=one))
+            seen.append(one)
+    return found or equal("ids that differ", rows[-1], len(seen), len(set(seen)))
 
 
 def _client_id(session: Session) -> None:
@@ -131,5 +152,6 @@ CHECKS: tuple[Check, ...] = (
     ),
     check("DEF-ID-KEPT", _client_id, field_is("create", "metadata.id", sent("create", "metadata.id"))),
     check("DEF-ID-NEW", _twice, _ids_differ, also={"DEF-AUDIT-TIMES": _times}),
+    check("DEF-ID-MANY", _many, _each_well_formed),
     check("DEF-STATUS", _client_status, _status_dropped),
 )

@@ -69,6 +69,10 @@ def _exercise(case: RuleCase) -> Callable[[Session], None]:
         session.note("rule", case.rule.rule_id)
         session.note("field", case.rule.field)
         session.call("broken", case.method, broken, valid=False, role=role)
+        for label, also in (("crowded", case.crowded), ("nearly", case.nearly)):
+            request = also(case.trimmed(sample(session)))
+            if request is not None:
+                session.call(label, case.method, request, valid=False, role=role)
         if case.leaves_trace:
             sweep(session, "sweep", case.method.partition(".")[0], broken)
         twin = case.kept(case.trimmed(sample(session)))
@@ -94,13 +98,19 @@ def _nested(session: Session) -> None:
     session.call("broken", "agent.create", broken, valid=False)
 
 
+def _each_refused(evidence: Evidence) -> list[Problem]:
+    """The broken request, and those in which the fault is the last of many or a line's end, where they were made."""
+    labels = [label for label in ("broken", "crowded", "nearly") if label == "broken" or label in evidence]
+    return [found for label in labels for found in code(label, "INVALID_ARGUMENT")(evidence)]
+
+
 def _for_case(case: RuleCase) -> Check:
     also = {f"ATOM-{case.rule.id}": no_trace()} if case.leaves_trace else {}
     kind = case.method.partition(".")[0]
     return check(
         case.rule.id,
         _exercise(case),
-        both(code("broken", "INVALID_ARGUMENT"), accepted("twin")),
+        both(_each_refused, accepted("twin")),
         also=also,
         roles=("operator",) if kind == "policy" else ("caller",),
         features=("list",) if kind == "list" else (),

@@ -19,6 +19,7 @@ from conformance.verdict import FAILED, Report
 from reference_server.pipelines import OPERATIONS
 from tests.mutants.change_sins import CHANGE_SINS
 from tests.mutants.create_sins import CREATE_SINS
+from tests.mutants.edge_sins import EDGE_SINS
 from tests.mutants.environment_sins import ENVIRONMENT_SINS
 from tests.mutants.half_done_sins import HALF_DONE_SINS
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
@@ -31,7 +32,17 @@ from tests.mutants.refusal_sins import REFUSAL_SINS
 from tests.mutants.wrapping import Change, renamed, step_renamed, swap
 from tests.second_server import DEFECTS, start
 
-SINS = (REFUSAL_SINS, CREATE_SINS, READ_SINS, CHANGE_SINS, INSTANCE_SINS, ENVIRONMENT_SINS, POLICY_SINS, HALF_DONE_SINS)
+SINS = (
+    REFUSAL_SINS,
+    CREATE_SINS,
+    READ_SINS,
+    CHANGE_SINS,
+    INSTANCE_SINS,
+    ENVIRONMENT_SINS,
+    POLICY_SINS,
+    HALF_DONE_SINS,
+    EDGE_SINS,
+)
 STORES = {
     "leveldb": "leveldb:{folder}/store",
     "sqlite": "sqlite:{folder}/store.db?codec=protobuf&durability=relaxed",
