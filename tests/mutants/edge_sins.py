@@ -91,9 +91,9 @@ def each_fortieth_id_upper() -> Callable[[Any], None]:
     return change
 
 
-def kept(name: str, sin: str, change: Callable[[Any], None], *, full: bool = False) -> Mutant:
+def kept(name: str, sin: str, change: Callable[[Any], None]) -> Mutant:
     """A mutant that keeps something else than what was sent."""
-    return Mutant(name, sin, then(CREATE, DEFAULTS, do.changed_resource(change)), full=full)
+    return Mutant(name, sin, then(CREATE, DEFAULTS, do.changed_resource(change)))
 
 
 EDGE_SINS: tuple[Mutant, ...] = (
@@ -126,5 +126,11 @@ EDGE_SINS: tuple[Mutant, ...] = (
     kept("keep-composed-keys", "keys of an environment are composed", composed_keys),
     kept("keep-trimmed-tools", "blanks around the names of tools are dropped", trimmed_tools),
     kept("keep-no-empty-selection", "selections of no tool are dropped", without_empty_selections),
-    kept("id-upper-at-times", "each fortieth id is upper-case", each_fortieth_id_upper(), full=True),
+    Mutant(
+        "id-upper-at-times",
+        "each fortieth id is upper-case",
+        then(CREATE, DEFAULTS, do.changed_resource(each_fortieth_id_upper())),
+        asked=("DEF-ID-MANY",),
+        full=True,
+    ),
 )
