@@ -72,7 +72,7 @@ def test_the_score_leaves_out_what_is_excused(some: list[SourceMutant], tmp_path
     assert (score.judged, score.killed, score.killable, score.share) == (4, 2, 3, 2 / 3)
     assert score.unexplained == (open_,)
     assert Session(tmp_path / "session.db", "another suite").judged() == {}
-    page = page_of(some, some[:4], judged, reasons, "`--sample 4`")
+    page = page_of(some, some[:4], judged, reasons, "`--sample 4`", "abcdef")
     assert "**66.7% of the killable mutants are killed** (2 of 3)." in page
     assert "as good" in page
 

@@ -30,7 +30,16 @@ ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 TOP = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 """Pages that stand beside the folder of documents."""
-FIRST = ("index.md", "guides", "requirements", "commands.md", "mutants.md", "coverage.md", "verdicts.md")
+FIRST = (
+    "index.md",
+    "guides",
+    "requirements",
+    "commands.md",
+    "mutants.md",
+    "mutation-score.md",
+    "coverage.md",
+    "verdicts.md",
+)
 """What the navigation begins with; the rest follows by name."""
 NO_PAGES = frozenset({"assets", "pictures"})
 TITLES = {"index.md": "Parity", "adr": "Decisions", "mutants.md": "Kill matrix"}

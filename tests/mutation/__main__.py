@@ -43,8 +43,8 @@ def main() -> int:
         _say(f"mutate: {fault}")
         return EXIT_COULD_NOT
     drawn = f"`--sample {arguments.sample} --seed {arguments.seed}`" if arguments.sample else ""
-    judged = session.judged()
-    arguments.page.write_text(page_of(population, chosen, judged, reasons, drawn), encoding="utf-8")
+    page = page_of(population, chosen, session.judged(), reasons, drawn, catalogue_hash())
+    arguments.page.write_text(page, encoding="utf-8")
     return _said(chosen, session, reasons)
 
 

@@ -24,6 +24,7 @@ def page_of(
     judged: Mapping[str, Judgement],
     reasons: Reasons,
     drawn: str,
+    suite: str,
 ) -> str:
     """Return the page (Markdown).
 
@@ -33,9 +34,11 @@ def page_of(
         judged: what became of them.
         reasons: why survivors are none of the suite's business.
         drawn: how `chosen` came about; empty where it is the population.
+        suite: the hash of the requirements that they were judged by.
     """
     score = score_of(chosen, judged, reasons)
     lines = [*_head(), *_result(population, score, drawn), "", *_by_file(chosen, judged, reasons), ""]
+    lines += [f"The requirements that judged have the hash `{suite}`.", ""]
     lines += ["## Survivors without a reason", "", *_unexplained(score), ""]
     lines += ["## Survivors with a reason", "", *_excused(score), ""]
     lines += ["## Files that are not mutated", ""]

@@ -23,6 +23,7 @@ from types import ModuleType
 
 from conformance.checks import check_of
 from conformance.runner import Options, run
+from conformance.verdict import Verdict
 from tests.mutation.first import first_requirements
 from tests.mutation.generate import ROOT, SourceMutant
 
@@ -126,7 +127,8 @@ def _failing(hosting: ModuleType, address: str, profile: str, only: tuple[str, .
         first_failure_ends=True,
     )
     report = run(f"grpc://{address}", options)
-    return report.failing() or ((f"exit code {report.exit_code}",) if report.exit_code else ())
+    untestable = tuple(row.id for row in report.results if row.verdict is Verdict.UNTESTABLE)
+    return report.failing() or untestable or ((f"exit code {report.exit_code}",) if report.exit_code else ())
 
 
 class _Changed(MetaPathFinder, Loader):
