@@ -8,6 +8,7 @@ from itertools import islice, product
 from google.protobuf.message import Message
 
 from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
+from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from protos.parity.v1.event_pb2 import Cursor, Revocation
 from stores.contract import Batch, Conflict, Delete, IndexKey, Present, Put, RevisionConflict, Store, StoreError, Vacant
 from stores.memory import MemoryStore
@@ -186,7 +187,10 @@ def _all_of(store: Store, kind: str) -> object:
 def _one(kind: str, id_: str, shared: str) -> Put:
     """Return the creation of one of many resources that share an organization, or a name in as many organizations."""
     name, org = (f"n{id_}", "o") if shared == "org" else ("n", f"o{id_}")
-    return put(kind, id_, name, org, "absent")
+    made = message_of(kind, id_, name, org)
+    if isinstance(made, IamPolicy) and shared == "name":
+        made.spec.resource.id = "x"  # one userset
+    return Put(kind, id_, made, "absent")
 
 
 def _moved(kind: str, id_: str, shared: str) -> Put:
