@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
-from conformance.judging import answered, differences, equal, nanoseconds, not_found, problem
+from conformance.judging import answered, asked_if, differences, equal, nanoseconds, not_found, problem
 from conformance.methods import METHODS, Proto
 from conformance.racing import heats_of, race, racers
 from conformance.session import Session
@@ -148,6 +148,16 @@ def _against_delete(session: Session, other: Callable[[Session, Proto, str], Cal
                 session.read(f"left.{number}.{row.label}", kind, row.value("metadata.id"), role=role)
 
 
+def _against_its_agent(session: Session) -> None:
+    """Make instances while their agent is deleted; before, one whose agent is deleted while nobody else is about."""
+    role = "operator" if session.cloud else None
+    calm = session.created_agent("setup.calm", role=role)
+    made = session.need("setup.instance", "instance.create", _new_instance(session, calm, "").request, role=role)
+    session.delete("calm.delete", "agent", calm.metadata.id, role=role)
+    session.read("calm", "instance", made.metadata.id, role=role)
+    _against_delete(session, _new_instance, "instance")
+
+
 def _new_instance(session: Session, made: Proto, label: str) -> Call:
     return Call(label, "instance.create", samples.instance(session.name(), session.org, made.metadata.id))
 
@@ -216,8 +226,12 @@ CHECKS: tuple[Check, ...] = (
     ),
     check(
         "RACE-PARENT",
-        lambda session: _against_delete(session, _new_instance, "instance"),
-        _stays_deleted,
+        _against_its_agent,
+        asked_if(
+            lambda evidence: not evidence["calm"].ok,
+            "the target keeps an agent's instances when it goes, which is a choice: DEL-INSTANCES tells of it",
+            _stays_deleted,
+        ),
         roles=("caller", "operator"),
     ),
     check("RACE-REVOKE", _revocations, _shut_out, roles=("operator", "nobody")),
