@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from dataclasses import asdict
@@ -130,6 +131,7 @@ def serve(
     except OSError as error:
         raise Problem(f"port {port}: {error.strerror}", hint="Leave --port out for any free one.") from error
     threading.Thread(target=watched.keep_looking, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # here Ctrl-C ends what is done, and breaks nothing off
     print(f"http://{HOST}:{server.server_address[1]}/", flush=True)
     try:
         server.serve_forever(poll_interval=0.2)

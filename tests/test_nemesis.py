@@ -75,7 +75,7 @@ def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
 )
 def test_what_makes_no_sense_is_said(target: str, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert parity(("conform", target, *options)) == EXIT_USAGE
-    assert "error" in capsys.readouterr().out
+    assert "error" in capsys.readouterr().err
 
 
 def test_replicas_are_told_apart() -> None:

@@ -197,7 +197,8 @@ def test_a_good_backup_isnt_replaced_but_by_force_and_a_whole_one(tmp_path: Path
     good = path.read_bytes()
     assert "is there already" in _run("export", url, str(path), exit_code=2)
     assert "there is no LevelDB database" in _run("export", f"{url}x", str(path), "--force", exit_code=3)
-    assert "is no file" in _run("export", url, str(tmp_path / "db"), "--force", exit_code=2)
+    assert "is part of the database" in _run("export", url, str(tmp_path / "db"), "--force", exit_code=2)
+    assert "is no file" in _run("export", url, str(tmp_path), "--force", exit_code=2)
     with open_store(url) as store, pytest.raises(StoreDamaged):
         export_store(_Hiding(store), path, force=True)  # type: ignore[arg-type] # what an export reads of a store
     assert path.read_bytes() == good

@@ -78,6 +78,9 @@ RACES: dict[str, float] = {
 """Races that can be planted, each with how often it shows where it may: so that it does in one of five heats."""
 
 PLACES: dict[str, str] = {
+    "late_instance": "agent-instance-create: LoadParentAgent",
+    "claimed_org_admin": "agent-update: Authorize",
+    "revoked_lingers": "agent-get: Authorize",
     "no_validation": "agent-create: ValidateFieldConstraints",
     "persist_before_validate": "agent-create: ValidateFieldConstraints",
     "no_authorization": "agent-create: Authorize",
