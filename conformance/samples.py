@@ -90,6 +90,15 @@ def edge_agent(name: str, org: str) -> Agent:
     return made
 
 
+def edge_environment(name: str, org: str) -> Environment:
+    """Return a valid environment with the same in its keys and values."""
+    made, parts = environment(name, org), "Cafe\u0301"
+    made.metadata.annotations.update({"empty": "", parts: parts})
+    for key, value in ((parts, f" {parts} "), (" blanks ", " "), ("EMPTY", ""), ("empty", "x")):
+        made.spec.data[key].value = value
+    return made
+
+
 def _add_servers(made: Agent) -> None:
     files = made.spec.mcp_servers.add(name="files", enabled_tools=["read"])
     files.stdio.command = "file-server"

@@ -23,6 +23,8 @@ def _ask_all(session: Session) -> None:
         methods = [name for name in methods if not name.startswith("list.")]
     role = "operator" if session.cloud and "operator" in session.context.roles else None
     session.together(Call(f"{name}.broken", name, _broken(session, name), role) for name in methods)
+    references = [name for name in methods if name.endswith("by_reference")]
+    session.together(Call(f"{name}.line_end", name, _line_end(session, name), role) for name in references)
     # About things that aren't there: whatever else a server says of them, the requests break no rule.
     session.together(Call(f"{name}.twin", name, _whole(session, name), role) for name in methods)
 
@@ -53,6 +55,11 @@ def _broken(session: Session, method: str) -> Proto:
     return request
 
 
+def _line_end(session: Session, method: str) -> Proto:
+    """A version whose last character is a line's end, which many a pattern overlooks."""
+    return METHODS[method].request(slug=session.name(), version="latest\n")
+
+
 def _refused(method: str) -> Judge:
     def judge(evidence: Evidence) -> list[Problem]:
         broken = f"{method}.broken"
@@ -60,6 +67,8 @@ def _refused(method: str) -> Judge:
             raise NotAsked(f"the target doesn't serve {METHODS[method].path}")
         twin = evidence[f"{method}.twin"]
         found = answered(evidence[broken], "INVALID_ARGUMENT")
+        if f"{method}.line_end" in evidence:
+            found += answered(evidence[f"{method}.line_end"], "INVALID_ARGUMENT")
         if twin.code == "INVALID_ARGUMENT":
             found.append(problem("a request that breaks no rule is refused in the same way", twin, actual=twin.message))
         return found
