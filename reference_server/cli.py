@@ -14,9 +14,12 @@ from reference_server.replicas import ReplicasFailed
 from reference_server.server import ServerError, run
 from reference_server.telemetry import configure_logging
 from stores.contract import InvalidStoreUrl, StoreError
+from stores.registry import parse_url
 
 _USAGE = 2
 _CANNOT_START = 3
+_MEMORY = "memory"
+_IN_MEMORY = "in memory: nothing of it is kept when the server ends; --store sqlite:agents.db keeps it in a file"
 _WRONG_VALUES = (ConfigError, TokenFileError, InvalidStoreUrl)
 
 
@@ -28,7 +31,10 @@ class Switch(StrEnum):
 
 
 def serve(
-    store: Annotated[str | None, typer.Option(help="Store URL, for example leveldb:DIR or sqlite:FILE.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Store URL, for example leveldb:DIR or sqlite:FILE; without one all is kept in memory only."),
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="cloud or oss.")] = None,
     listen: Annotated[str | None, typer.Option(help="host:port (port 0: any free one) or unix:PATH.")] = None,
     tokens: Annotated[str | None, typer.Option(help="Token file; the cloud profile needs one.")] = None,
@@ -72,8 +78,15 @@ def serve(
         return
     configure_logging(settings.log_level)
     try:
-        run(settings, lambda address: typer.echo(f"listening on {address}"))
+        run(settings, lambda address: _say_ready(address, settings.store))
     except (ServerError, ReplicasFailed, ConfigError, TokenFileError, StoreError) as error:
         hint = getattr(error, "hint", "")
         typer.echo(f"parity serve: {error}" + (f"; {hint}" if hint else ""), err=True)
         raise typer.Exit(_USAGE if isinstance(error, _WRONG_VALUES) else _CANNOT_START) from None
+
+
+def _say_ready(address: str, store: str) -> None:
+    """Print where the server listens, a line that programs read; and, behind it, whether anything stays."""
+    typer.echo(f"listening on {address}")
+    if parse_url(store).scheme == _MEMORY:
+        typer.echo(_IN_MEMORY)

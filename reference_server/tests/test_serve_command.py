@@ -53,6 +53,24 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
     )
 
 
+def said_until_it_listens_and_ends(folder: Path, *words: str) -> list[str]:
+    command = [sys.executable, "-m", "parity.main", "serve", "--listen", "127.0.0.1:0", *words]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        first = server.stdout.readline()
+        server.terminate()
+        rest, _ = server.communicate(timeout=60)
+    return [first.rstrip(), *rest.splitlines()]
+
+
+def test_who_names_no_store_is_told_that_nothing_is_kept(tmp_path: Path) -> None:
+    listening, memory = said_until_it_listens_and_ends(tmp_path)
+    assert listening.startswith("listening on 127.0.0.1:")
+    assert memory.startswith("in memory: nothing of it is kept when the server ends; --store ")
+    (kept,) = said_until_it_listens_and_ends(tmp_path, "--store", f"sqlite:{tmp_path / 'agents.db'}")
+    assert kept.startswith("listening on 127.0.0.1:")
+
+
 def test_why_an_address_cannot_be_bound(tmp_path: Path) -> None:
     assert refusal("192.0.2.1:0") == "this machine has no such address"
     assert refusal(f"unix:{tmp_path}/none/x.sock") == "its folder isn't there"

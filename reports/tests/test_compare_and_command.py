@@ -13,6 +13,7 @@ from benchmarks.results import ClaimVerdict, Interval, Judgement, Ratio, Results
 from conformance.verdict import Report, Result, Verdict
 from parity.main import run as parity
 from reports.compare import Change, compare_runs, comparison_markdown
+from reports.comparison_text import comparison_lines
 from reports.html.comparison import render_comparison
 from reports.models import Judged, Run
 from reports.read import read_run
@@ -117,6 +118,45 @@ def test_what_makes_numbers_incomparable_is_said(results: Results) -> None:
         "processor differs: Example CPU 3000, then Another CPU",
         "one fsync differs: 151 µs, then 9 ms",
     )
+
+
+def on_servers(verdicts: dict[str, tuple[Verdict, ...]]) -> Run:
+    """A run of three servers, each with a verdict on every requirement."""
+    judged = [
+        Judged(name, name, Report(sample.run_info(name, "oss"), rows), {}, f"parity conform {name}")
+        for number, name in enumerate(("one", "two", "three"))
+        for rows in [tuple(sample.result(id_, verdict=row[number]) for id_, row in verdicts.items())]
+    ]
+    return Run("run", judged=tuple(judged))
+
+
+def test_the_terminal_has_a_line_a_change_grouped_and_those_of_equal_servers_once() -> None:
+    passes, fails = Verdict.PASS, Verdict.FAIL
+    before = on_servers({"A": (passes, passes, fails), "B": (fails, fails, passes), "C": (passes, passes, passes)})
+    after = on_servers({"A": (fails, fails, passes), "B": (passes, passes, passes), "C": (fails, fails, passes)})
+    told = list(comparison_lines(compare_runs(before, after), 80))
+    assert told == [
+        "run against run: 4 broken, 3 mended",
+        "on one, two:",
+        "broken (2):",
+        "  A: PASS, then FAIL. The server does what requirement A of agent.create asks …",
+        "  C: PASS, then FAIL. The server does what requirement C of agent.create asks …",
+        "  parity conform grpc://127.0.0.1:50051 --profile cloud --only A --only C --seed 7",
+        "mended (1):",
+        "  B: FAIL, then PASS. The server does what requirement B of agent.create asks …",
+        "on three:",
+        "mended (1):",
+        "  A: FAIL, then PASS. The server does what requirement A of agent.create asks …",
+    ]
+
+
+def test_a_log_has_whole_sentences_and_many_failures_one_command() -> None:
+    ids = [f"R-{number}" for number in range(6)]
+    before = run_of("a", *(sample.result(id_) for id_ in ids))
+    after = run_of("b", *(sample.result(id_, verdict=Verdict.FAIL) for id_ in ids))
+    told = list(comparison_lines(compare_runs(before, after), None))
+    assert "  R-5: PASS, then FAIL. The server does what requirement R-5 of agent.create asks for." in told
+    assert [line.split(" --only ")[1] for line in told if "parity conform" in line] == ["R-0 --seed 7"]
 
 
 def test_report_writes_what_was_asked_for(red_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
