@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.choice import AGENTS_MAX, Place, Ranking, url_of
-from benchmarks.fitting import Fitted
+from terminal.fitting import Fitted
 
 _US_PER_S = 1e6
 

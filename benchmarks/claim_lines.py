@@ -8,9 +8,9 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from benchmarks.claims import stated_in_words
-from benchmarks.fitting import folded
 from benchmarks.results import ClaimVerdict, Conclusion, Placement
 from benchmarks.robustness import measured_in_words
+from terminal.fitting import folded
 
 COLOURS = {
     Conclusion.SUPPORTED: "green",

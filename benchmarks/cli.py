@@ -23,7 +23,6 @@ from benchmarks.config import (
     Speed,
     StoresConfig,
 )
-from benchmarks.fitting import PLAIN_WIDTH, Fitted
 from benchmarks.history import DATABASE, claim_history, enter, known, metric_history
 from benchmarks.history_tables import history_table
 from benchmarks.payloads.payload import PayloadError
@@ -36,6 +35,7 @@ from benchmarks.server.processes import ServerFailed
 from benchmarks.tables import render_verdicts, show
 from benchmarks.unfinished import Unfinished
 from stores.contract import StoreError
+from terminal.fitting import Fitted, wide_console
 
 SLOWER, USAGE_ERROR, HARNESS_FAULT = 1, 2, 4
 
@@ -102,12 +102,6 @@ def stores(
             typer.echo(f"interrupted: {kept}", err=True)
             raise
         deliver(results, out, database or out.parent / DATABASE, console, verbose=verbose)
-
-
-def wide_console() -> Console:
-    """Return the terminal; where the output is a file, one that is wide enough for the tables."""
-    console = Console(emoji=False)
-    return console if console.is_terminal else Console(width=PLAIN_WIDTH, emoji=False)
 
 
 def speed_of(*, quick: bool, full: bool) -> Speed:

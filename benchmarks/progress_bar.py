@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from benchmarks.runner import Progress
-from stores.progress import progress_of
+from terminal.progress import progress_of
 
 
 @contextmanager

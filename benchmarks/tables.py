@@ -10,9 +10,9 @@ from rich.text import Text
 
 from benchmarks.claim_lines import COLOURS, ClaimLines
 from benchmarks.claims import count_verdicts, in_words, interval_in_words, stated_in_words
-from benchmarks.fitting import Fitted
 from benchmarks.results import ClaimVerdict, Factor, Placement, Results, Summary
 from benchmarks.robustness import dependence, robustness
+from terminal.fitting import Fitted
 
 
 def show(results: Results, console: Console) -> None:

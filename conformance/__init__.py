@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from conformance.rejudge import recheck
     from conformance.runner import NothingSelected, Options, run
-    from conformance.verdict import Report, Result, Verdict, read_verdicts
+    from conformance.verdict import Report, Result, Verdict
+    from conformance.verdicts_file import read_verdicts
 
 __all__ = ["NothingSelected", "Options", "Report", "Result", "Verdict", "read_verdicts", "recheck", "run"]
 
-_HOMES = {"recheck": "rejudge", "NothingSelected": "runner", "Options": "runner", "run": "runner"}
+_HOMES = {
+    "read_verdicts": "verdicts_file",
+    "recheck": "rejudge",
+    "NothingSelected": "runner",
+    "Options": "runner",
+    "run": "runner",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -31,15 +31,17 @@ from conformance.nemesis.command import recheck_nemesis
 from conformance.nemesis.faults import FAULTS, NemesisInvalid
 from conformance.nemesis.history import HISTORY_FILE, HistoryUnreadable
 from conformance.printing import print_report
-from conformance.progress import progress_of
 from conformance.rejudge import OtherCatalogue
 from conformance.rejudge import recheck as recheck_run
 from conformance.run_context import profile_named
 from conformance.runner import DEADLINE_SECONDS, NothingSelected, Options, run
-from conformance.summary_json import Form, as_text, summary
+from conformance.summary_json import as_text, summary
 from conformance.target import START_SECONDS
 from conformance.traces import ReceiverUnavailable
-from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report, write_verdicts
+from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report
+from conformance.verdicts_file import write_verdicts
+from terminal.form import Form
+from terminal.progress import progress_of
 
 
 class UsageError(Exception):

@@ -12,8 +12,9 @@ from rich.markup import escape
 from conformance.evidence import EvidenceUnreadable
 from conformance.failure_text import diagnosis_lines, width_of
 from conformance.rejudge import OtherCatalogue, recheck
-from conformance.summary_json import Form, as_text, diagnosis
+from conformance.summary_json import as_text, diagnosis
 from conformance.verdict import EXIT_USAGE
+from terminal.form import Form
 
 
 def diagnose(

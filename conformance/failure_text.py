@@ -6,13 +6,13 @@ where a terminal ends.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 
 from conformance.cause import Cause
 from conformance.verdict import Problem, Report, Result, Verdict
+from terminal.lines import wrapped
 
 PROBLEMS_SHOWN = 3
 """Problems of one failure; a card (`--verbose`) has all."""
@@ -53,13 +53,13 @@ def failure_lines(result: Result, blocked: Sequence[str], width: int) -> Iterato
     """Yield the lines under a failure's head: its first problems, and what it keeps from being asked."""
     problems = [problem_line(problem) for problem in result.problems] or [printable(result.reason)]
     if result.verdict is Verdict.FLAKY:
-        yield from folded(result.reason, width)
+        yield from wrapped(result.reason, width)
     for line in problems[:PROBLEMS_SHOWN]:
-        yield from folded(cut(line, max(width, TEXT_MAX)), width)
+        yield from wrapped(cut(line, max(width, TEXT_MAX)), width)
     if len(problems) > PROBLEMS_SHOWN:
         yield f"… and {len(problems) - PROBLEMS_SHOWN} more"
     if blocked:
-        yield from folded(_few(f"blocks {len(blocked)} more: ", blocked, width), width)
+        yield from wrapped(_few(f"blocks {len(blocked)} more: ", blocked, width), width)
 
 
 def red_results(report: Report) -> tuple[tuple[Result, tuple[str, ...]], ...]:
@@ -92,7 +92,7 @@ def diagnosis_lines(report: Report, width: int, *, whole: bool = False) -> Itera
     if not found.failures:
         return
     rows = found.causes if whole else found.mend_first
-    yield from folded(f"Mend first: {found.headline}" if rows else found.headline, width)
+    yield from wrapped(f"Mend first: {found.headline}" if rows else found.headline, width)
     for number, cause in enumerate(rows, start=1):
         yield from _cause_lines(number, cause, report, width, whole=whole)
     if len(found.causes) > len(rows):
@@ -104,7 +104,7 @@ def diagnosis_lines(report: Report, width: int, *, whole: bool = False) -> Itera
 def _names(head: str, names: Sequence[str], width: int, *, whole: bool) -> Iterable[str]:
     indent = " " * (len(head) - len(head.lstrip()))
     text = f"{head.lstrip()}{', '.join(names)}" if whole else _few(head.lstrip(), names, width - len(indent))
-    return folded(text, width, indent, "    ")
+    return wrapped(text, width, indent, "    ")
 
 
 def _few(head: str, names: Sequence[str], width: int) -> str:
@@ -122,22 +122,14 @@ def _cause_lines(number: int, cause: Cause, report: Report, width: int, *, whole
     """Yield what a cause is, how sure, where it shows best, and what it explains."""
     where = f" ({cause.where})" if cause.where else ""
     count = f"{len(cause.explains)} failure{'s' * (len(cause.explains) != 1)}"
-    yield from folded(printable(f"{cause.sentence}{where}: {count}"), width, f"{number:2}. ", "    ")
-    yield from folded(cause.sure, width, "    ", "    ")
+    yield from wrapped(printable(f"{cause.sentence}{where}: {count}"), width, f"{number:2}. ", "    ")
+    yield from wrapped(cause.sure, width, "    ", "    ")
     for sentence in cause.also:
-        yield from folded(printable(f"or: {sentence}"), width, "    ", "    ")
+        yield from wrapped(printable(f"or: {sentence}"), width, "    ", "    ")
     shown = report.of(cause.telling)
     exchange = f" [exchange {cause.exchange}]" if cause.exchange else ""
     problem = next((one for one in shown.problems if one.exchange == cause.exchange), None)
     said = problem_line(problem) if problem else printable(shown.reason or shown.sentence)
     told = cut(f"shows in {cause.telling}{exchange}: {said}", max(width, TEXT_MAX))
-    yield from folded(told, width, "    ", "    ")
+    yield from wrapped(told, width, "    ", "    ")
     yield from _names("    explains ", cause.explains, width, whole=whole)
-
-
-def folded(text: str, width: int, first: str = "", other: str = "") -> Sequence[str]:
-    """Return a text in lines of a width, broken at blanks where there are some."""
-    lines = textwrap.wrap(
-        text, max(width, len(other) + 1), initial_indent=first, subsequent_indent=other, break_on_hyphens=False
-    )
-    return lines or [first.rstrip()]

@@ -7,17 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 
 from conformance.failure_text import diagnosis_lines, failure_lines, printable, problem_line, red_results, width_of
 from conformance.transcript import failure_cards
 from conformance.verdict import VERDICTS_FILE, Report, StepRow, Verdict, lost_text
+from terminal.fitting import fits
 
 LEAKS_SHOWN = 10
-_ROOMY = 10_000
-"""Columns in which every table has all the room it wants."""
 COLOURS = {
     Verdict.PASS: "green",
     Verdict.FAIL: "red",
@@ -93,7 +91,7 @@ def print_steps(console: Console, report: Report) -> None:
     if not rows:
         return
     table = steps_table(rows, report.run.profile)
-    if Measurement.get(console, console.options.update(width=_ROOMY), table).maximum <= console.width:
+    if fits(table, console, console.options):
         console.print(table)
         return
     console.print(f"create, profile {report.run.profile}")

@@ -42,7 +42,8 @@ from conformance.session import Session
 from conformance.target import START_SECONDS, Running, TargetUnreachable, open_target
 from conformance.target_client import TargetClient, TargetLost
 from conformance.traces import SpanLog, receiving
-from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo, write_verdicts
+from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo
+from conformance.verdicts_file import write_verdicts
 
 DEADLINE_SECONDS = 10.0
 WHOLE_AGENT = "PERSIST-ALL"

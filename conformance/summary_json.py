@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 
 import orjson
@@ -11,13 +10,6 @@ import orjson
 from conformance.cause import Cause
 from conformance.evidence import Json
 from conformance.verdict import RED, Report, Result, Verdict
-
-
-class Form(StrEnum):
-    """What `-o` takes."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def as_text(document: Json) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.cli import app, deliver, speed_of, told_plainly, wide_console
+from benchmarks.cli import app, deliver, speed_of, told_plainly
 from benchmarks.config import ConfigError, Speed
 from benchmarks.history import DATABASE, enter
 from benchmarks.progress_bar import progress_bar
@@ -24,6 +24,7 @@ from benchmarks.targets.tables import render_comparison
 from parity.measured_targets import parse_targets
 from parity.reference import PROFILES
 from reports.write import Format, write_all
+from terminal.fitting import wide_console
 
 __all__ = ["app"]
 

@@ -11,11 +11,12 @@ import typer
 
 from benchmarks.choice import Use, for_several_machines, measurement, parse_bytes, rank
 from benchmarks.choice_tables import render_ranking
-from benchmarks.cli import told_plainly, wide_console
+from benchmarks.cli import told_plainly
 from benchmarks.config import ConfigError
 from benchmarks.progress_bar import progress_bar
 from benchmarks.runner import run_stores
 from benchmarks.statistics import TooFewBuilds
+from terminal.fitting import wide_console
 
 Value = TypeVar("Value", str, float, int, bool)
 

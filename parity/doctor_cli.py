@@ -16,10 +16,10 @@ import typer
 
 from benchmarks.environment import durable_refusal, filesystem_at, fsync_cost
 from benchmarks.native.build import missing as native_missing
-from parity.requirements_cli import Form
-from parity.terminal import width, wrapped
 from stores.registry import Scheme, schemes, unavailable
 from stores.suite.syncs import strace_refusal
+from terminal.form import Form
+from terminal.lines import width, wrapped
 
 PYTHON_MIN = (3, 11)
 LACKING = 1

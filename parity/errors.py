@@ -32,7 +32,7 @@ KNOWN: tuple[tuple[str, str, int], ...] = (
     ("conformance.target_client", "TargetLost", EXIT_UNREACHABLE),
     ("conformance.credentials", "CredentialsInvalid", EXIT_USAGE),
     ("conformance.features", "DeclarationInvalid", EXIT_USAGE),
-    ("conformance.verdict", "VerdictsUnreadable", EXIT_USAGE),
+    ("conformance.verdicts_file", "VerdictsUnreadable", EXIT_USAGE),
     ("conformance.evidence", "EvidenceUnreadable", EXIT_USAGE),
     ("conformance.catalogue", "CatalogueInvalid", EXIT_FAULT),
     ("benchmarks.results", "ResultsError", EXIT_USAGE),

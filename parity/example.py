@@ -16,7 +16,7 @@ from conformance.runner import Options, run
 from conformance.transcript import ELSEWHERE, exchange_lines
 from conformance.verdict import EVIDENCE_FILE
 from parity.reference import Reference
-from parity.terminal import wrapped
+from terminal.lines import wrapped
 
 SHOWN_MAX = 6
 

@@ -13,9 +13,9 @@ import typer
 from parity.commands import COMMANDS
 from parity.lazy import load
 from parity.problems import Problem
-from parity.terminal import width, wrapped
 from stores.listing import listed
 from stores.registry import schemes
+from terminal.lines import width, wrapped
 
 _INSTALLED = Path(__file__).with_name("guides")
 GUIDES = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "docs" / "guides"

@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.verdict import Report, VerdictsUnreadable, read_verdicts
+from conformance.verdict import Report
+from conformance.verdicts_file import VerdictsUnreadable, read_verdicts
 from parity.children import Children
 from parity.errors import EXIT_FAULT, EXIT_REFUSED, EXIT_USAGE
 from parity.plan import JudgedStore

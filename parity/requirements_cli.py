@@ -6,7 +6,6 @@ import fnmatch
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -16,16 +15,10 @@ from conformance.run_context import PROFILES
 from conformance.verdict import CREATE_STEPS, Level
 from parity.example import Example, example_of
 from parity.problems import Problem
-from parity.terminal import width, wrapped
+from terminal.form import Form
+from terminal.lines import width, wrapped
 
 _WILD = frozenset("*?[")
-
-
-class Form(StrEnum):
-    """What `-o` takes."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def requirements(

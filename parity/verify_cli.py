@@ -13,12 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmarks.claim_lines import ClaimLines
-from benchmarks.cli import wide_console
-from benchmarks.fitting import Fitted, folded
 from benchmarks.results import ClaimVerdict, ResultsError, read_results
-from parity.plan import FULL_STORES, QUICK_STORES, STORES, choose, make_plan
+from parity.plan import FULL_STORES, QUICK_STORES, STORES, Plan, choose, make_plan
 from parity.problems import Problem
-from parity.requirements_cli import Form
 from parity.run_folder import BENCHMARKS_FOLDER, make_directory, point_latest_at
 from parity.verification import Outcome, Request, run_stages, write_report
 from parity.verify_json import verification_text
@@ -31,6 +28,8 @@ from parity.verify_tables import (
     proofs_table,
     recommendation_lines,
 )
+from terminal.fitting import Fitted, folded, wide_console
+from terminal.form import Form
 
 
 def verify(
@@ -69,24 +68,35 @@ def verify(
     if corpus is not None and not corpus.is_file():
         raise Problem(f"--corpus {corpus}: no such file", hint="Give a file of agents, one JSON object a line.")
     speed = "quick" if quick else "full" if full else "default"
-    of_speed = {"quick": QUICK_STORES, "full": FULL_STORES}.get(speed, STORES)
-    plan = make_plan(choose(stores.split(",")) if stores else of_speed)
-    if not plan.subjects:
-        raise Problem("no store to prove is available here", hint=" ".join(left_out_lines(plan.left_out)))
-    directory = make_directory(out)
+    plan = _plan(stores, speed)
     request = Request(
         command=shlex.join(["parity", *sys.argv[1:]]),
-        directory=directory,
+        directory=make_directory(out),
         plan=plan,
         speed=speed,
         corpus=corpus,
         benchmarks=benchmarks,
     )
+    raise typer.Exit(_run(request, output))
+
+
+def _plan(stores: str, speed: str) -> Plan:
+    """Return what is to be proved: the stores that were named, else those of a speed. Raises Problem if there is none."""
+    of_speed = {"quick": QUICK_STORES, "full": FULL_STORES}.get(speed, STORES)
+    plan = make_plan(choose(stores.split(",")) if stores else of_speed)
+    if not plan.subjects:
+        raise Problem("no store to prove is available here", hint=" ".join(left_out_lines(plan.left_out)))
+    return plan
+
+
+def _run(request: Request, output: Form) -> int:
+    """Run the stages, write the report, tell what came out, and return the exit code."""
+    directory = request.directory
     outcome = run_stages(request, Console(stderr=True, emoji=False))
     if outcome.interrupted:
         for line in interrupted_lines(outcome, directory):
             typer.echo(line, err=True)
-        raise typer.Exit(outcome.exit_code)
+        return outcome.exit_code
     report_code = write_report(directory)
     point_latest_at(directory)
     code = outcome.exit_code or report_code
@@ -96,7 +106,7 @@ def verify(
         typer.echo(verification_text(request, outcome, verdicts, report, exit_code=code))
     else:
         _print(request, outcome, report)
-    raise typer.Exit(code)
+    return code
 
 
 def _judged(request: Request) -> tuple[Sequence[ClaimVerdict], str]:

@@ -9,7 +9,6 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.fitting import fits, folded
 from conformance.verdict import CREATE_STEPS, FAILED, Level, Verdict
 from parity.corpus_proof import CorpusProof
 from parity.plan import LeftOut
@@ -17,6 +16,7 @@ from parity.proof import Proof
 from parity.reference import PROFILES
 from parity.run_folder import CORPUS_FILE
 from parity.verification import Outcome
+from terminal.fitting import fits, folded
 
 WORDS: dict[Verdict, tuple[str, str]] = {
     Verdict.PASS: ("pass", "green"),

@@ -77,10 +77,6 @@ class UnitOfWork:
             return True
         return (kind, id) not in self._deletes and self._store.get_bytes(kind, id) is not None
 
-    def is_staged(self, kind: str, id: str) -> bool:  # noqa: A002
-        """Say whether a resource is only staged, or staged anew, and so may still come to nothing."""
-        return (kind, id) in self._puts
-
     def has_changes(self) -> bool:
         """Say whether anything is staged."""
         return bool(self._puts or self._deletes)

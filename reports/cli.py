@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +22,8 @@ from reports.html.index import Entry, render_index
 from reports.read import read_run
 from reports.report_object import OBJECT_FILE, Implementation, differs_from_run, object_text, read_object, report_object
 from reports.write import Format, write_all, write_whole
+from terminal.form import Form
+from terminal.lines import width
 
 EXIT_WORSE = 1
 EXIT_WRONG = 1
@@ -53,13 +53,6 @@ class Wanted(StrEnum):
     JUNIT = "junit"
     BADGE = "badge"
     OBJECT = "object"
-
-
-class Form(StrEnum):
-    """What `-o` takes."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 Run = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a verify, conform or bench run.")]
@@ -167,8 +160,7 @@ def _print(found: Comparison, output: Form, *, plain_text: bool) -> None:
     elif plain_text:
         print(comparison_markdown(found), end="")
     else:
-        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        for line in comparison_lines(found, columns):
+        for line in comparison_lines(found, width()):
             print(line)
 
 

@@ -9,6 +9,7 @@ from conformance.verdict import RED
 from reports.compare import Change, ClaimChange, Comparison, Pace, VerdictChange, judged_in_words
 from reports.numbers import times
 from reports.text import one_line
+from terminal.lines import wrapped
 
 COMMANDS_TOGETHER_MAX = 5
 """So many requirements are tried again by one command; of more, the first by its own."""
@@ -36,14 +37,9 @@ def comparison_lines(found: Comparison, columns: int | None) -> Iterator[str]:
 
 
 def _folded(text: str, columns: int | None) -> Iterator[str]:
-    if columns is None:
-        yield text
-        return
     bare = text.lstrip()
     indent = " " * (len(text) - len(bare))
-    yield from textwrap.wrap(
-        bare, columns, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
-    )
+    yield from wrapped(bare, columns, indent, f"{indent}  ")
 
 
 def _by_servers(changes: Sequence[VerdictChange]) -> Iterator[tuple[list[str], list[VerdictChange]]]:

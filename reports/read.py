@@ -17,15 +17,8 @@ from pydantic import TypeAdapter
 
 from benchmarks.results import CLAIMS_FILE, RESULTS_FILE, Results, ResultsError, read_results
 from conformance.evidence import EvidenceUnreadable, Exchange, read_evidence
-from conformance.verdict import (
-    EVIDENCE_FILE,
-    EXIT_CONFORMANT,
-    EXIT_NOT_CONFORMANT,
-    VERDICTS_FILE,
-    Report,
-    VerdictsUnreadable,
-    read_verdicts,
-)
+from conformance.verdict import EVIDENCE_FILE, EXIT_CONFORMANT, EXIT_NOT_CONFORMANT, VERDICTS_FILE, Report
+from conformance.verdicts_file import VerdictsUnreadable, read_verdicts
 from reports.errors import RunUnreadable
 from reports.manifest import MANIFEST_FILE, Manifest, Proof, read_json, read_manifest
 from reports.models import Broken, Corpus, Judged, RoundTrip, Run

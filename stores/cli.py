@@ -23,7 +23,6 @@ from stores.listing import list_stores
 from stores.power_loss.cli import print_power_loss
 from stores.power_loss.crash_states import NameOrder
 from stores.power_loss.trial import STATES
-from stores.progress import progress_of
 from stores.registry import open_store, parse_url, scheme_of
 from stores.salvage.cli import salvage_command
 from stores.suite.check import Result, StoreUnderTest, StoreVerdict, run_check
@@ -32,6 +31,7 @@ from stores.suite.scorecard import ScoredSubject
 from stores.suite.subject import UrlSubject
 from stores.told import USAGE, stop, told_errors
 from stores.transfer import copy_store, differences, export_store, import_store
+from terminal.progress import progress_of
 
 NOT_CONFORMANT = 1
 _DIFFERENCES_SHOWN = 10

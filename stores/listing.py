@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from stores.registry import Scheme, schemes, unavailable
-
-_ROOMY = 10_000
-"""Columns in which every table has all the room it wants."""
-
+from terminal.fitting import wide_console
+from terminal.lines import wrapped
 
 _READABLE = 12
 """Columns that a part of the table has at least."""
@@ -66,19 +60,15 @@ def list_stores(
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return
     table = _table(rows)
-    fitting = Console(width=_ROOMY, emoji=False).measure(table)
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else fitting.maximum
-    if fitting.minimum <= columns:
-        Console(width=columns, highlight=False, emoji=False).print(table)
+    console = wide_console()
+    if console.measure(table).minimum <= console.width:
+        console.print(table, highlight=False)
         return
     for row in rows:
         typer.echo(row.url)
         for told in (row.summary, *_options(row), row.reason or "available"):
-            typer.echo(
-                "\n".join(
-                    textwrap.wrap(told, columns, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-                )
-            )
+            for line in wrapped(told, console.width, "  "):
+                typer.echo(line)
 
 
 def _table(rows: Sequence[Listed]) -> Table:

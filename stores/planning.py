@@ -150,7 +150,7 @@ class Plan:
         self._touch(kind, operation, staged).after = None
 
     def _touch(self, kind: Kind, operation: Put | Delete, staged: Changes) -> Change:
-        """StoreCheck the operation's preconditions and return the resource's change, entered into `staged`."""
+        """Check the operation's preconditions and return the resource's change, entered into `staged`."""
         name = (operation.kind, operation.id)
         # Taken out and entered anew: the order of `staged` is the order of the last operations.
         change = staged.pop(name, None)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.verdict import Verdict, read_verdicts
+from conformance.verdict import Verdict
+from conformance.verdicts_file import read_verdicts
 from parity.main import run
 from tests.second_server import RunningServer, start
 

@@ -15,7 +15,8 @@ from conformance.catalogue import catalogue
 from conformance.evidence import Exchange, read_evidence
 from conformance.runner import Options, run
 from conformance.transcript import grpcurl
-from conformance.verdict import EXIT_CONFORMANT, EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, Verdict, read_verdicts
+from conformance.verdict import EXIT_CONFORMANT, EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, Verdict
+from conformance.verdicts_file import read_verdicts
 from parity.main import run as command_line
 from tests.hostile_servers import (
     answering,

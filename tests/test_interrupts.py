@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from conformance.evidence import read_evidence
-from conformance.verdict import Verdict, read_verdicts
+from conformance.verdict import Verdict
+from conformance.verdicts_file import read_verdicts
 from parity.interrupts import AGAIN_SECONDS, EXIT_INTERRUPTED, descendants
 from parity.run_folder import RECORD_FILE
 

@@ -12,7 +12,7 @@ from stores.registry import open_store
 from stores.suite.samples import put
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("stores", "reference_server", "conformance", "benchmarks", "reports", "parity")
+ROOMS = ("stores", "reference_server", "conformance", "benchmarks", "reports", "parity", "terminal")
 NAME = ":smile: [bold]x[/bold] [red]"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("reference_server", "stores", "conformance", "benchmarks", "protos", "reports", "parity")
+ROOMS = ("reference_server", "stores", "conformance", "benchmarks", "protos", "reports", "parity", "terminal")
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.fitting import Fitted
 from benchmarks.results import Blank, Results, Subject, Summary
+from terminal.fitting import Fitted
 
 US_PER_S = 1e6
 

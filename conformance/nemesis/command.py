@@ -12,9 +12,9 @@ from conformance.nemesis.faults import NemesisInvalid, faults_named
 from conformance.nemesis.judge import NemesisReport
 from conformance.nemesis.printing import print_nemesis
 from conformance.nemesis.run import Plan, judge_again, run_nemesis
-from conformance.progress import progress_of
 from conformance.runner import Options
 from conformance.summary_json import as_text
+from terminal.progress import progress_of
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 SECONDS_MIN = 1.0

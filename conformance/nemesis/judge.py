@@ -17,7 +17,6 @@ MEETINGS_MIN = 10
 ACKNOWLEDGED_MIN = 20
 PROBLEMS_MAX = 10
 """So many problems of one rule are told; more are counted."""
-CONTEXT_CALLS = 6
 
 SENTENCES: Mapping[str, str] = {
     "NEM-FAULTS": "every fault that was asked for struck, hurt calls, and met calls that overlapped",

@@ -15,7 +15,8 @@ from conformance.evidence import Exchange
 from conformance.failure_text import diagnosis_lines, failure_lines, printable, red_results
 from conformance.points import departures
 from conformance.shapes import answered_wrongly, one_wrong_status
-from conformance.verdict import Problem, Report, Result, RunInfo, Verdict, read_verdicts, step_table, write_verdicts
+from conformance.verdict import Problem, Report, Result, RunInfo, Verdict, step_table
+from conformance.verdicts_file import read_verdicts, write_verdicts
 
 FAULTS = (
     Fault("wide", "everything of references is wrong", "agent-get-by-reference", "cloud", ("REF-FOUND", "REF-ORG")),

@@ -33,10 +33,8 @@ from conformance.verdict import (
     Result,
     RunInfo,
     Verdict,
-    VerdictsUnreadable,
-    read_verdicts,
-    write_verdicts,
 )
+from conformance.verdicts_file import VerdictsUnreadable, read_verdicts, write_verdicts
 
 RUN = RunInfo(
     id="r1",

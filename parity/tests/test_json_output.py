@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from conformance import progress as conformance_progress
 from conformance.summary_json import diagnosis, summary
 from parity.main import run
 from parity.plan import LeftOut, Plan
@@ -19,7 +18,7 @@ from parity.verification import Outcome, Request
 from parity.verify_json import verification_text
 from reports.tests import sample
 from reports.tests.sample import failing, report
-from stores import progress as stores_progress
+from terminal.progress import Lines
 from tests.second_server import start
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/output.md").read_text(encoding="utf-8")
@@ -94,17 +93,13 @@ def test_verify(tmp_path: Path) -> None:
 
 def test_progress_without_a_terminal_is_lines_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
-    lines = conformance_progress.Lines("conformance", lambda: now)
-    others = stores_progress.Lines("measurements", lambda: now)
+    lines = Lines("conformance", lambda: now)
     for second in range(20):
         now = float(second)
         lines("DUP-SLUG", second, 19)
-        others("build 1, small", second, 19)
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.splitlines() == [
         "conformance: 2 of 19 after 2 s, about 17 s left",
-        "measurements: 2 of 19 after 2 s, about 17 s left",
         "conformance: 12 of 19 after 12 s, about 7 s left",
-        "measurements: 12 of 19 after 12 s, about 7 s left",
     ]

@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks.results import PayloadSource
-from conformance.verdict import CREATE_STEPS, Level, Report, Result, RunInfo, Verdict, write_verdicts
+from conformance.verdict import CREATE_STEPS, Level, Report, Result, RunInfo, Verdict
+from conformance.verdicts_file import write_verdicts
 from parity import plan, reference, run_folder, verification, verify_tables
 from parity.corpus import RoundTrip, difference, send_all
 from parity.corpus_proof import CorpusProof

@@ -5,8 +5,6 @@ What is wider than the terminal becomes a list: a line a value, a blank line bet
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterable, Sequence
 
 from google.protobuf.message import Message
@@ -14,6 +12,7 @@ from rich.cells import cell_len
 
 from reference_server.client.kinds import WIDE, Kind
 from reference_server.client.source import is_shown
+from terminal.lines import width
 
 GAP = "   "
 Row = Sequence[str]
@@ -30,14 +29,10 @@ def as_rows(headings: Row, rows: Sequence[Row]) -> str:
     """Lay out rows below their headings, or as a list where the terminal is too narrow."""
     filled = [[cell or "-" for cell in row] for row in rows]
     widths = [max(cell_len(row[column]) for row in (headings, *filled)) for column in range(len(headings))]
-    if sum(widths) + len(GAP) * (len(widths) - 1) > _columns():
+    columns = width()
+    if columns is not None and sum(widths) + len(GAP) * (len(widths) - 1) > columns:
         return "\n".join(_listed(headings, row) for row in filled)
     return "".join(f"{_line(row, widths)}\n" for row in (headings, *filled))
-
-
-def _columns() -> float:
-    """The terminal's width; a file and a pipe are as wide as need be."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else float("inf")
 
 
 def _line(row: Row, widths: Sequence[int]) -> str:

@@ -25,17 +25,8 @@ from benchmarks.results import (
 )
 from conformance.cause import Cause, Diagnosis
 from conformance.evidence import Ending, Evidence, EvidenceWriter, Exchange, Outcome
-from conformance.verdict import (
-    CLOUD_ONLY_STEPS,
-    CREATE_STEPS,
-    Level,
-    Problem,
-    Report,
-    Result,
-    RunInfo,
-    Verdict,
-    write_verdicts,
-)
+from conformance.verdict import CLOUD_ONLY_STEPS, CREATE_STEPS, Level, Problem, Report, Result, RunInfo, Verdict
+from conformance.verdicts_file import write_verdicts
 from parity.corpus import RoundTrip
 from parity.corpus_proof import CorpusProof, write_corpus_proof
 from parity.plan import LeftOut

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results import Results, write_results
-from conformance.verdict import write_verdicts
+from conformance.verdicts_file import write_verdicts
 from reports.errors import RunUnreadable
 from reports.read import read_run
 from reports.tests import sample

@@ -214,7 +214,7 @@ class KeyValueReads:
             self._gate.leave()
 
     def _check_scan(self, kind: str, index: str | None, key: IndexKey | None) -> bool:
-        """StoreCheck the arguments of a scan or count; return whether the index is unique."""
+        """Check the arguments of a scan or count; return whether the index is unique."""
         if index is not None and key is not None:
             return self._check_index(kind, index, key)
         kind_of(self._schema, kind)

@@ -130,7 +130,7 @@ class KeyValueStore(KeyValueReads):
             raise
 
     def _open(self) -> layout.State:
-        """StoreCheck the database's format, or write it into an empty database, and return the state."""
+        """Check the database's format, or write it into an empty database, and return the state."""
         meta = self._engine.get(layout.META_KEY)
         state = layout.State()
         if meta is not None:

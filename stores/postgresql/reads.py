@@ -6,20 +6,14 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from google.protobuf.message import Message
-
-from stores.codecs import Codec, Undecodable
-from stores.contract import CorruptRecord, IndexKey, InvalidOperation, Record
-from stores.format import checksum_of
-from stores.gate import Gate
+from stores.contract import CorruptRecord, IndexKey, Record
 from stores.postgresql.arrays import Blobs, Texts
 from stores.postgresql.connections import Connections
 from stores.postgresql.holdings import held_of
 from stores.postgresql.names import id_of, key_bytes, name_of
 from stores.postgresql.scan import PostgresqlScan
 from stores.postgresql.writer import Lately
-from stores.rules import check_id, check_key
-from stores.schema import Schema, kind_of
+from stores.table_reads import TableReads
 
 LATELY_MAX = 1024
 """So many resources that were read lately are known by position, revision and keys, for the write that follows."""
@@ -57,18 +51,12 @@ SELECT asked.n, r.name, r.long_id, held.position, r.revision, r.checksum, r.data
 """
 
 
-class PostgresqlReads:
+class PostgresqlReads(TableReads):
     """What a store reads. `PostgresqlStore` sets its attributes when it opens the database."""
 
-    _codec: Codec
-    _schema: Schema
-    _gate: Gate
     _connections: Connections
     _scans: weakref.WeakSet[PostgresqlScan]
     _lately: Lately
-
-    def _table(self, kind: str, index: str) -> str:
-        return "unique_entries" if index in self._schema[kind].unique else "entries"
 
     def _row(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         """Return the first row of a statement. Raises StoreClosed, StoreUnavailable."""
@@ -78,27 +66,8 @@ class PostgresqlReads:
         finally:
             self._gate.leave()
 
-    def _resource(self, kind: str, id: str) -> tuple[Any, ...] | None:  # noqa: A002 - the field's name in the wire contract
-        """Return position, revision and checked stored message, or None. Raises CorruptRecord."""
-        kind_of(self._schema, kind)
-        check_id(kind, id)
-        row = self._row(_RESOURCE, (kind, name_of(id)))
-        if row is not None:
-            _check(kind, id, row[2], row[3])
-        return row
-
-    def get(self, kind: str, id: str) -> Message | None:  # noqa: A002
-        """See `Store`."""
-        row = self._resource(kind, id)
-        try:
-            return None if row is None else self._codec.message(self._schema[kind].message_type, row[3])
-        except Undecodable as error:
-            raise CorruptRecord(kind, id, str(error)) from error
-
-    def get_bytes(self, kind: str, id: str) -> bytes | None:  # noqa: A002
-        """See `Store`."""
-        row = self._resource(kind, id)
-        return None if row is None else self._wire(kind, id, row[3])
+    def _select(self, kind: str, id: str) -> tuple[Any, ...] | None:  # noqa: A002
+        return self._row(_RESOURCE, (kind, name_of(id)))
 
     def get_record(self, kind: str, id: str) -> Record | None:  # noqa: A002
         """See `Store`. Whoever wants to know the revision is likely to write the resource next."""
@@ -108,13 +77,7 @@ class PostgresqlReads:
         self._lately[kind, id] = held_of(kind, id, row[0], row[1], row[4])
         while len(self._lately) > LATELY_MAX:
             self._lately.pop(next(iter(self._lately)), None)
-        return Record(kind, id, row[0], row[1], self._wire(kind, id, row[3]))
-
-    def _wire(self, kind: str, id: str, stored: bytes) -> bytes:  # noqa: A002
-        try:
-            return self._codec.wire(self._schema[kind].message_type, stored)
-        except Undecodable as error:
-            raise CorruptRecord(kind, id, str(error)) from error
+        return Record(kind, id, row[0], row[1], self.wire(kind, id, row[3]))
 
     def _record_of(self, kind: str, row: tuple[Any, ...]) -> Record:
         """Make a Record of a row of a listing. Raises CorruptRecord."""
@@ -122,8 +85,8 @@ class PostgresqlReads:
         if name is None:
             raise CorruptRecord(kind, f"at position {position}", "an index names it, but it is gone")
         id_ = id_of(name, long_id)
-        _check(kind, id_, checksum, stored)
-        return Record(kind, id_, position, revision, self._wire(kind, id_, stored))
+        self.check(kind, id_, checksum, stored)
+        return Record(kind, id_, position, revision, self.wire(kind, id_, stored))
 
     def find(self, kind: str, index: str, key: IndexKey) -> str | None:
         """See `Store`."""
@@ -166,16 +129,6 @@ class PostgresqlReads:
         finally:
             self._gate.leave()
 
-    def _check_scan(self, kind: str, index: str | None, key: IndexKey | None) -> None:
-        kind_of(self._schema, kind)
-        if index is not None and key is not None:
-            self._check_index(kind, index, key)
-        elif index is not None or key is not None:
-            raise InvalidOperation("an index needs a key, and a key needs an index")
-
-    def _check_index(self, kind: str, index: str, key: IndexKey) -> None:
-        check_key(kind_of(self._schema, kind).index(index).name, key)
-
     def read_together(
         self, kind: str, keys: Sequence[tuple[str, IndexKey]]
     ) -> dict[tuple[str, IndexKey], list[Record]]:
@@ -197,9 +150,3 @@ class PostgresqlReads:
         """See `Store`."""
         row = self._row("SELECT position FROM state", ())
         return 0 if row is None else int(row[0])
-
-
-def _check(kind: str, id_: str, checksum: object, stored: object) -> None:
-    """Raise CorruptRecord unless a stored message is what was written."""
-    if not isinstance(stored, bytes) or checksum_of(stored) != checksum:
-        raise CorruptRecord(kind, id_, "its checksum doesn't match")

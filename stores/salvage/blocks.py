@@ -73,6 +73,8 @@ def decompressed(contents: bytes, kind: int) -> bytes:
     """Return a block's contents without compression. Raises Damaged."""
     if kind == RAW:
         return contents
+    if kind != SNAPPY:
+        raise Damaged(f"a block is compressed in a way of its own ({kind})")
     text, end = decompress(contents)
     if end != len(contents):
         raise Damaged("a block goes on behind its text")

@@ -8,17 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import Message
-
-from stores.codecs import Codec, Undecodable
-from stores.contract import CorruptIndex, CorruptRecord, IndexKey, InvalidOperation, Record
-from stores.format import checksum_of
-from stores.gate import Gate
-from stores.rules import check_id, check_key
-from stores.schema import Schema, kind_of
+from stores.contract import CorruptIndex, CorruptRecord, IndexKey, Record
 from stores.sqlite.connections import Connections, is_corruption, translated, translation
 from stores.sqlite.rows import key_text
 from stores.sqlite.scan import SqliteScan
+from stores.table_reads import TableReads
 
 ENTRIES = "SELECT position, id FROM {} WHERE kind = ? AND index_name = ? AND key = ? ORDER BY position"
 _RESOURCE = "SELECT position, revision, checksum, data FROM resources WHERE kind = ? AND id = ?"
@@ -36,19 +30,13 @@ _SCAN_INDEX = (
 )
 
 
-class SqliteReads:
+class SqliteReads(TableReads):
     """What a store reads. `SqliteStore` sets its attributes when it opens the database."""
 
     path: Path
-    _codec: Codec
-    _schema: Schema
-    _gate: Gate
     _connections: Connections
     _scans: weakref.WeakSet[SqliteScan]
     _position: int
-
-    def _table(self, kind: str, index: str) -> str:
-        return "unique_entries" if index in self._schema[kind].unique else "entries"
 
     def _row(self, statement: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         """Return the first row of a statement. Raises StoreClosed, StoreUnavailable."""
@@ -67,47 +55,16 @@ class SqliteReads:
         finally:
             self._gate.leave()
 
-    def _resource(self, kind: str, id: str) -> tuple[Any, ...] | None:  # noqa: A002
-        """Return position, revision and checked stored message, or None. Raises CorruptRecord."""
-        kind_of(self._schema, kind)
-        check_id(kind, id)
+    def _select(self, kind: str, id: str) -> tuple[Any, ...] | None:  # noqa: A002
         try:
-            row = self._row(_RESOURCE, (kind, id))
+            return self._row(_RESOURCE, (kind, id))
         except sqlite3.Error as error:
             raise CorruptRecord(kind, id, str(error)) from error
-        if row is not None:
-            self.check(kind, id, row[2], row[3])
-        return row
-
-    def check(self, kind: str, id: str, checksum: object, stored: object) -> None:  # noqa: A002
-        """Raise CorruptRecord unless a stored message is what was written."""
-        if not isinstance(stored, bytes) or checksum_of(stored) != checksum:
-            raise CorruptRecord(kind, id, "its checksum doesn't match")
-
-    def get(self, kind: str, id: str) -> Message | None:  # noqa: A002
-        """See `Store`."""
-        row = self._resource(kind, id)
-        try:
-            return None if row is None else self._codec.message(self._schema[kind].message_type, row[3])
-        except Undecodable as error:
-            raise CorruptRecord(kind, id, str(error)) from error
-
-    def get_bytes(self, kind: str, id: str) -> bytes | None:  # noqa: A002
-        """See `Store`."""
-        row = self._resource(kind, id)
-        return None if row is None else self.wire(kind, id, row[3])
 
     def get_record(self, kind: str, id: str) -> Record | None:  # noqa: A002
         """See `Store`."""
         row = self._resource(kind, id)
         return None if row is None else Record(kind, id, row[0], row[1], self.wire(kind, id, row[3]))
-
-    def wire(self, kind: str, id: str, stored: bytes) -> bytes:  # noqa: A002
-        """Return the wire bytes of a stored message. Raises CorruptRecord."""
-        try:
-            return self._codec.wire(self._schema[kind].message_type, stored)
-        except Undecodable as error:
-            raise CorruptRecord(kind, id, str(error)) from error
 
     def _record_of(self, kind: str, row: tuple[Any, ...]) -> Record:
         """Make a Record of a row (id, position, revision, checksum, data). Raises CorruptRecord."""
@@ -164,16 +121,6 @@ class SqliteReads:
             return scan
         finally:
             self._gate.leave()
-
-    def _check_scan(self, kind: str, index: str | None, key: IndexKey | None) -> None:
-        kind_of(self._schema, kind)
-        if index is not None and key is not None:
-            self._check_index(kind, index, key)
-        elif index is not None or key is not None:
-            raise InvalidOperation("an index needs a key, and a key needs an index")
-
-    def _check_index(self, kind: str, index: str, key: IndexKey) -> None:
-        check_key(kind_of(self._schema, kind).index(index).name, key)
 
     def last_position(self) -> int:
         """See `Store`."""

@@ -202,30 +202,35 @@ def _revoke_others(state: State, work: UnitOfWork) -> None:
         work.delete("iam_policy", other.metadata.id)
 
 
+OF_WHAT_STAYS = ("UPD-*", "APL-*", "AUD-*", "EVT-*")
+OF_WHAT_CHANGES = (*OF_WHAT_STAYS, "INST-*", "ENV-*")
+OF_WHAT_GOES = ("DEL-*", "INS-*", "IAM-*")
+"""The requirements by which changes that change nothing, changes and removals are judged."""
+
 HALF_DONE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "same-update-unaudited",
         "an update that changes nothing isn't audited",
         everywhere("update", lambda operation: then(operation, "BuildUpdateState", _unaudited)),
-        asked=("UPD-*", "APL-*", "AUD-*", "EVT-*"),
+        asked=OF_WHAT_STAYS,
     ),
     Mutant(
         "same-update-silent",
         "an update that changes nothing isn't announced",
         everywhere("update", lambda operation: wrap(operation, PUBLISH, _silent)),
-        asked=("UPD-*", "APL-*", "AUD-*", "EVT-*"),
+        asked=OF_WHAT_STAYS,
     ),
     Mutant(
         "healed-by-caller",
         "the default instance that an apply heals is its caller's",
         _when_healed(_signed),
-        asked=("UPD-*", "APL-*", "AUD-*", "EVT-*", "INST-*", "ENV-*"),
+        asked=OF_WHAT_CHANGES,
     ),
     Mutant(
         "healed-undescribed",
         "the default instance that an apply heals is another",
         _when_healed(_undescribed),
-        asked=("UPD-*", "APL-*", "AUD-*", "EVT-*", "INST-*", "ENV-*"),
+        asked=OF_WHAT_CHANGES,
     ),
     Mutant(
         "apply-merges-annotations",
@@ -236,31 +241,31 @@ HALF_DONE_SINS: tuple[Mutant, ...] = (
                 operation, "ContinueAsCreateOrUpdate", _merging(lambda one: one.metadata.annotations)
             ),
         ),
-        asked=("UPD-*", "APL-*", "AUD-*", "EVT-*", "INST-*", "ENV-*"),
+        asked=OF_WHAT_CHANGES,
     ),
     Mutant(
         "apply-merges-values",
         "an apply of an environment adds the values that are stored",
         first("environment-apply", "ContinueAsCreateOrUpdate", _merging(_values)),
-        asked=("UPD-*", "APL-*", "AUD-*", "EVT-*", "INST-*", "ENV-*"),
+        asked=OF_WHAT_CHANGES,
     ),
     Mutant(
         "delete-leaves-given-policies",
         "what was granted to an agent outlives it",
         _keeping("iam_policy", _given_to),
-        asked=("DEL-*", "INS-*", "IAM-*"),
+        asked=OF_WHAT_GOES,
     ),
     Mutant(
         "delete-leaves-set-policies",
         "what was granted to a set of an agent outlives it",
         _keeping("iam_policy", _given_to_a_set),
-        asked=("DEL-*", "INS-*", "IAM-*"),
+        asked=OF_WHAT_GOES,
     ),
     Mutant(
         "delete-leaves-instance-policies",
         "what was granted to an agent's instances outlives them",
         _keeping("iam_policy", _given_to_an_instance),
-        asked=("DEL-*", "INS-*", "IAM-*"),
+        asked=OF_WHAT_GOES,
     ),
     Mutant(
         "delete-cascade-100",

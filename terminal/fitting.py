@@ -18,6 +18,12 @@ _ROOMY = 10_000
 _INDENT = "  "
 
 
+def wide_console() -> Console:
+    """Return the terminal; where the output is a file, one that is wide enough for the tables."""
+    console = Console(emoji=False)
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH, emoji=False)
+
+
 class Fitted:
     """A table where it has the room that it wants, without lines if need be; else its rows as a list.
 

@@ -12,7 +12,7 @@ import pytest
 from parity.doctor_cli import Finding, lines_of
 from parity.main import run
 from parity.requirements_cli import chosen
-from parity.terminal import wrapped
+from terminal.lines import wrapped
 
 SNAPSHOTS = Path(__file__).parent / "terminal"
 
