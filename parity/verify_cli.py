@@ -81,7 +81,7 @@ def verify(
 
 
 def _plan(stores: str, speed: str) -> Plan:
-    """Return what is to be proved: the stores that were named, else those of a speed. Raises Problem if there is none."""
+    """Return what is to be proved: the stores that were named, else those of a speed. Raises Problem if none."""
     of_speed = {"quick": QUICK_STORES, "full": FULL_STORES}.get(speed, STORES)
     plan = make_plan(choose(stores.split(",")) if stores else of_speed)
     if not plan.subjects:

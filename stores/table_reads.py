@@ -1,4 +1,4 @@
-"""What stores over tables read alike: one row a resource, decoded and checked here, however its statement asks for it."""
+"""What stores over tables read alike: a row a resource, checked and decoded here, however a statement asks for it."""
 
 from __future__ import annotations
 

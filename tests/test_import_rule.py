@@ -104,6 +104,7 @@ def test_every_folder_with_code_has_a_row() -> None:
     [
         ("conformance.runner", "from reference_server.server import serve"),
         ("conformance.runner", "import stores.contract"),
+        ("conformance.runner", "from terminal.lines import width\nimport parity.main"),
         ("conformance.runner", "def late():\n    from stores import registry"),
         ("conformance.checks.create", "from ...stores import registry"),
         ("stores.memory", "import importlib\nimportlib.import_module('reports.read')"),
