@@ -27,7 +27,7 @@ def page(raw: Raw) -> str:
     """Return the page as Markdown. Raises ClaimsError."""
     verdicts = judge_claims(raw, load_claims())
     factors = judge(raw).factors
-    parts = (*_lead(verdicts), *_languages(factors), *_table(verdicts), *_factors(factors), *_run(raw))
+    parts = (*_lead(verdicts), *_languages(verdicts, factors), *_table(verdicts), *_factors(factors), *_run(raw))
     return "\n".join(parts) + "\n"
 
 
@@ -51,9 +51,13 @@ def _lead(verdicts: Sequence[ClaimVerdict]) -> Iterator[str]:
     yield ""
 
 
-def _languages(factors: Sequence[Factor]) -> Iterator[str]:
+def _languages(verdicts: Sequence[ClaimVerdict], factors: Sequence[Factor]) -> Iterator[str]:
     """Tell the same two stores in both languages, side by side, where the claims were made."""
-    made = {(one.metric, one.name): one for one in factors if (one.durability, one.payload) == HEADLINE and _is_go(one)}
+    sides = {
+        f"{one.baseline.name} to {one.candidate.name}" for one in verdicts if one.headline and one.baseline.language
+    }
+    judged = [one for one in factors if (one.durability, one.payload) == HEADLINE and one.whole in sides]
+    made = {(one.metric, one.name): one for one in judged}
     metrics = [metric for metric, name in made if name == "language"]
     if not metrics:
         return
@@ -63,10 +67,6 @@ def _languages(factors: Sequence[Factor]) -> Iterator[str]:
     for metric in metrics:
         yield f"| {metric} | {' | '.join(_times(made[metric, name]) for name in ('whole', 'python', 'language'))} |"
     yield ""
-
-
-def _is_go(one: Factor) -> bool:
-    return one.whole.startswith("go+")
 
 
 def _times(one: Factor) -> str:
