@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stores.registry import Scheme, schemes, unavailable
-from terminal.fitting import wide_console
+from terminal.fitting import wanted, wide_console
 from terminal.lines import wrapped
 
 _READABLE = 12
@@ -61,7 +61,7 @@ def list_stores(
         return
     table = _table(rows)
     console = wide_console()
-    if console.measure(table).minimum <= console.width:
+    if wanted(table, console, console.options).minimum <= console.width:
         console.print(table, highlight=False)
         return
     for row in rows:

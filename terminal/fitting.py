@@ -72,7 +72,12 @@ def _packed(parts: Sequence[Text], width: int) -> Iterator[Text]:
 
 def fits(table: Table, console: Console, options: ConsoleOptions) -> bool:
     """Say whether a table has the room that it wants."""
-    return Measurement.get(console, options.update(width=_ROOMY), table).maximum <= options.max_width
+    return wanted(table, console, options).maximum <= options.max_width
+
+
+def wanted(table: Table, console: Console, options: ConsoleOptions) -> Measurement:
+    """Return the columns that a table needs at least, with its cells broken, and those that it wants."""
+    return Measurement.get(console, options.update(width=_ROOMY), table)
 
 
 def folded(text: Text, console: Console, width: int, indent: str = "", hanging: str = "") -> Sequence[Text]:
