@@ -30,6 +30,7 @@ ASPECTS: dict[str, str] = {
     "load": "a fault in one of fifty is found",
     "race": "what is done at once is done in some order",
     "restart": "what was acknowledged survives SIGKILL",
+    "replicas": "says the same at every replica, whichever has changed it",
 }
 """The columns, each with what it asks."""
 
@@ -177,6 +178,14 @@ RULES: tuple[Rule, ...] = (
     _why("restart", "*.apply instance.update instance.delete", "writes what a create, an update or a delete writes"),
     _why("restart", "policy.create* policy.bootstrap* policy.cleanup*", "writes what a create or a delete writes"),
     _why("restart", "*", "reads what a get reads: that survives or doesn't"),
+    _asked("replicas", "agent.create", "REP-READ REP-RACE REP-IDS"),
+    _asked("replicas", "agent.update", "REP-READ REP-UPDATE"),
+    _asked("replicas", "list.* instance.by_agent", "REP-LIST"),
+    _asked("replicas", "event.watch", "REP-WATCH REP-RESUME"),
+    _asked("replicas", "policy.create policy.delete policy.check", "REP-REVOKE"),
+    _why("replicas", "policy.*", "reads or writes the rows that a grant writes"),
+    _why("replicas", "*.apply", "writes what a create or an update writes"),
+    _asked("replicas", "*", "REP-READ"),
 )
 """The grid, as rules; the first that fits a cell makes it."""
 

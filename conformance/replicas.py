@@ -17,7 +17,7 @@ class ReplicaChannel:
     """The part of a channel that the suite uses, over the channels of all replicas. Safe to use from many threads."""
 
     def __init__(self, channels: Sequence[grpc.Channel], seed: int) -> None:
-        self._channels = channels
+        self.channels = tuple(channels)
         self._random = Random(seed)  # noqa: S311 - a choice that can be made again, no secret
 
     def unary_unary(self, *method: Any, **options: Any) -> Any:  # noqa: ANN401 - untyped library
@@ -33,4 +33,9 @@ class ReplicaChannel:
         return self._one().stream_stream(*method, **options)
 
     def _one(self) -> Any:  # noqa: ANN401
-        return self._random.choice(self._channels)
+        return self._random.choice(self.channels)
+
+
+def channels_of(channel: object) -> tuple[grpc.Channel, ...]:
+    """Return the channels of all replicas, in the order of the target's text; none where it is one address."""
+    return channel.channels if isinstance(channel, ReplicaChannel) else ()

@@ -67,9 +67,19 @@ class Watch:
     """A watch from now on, or from where it is told. Use it in a `with`; at its end it becomes one exchange."""
 
     def __init__(
-        self, session: Session, label: str, *, role: str | None = None, after: int | None = None, subject: str = ""
+        self,
+        session: Session,
+        label: str,
+        *,
+        role: str | None = None,
+        after: int | None = None,
+        subject: str = "",
+        channel: grpc.Channel | None = None,
     ) -> None:
-        """Watch as a role; `after` a position (None: from now on), about one `subject` (empty: about all)."""
+        """Watch as a role; `after` a position (None: from now on), about one `subject` (empty: about all).
+
+        `channel` is another than the run's.
+        """
         self._session, self._label = session, label
         self._role = session.context.caller if role is None else role
         self._seen: list[Json] = []
@@ -77,7 +87,7 @@ class Watch:
         self._lost = False
         self._changed = threading.Condition()
         self._sent = time.monotonic()
-        call: Any = session.client.channel.unary_stream(WATCH.path, None, None)
+        call: Any = (channel or session.client.channel).unary_stream(WATCH.path, None, None)
         self._request = WATCH.request(from_now=after is None, after_position=after or 0, subject=subject)
         self._call = call(
             self._request.SerializeToString(),

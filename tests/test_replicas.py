@@ -39,6 +39,7 @@ ACROSS = (
     "UPD-SPEC",
     "DEL-GONE",
     "DUP-SLUG",
+    "REP-*",
 )
 """What needs that one server reads, refuses and announces what another has done."""
 
@@ -74,10 +75,13 @@ def assert_conformant(report: Report) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_two_servers_are_one(url: str, tmp_path: Path) -> None:
-    report = judged(url, "cloud", tmp_path, 2, ACROSS, quick=True)
+@pytest.mark.parametrize(("count", "profile"), [(2, "cloud"), (3, "cloud"), (3, "oss")])
+def test_several_servers_are_one(url: str, tmp_path: Path, count: int, profile: str) -> None:
+    report = judged(url, profile, tmp_path, count, ACROSS, quick=True)
     assert_conformant(report)
-    assert sum(row.verdict is Verdict.PASS for row in report.results) >= len(ACROSS) - 1
+    asked = [row for row in report.results if profile in row.profiles]
+    assert [row.id for row in asked if row.verdict is not Verdict.PASS] == []
+    assert len([row for row in asked if row.id.startswith("REP-")]) == (8 if profile == "cloud" else 5)
 
 
 @pytest.mark.full

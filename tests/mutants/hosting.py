@@ -15,6 +15,7 @@ from opentelemetry.trace import Tracer
 
 from conformance.credentials import ROLES, Credentials, Role
 from reference_server.bootstrap import Application, build
+from reference_server.clock import Clock
 from reference_server.config import ServerConfig
 from reference_server.pipeline import Operation
 from reference_server.pipelines import OPERATIONS
@@ -53,6 +54,7 @@ def reference(
     tracer: Tracer | None = None,
     settings: Mapping[str, Any] | None = None,
     around: Callable[[Store], Store] = lambda store: store,
+    clock: Clock | None = None,
 ) -> Iterator[str]:
     """Serve the reference over a store; yield its address.
 
@@ -64,6 +66,7 @@ def reference(
         tracer: makes the spans of operations and steps.
         settings: fields of `ServerConfig` that differ.
         around: what stands around the store.
+        clock: where times and ids come from.
     """
     with (
         TemporaryDirectory(prefix="reference-") as folder,
@@ -80,7 +83,7 @@ def reference(
             reflection=True,
         )
         config = replace(config, **(settings or {}))
-        application = build(config, around(opened), operations=operations, tracer=tracer)
+        application = build(config, around(opened), clock=clock, operations=operations, tracer=tracer)
         with _served(config, application) as address:
             yield address
 

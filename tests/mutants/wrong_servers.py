@@ -31,6 +31,7 @@ from tests.mutants.read_sins import READ_SINS
 from tests.mutants.refusal_sins import REFUSAL_SINS
 from tests.mutants.wrapping import Change, renamed, step_renamed, swap
 from tests.second_server import DEFECTS, start
+from tests.wrong_replicas.sets import SETS, Set, served
 
 SINS = (
     REFUSAL_SINS,
@@ -49,7 +50,7 @@ STORES = {
 }
 """Both ways of committing: durable in a thread, relaxed on the event loop. SQLite's default codec is JSON, which drops
 unknown fields (RPC-UNKNOWN) whatever the server does; the sets are of servers, so it isn't used."""
-OWN_STORE = ("second:", "undeclared:", "command:")
+OWN_STORE = ("second:", "undeclared:", "command:", "replicas:")
 PLAIN_EVERY = 5
 JOBS = 4
 """Checks at a time: with more, threads that share one interpreter wait for each other."""
@@ -152,6 +153,12 @@ def judge_traced(change: Change, profile: str = "cloud", *, store: str = "leveld
         provider.shutdown()
 
 
+def judge_set(replicas: Set, only: tuple[str, ...] = (), *, profile: str = "cloud", count: int = 2) -> Report:
+    """Run the checks of replicas against so many of them: one at a time, so that each finds them as it left them."""
+    with served(replicas, profile, count) as target:
+        return run(target, replace(_options(profile, only or replicas.asked), jobs=1))
+
+
 TRACED: dict[str, tuple[Change, str]] = {
     "parent-renamed": (renamed("agent-create", "create-agent"), "the create's span has another name"),
     "step-renamed": (step_renamed("agent-create", "Persist", "Save"), "a step's span has another name"),
@@ -202,6 +209,7 @@ def sins() -> dict[str, tuple[str, str]]:
         **{f"undeclared:{name}": (f"{name} is served and not declared", "cloud") for name in UNDECLARED},
         **{f"traced:{name}": (sin, "cloud") for name, (_, sin) in TRACED.items()},
         **{f"command:{name}": (sin, profile) for name, (_, sin, profile) in COMMANDS.items()},
+        **{f"replicas:{name}": (each.sin, "cloud") for name, each in SETS.items()},
     }
 
 
@@ -235,6 +243,8 @@ def judge(name: str, only: tuple[str, ...] = (), *, store: str = "") -> Outcome:
         report = judge_undeclared(rest, only)
     elif kind == "command":
         report = _command(rest, only)
+    elif kind == "replicas":
+        report = judge_set(SETS[rest], only)
     elif kind == "traced":
         report = judge_traced(TRACED[rest][0], store=over)
     else:
