@@ -32,9 +32,9 @@ COLOURS = {
 def print_report(console: Console, report: Report, out: Path | None, *, verbose: bool = False) -> None:
     """Print the steps, what isn't green, and the counts."""
     for line in report.drift:
-        _say(console, f"[red]schema:[/red] {escape(printable(line))}")
+        say(console, f"[red]schema:[/red] {escape(printable(line))}")
     if report.run.complete:
-        _say(console, f"target: {escape(printable(report.run.target))}")
+        say(console, f"target: {escape(printable(report.run.target))}")
         print_steps(console, report)
     _print_failures(console, report)
     _print_deviations(console, report)
@@ -44,24 +44,24 @@ def print_report(console: Console, report: Report, out: Path | None, *, verbose:
     for line in diagnosis_lines(report, width_of(console)) if report.exit_code else ():
         console.print(escape(line), soft_wrap=True, highlight=False)
     for line in (*report.known_failing_errors, *_leaks(report)):
-        _say(console, f"[red]{escape(printable(line))}[/red]")
-    _say(console, escape(summary_line(report)))
+        say(console, f"[red]{escape(printable(line))}[/red]")
+    say(console, escape(summary_line(report)))
     if not report.run.complete:
         reason = "\n".join(map(printable, report.run.reason.splitlines()))
-        _say(console, f"[red]the run is incomplete:[/red] {escape(reason)}")
+        say(console, f"[red]the run is incomplete:[/red] {escape(reason)}")
     if out is not None:
         console.print(f"evidence and verdicts: {escape(str(out))}", soft_wrap=True)
 
 
-def _say(console: Console, markup: str, indent: int = 0) -> None:
-    """Print a text, broken between words where a terminal ends; a log's lines are not broken."""
+def say(console: Console, markup: str, indent: int = 0) -> None:
+    """Print a text in markup, broken between words where a terminal ends; a log's lines are not broken."""
     text = Padding(markup, (0, 0, 0, indent), expand=False) if indent and console.is_terminal else " " * indent + markup
     console.print(text, soft_wrap=not console.is_terminal, highlight=False)
 
 
 def _print_failures(console: Console, report: Report) -> None:
     for result, blocked in red_results(report):
-        _say(console, f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}")
+        say(console, f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}")
         for line in failure_lines(result, blocked, width_of(console) - 4):
             console.print(f"    {escape(line)}", soft_wrap=True, highlight=False)
 
@@ -76,12 +76,12 @@ def _print_deviations(console: Console, report: Report) -> None:
     """Print what is told and isn't red: other choices, and what is wrong with the contract itself."""
     for result in report.results:
         if result.verdict is Verdict.DEVIATION:
-            _say(console, f"[yellow]{result.verdict}[/yellow] [bold]{result.id}[/bold] {escape(result.sentence)}")
-            _say(console, escape(f"{problem_line(result.problems[0])}. {result.reason}"), indent=4)
+            say(console, f"[yellow]{result.verdict}[/yellow] [bold]{result.id}[/bold] {escape(result.sentence)}")
+            say(console, escape(f"{problem_line(result.problems[0])}. {result.reason}"), indent=4)
     if report.contract_defects:
         ids = ", ".join(ids[0] for ids in report.contract_defects.values())
         told = f"defects of the contract itself, asked for all the same: {ids} (`parity requirements` tells them)"
-        _say(console, f"[dim]{told}[/dim]")
+        say(console, f"[dim]{told}[/dim]")
 
 
 def print_steps(console: Console, report: Report) -> None:

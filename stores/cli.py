@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
 from stores.apart import check_not_within
 from stores.engines.badger.cli import import_legacy_command
@@ -23,14 +18,16 @@ from stores.listing import list_stores
 from stores.power_loss.cli import print_power_loss
 from stores.power_loss.crash_states import NameOrder
 from stores.power_loss.trial import STATES
-from stores.registry import open_store, parse_url, scheme_of
+from stores.registry import open_store, parse_url
 from stores.salvage.cli import salvage_command
 from stores.suite.check import Result, StoreUnderTest, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
+from stores.suite.measure_cli import measure_command
 from stores.suite.scorecard import ScoredSubject
-from stores.suite.subject import UrlSubject
+from stores.suite.scratch import scratch
 from stores.told import USAGE, stop, told_errors
 from stores.transfer import copy_store, differences, export_store, import_store
+from terminal.fitting import plain
 from terminal.progress import progress_of
 
 NOT_CONFORMANT = 1
@@ -42,6 +39,7 @@ app.command("list")(list_stores)
 app.command("import-legacy")(import_legacy_command)
 app.command("verify")(verify_command)
 app.command("salvage")(salvage_command)
+app.command("measure")(measure_command)
 Url = Annotated[str, typer.Argument(help="Store URL, for example leveldb:/var/lib/agents?durability=durable")]
 
 
@@ -73,8 +71,8 @@ def check(
     chosen = [row for row in CHECKS if only in (None, row.id)]
     if not chosen:
         stop(f"no check has the id {only!r}", "leave --only out to see all ids", USAGE)
-    with told_errors(), _scratch(url) as scratch:
-        subject = ScoredSubject(scratch)
+    with told_errors(), scratch(url) as new:
+        subject = ScoredSubject(new)
         results = []
         with progress_of("checks") as advance:
             try:
@@ -90,40 +88,6 @@ def check(
         console.print(f"seed {drawn}: --seed {drawn} draws the same kills and sequences again")
     if disagreement or any(result.verdict is StoreVerdict.FAIL for result in results):
         raise typer.Exit(NOT_CONFORMANT)
-
-
-@app.command()
-def measure(
-    url: Url,
-    resources: Annotated[int, typer.Option(help="Resources in the large store of the listing.", min=1000)] = 20_000,
-) -> None:
-    """Measure overhead over the engine, the gain of group commit, and listing, on new databases beside the path."""
-    console = Console(emoji=False)
-    with told_errors(), _scratch(url) as subject:
-        from stores.suite.measure import WRITERS, group_gain, listing, overhead  # noqa: PLC0415 - for this command
-
-        with console.status("measuring"):
-            cost, gain, lists = overhead(subject, "o"), group_gain(subject, "g"), listing(subject, "l", resources)
-    table = Table("what", "engine and codec alone", "store", "ratio")
-    for what, raw, whole in (
-        ()
-        if cost is None
-        else (
-            ("put, µs", cost.raw_put_us, cost.store_put_us),
-            ("get, µs", cost.raw_get_us, cost.store_get_us),
-        )
-    ):
-        table.add_row(what, f"{raw:.1f}", f"{whole:.1f}", f"{whole / raw:.2f}")
-    if cost is not None:
-        console.print(table)
-    alone, together = gain.alone_per_second, gain.together_per_second
-    console.print(
-        f"commits/s: {alone:.0f} from one writer, {together:.0f} from {WRITERS} writers ({together / alone:.1f}x)"
-    )
-    console.print(
-        f"listing {lists.hits} of an organization: {lists.small_ms:.2f} ms among 1000, {lists.large_ms:.2f} ms among "
-        f"{resources} ({lists.large_ms / lists.small_ms:.2f}x)"
-    )
 
 
 @app.command("export")
@@ -145,7 +109,7 @@ def export(
     ):
         task = progress.add_task("exporting", total=None)
         done = export_store(store, file, lambda number: progress.update(task, completed=number), force=force)
-    console.print(f"{done} resources written to {escape(str(file))}", soft_wrap=True)
+    console.print(f"{done} resources written to {plain(str(file))}", soft_wrap=True)
 
 
 @app.command("import")
@@ -170,11 +134,11 @@ def import_(
         task = progress.add_task("importing", total=None)
         done = import_store(store, file, lambda number: progress.update(task, completed=number), partial=partial)
     for problem in done.missing[:_DIFFERENCES_SHOWN]:
-        console.print(f"[red]missing[/red]: {escape(problem)}")
+        console.print(f"[red]missing[/red]: {plain(problem)}")
     for row in done.lost[:_DIFFERENCES_SHOWN]:
-        console.print(f"[red]{escape(row.kind)} {escape(row.id)}[/red]: {escape(row.reason)}")
+        console.print(f"[red]{plain(row.kind)} {plain(row.id)}[/red]: {plain(row.reason)}")
     told = f", {len(done.lost)} of them without fields that they had" if done.lost else ""
-    console.print(f"{done.created} resources created in {escape(url)}{told}", soft_wrap=True)
+    console.print(f"{done.created} resources created in {plain(url)}{told}", soft_wrap=True)
     if done.missing or done.lost:
         raise typer.Exit(NOT_CONFORMANT)
 
@@ -192,7 +156,7 @@ def copy(source: Url, target: Url) -> None:
             progress.update(task, description="comparing")
             differing = list(differences(old, new))
         for row in differing[:_DIFFERENCES_SHOWN]:
-            console.print(f"[red]{escape(row.kind)} {escape(row.id)}[/red]: {escape(row.reason)}")
+            console.print(f"[red]{plain(row.kind)} {plain(row.id)}[/red]: {plain(row.reason)}")
     console.print(f"{done} resources copied, {len(differing)} of them differ")
     if differing:
         raise typer.Exit(NOT_CONFORMANT)
@@ -213,13 +177,13 @@ def _print_results(
 ) -> None:
     for result in results:
         if result.verdict is StoreVerdict.FAIL:
-            console.print(f"[red]FAIL[/red] {result.check.id}: {escape(result.check.sentence)}")
-            console.print(f"     {escape(result.reason)}")
+            console.print(f"[red]FAIL[/red] {result.check.id}: {plain(result.check.sentence)}")
+            console.print(f"     {plain(result.reason)}")
         if result.verdict is StoreVerdict.NOT_PROVEN:
-            console.print(f"[yellow]NOT PROVEN[/yellow] {result.check.id}: {escape(result.reason)}")
+            console.print(f"[yellow]NOT PROVEN[/yellow] {result.check.id}: {plain(result.reason)}")
     if disagreement:
         console.print("[red]FAIL[/red] agreement: the store disagrees with the memory store after these steps")
-        console.print("     " + escape("\n     ".join(disagreement)))
+        console.print("     " + "\n     ".join(map(plain, disagreement)))
     counts = {verdict: sum(result.verdict is verdict for result in results) for verdict in StoreVerdict}
     console.print(", ".join(f"{number} {verdict.value}" for verdict, number in counts.items()))
     if scored is not None:
@@ -227,18 +191,3 @@ def _print_results(
         console.print(f"API states reached: {len(scored.states)} different, {sum(scored.states.values())} in all")
         for operation, end in missed:
             console.print(f"  never reached: {operation} -> {end}")
-
-
-@contextmanager
-def _scratch(url: str) -> Iterator[UrlSubject]:
-    """Make new databases in a folder beside the URL's path, or on its database server; remove them afterwards."""
-    parsed = parse_url(url)
-    beside = Path(parsed.path or ".").absolute() if scheme_of(parsed.scheme).needs_path else Path.cwd()
-    folder = beside.with_name(f"{beside.name}.check-{secrets.token_hex(4)}")
-    folder.mkdir(parents=True)
-    subject = UrlSubject(parsed, folder)
-    try:
-        yield subject
-    finally:
-        subject.remove()
-        shutil.rmtree(folder, ignore_errors=True)

@@ -8,10 +8,10 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from stores.contract import InvalidStoreUrl, StoreError
 from stores.export_file import BadExport
+from terminal.fitting import plain
 
 DAMAGED = 1
 USAGE = 2
@@ -34,7 +34,7 @@ def told_errors() -> Iterator[None]:
 def stop(problem: str, hint: str, code: int) -> NoReturn:
     """Say what is wrong and what to do, and end with an exit code."""
     console = Console(stderr=True, soft_wrap=True, emoji=False)
-    console.print(f"[red]error:[/red] {escape(problem)}")
+    console.print("[red]error:[/red] " + "\n".join(map(plain, problem.splitlines())))
     if hint:
-        console.print(f"hint: {escape(hint)}")
+        console.print("hint: " + "\n".join(map(plain, hint.splitlines())))
     raise typer.Exit(code)

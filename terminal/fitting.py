@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,11 @@ PLAIN_WIDTH = 240
 _ROOMY = 10_000
 """Columns in which every table has all the room it wants."""
 _INDENT = "  "
+
+
+def plain(text: str) -> str:
+    """Return a text that may hold anything as markup that shows it: what a terminal would obey stands as an escape."""
+    return escape("".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text))
 
 
 def wide_console() -> Console:

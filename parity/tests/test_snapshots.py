@@ -9,18 +9,22 @@ import io
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from benchmarks.choice import Use, rank
 from benchmarks.choice_tables import render_ranking
 from benchmarks.results import write_results
 from benchmarks.tests.test_choice import measured
 from conformance.diagnose_cli import diagnose
+from conformance.nemesis.bites import Bite
+from conformance.nemesis.judge import NemesisReport, Row
+from conformance.nemesis.printing import print_nemesis
 from conformance.printing import print_report
 from conformance.verdict import Report, Verdict
 from parity import verify_cli
@@ -30,6 +34,14 @@ from parity.proof import Proof
 from parity.run_folder import BENCHMARKS_FOLDER
 from parity.verification import Outcome, Request
 from reports.tests import sample
+from stores.integrity.cli import print_findings
+from stores.integrity.findings import Finding
+from stores.salvage.cli import print_salvage
+from stores.salvage.pile import Loss
+from stores.salvage.salvage import Salvage
+from stores.salvage.versions import Area, Place
+from stores.suite.measure import GroupGain, Listing, Overhead
+from stores.suite.measure_cli import print_measurements
 
 SNAPSHOTS = Path(__file__).parent / "terminal"
 COLUMNS = (40, 80, 120)
@@ -57,19 +69,15 @@ def hold(name: str, columns: int, shown: str) -> None:
     assert text == file.read_text(encoding="utf-8")
 
 
-def printed(*parts: RenderableType) -> str:
-    console = Console(file=io.StringIO(), force_terminal=True, emoji=False)
-    for part in parts:
-        console.print(part)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+def said(print_on: Callable[[Console], None]) -> str:
+    """What is printed on a terminal."""
+    terminal = io.StringIO()
+    print_on(Console(file=terminal, force_terminal=True, emoji=False))
+    return terminal.getvalue()
 
 
 def of_suite(report: Report) -> str:
-    console = Console(file=io.StringIO(), force_terminal=True, emoji=False)
-    print_report(console, report, Path("out"))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    return said(lambda console: print_report(console, report, Path("out")))
 
 
 RED = sample.report("sqlite", "cloud", sample.failing())
@@ -139,7 +147,58 @@ def test_compare(
 
 def test_choose(columns: int) -> None:
     use = Use(7_000, 0.9, 1_000, durable=True)
-    hold("choose", columns, printed(render_ranking(rank(measured(use, 0.01), use))))
+    ranking = render_ranking(rank(measured(use, 0.01), use))
+    hold("choose", columns, said(lambda console: console.print(ranking)))
+
+
+def test_stores_measure(columns: int) -> None:
+    cost, gain = Overhead(9.9, 21.3, 4.2, 6.0, 2.1), GroupGain(812.0, 9_841.0)
+    hold(
+        "stores-measure",
+        columns,
+        said(lambda console: print_measurements(console, cost, gain, Listing(100, 1.42, 1.51), 20_000)),
+    )
+
+
+def test_stores_verify(columns: int) -> None:
+    agent = "agt-01jq8m3v9k2x7c5d4b6n1p0rst"
+    found = [
+        Finding("entry-missing", "agent", agent, "slug ('acme', 'helper') at position 12"),
+        Finding(
+            "resource-unreadable", "agent_instance", "ain-\x1b[31mred", "its bytes are no AgentInstance: truncated"
+        ),
+        Finding("default-instance-gone", "agent", agent, "its status names ain-01jq8m3v9k2x7c5d4b6n1p0rsv"),
+    ]
+    hold("stores-verify", columns, said(lambda console: print_findings(console, found)))
+
+
+def test_stores_salvage(columns: int) -> None:
+    place = Place("000012.ldb", 4096, 8192)
+    result = Salvage(
+        Counter(agent=9_812, agent_instance=9_810),
+        [Loss("agent", "agt-01jq8m3v9k2x7c5d4b6n1p0rst", "its bytes are no Agent: wire type 7 in field 3")],
+        Counter(agent_instance=2),
+        [("environment", "env-01jq8m3v9k2x7c5d4b6n1p0rsw")],
+        [Area(place, "the checksum of the block is wrong")],
+        3,
+    )
+    hold(
+        "stores-salvage", columns, said(lambda console: print_salvage(console, result, "leveldb:/srv/agents/salvaged"))
+    )
+
+
+def test_nemesis(columns: int) -> None:
+    run = {"target": "cmd:./my-server --port {port}", "profile": "oss", "seed": 7}
+    rows = (
+        Row("LINEARIZABLE", "Each resource changes as if by one call after another.", Verdict.PASS),
+        Row("LASTING", "What was acknowledged is there at the end.", Verdict.FAIL, ("agent a-7 is gone: " * 5,), 4),
+        Row("EVENTS", "Events are whole and in order.", Verdict.NOT_APPLICABLE, reason="the target has no events"),
+    )
+    bites = (Bite("delay", 14, 210, {"delayed chunks": 1_204}), Bite("kill", 3, 12, {"kills": 3, "restarts": 3}))
+    figures = {"calls": 4_210, "ok": 4_001, "refused": 180, "unknown": 29}
+    figures |= {"resources": 31, "overlapping": 902, "events": 0}
+    report = NemesisReport(run, rows, bites, figures, "interrupted: judged is what was done until then", ("agent x",))
+    hold("nemesis", columns, said(lambda console: print_nemesis(console, report, Path("out"))))
 
 
 def test_the_red_snapshots_are_red() -> None:

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from stores.integrity.findings import FINDING_KINDS, Finding
 from stores.integrity.verify import repair, verify
 from stores.told import DAMAGED, told_errors
+from terminal.fitting import Fitted, plain, wide_console
 
 _ROWS_SHOWN = 200
 
@@ -32,16 +32,16 @@ def verify_command(
 
     Looking changes nothing. What is wrong with resources themselves isn't repaired: see `parity stores salvage`.
     """
-    console = Console(emoji=False)
+    console = wide_console()
     with told_errors():
         with console.status("reading everything"):
             found = verify(url)
-        _print(console, found)
+        print_findings(console, found)
         if _damages(found) and repair_indexes:
             kept = repair(url, found)
-            console.print(f"indexes made again; the database as it was: {escape(str(kept))}", soft_wrap=True)
+            console.print(f"indexes made again; the database as it was: {plain(str(kept))}", soft_wrap=True)
             found = verify(url)
-            _print(console, found)
+            print_findings(console, found)
     if _damages(found):
         raise typer.Exit(DAMAGED)
 
@@ -50,18 +50,19 @@ def _damages(found: list[Finding]) -> list[Finding]:
     return [finding for finding in found if not finding.lawful]
 
 
-def _print(console: Console, found: list[Finding]) -> None:
+def print_findings(console: Console, found: list[Finding]) -> None:
+    """Print each finding, and what each sort of them means."""
     if not found:
         console.print("nothing is wrong")
         return
     table = Table("finding", "kind", "id", "details")
     for finding in sorted(found, key=lambda each: each.lawful)[:_ROWS_SHOWN]:
-        table.add_row(finding.what, finding.kind, escape(finding.id), escape(finding.detail))
-    console.print(table)
+        table.add_row(finding.what, finding.kind, plain(finding.id), plain(finding.detail))
+    console.print(Fitted(table, heads=3))
     sorts = {finding.what: sum(each.what == finding.what for each in found) for finding in found}
     for what, number in sorts.items():
         mend = " Repaired by --repair-indexes." if FINDING_KINDS[what].derived else ""
-        console.print(f"{number} {what}: {FINDING_KINDS[what].sentence}{mend}", soft_wrap=True)
+        console.print(f"{number} {what}: {FINDING_KINDS[what].sentence}{mend}", soft_wrap=not console.is_terminal)
     if len(found) > _ROWS_SHOWN:
         console.print(f"{len(found)} in all; the first {_ROWS_SHOWN} are in the table")
     if not _damages(found):

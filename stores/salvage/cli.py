@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from stores.salvage.salvage import Salvage, salvage
 from stores.told import DAMAGED, told_errors
+from terminal.fitting import plain, wide_console
 
 _ROWS_SHOWN = 200
 
@@ -24,34 +23,36 @@ def salvage_command(
 
     The damaged database is only read, and by no engine. Positions and revisions are given anew, in the old order.
     """
-    console = Console(emoji=False)  # in `leveldb:new: 3 agent` is no picture
+    console = wide_console()
     with told_errors(), console.status("reading what can be read"):
         result = salvage(url, to)
-    _print(console, result, to)
+    print_salvage(console, result, to)
     if not result.is_whole:
         raise typer.Exit(DAMAGED)
 
 
-def _print(console: Console, result: Salvage, to: str) -> None:
+def print_salvage(console: Console, result: Salvage, to: str) -> None:
+    """Print what was taken, what is lost, and what can't be told."""
+
+    def say(text: str) -> None:
+        console.print(plain(text), soft_wrap=not console.is_terminal)
+
     taken = ", ".join(f"{number} {kind}" for kind, number in sorted(result.taken.items())) or "nothing"
-    console.print(f"taken into {escape(to)}: {taken}", soft_wrap=True)
-    if result.lost:
-        table = Table("lost", "id", "why")
-        for loss in result.lost[:_ROWS_SHOWN]:
-            table.add_row(loss.kind, escape(loss.id), escape(loss.reason))
-        console.print(table)
+    say(f"taken into {to}: {taken}")
+    for loss in result.lost[:_ROWS_SHOWN]:
+        say(f"lost: {loss.kind} {loss.id}: {loss.reason}")
     for kind, number in sorted(result.missing.items()):
-        console.print(f"lost: {number} {kind} more, whose ids nothing tells")
+        say(f"lost: {number} {kind} more, whose ids nothing tells")
     if result.uncounted:
-        console.print(f"lost: {result.uncounted} resources more by the count of the high-water mark, of unknown kind")
+        say(f"lost: {result.uncounted} resources more by the count of the high-water mark, of unknown kind")
     for kind, id_ in result.doubtful[:_ROWS_SHOWN]:
-        console.print(f"doubtful: {kind} {escape(id_)} is named by no index that can be read; was it deleted?")
+        say(f"doubtful: {kind} {id_} is named by no index that can be read; was it deleted?")
     for area in result.areas[:_ROWS_SHOWN]:
-        console.print(f"unreadable: {escape(str(area))}", soft_wrap=True)
+        say(f"unreadable: {area}")
     rest = sum(max(len(rows) - _ROWS_SHOWN, 0) for rows in (result.lost, result.doubtful, result.areas))
     if rest:
-        console.print(f"and {rest} more of these")
+        say(f"and {rest} more of these")
     if result.is_whole:
-        console.print("nothing is lost")
+        say("nothing is lost")
     elif not (result.lost or result.missing or result.uncounted):
-        console.print("nothing is known to be lost, but a resource may be older than it was")
+        say("nothing is known to be lost, but a resource may be older than it was")
