@@ -112,6 +112,16 @@ class Cluster:
                 raise RuntimeError(f"PostgreSQL didn't start: {self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)
 
+    def keep(self, name: str, content: bytes) -> str:
+        """Write a file that the database alone may read; return its path."""
+        path = self.folder / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        account = _account() if os.geteuid() == 0 else None
+        if account is not None:
+            os.chown(path, account.pw_uid, account.pw_gid)
+        return str(path)
+
     def stop(self, mode: str = "immediate") -> None:
         """Stop the database: `fast` is orderly, `immediate` is as good as a crash."""
         if self.process is not None and self.process.poll() is None:

@@ -179,19 +179,31 @@ class Connections:
         return StoreUnavailable(f"{self.address.shown}: {told}", hint=_hint(error))
 
 
+_PASSFILE_HINT = "put the password into ~/.pgpass, or the file that PGPASSFILE names, for nobody else to read (0600)"
+_CONNECTIONS_HINT = "raise max_connections, or run fewer replicas"
+_REFUSALS: tuple[tuple[str, str], ...] = (
+    ("password authentication failed", _PASSFILE_HINT),
+    ("no password supplied", _PASSFILE_HINT),
+    ("too many clients", _CONNECTIONS_HINT),
+    ("certificate verify failed", "name the CA of the database's certificate with sslrootcert=FILE"),
+    ("does not match host name", "write the host as its certificate has it"),
+    ("pg_hba.conf", "let pg_hba.conf take this user from here, or use TLS (sslmode=verify-full) if it asks for that"),
+)
+"""What is said to who connects, where the driver has no error of its own."""
 _HINTS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
-    (errors.InvalidPassword, "put the password into ~/.pgpass, or the file that PGPASSFILE names"),
+    (errors.InvalidPassword, _PASSFILE_HINT),
     (errors.InsufficientPrivilege, "grant the role what the guide 'run it for real' says"),
     (errors.DiskFull, "free space on the database's disk, then try again"),
     (errors.ReadOnlySqlTransaction, "name the primary, or all hosts: target_session_attrs=read-write finds it"),
     ((errors.LockNotAvailable, errors.QueryCanceled), "the database is slow or locked; look at pg_stat_activity"),
-    (errors.TooManyConnections, "raise max_connections, or run fewer replicas"),
+    (errors.TooManyConnections, _CONNECTIONS_HINT),
     (psycopg.OperationalError, "is the database up, and may this machine reach it?"),
 )
 
 
 def _hint(error: Exception) -> str | None:
-    return next((hint for kinds, hint in _HINTS if isinstance(error, kinds)), None)
+    refusal = next((hint for words, hint in _REFUSALS if words in str(error)), None)
+    return refusal or next((hint for kinds, hint in _HINTS if isinstance(error, kinds)), None)
 
 
 def is_lost(error: psycopg.Error) -> bool:
