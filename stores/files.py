@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterable
@@ -14,8 +15,18 @@ from stores.contract import SizeOnDisk, StoreDamaged, StoreLocked, StoreUnavaila
 _BLOCK_BYTES = 512
 """The unit of `st_blocks`, whatever the file system's own block size is (POSIX)."""
 
+TOO_MANY_FILES_HINT = "raise the limit of open files (`ulimit -n`), or close some, then try again"
+
 _AT_ONCE = os.O_CLOEXEC | os.O_NONBLOCK
 """A pipe in the place of a lock file is opened without waiting for who writes into it."""
+
+
+def unreadable(what: str, error: OSError) -> StoreUnavailable:
+    """Return the store's error for a file that can't be opened or read."""
+    many = error.errno in {errno.EMFILE, errno.ENFILE}
+    return StoreUnavailable(
+        f"{what} can't be read: {error.strerror}", hint=TOO_MANY_FILES_HINT if many else "correct its permissions"
+    )
 
 
 def make_folder(path: Path) -> None:
@@ -35,6 +46,22 @@ def check_apart(files: Iterable[Path]) -> None:
             first = seen.setdefault((status.st_dev, status.st_ino), file)
             if first is not file:
                 raise StoreDamaged(f"{first} and {file} are one file, by a link")
+
+
+def check_descriptors(needed: int) -> None:
+    """Raise StoreUnavailable unless this process may open so many more files."""
+    opened: list[int] = []
+    try:
+        for _ in range(needed):
+            opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))  # noqa: PERF401 - to be closed one by one
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{needed} files have to be opened, and this process may open {len(opened)} more: {error.strerror}",
+            hint=TOO_MANY_FILES_HINT,
+        ) from error
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def check_space(folder: Path, size: int) -> None:
@@ -63,9 +90,7 @@ class FileLock:
         except OSError as error:
             if shared and isinstance(error, FileNotFoundError):
                 return
-            raise StoreUnavailable(
-                f"the lock file {path} can't be opened: {error.strerror}", hint="correct its permissions"
-            ) from error
+            raise unreadable(f"the lock file {path}", error) from error
         try:
             fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
@@ -118,9 +143,7 @@ class DriverLock:
             raise self._locked() from error
         except OSError as error:
             self.release()
-            raise StoreUnavailable(
-                f"the lock file {folder / 'LOCK'} can't be opened: {error.strerror}", hint="correct its permissions"
-            ) from error
+            raise unreadable(f"the lock file {folder / 'LOCK'}", error) from error
 
     def _locked(self) -> StoreLocked:
         return StoreLocked(

@@ -28,6 +28,7 @@ from stores.contract import (
     StoreNotFound,
     StoreUnavailable,
 )
+from stores.files import unreadable
 from stores.postgresql.libpq import LIBPQ_OPTIONS
 from stores.schema import KINDS, Schema
 
@@ -156,10 +157,13 @@ def open_store(url: str, schema: Schema = KINDS, *, create: bool = False, read_o
     if not (scheme.needs_path or scheme.is_remote) and parsed.path:
         raise InvalidStoreUrl(f"{scheme.name}: takes no path, but {url!r} gives one", hint=f"write {scheme.name}:")
     options = _checked(scheme, parsed.options)
-    reason = unavailable(scheme)
-    if reason:
-        raise StoreUnavailable(f"{scheme.name}: {reason}", hint=scheme.install)
-    return scheme.open(parsed.path, options, schema, access)
+    try:
+        reason = unavailable(scheme)
+        if reason:
+            raise StoreUnavailable(f"{scheme.name}: {reason}", hint=scheme.install)
+        return scheme.open(parsed.path, options, schema, access)
+    except OSError as error:
+        raise unreadable(parsed.path or url, error) from error
 
 
 def unavailable(scheme: Scheme) -> str | None:
@@ -171,7 +175,7 @@ def unavailable(scheme: Scheme) -> str | None:
 
 def scheme_of(name: str) -> Scheme:
     """Return the scheme of this name, built in or from an entry point. Raises InvalidStoreUrl."""
-    found = schemes().get(name)
+    found = _own_schemes().get(name) or schemes().get(name)
     if found is None:
         raise InvalidStoreUrl(f"unknown store {name!r}", hint=f"there are: {', '.join(sorted(schemes()))}")
     return found
@@ -179,7 +183,7 @@ def scheme_of(name: str) -> Scheme:
 
 def schemes() -> dict[str, Scheme]:
     """Return all schemes: ours and those of entry points, which can't replace them. Raises StoreUnavailable."""
-    found = {scheme.name: scheme for scheme in (*SCHEMES, *REMOTE_SCHEMES)}
+    found = _own_schemes()
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name not in found:
             scheme = point.load()
@@ -190,6 +194,10 @@ def schemes() -> dict[str, Scheme]:
                 )
             found[point.name] = scheme
     return found
+
+
+def _own_schemes() -> dict[str, Scheme]:
+    return {scheme.name: scheme for scheme in (*SCHEMES, *REMOTE_SCHEMES)}
 
 
 def _checked(scheme: Scheme, given: Options) -> Options:

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
-from stores.files import DriverLock, check_apart, make_folder
+from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound
+from stores.files import TOO_MANY_FILES_HINT, DriverLock, check_apart, make_folder, unreadable
 from stores.high_water import FOLDER_MARK
 from stores.shadow import Shadow, in_its_own_name
 
@@ -86,9 +86,7 @@ def check_folder(path: Path, layout: FolderFormat, access: Access) -> None:
     except NotADirectoryError as error:
         raise FormatMismatch(f"{path} is a file, and no {layout.engine} database", hint="choose a folder") from error
     except OSError as error:
-        raise StoreUnavailable(
-            f"the folder {path} can't be read: {error.strerror}", hint="correct its permissions"
-        ) from error
+        raise unreadable(f"the folder {path}", error) from error
     _check_names(path, layout, names, access)
 
 
@@ -138,9 +136,7 @@ def _check_current(path: Path, layout: FolderFormat) -> None:
         with (path / _CURRENT).open("rb") as file:
             named = file.read(_CURRENT_BYTES_MAX)
     except OSError as error:
-        raise StoreUnavailable(
-            f"{path / _CURRENT} can't be read: {error.strerror}", hint="correct its permissions"
-        ) from error
+        raise unreadable(str(path / _CURRENT), error) from error
     if not re.fullmatch(rb"MANIFEST-\d+\n", named):
         raise StoreDamaged(
             f"the {layout.engine} database {path} is damaged: CURRENT names no MANIFEST, but {named[:_SHOWN_BYTES]!r}"
@@ -156,6 +152,13 @@ def told(error: Exception, path: Path) -> str:
     first = error.args[0] if error.args else ""
     words = first.decode(errors="replace") if isinstance(first, bytes) else str(error)
     return in_its_own_name(words, path)
+
+
+def hint_for(reason: str) -> str:
+    """Return what to do about a driver's refusal that says nothing of damage or locks."""
+    if "too many open files" in reason.lower():
+        return TOO_MANY_FILES_HINT
+    return "is the disk full, or the path not writable?"
 
 
 def enter_folder(opened: ExitStack, path: Path, access: Access, never_rewritten: str) -> Path:

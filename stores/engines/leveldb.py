@@ -11,7 +11,7 @@ from typing import Any
 
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
 from stores.engines import plyvel_driver as plyvel
-from stores.engines.folders import LEVELDB, check_folder, enter_folder, told
+from stores.engines.folders import LEVELDB, check_folder, enter_folder, hint_for, told
 from stores.engines.logs import check_logs
 from stores.files import size_of
 from stores.keyvalue.engine import EngineCorrupt
@@ -164,4 +164,4 @@ def _translation(error: plyvel.Error, path: Path) -> StoreUnavailable:
         return EngineCorrupt(f"LevelDB {path}: {reason}")
     if re.search(r"\.(ldb|sst): (Invalid argument|No such device|No such file|Is a directory)", reason):
         return EngineCorrupt(f"LevelDB {path}: a table is too short to be one, or none: {reason}")
-    return StoreUnavailable(f"LevelDB {path}: {reason}", hint="is the disk full, or the path not writable?")
+    return StoreUnavailable(f"LevelDB {path}: {reason}", hint=hint_for(reason))

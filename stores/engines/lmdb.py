@@ -10,7 +10,7 @@ from typing import Any
 import lmdb
 
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
-from stores.engines.folders import LMDB, check_folder
+from stores.engines.folders import LMDB, check_folder, hint_for
 from stores.engines.lmdb_pages import check_pages
 from stores.files import FileLock, size_of
 from stores.high_water import FOLDER_MARK, read_mark
@@ -154,4 +154,4 @@ def _translation(error: lmdb.Error, path: Path) -> StoreUnavailable:
     corrupt = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.PanicError)
     if isinstance(error, corrupt):
         return EngineCorrupt(f"LMDB {path}: {error}")
-    return StoreUnavailable(f"LMDB {path}: {error}", hint="is the disk full, or the path not writable?")
+    return StoreUnavailable(f"LMDB {path}: {error}", hint=hint_for(str(error)))

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from stores.contract import StoreDamaged, StoreUnavailable
+from stores.contract import StoreDamaged
+from stores.files import unreadable
 
 _PAGE = struct.Struct("=QHHHH")
 _OVERFLOW = struct.Struct("=QHHI")
@@ -70,7 +71,7 @@ def check_pages(path: Path, *, all_pages: bool) -> None:
             with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as file:
                 _check(file, all_pages=all_pages)
     except OSError as error:
-        raise StoreUnavailable(f"{path} can't be read: {error.strerror}", hint="correct its permissions") from error
+        raise unreadable(str(path), error) from error
     except _Wrong as error:
         raise StoreDamaged(f"the LMDB database {path} is damaged: {error}") from error
     except (struct.error, IndexError) as error:

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from google_crc32c import value as crc32c
 
-from stores.contract import StoreDamaged, StoreUnavailable
+from stores.contract import StoreDamaged
+from stores.files import unreadable
 
 _BLOCK_BYTES = 32 * 1024
 _RECORD = struct.Struct("<IHB")
@@ -97,9 +98,7 @@ def read_log(path: Path) -> Log:
         status = path.stat()
         return _read(path, status.st_size, status.st_mtime_ns, status.st_ino)
     except OSError as error:
-        raise StoreUnavailable(
-            f"the log {path} can't be read: {error.strerror}", hint="correct its permissions"
-        ) from error
+        raise unreadable(f"the log {path}", error) from error
 
 
 @lru_cache(maxsize=8)

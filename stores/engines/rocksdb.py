@@ -19,7 +19,7 @@ from rocksdict import (
 )
 
 from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
-from stores.engines.folders import ROCKSDB, check_folder, enter_folder, told
+from stores.engines.folders import ROCKSDB, check_folder, enter_folder, hint_for, told
 from stores.engines.logs import check_logs, check_manifest
 from stores.files import size_of
 from stores.keyvalue.engine import EngineCorrupt
@@ -212,4 +212,4 @@ def _translation(error: Exception, path: Path) -> StoreUnavailable:
         return EngineCorrupt(f"RocksDB {path}: {reason}")
     if "lock" in reason.lower():
         return StoreLocked(f"the database {path} is in use", hint="close the other program, or choose another path")
-    return StoreUnavailable(f"RocksDB {path}: {reason}", hint="is the disk full, or the path not writable?")
+    return StoreUnavailable(f"RocksDB {path}: {reason}", hint=hint_for(reason))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stores.contract import Access
-from stores.files import check_space
+from stores.files import check_space, unreadable
 from stores.keyvalue.engine import Engine
 
 SPARE_BYTES = 4 * 1024 * 1024
@@ -25,5 +25,8 @@ class Reopening:
 
     def check_space(self) -> None:
         """Raise StoreUnavailable unless the medium takes as many bytes as opening may need."""
-        logs = sum(file.stat().st_size for pattern in _LOGS for file in self.folder.glob(pattern))
+        try:
+            logs = sum(file.stat().st_size for pattern in _LOGS for file in self.folder.glob(pattern))
+        except OSError as error:
+            raise unreadable(f"the folder {self.folder}", error) from error
         check_space(self.folder, logs + SPARE_BYTES)

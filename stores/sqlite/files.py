@@ -6,8 +6,8 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
-from stores.files import check_apart, make_folder
+from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound
+from stores.files import check_apart, make_folder, unreadable
 from stores.high_water import FILE_MARK
 from stores.shadow import Shadow
 
@@ -46,7 +46,7 @@ def check_file(path: Path, access: Access) -> None:
         waiting = waiting_logs(path)
         head = _head_of(path) if size > 0 else b""
     except OSError as error:
-        raise StoreUnavailable(f"{path} can't be read: {error.strerror}", hint="correct its permissions") from error
+        raise unreadable(str(path), error) from error
     left = [*waiting, *filter(Path.exists, [beside(path, FILE_MARK)])]
     if size <= 0 and left:
         what = "is missing" if size < 0 else "is empty"

@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from stores.contract import StoreDamaged, StoreUnavailable
+from stores.contract import StoreDamaged
+from stores.files import unreadable
 
 _HEADER = struct.Struct(">8I")
 _FRAME = struct.Struct(">6I")
 _MAGIC_LITTLE, _MAGIC_BIG = 0x377F0682, 0x377F0683
 _WORD = 0xFFFFFFFF
+_PAGE_BYTES_MAX = 65536
+"""A larger length in a damaged header would be so much memory."""
 
 Sums = tuple[int, int]
 
@@ -40,7 +43,7 @@ def check_wal(log: Path) -> None:
         with log.open("rb") as file:
             _check(log, list(_frames(file)))
     except OSError as error:
-        raise StoreUnavailable(f"{log} can't be read: {error.strerror}", hint="correct its permissions") from error
+        raise unreadable(str(log), error) from error
 
 
 def _check(log: Path, frames: list[_Frame]) -> None:
@@ -62,7 +65,7 @@ def _frames(file: BinaryIO) -> Iterator[_Frame]:
     if len(head) < _HEADER.size:
         return
     magic, _, page_bytes, _, salt_1, salt_2, sum_1, sum_2 = _HEADER.unpack(head)
-    order = {_MAGIC_LITTLE: "<", _MAGIC_BIG: ">"}.get(magic)
+    order = {_MAGIC_LITTLE: "<", _MAGIC_BIG: ">"}.get(magic) if page_bytes <= _PAGE_BYTES_MAX else None
     size = _FRAME.size + page_bytes
     sums: Sums | None = None
     if order is not None and page_bytes % 8 == 0:

@@ -73,59 +73,63 @@ def main(engine: str, folder: Path, small_mib: int) -> Filled:
     url = f"{engine}:{folder / 'db'}"
     store = open_store(url, create=True)
     number, first = _write_until_refused(store)
-    again = _named(_refused(store, "again"))
-    full = _recovered(store)
+    again = named(refusal_of(store, "again"))
+    full = recovery_of(store)
     listing = store.scan("agent")
     mount(folder, f"remount,size={small_mib * GROWS_TO_TIMES}m")
-    recovered = _recovered(store) or _named(_refused(store, "recovered"))
-    lost = _lost(store, number)
+    recovered = recovery_of(store) or named(refusal_of(store, "recovered"))
+    lost = lost_of(store, number)
     listing.close()  # type: ignore[attr-defined] # a listing that is left in the middle can be closed
     store.close()
     with open_store(url) as reopened:
-        lost += _lost(reopened, number)
+        lost += lost_of(reopened, number)
         if reopened.get("agent", "recovered") is None:
             lost.append("recovered")
-        goes_on = not _named(_refused(reopened, "after"))
+        goes_on = not named(refusal_of(reopened, "after"))
         return Filled(number, first, again, full, recovered, lost, reopened.count("agent"), goes_on)
 
 
 def _write_until_refused(store: Store) -> tuple[int, str]:
     for number in range(BATCHES_MAX):
-        refusal = _named(_refused(store, _id(number)))
+        refusal = named(refusal_of(store, id_of(number)))
         if refusal:
             return number, refusal
     raise RuntimeError(f"{BATCHES_MAX} batches went in")
 
 
-def _recovered(store: Store) -> str:
+def recovery_of(store: Store) -> str:
     """Let a store recover; return what it says if it doesn't."""
     if not isinstance(store, Recovers):
         return "it can't recover"
     try:
         store.recover()
     except StoreError as error:
-        return _named(error)
+        return named(error)
     return ""
 
 
-def _lost(store: Store, acknowledged: int) -> list[str]:
-    lost = [id_ for id_ in map(_id, range(acknowledged)) if store.get("agent", id_) != _agent(id_)]
+def lost_of(store: Store, acknowledged: int) -> list[str]:
+    """Return the acknowledged batches that aren't there as written, and whether lists and counts disagree."""
+    lost = [id_ for id_ in map(id_of, range(acknowledged)) if store.get("agent", id_) != _agent(id_)]
     listed, count = sum(1 for _ in store.scan("agent")), store.count("agent")
     return lost if listed == count else [*lost, f"{listed} are listed, {count} counted"]
 
 
-def _refused(store: Store, id_: str) -> int | StoreError:
+def refusal_of(store: Store, id_: str) -> int | StoreError:
+    """Commit a batch; return its position, or the error that came instead."""
     try:
         return store.commit([Put("agent", id_, _agent(id_), "absent")])
     except StoreError as error:
         return error
 
 
-def _named(outcome: int | StoreError) -> str:
+def named(outcome: int | StoreError) -> str:
+    """Return an error's name and words; of a batch that went in, nothing."""
     return "" if isinstance(outcome, int) else f"{type(outcome).__name__}: {outcome}"
 
 
-def _id(number: int) -> str:
+def id_of(number: int) -> str:
+    """Return the id of a batch's agent."""
     return f"a{number:05d}"
 
 

@@ -43,7 +43,7 @@ _LOOKING = {
     "stores.engines.rocksdb.check_manifest": None,
     "stores.engines.trial.is_vouched_for": True,
     "stores.engines.lmdb.check_pages": None,
-    "stores.engines.badger.engine.check_tables": None,
+    "stores.engines.badger.engine.check_descriptors": None,
     "stores.sqlite.store.examine": None,
     "stores.high_water.HighWaterMark.raise_to": None,
     "stores.high_water.HighWaterMark.check": None,

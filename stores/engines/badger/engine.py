@@ -15,15 +15,17 @@ from stores.contract import Access, Durability, SizeOnDisk, Store, StoreNotFound
 from stores.engines.badger.build import BADGER_VERSION
 from stores.engines.badger.library import Library, load
 from stores.engines.badger.rooms import Code, NeedsWriting, error_of
-from stores.engines.badger.tables import check_tables
 from stores.engines.folders import BADGER, check_folder
-from stores.files import FileLock, size_of
+from stores.files import FileLock, check_descriptors, size_of, unreadable
 from stores.keyvalue.reopening import Reopening
 from stores.keyvalue.store import KeyValueStore
 from stores.schema import KINDS, Schema
 from stores.shadow import Shadow, told_of
 
 _ROW = struct.Struct("<II")
+DESCRIPTORS_TO_WORK = 16
+"""Beside one for each file that is there: for new logs and tables. Badger tries for ever to write a memory table, and
+where it comes upon the limit it may end the process."""
 _CLOSED = -1
 """No handle has this number; 0 would stand for the newest state."""
 _PAGE_HEADER_BYTES = 16
@@ -53,8 +55,8 @@ class Settings:
     """Commits are refused while less is free: two memory tables and some. Badger writes through mapped files, and on
     a full disk such a write ends the process."""
     verify_on_open: bool = True
-    """StoreCheck all tables when the database is opened (`verify=open`). A block that is damaged is otherwise taken by
-    Badger v4.5.0 for one that doesn't have the key: records would be missing without a word."""
+    """Check all tables and logs before the database is opened (`verify=open`). A block that is damaged is otherwise
+    taken by Badger v4.5.0 for one that doesn't have the key: records would be missing without a word."""
 
 
 class BadgerEngine:
@@ -84,7 +86,7 @@ class BadgerEngine:
         check_folder(path, BADGER, Access.READ if settings.read_only else access)
         if not settings.read_only and not os.access(path, os.W_OK):
             raise StoreUnavailable(f"the folder {path} can't be written", hint="correct its permissions, or its mount")
-        check_tables(path)
+        check_descriptors(_files_in(path) + DESCRIPTORS_TO_WORK)
         chosen = replace(settings, verify_on_open=settings.verify_on_open and not verified)
         text, name, room = json.dumps(asdict(chosen)).encode(), str(path).encode(), self._library.rooms.room
         handle = self._library.open(name, len(name), text, len(text), room.address, room.size)
@@ -199,6 +201,13 @@ class BadgerReader(BadgerEngine):
             super().close()
         finally:
             self._opened.close()
+
+
+def _files_in(folder: Path) -> int:
+    try:
+        return len(list(folder.iterdir()))
+    except OSError as error:
+        raise unreadable(f"the folder {folder}", error) from error
 
 
 def _check_discard(path: Path) -> None:

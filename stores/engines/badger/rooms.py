@@ -8,6 +8,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from stores.contract import InvalidOperation, StoreClosed, StoreError, StoreLocked, StoreUnavailable
+from stores.files import TOO_MANY_FILES_HINT
 from stores.keyvalue.engine import EngineCorrupt
 from stores.shadow import in_its_own_name
 
@@ -31,6 +32,7 @@ class Code(IntEnum):
     IO = -9
     READ_ONLY = -10
     BROKEN = -11
+    TOO_MANY_FILES = -12
 
 
 class NeedsWriting(StoreUnavailable):
@@ -47,6 +49,7 @@ _ERRORS: dict[Code, tuple[type[StoreError], str]] = {
     Code.IO: (StoreUnavailable, "is the path readable and writable?"),
     Code.READ_ONLY: (NeedsWriting, "open the database for writing"),
     Code.BROKEN: (StoreUnavailable, "end this process, then restore the database from a backup"),
+    Code.TOO_MANY_FILES: (StoreUnavailable, TOO_MANY_FILES_HINT),
 }
 
 

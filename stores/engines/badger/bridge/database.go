@@ -45,6 +45,7 @@ type database struct {
 	// visible is held for writing while a batch is applied in parts, and for reading where a state is chosen to read.
 	visible sync.RWMutex
 	space   spaceGuard
+	flushes *flushWatch
 
 	readers readers
 
@@ -86,7 +87,6 @@ func memtableBytes(path string, chosen int64) int64 {
 
 func (s settings) options(path string) badger.Options {
 	return badger.DefaultOptions(path).
-		WithLogger(nil).
 		WithSyncWrites(s.SyncWrites).
 		WithReadOnly(s.ReadOnly).
 		WithMemTableSize(memtableBytes(path, s.MemtableMB*mebibyte)).
@@ -108,7 +108,7 @@ func openDatabase(path string, text []byte) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &database{settings: chosen, path: path, snapshots: map[*snapshot]struct{}{}}
+	d := &database{settings: chosen, path: path, snapshots: map[*snapshot]struct{}{}, flushes: newFlushWatch()}
 	d.space = spaceGuard{path: path, reserve: chosen.ReserveMB * mebibyte}
 	if !chosen.ReadOnly {
 		if err := os.MkdirAll(path, 0o755); err != nil {
@@ -121,35 +121,52 @@ func openDatabase(path string, text []byte) (*database, error) {
 			return nil, err
 		}
 	}
-	_, err = guarded(nil, func() (int, error) {
-		d.badger, err = badger.Open(chosen.options(path))
-		return 0, err
-	})
-	if err != nil {
+	if _, err := guarded(nil, func() (int, error) { return 0, d.checkFiles() }); err != nil {
 		return nil, err
 	}
-	err = d.verify()
-	if err == nil {
-		_, err = guarded(d, func() (int, error) { return 0, d.recover() })
+	if err := d.openBadger(); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		_, _ = guarded(nil, func() (int, error) { return 0, d.badger.Close() }) // the reason to give is the first one
+	if _, err := guarded(d, func() (int, error) { return 0, d.recover() }); err != nil {
+		_ = d.closeBadger() // the reason to give is the first one
 		return nil, err
 	}
 	return d, nil
 }
 
-// verify checks every block of every table. It is worth it because Badger v4.5.0 takes a block that fails its
-// checksum for one that doesn't have the key: what was in it would be missing without a word. Badger's own mode for
-// this runs in goroutines where its slip over a damaged block (a nil dereference) ends the process; here it's caught.
-func (d *database) verify() error {
-	if !d.settings.VerifyOnOpen {
-		return nil
+// checkFiles refuses what Badger must not see.
+func (d *database) checkFiles() error {
+	if err := checkRegistry(d.path); err != nil {
+		return err
 	}
-	if _, err := guarded(nil, func() (int, error) { return 0, d.badger.VerifyChecksum() }); err != nil {
-		return faultf(codeCorrupt, "a table fails its checksum")
+	if d.settings.VerifyOnOpen {
+		if err := checkLogs(d.path); err != nil {
+			return err
+		}
 	}
-	return nil
+	return checkTables(d.path, d.settings.VerifyOnOpen)
+}
+
+func (d *database) openBadger() error {
+	var opened *badger.DB
+	open := func() (err error) {
+		opened, err = badger.Open(d.settings.options(d.path).WithLogger(d.flushes))
+		return err
+	}
+	late := func(err error) {
+		if err == nil {
+			_, _ = guarded(nil, func() (int, error) { return 0, opened.Close() }) // nobody waits for it any more
+		}
+	}
+	err := d.flushes.unlessStuck(nil, open, late)
+	if err == nil {
+		d.badger = opened
+	}
+	return err
+}
+
+func (d *database) closeBadger() error {
+	return d.flushes.unlessStuck(d, d.badger.Close, func(error) {})
 }
 
 // enter begins a call; the caller must call d.life.RUnlock when it answers no error.
@@ -189,6 +206,5 @@ func (d *database) close() error {
 		s.end()
 	}
 	d.readers.writeBegins()
-	_, err := guarded(d, func() (int, error) { return 0, d.badger.Close() })
-	return err
+	return d.closeBadger()
 }

@@ -27,6 +27,7 @@ const (
 	codeIO             code = -9
 	codeReadOnly       code = -10
 	codeBroken         code = -11
+	codeTooManyFiles   code = -12
 )
 
 // fault is an error of the bridge's own, with its code.
@@ -59,6 +60,8 @@ var knownErrors = []struct {
 	{syscall.ENOSPC, codeDiskFull},
 	{syscall.EDQUOT, codeDiskFull},
 	{syscall.EWOULDBLOCK, codeLocked},
+	{syscall.EMFILE, codeTooManyFiles},
+	{syscall.ENFILE, codeTooManyFiles},
 }
 
 // knownTexts maps errors that Badger makes on the spot, where only the words tell what happened.

@@ -17,6 +17,7 @@ import (
 	"encoding/binary"
 	"math"
 	"runtime"
+	"strings"
 	"unsafe"
 )
 
@@ -35,7 +36,7 @@ func answer(size int, err error, buffer []byte) C.int64_t {
 	if err == nil {
 		return C.int64_t(size)
 	}
-	text := err.Error()
+	text, _, _ := strings.Cut(err.Error(), "\n") // some of Badger's errors have a trace of calls below
 	if len(buffer) >= 4 {
 		text = text[:min(len(text), len(buffer)-4)]
 		binary.LittleEndian.PutUint32(buffer, uint32(len(text)))
