@@ -97,8 +97,8 @@ def diagnosis_lines(report: Report, width: int, *, whole: bool = False) -> Itera
         yield from _cause_lines(number, cause, report, width, whole=whole)
     if len(found.causes) > len(rows):
         yield f"… and {len(found.causes) - len(rows)} more: parity diagnose RUN"
-    if found.unexplained:
-        yield from _names(f"Nothing known explains {len(found.unexplained)}: ", found.unexplained, width, whole=whole)
+    for place, names in report.unexplained_by_place.items():
+        yield from _names(f"Nothing known explains {len(names)} of {place}: ", names, width, whole=whole)
 
 
 def _names(head: str, names: Sequence[str], width: int, *, whole: bool) -> Iterable[str]:

@@ -142,6 +142,11 @@ class Result:
     contract_defect: str = ""
     beside: tuple[int, ...] = ()
 
+    @property
+    def place(self) -> str:
+        """Where it is asked: a step of create, else an operation."""
+        return self.step or self.operation
+
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
@@ -246,6 +251,24 @@ class Report:
             text: tuple(row.id for row in rows if row.contract_defect == text)
             for text in dict.fromkeys(row.contract_defect for row in rows)
         }
+
+    @property
+    def unexplained_by_place(self) -> dict[str, tuple[str, ...]]:
+        """The failures that no cause explains, by where they are, most first: a step of create, or an operation.
+
+        Of places with as many failures a step is first and an apply last: others do much of what create does, in the
+        same way, and an apply does nothing else.
+        """
+        places: dict[str, tuple[str, ...]] = {}
+        unexplained = frozenset(self.diagnosis.unexplained)
+        for row in (row for row in self.results if row.id in unexplained):
+            places[row.place] = (*places.get(row.place, ()), row.id)
+        return dict(
+            sorted(
+                places.items(),
+                key=lambda place: (-len(place[1]), place[0] not in CREATE_STEPS, place[0].endswith(".apply")),
+            )
+        )
 
     def of(self, requirement: str) -> Result:
         """Return the result of one requirement. Raises KeyError."""

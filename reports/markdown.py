@@ -106,8 +106,8 @@ def _mending(found: Mending) -> Iterator[str]:
         yield f"   - shows in {code(cause.telling)}: {plain(cut(row.shown, 300))}"
     if found.more:
         yield from ("", f"{counted(found.more, 'more cause')}: `parity diagnose RUN`")
-    if found.unexplained:
-        yield from ("", f"Nothing known explains {', '.join(code(name) for name in found.unexplained)}.")
+    for place, names in found.unexplained.items():
+        yield from ("", f"Nothing known explains {', '.join(map(code, names))} ({plain(place)}).")
 
 
 def _contract_defects(found: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -387,7 +387,7 @@ def test_the_summary_names_few_causes_and_says_how_many_more_there_are() -> None
     assert told[0] == "Mend first: 6 probable causes explain 6 of 7 failures"
     assert [line for line in told if line.startswith(f" {MEND_FIRST}. ")]
     assert not [line for line in told if line.startswith(f" {MEND_FIRST + 1}. ")]
-    assert told[-2:] == ["… and 1 more: parity diagnose RUN", "Nothing known explains 1: DUP-ID"]
+    assert told[-2:] == ["… and 1 more: parity diagnose RUN", "Nothing known explains 1 of CheckDuplicate: DUP-ID"]
     whole = list(diagnosis_lines(report(*rows, diagnosis=Diagnosis(causes, ())), 90, whole=True))
     assert [line for line in whole if line.startswith(f" {MEND_FIRST + 1}. ")]
 

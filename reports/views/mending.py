@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conformance.cause import MEND_FIRST, Cause
@@ -28,7 +29,8 @@ class Mending:
 
     rows: tuple[Mend, ...]
     more: int
-    unexplained: tuple[str, ...]
+    unexplained: Mapping[str, tuple[str, ...]]
+    """By the step or operation that they are about."""
     headline: str
 
     @property
@@ -45,12 +47,15 @@ def mending(run: Run) -> Mending:
         for cause in one.report.diagnosis.causes:
             found.setdefault(cause.id, []).append((one, cause))
     ordered = sorted(found.values(), key=lambda rows: -max(len(cause.explains) for _, cause in rows))
-    unexplained = dict.fromkeys(name for one in red for name in one.report.diagnosis.unexplained)
+    unexplained: dict[str, tuple[str, ...]] = {}
+    for one in red:
+        for place, names in one.report.unexplained_by_place.items():
+            unexplained[place] = tuple(dict.fromkeys((*unexplained.get(place, ()), *names)))
     everywhere = f"{counted(len(ordered), 'probable cause')} over {len(red)} servers"
     return Mending(
         rows=tuple(_mend(rows) for rows in ordered[:MEND_FIRST]),
         more=max(len(ordered) - MEND_FIRST, 0),
-        unexplained=tuple(unexplained),
+        unexplained=unexplained,
         headline=red[0].report.diagnosis.headline if len(red) == 1 else everywhere,
     )
 
