@@ -60,7 +60,8 @@ def _mend_first(run: Run) -> Iterator[Line]:
         text = f"{_sentence(cut(cause.sentence, 300))}{where}. That explains {explained}."
         yield Line(text, requirement=cause.telling)
     elif found.unexplained:
-        yield Line("Nothing that is known explains what failed first.", requirement=found.unexplained[0])
+        place, names = next(iter(found.unexplained.items()))
+        yield Line(f"Nothing that is known explains what failed; most of it is about {place}.", requirement=names[0])
     else:
         yield Line(_nothing_to_mend(run))
     unmet = {
