@@ -109,7 +109,7 @@ def test_one_cause_on_several_servers_is_mended_once() -> None:
     found = mending(run_of(one, two, judged(sample.result("A-3"))))
     (row,) = found.rows
     assert (row.servers, row.shown) == (("x", "y"), "p: expected x, got y")
-    assert (found.headline, found.unexplained) == ("1 probable cause over 2 servers", {"get": ("A-2",)})
+    assert (found.headline, found.unexplained) == ("1 probable cause over 2 servers", {"agent.create": ("A-2",)})
     assert not mending(run_of(judged(sample.result("A-3")))).exists
 
 
