@@ -37,7 +37,7 @@ def test_it_says_what_to_mend_first_and_what_nothing_explains(red_run: Path) -> 
     assert "1 probable cause explains 1 of 2 failures." in mending
     assert "1. **it is the opposite of: A create whose slug is taken" in mending
     assert "shows in `CHECKDUP-1`: the second create was accepted: expected ALREADY\\_EXISTS, got OK" in mending
-    assert "Nothing known explains `VALIDATE-3`." in mending
+    assert "Nothing known explains `VALIDATE-3` (ValidateFieldConstraints)." in mending
     assert "1 explained by nothing else" in mending
 
 
