@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from conformance.address import TargetInvalid
 from conformance.credentials import Credentials
+from conformance.exercises import Progress
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.ledger import Ledger
 from conformance.run_context import Profile, RunContext
@@ -69,9 +70,36 @@ class Upgrade:
 
 
 Told = Callable[[Stage], None]
+Within = Callable[[str], Progress]
+"""Gives what is told how far a stage is, by the stage's title."""
+LOADING = "the old build loads"
+_PLAN = (
+    ("old", "the old build again", 0),
+    ("new", "the new build over the old one's data", 1),
+    ("new", "the suite judges the new build there", None),
+    ("old", "the old build over the new one's data", 1),
+    ("old", "the suite judges the old build there", None),
+    ("new", "the new build a last time", 0),
+)
+"""Which build, what is done, and whether it writes as many agents as it was asked for; None: the suite judges."""
+_SUITE_SHARE = 12.0
+"""The suite takes so many times as long as another stage, a dozen agents in each."""
 
 
-def upgrade(old: str, new: str, options: UpgradeOptions, told: Told = lambda _: None) -> Upgrade:
+def planned(options: UpgradeOptions) -> dict[str, float]:
+    """Return the titles of the stages in their order, each with its share of the time."""
+    suite = {title for _, title, more in _PLAN if more is None}
+    shares = {title: _SUITE_SHARE if title in suite else 1.0 for title in (LOADING, *(row[1] for row in _PLAN))}
+    return {title: share for title, share in shares.items() if options.judged or title not in suite}
+
+
+def _untold(_title: str) -> Progress:
+    return lambda _label, _done, _total: None
+
+
+def upgrade(
+    old: str, new: str, options: UpgradeOptions, told: Told = lambda _: None, within: Within = _untold
+) -> Upgrade:
     """Try an upgrade from `old` to `new` and back, over a folder made for it.
 
     Args:
@@ -79,6 +107,7 @@ def upgrade(old: str, new: str, options: UpgradeOptions, told: Told = lambda _: 
         new: the same of the other build.
         options: how.
         told: called with each stage when it is over.
+        within: how far each stage is, is told what this gives.
 
     Raises:
         TargetInvalid: one of them is no command.
@@ -90,10 +119,11 @@ def upgrade(old: str, new: str, options: UpgradeOptions, told: Told = lambda _: 
             raise TargetInvalid(f"{text!r}: an upgrade starts both builds itself: write cmd:COMMAND --port {{port}}")
     with tempfile.TemporaryDirectory(prefix="upgrade-") as folder:
         targets = {"old": old.replace(DATA, folder), "new": new.replace(DATA, folder)}
-        trial = _Trial(targets, options, secrets.token_hex(4))
+        trial = _Trial(targets, options, secrets.token_hex(4), within)
         stages: list[Stage] = []
         for stage in trial.stages():
             stages.append(stage)
+            within(stage.title)("", 1, 1)
             told(stage)
         return Upgrade(tuple(stages), trial.untestable)
 
@@ -105,6 +135,7 @@ class _Trial:
     targets: dict[str, str]
     options: UpgradeOptions
     run_id: str
+    within: Within = _untold
     untestable: str = ""
 
     def stages(self) -> Iterator[Stage]:
@@ -113,20 +144,12 @@ class _Trial:
         began = time.monotonic()
         with self._session("old", 0) as session:
             ledger.load(session, agents)
-        yield Stage("old", "the old build loads", (), time.monotonic() - began)
-        plan = (
-            ("old", "the old build again", 0),
-            ("new", "the new build over the old one's data", agents),
-            ("new", "the suite judges the new build there", None),
-            ("old", "the old build over the new one's data", agents),
-            ("old", "the suite judges the old build there", None),
-            ("new", "the new build a last time", 0),
-        )
-        for number, (build, title, more) in enumerate(plan, start=1):
+        yield Stage("old", LOADING, (), time.monotonic() - began)
+        for number, (build, title, more) in enumerate(_PLAN, start=1):
             if more is None and not self.options.judged:
                 continue
             began = time.monotonic()
-            found, started = self._stage(build, number, ledger, more)
+            found, started = self._stage(build, number, ledger, more and agents, self.within(title))
             if number == 1 and ledger.nothing_kept:
                 self.untestable = KEEPS_NOTHING
                 return
@@ -134,10 +157,12 @@ class _Trial:
             if not started or ledger.nothing_kept:
                 return
 
-    def _stage(self, build: str, number: int, ledger: Ledger, more: int | None) -> tuple[tuple[str, ...], bool]:
+    def _stage(
+        self, build: str, number: int, ledger: Ledger, more: int | None, progress: Progress
+    ) -> tuple[tuple[str, ...], bool]:
         """Return what is wrong under a build, and whether it could be started over the data."""
         if more is None:
-            return _red(self._judge(build)), True
+            return _red(self._judge(build, progress)), True
         try:
             with self._session(build, number) as session:
                 found = ledger.look(session)
@@ -170,7 +195,7 @@ class _Trial:
         finally:
             running.close()
 
-    def _judge(self, build: str) -> Report:
+    def _judge(self, build: str, progress: Progress) -> Report:
         options = Options(
             profile=self.options.profile,
             credentials=self.options.credentials,
@@ -179,6 +204,7 @@ class _Trial:
             quick=True,
             deadline_seconds=self.options.deadline_seconds,
             start_seconds=self.options.start_seconds,
+            progress=progress,
         )
         return run(self.targets[build], options)
 

@@ -13,9 +13,10 @@ from conformance.credentials import Credentials, CredentialsInvalid, read_creden
 from conformance.features import NOTHING_DECLARED, read_declaration
 from conformance.run_context import profile_named
 from conformance.target import START_SECONDS
-from conformance.upgrade import Stage, UpgradeOptions
+from conformance.upgrade import Stage, UpgradeOptions, planned
 from conformance.upgrade import upgrade as try_upgrade
 from conformance.verdict import EXIT_CONFORMANT, EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT
+from terminal.progress import progress_of_stages
 
 
 def upgrade(
@@ -49,7 +50,8 @@ def upgrade(
         start_seconds=start_timeout,
         judged=suite,
     )
-    found = try_upgrade(old, new, options, lambda stage: _print_stage(console, stage))
+    with progress_of_stages("upgrade", planned(options)) as within:
+        found = try_upgrade(old, new, options, lambda stage: _print_stage(console, stage), within)
     if found.untestable:
         console.print(f"[red]nothing can be said of this upgrade:[/red] the old build: {escape(found.untestable)}")
         raise typer.Exit(EXIT_INCOMPLETE)

@@ -11,16 +11,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 
 from parity.problems import Problem
 from protos.parity.v1.admin_pb2 import DESCRIPTOR as ADMIN_FILE
 from protos.parity.v1.admin_pb2 import BackupHeader, BackupRequest
 from reference_server.client.failures import Unreachable
 from reference_server.client.server import DEFAULT_ADDRESS, Endpoint, Server
-from stores.backup.restore import Restored, check_file
+from stores.backup.restore import CHECKING, RESTORING, Restored, check_file
 from stores.backup.restore import restore as restore_files
 from stores.backup.snapshot import contract_digest
+from terminal.progress import progress_of, progress_of_stages
 
 NOT_WHOLE = 1
 NAMES_SHOWN = 10
@@ -51,13 +51,14 @@ def backup(
     console = Console(emoji=False)
     with (
         Server(Endpoint(address, token, tls_ca, timeout)) as server,
-        Progress(console=console, transient=True) as progress,
+        progress_of("bytes received") as advance,
     ):
-        task = progress.add_task("receiving", total=None)
 
         def pieces() -> Iterable[bytes]:
+            received = 0
             for data in _received(server, since):
-                progress.update(task, advance=len(data))
+                received += len(data)
+                advance("receiving", received, 0)  # a server can't tell how many there will be
                 yield data
 
         header = write_checked(out, pieces(), force=force)
@@ -138,10 +139,9 @@ def restore(
     Exit code 1: not all that was backed up is in it, and the output says what is missing.
     """
     console = Console(emoji=False)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("restoring", total=None)
+    with progress_of_stages("restore", {CHECKING: 1, RESTORING: 3}) as within:
         restored = restore_files(
-            files, to, partial=partial, progress=lambda done: progress.update(task, completed=done)
+            files, to, partial=partial, progress=lambda stage, done, total: within(stage)("", done, total)
         )
     for line in _lines(restored):
         console.print(line, soft_wrap=True, highlight=False)

@@ -11,23 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from parity.corpus_proof import CorpusProof, prove_corpus, write_corpus_proof
 from parity.errors import EXIT_REFUSED, EXIT_UNREACHABLE
 from parity.interrupts import EXIT_INTERRUPTED
 from parity.measurement import Measurement, measure
 from parity.plan import Plan
-from parity.proof import Proof, prove_all
+from parity.proof import Proof, prove_all, seconds_left
 from parity.run_folder import CONFORMANCE_FOLDER, CORPUS_FILE, ProofRecord, Record, now, write_record
+from terminal.progress import TimeLeftColumn, span
 
 REPORT_SECONDS_MAX = 300
 UNFINISHED_FOLDER = "unfinished"
@@ -117,7 +110,7 @@ def _progress(console: Console) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TimeLeftColumn(),
     )
     return Progress(*columns, console=console, transient=True)
 
@@ -133,8 +126,9 @@ def _prove(request: Request, scratch: Path, console: Console, found: list[Proof]
             progress.advance(task)
             word = "conformant" if proof.exit_code == 0 else f"exit code {proof.exit_code}"
             name = f"{proof.subject.store} {proof.subject.profile}"
-            left = (time.monotonic() - begun) / len(found) * (len(subjects) - len(found))
-            after = f", {len(found)} of {len(subjects)}" + f", about {left:.0f} s left" * (left > 0)
+            left = seconds_left(found, subjects, time.monotonic() - begun)
+            more = f", about {span(left)} to the last" if len(found) < len(subjects) else ""
+            after = f", {len(found)} of {len(subjects)}{more}"
             told = f"{name}: {word} ({proof.seconds:.1f} s{after})"
             progress.console.print(told, markup=False, highlight=False)
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from stores.apart import check_not_within
 from stores.engines.badger.cli import import_legacy_command
@@ -26,9 +25,9 @@ from stores.suite.measure_cli import measure_command
 from stores.suite.scorecard import ScoredSubject
 from stores.suite.scratch import scratch
 from stores.told import USAGE, stop, told_errors
-from stores.transfer import copy_store, differences, export_store, import_store
+from stores.transfer import copy_store, differences, export_store, import_store, resources_of
 from terminal.fitting import plain
-from terminal.progress import progress_of
+from terminal.progress import progress_of, progress_of_stages
 
 NOT_CONFORMANT = 1
 _DIFFERENCES_SHOWN = 10
@@ -102,13 +101,9 @@ def export(
     with told_errors():
         check_not_within(file, parse_url(url))
         check_place(file, force=force)
-    with (
-        told_errors(),
-        open_store(url, read_only=True) as store,
-        Progress(console=console, transient=True) as progress,
-    ):
-        task = progress.add_task("exporting", total=None)
-        done = export_store(store, file, lambda number: progress.update(task, completed=number), force=force)
+    with told_errors(), open_store(url, read_only=True) as store, progress_of("resources written") as advance:
+        there = resources_of(store)
+        done = export_store(store, file, lambda number: advance("exporting", number, there), force=force)
     console.print(f"{done} resources written to {plain(str(file))}", soft_wrap=True)
 
 
@@ -123,16 +118,10 @@ def import_(
 ) -> None:
     """Create all resources of a file in a store. One that is there already stops the import."""
     console = Console(emoji=False)
-    with told_errors():
-        if not partial:
-            check_export(file)  # before a database is made for it
-    with (
-        told_errors(),
-        open_store(url, create=True) as store,
-        Progress(console=console, transient=True) as progress,
-    ):
-        task = progress.add_task("importing", total=None)
-        done = import_store(store, file, lambda number: progress.update(task, completed=number), partial=partial)
+    with told_errors(), progress_of("resources created") as advance:
+        there = 0 if partial else check_export(file)  # before a database is made for it
+        with open_store(url, create=True) as store:
+            done = import_store(store, file, lambda number: advance("importing", number, there), partial=partial)
     for problem in done.missing[:_DIFFERENCES_SHOWN]:
         console.print(f"[red]missing[/red]: {plain(problem)}")
     for row in done.lost[:_DIFFERENCES_SHOWN]:
@@ -150,11 +139,11 @@ def copy(source: Url, target: Url) -> None:
     with told_errors():
         check_not_within(Path(parse_url(target).path), parse_url(source))
     with told_errors(), open_store(source, read_only=True) as old, open_store(target, create=True) as new:
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task("copying", total=None)
-            done = copy_store(old, new, lambda number: progress.update(task, completed=number))
-            progress.update(task, description="comparing")
-            differing = list(differences(old, new))
+        there = resources_of(old)
+        with progress_of_stages("copy", {"copying": 2, "comparing": 1}) as within:
+            copying, comparing = within("copying"), within("comparing")
+            done = copy_store(old, new, lambda number: copying("", number, there))
+            differing = list(differences(old, new, lambda number: comparing("", number, there)))
         for row in differing[:_DIFFERENCES_SHOWN]:
             console.print(f"[red]{plain(row.kind)} {plain(row.id)}[/red]: {plain(row.reason)}")
     console.print(f"{done} resources copied, {len(differing)} of them differ")

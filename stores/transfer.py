@@ -68,6 +68,11 @@ def complete_records(store: Store, schema: Schema = KINDS) -> Iterator[Record]:
             raise StoreDamaged(f"{kind}: {number} resources can be read, but {counted} were stored")
 
 
+def resources_of(store: Store, schema: Schema = KINDS) -> int:
+    """Return how many resources a store has, of all kinds."""
+    return sum(store.count(kind) for kind in schema)
+
+
 def export_store(store: Store, path: Path, progress: Progress = lambda _: None, *, force: bool = False) -> int:
     """Write all resources to a file; return how many. The file appears when it is complete.
 
@@ -95,9 +100,9 @@ def copy_store(source: Store, target: Store, progress: Progress = lambda _: None
     return _create(target, (_put_of_record(record) for record in complete_records(source)), progress)
 
 
-def differences(source: Store, target: Store) -> Iterator[Difference]:
+def differences(source: Store, target: Store, progress: Progress = lambda _: None) -> Iterator[Difference]:
     """Yield the resources of `source` that `target` hasn't, or whose messages aren't byte-equal in canonical form."""
-    for record in records(source):
+    for record in _told(records(source), progress):
         yield from _difference(target, record.kind, record.id, record.data)
 
 

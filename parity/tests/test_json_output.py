@@ -1,4 +1,4 @@
-"""What programs read: nothing but JSON on standard output, with the fields that the guide names; progress as lines."""
+"""What programs read: nothing but JSON on standard output, with the fields that the guide names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from parity.verification import Outcome, Request
 from parity.verify_json import verification_text
 from reports.tests import sample
 from reports.tests.sample import failing, report
-from terminal.progress import Lines
 from tests.second_server import start
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/output.md").read_text(encoding="utf-8")
@@ -89,17 +88,3 @@ def test_verify(tmp_path: Path) -> None:
     writes = next(row for row in told["claims"] if row["claim"] == "Writes")
     assert writes["ratio"]["low"] <= writes["ratio"]["value"] <= writes["ratio"]["high"]
     assert fields(told) == documented("parity verify -o json")
-
-
-def test_progress_without_a_terminal_is_lines_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
-    now = 0.0
-    lines = Lines("conformance", lambda: now)
-    for second in range(20):
-        now = float(second)
-        lines("DUP-SLUG", second, 19)
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.splitlines() == [
-        "conformance: 2 of 19 after 2 s, about 17 s left",
-        "conformance: 12 of 19 after 12 s, about 7 s left",
-    ]

@@ -7,6 +7,7 @@ import json
 import stat
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from parity.main import run
 from parity.measurement import Measurement
 from parity.plan import JudgedStore, LeftOut, choose, make_plan
 from parity.problems import Problem
-from parity.proof import Proof
+from parity.proof import Proof, seconds_left
 from parity.reference import Reference, with_path
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import platform
@@ -240,6 +241,16 @@ def verify_source() -> PayloadSource:
 
 
 # What is printed
+
+
+def test_the_time_left_counts_what_runs_at_once_and_each_profile_for_itself() -> None:
+    subjects = tuple(JudgedStore("memory", "", profile) for profile in ("oss", "cloud", "oss", "cloud"))
+    oss, cloud = (
+        replace(proof(subject=one), seconds=seconds) for one, seconds in zip(subjects, (10, 50), strict=False)
+    )
+    assert seconds_left([oss], subjects, 10.0) == (10 + 20 + 10 + 20) / 2 - 10.0
+    assert seconds_left([oss, cloud], subjects, 50.0) == (10 + 50 + 10 + 50) / 2 - 50.0
+    assert seconds_left([oss, cloud], subjects, 100.0) == 0.0
 
 
 def test_steps_table_shows_each_profile_of_each_store() -> None:

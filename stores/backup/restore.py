@@ -34,8 +34,13 @@ BATCH_OPERATIONS = 200
 LAST = "restored"
 """The id of what takes up the backup's last position for a moment, so that numbers go on behind it."""
 
-Progress = Callable[[int], None]
-"""Called with the number of resources that are done."""
+CHECKING, RESTORING = "checking", "restoring"
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how many bytes of the files are read in it, and how many there are."""
+
+
+def _untold(_stage: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(slots=True)
@@ -58,24 +63,24 @@ class Restored:
         return not (self.damages or self.missing or self.changed)
 
 
-def check_file(path: Path) -> BackupHeader:
-    """Read a backup whole and return its header. Raises BadBackupFile, OSError."""
+def check_file(path: Path, told: Callable[[int], None] = lambda _: None) -> BackupHeader:
+    """Read a backup whole and return its header. Raises BadBackupFile, OSError. `told`: how many bytes are read."""
     with path.open("rb") as file:
         reader = BackupReader(file, str(path))
         _check_header(reader.header, path)
         for _ in reader.blocks():
-            pass
+            told(file.tell())
         return reader.header
 
 
-def restore(files: Sequence[Path], url: str, *, partial: bool = False, progress: Progress = lambda _: None) -> Restored:
+def restore(files: Sequence[Path], url: str, *, partial: bool = False, progress: Progress = _untold) -> Restored:
     """Make a new database of a backup and its increments, in this order.
 
     Args:
         files: The backup, then the increments, each of which begins where the file before it ends.
         url: The store URL of the new database. There must be nothing at its path.
         partial: Take what can be read of a file that is cut or damaged, and say what is missing.
-        progress: Is told how many resources are done.
+        progress: Is told how far it is.
 
     Raises:
         BadBackupFile: A file is no backup, is cut or damaged, or doesn't follow the one before it. Nothing was made.
@@ -87,12 +92,13 @@ def restore(files: Sequence[Path], url: str, *, partial: bool = False, progress:
         raise BadBackupFile(
             "a partial restore takes one file", hint="leave out the increments: they need all before them"
         )
-    headers = [_header_of(path) if partial else check_file(path) for path in files]
+    read = _Read(files, progress)
+    headers = [_header_of(path) if partial else check_file(path, read.of(CHECKING, path)) for path in files]
     _check_chain(files, headers)
     restored = Restored(contract=headers[-1].contract)
     with _built_beside(url) as built, open_store(built, create=True) as store:
         for path in files:
-            _apply(store, path, restored, progress, partial=partial)
+            _apply(store, path, restored, read.of(RESTORING, path), partial=partial)
         for count in headers[-1].counts:
             lacking = count.resources - store.count(count.kind)
             if lacking:
@@ -103,6 +109,22 @@ def restore(files: Sequence[Path], url: str, *, partial: bool = False, progress:
             marker = Put(CURSOR, LAST, Cursor(name=LAST), "absent", position=headers[-1].position)
             store.commit([marker, Delete(CURSOR, LAST)])
     return restored
+
+
+class _Read:
+    """How much of some files is read."""
+
+    def __init__(self, files: Sequence[Path], progress: Progress) -> None:
+        self._progress = progress
+        self._before: dict[Path, int] = {}
+        self._total = 0
+        for path in files:
+            self._before[path] = self._total
+            self._total += path.stat().st_size if path.is_file() else 0
+
+    def of(self, stage: str, path: Path) -> Callable[[int], None]:
+        """Return what is to be called with the number of bytes read of one of them."""
+        return lambda done: self._progress(stage, self._before[path] + done, self._total)
 
 
 def _header_of(path: Path) -> BackupHeader:
@@ -139,7 +161,7 @@ def _check_chain(files: Sequence[Path], headers: Sequence[BackupHeader]) -> None
         position = header.position
 
 
-def _apply(store: Store, path: Path, restored: Restored, progress: Progress, *, partial: bool) -> None:
+def _apply(store: Store, path: Path, restored: Restored, told: Callable[[int], None], *, partial: bool) -> None:
     with path.open("rb") as file:
         reader = BackupReader(file, str(path))
         since = reader.header.since_position
@@ -150,7 +172,7 @@ def _apply(store: Store, path: Path, restored: Restored, progress: Progress, *, 
             if not store.capabilities.keeps_unknown_fields:
                 restored.changed += [(each.kind, each.id) for each in block.records if not _is_kept(store, each)]
             restored.records += len(block.records)
-            progress(restored.records)
+            told(file.tell())
 
 
 def _commit(store: Store, operations: Iterable[BatchOperation]) -> None:

@@ -6,7 +6,7 @@ One kind at a time is held in memory: its ids and index keys, not its messages (
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
@@ -20,14 +20,31 @@ from stores.schema import Kind
 UNKNOWN_ID = "?"
 
 
-def check(contents: Contents) -> Iterator[Finding]:
-    """Yield all that is wrong with a database."""
+Progress = Callable[[int, int], None]
+"""Called with how many steps are done, and how many there are: each resource is one, and so are its entries."""
+
+
+class _Steps:
+    """Counts how far a check is."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0.0
+
+    def did(self, steps: float) -> None:
+        """Count so many more."""
+        self._done += steps
+        self._progress(round(self._done), self._total)
+
+
+def check(contents: Contents, progress: Progress = lambda _done, _total: None) -> Iterator[Finding]:
+    """Yield all that is wrong with a database; `progress` is told how far it is by the numbers that are kept there."""
     yield from contents.whole()
     state = contents.state()
+    steps = _Steps(progress, 2 * sum(state.counts.values()))
     references = References()
     holders: dict[int, str] = {}
     for kind in contents.schema.values():
-        checked = _KindCheck(contents, kind, state, references, holders)
+        checked = _KindCheck(contents, kind, state, references, holders, steps)
         yield from checked.findings()
     yield from references.findings()
 
@@ -50,6 +67,7 @@ class _KindCheck:
     references: References
     holders: dict[int, str]
     """Which resource has a position, over all kinds so far."""
+    steps: _Steps
     positions: dict[str, int] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     expected: dict[tuple[str, bytes, int], str] = field(default_factory=dict)
@@ -82,6 +100,7 @@ class _KindCheck:
 
     def _resources(self) -> Iterator[Finding]:
         for each in self.contents.resources(self.kind.name):
+            self.steps.did(1)
             if isinstance(each, Finding):
                 self.whole = self.whole and each.what != "area-unreadable"
                 yield each
@@ -128,7 +147,9 @@ class _KindCheck:
     def _entries(self) -> Iterator[Finding]:
         missing = dict(self.expected)
         seen: set[Entry] = set()
+        share = len(self.positions) / max(len(self.expected), 1)
         for each in self.contents.entries(self.kind.name):
+            self.steps.did(share)
             if isinstance(each, Finding):
                 self.entries_whole = self.entries_whole and each.what != "area-unreadable"
                 yield each

@@ -12,6 +12,7 @@ from stores.integrity.findings import FINDING_KINDS, Finding
 from stores.integrity.verify import repair, verify
 from stores.told import DAMAGED, told_errors
 from terminal.fitting import Fitted, plain, wide_console
+from terminal.progress import progress_of_stages
 
 _ROWS_SHOWN = 200
 
@@ -34,16 +35,21 @@ def verify_command(
     """
     console = wide_console()
     with told_errors():
-        with console.status("reading everything"):
-            found = verify(url)
+        found = _verified(url)
         print_findings(console, found)
         if _damages(found) and repair_indexes:
             kept = repair(url, found)
             console.print(f"indexes made again; the database as it was: {plain(str(kept))}", soft_wrap=True)
-            found = verify(url)
+            found = _verified(url)
             print_findings(console, found)
     if _damages(found):
         raise typer.Exit(DAMAGED)
+
+
+def _verified(url: str) -> list[Finding]:
+    with progress_of_stages("database read", {"reading": 1}) as within:
+        reading = within("reading")
+        return verify(url, lambda done, total: reading("", done, total))
 
 
 def _damages(found: list[Finding]) -> list[Finding]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stores.contract import InvalidOperation, Store, StoreDamaged, StoreUnavailable
-from stores.integrity.check import check
+from stores.integrity.check import Progress, check
 from stores.integrity.contents import Contents
 from stores.integrity.findings import Finding
 from stores.integrity.keyvalue import KeyValueContents
@@ -30,15 +30,15 @@ class NotRepairable(StoreUnavailable):
     hint = "take what can be read into a new database: `parity stores salvage URL --to NEW-URL`"
 
 
-def verify(url: str) -> list[Finding]:
-    """Return all that is wrong with the database of a URL; nothing of it is changed.
+def verify(url: str, progress: Progress = lambda _done, _total: None) -> list[Finding]:
+    """Return all that is wrong with the database of a URL; nothing of it is changed. `progress`: as of `check`.
 
     A database whose damage keeps it from being opened is one finding. Raises InvalidStoreUrl, StoreNotFound,
     StoreLocked, FormatMismatch, StoreUnavailable.
     """
     try:
         with open_store(url, read_only=True) as store, contents_of(store) as contents:
-            return list(check(contents))
+            return list(check(contents, progress))
     except (StoreDamaged, EngineCorrupt) as error:
         return [Finding("database-unreadable", "", "", str(error))]
 

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stores.salvage.salvage import Salvage, salvage
+from stores.salvage.salvage import READING, TAKING, Salvage, salvage
 from stores.told import DAMAGED, told_errors
 from terminal.fitting import plain, wide_console
+from terminal.progress import progress_of_stages
 
 _ROWS_SHOWN = 200
 
@@ -24,8 +25,8 @@ def salvage_command(
     The damaged database is only read, and by no engine. Positions and revisions are given anew, in the old order.
     """
     console = wide_console()
-    with told_errors(), console.status("reading what can be read"):
-        result = salvage(url, to)
+    with told_errors(), progress_of_stages("salvage", {READING: 2, TAKING: 1}) as within:
+        result = salvage(url, to, lambda stage, done, total: within(stage)("", done, total))
     print_salvage(console, result, to)
     if not result.is_whole:
         raise typer.Exit(DAMAGED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -41,8 +41,9 @@ class Taken(NamedTuple):
 class Pile:
     """Versions of rows, the resources in them, and the names under which resources were mentioned."""
 
-    def __init__(self, file: Path) -> None:
-        """Make the file; the caller removes it."""
+    def __init__(self, file: Path, told: Callable[[int], None] = lambda _: None) -> None:
+        """Make the file; the caller removes it. `told`: the size of each row and each resource that is kept."""
+        self._told = told
         self._db = sqlite3.connect(file, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")
@@ -59,6 +60,7 @@ class Pile:
 
     def add_version(self, version: Version) -> None:
         """Keep a version of a row, unless a newer one is there."""
+        self._told(len(version.key) + len(version.value or b""))
         self._db.execute(
             "INSERT INTO versions VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET number = excluded.number, "
             "value = excluded.value WHERE excluded.number > number",
@@ -76,6 +78,7 @@ class Pile:
 
     def add(self, taken: Taken) -> None:
         """Keep a resource, unless one with the same id and a higher revision is there."""
+        self._told(len(taken.data))
         self._db.execute(
             "INSERT INTO resources VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET "
             "position = excluded.position, revision = excluded.revision, data = excluded.data "
@@ -98,6 +101,10 @@ class Pile:
     def note_count(self, kind: str, number: int) -> None:
         """Note how many resources of a kind the database says it has."""
         self._db.execute("INSERT OR REPLACE INTO counts VALUES (?, ?)", (kind, number))
+
+    def count(self) -> int:
+        """Return how many resources are here."""
+        return int(self._db.execute("SELECT count(*) FROM resources").fetchone()[0])
 
     def taken(self) -> Iterator[Taken]:
         """Yield the resources in the order of creation."""

@@ -28,6 +28,9 @@ from stores.sqlite.files import WAL, beside
 BATCH_RESOURCES = 200
 _DEFAULT_CODECS = {"sqlite": "json-orjson"}
 
+READING, TAKING = "reading", "taking"
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how much of it is done, and how much there is: of the reading about, by bytes."""
 Sorter = Callable[[Path, Pile, str, list[Area]], None]
 """Reads the database at a path into a pile; gets the codec to assume, and appends what it can't read."""
 Lock = Callable[[Path], FileLock | DriverLock]
@@ -55,12 +58,13 @@ class Salvage:
         return not (self.lost or self.missing or self.areas)
 
 
-def salvage(source: str, target: str) -> Salvage:
+def salvage(source: str, target: str, progress: Progress = lambda _stage, _done, _total: None) -> Salvage:
     """Create every readable resource of a damaged database in a new one.
 
     Args:
         source: URL of the damaged database. Its files are read and never changed.
         target: URL of the new database.
+        progress: Is told how far it is.
 
     Raises:
         InvalidStoreUrl: A URL that names no store, a source that has no files, a target that isn't empty.
@@ -74,12 +78,12 @@ def salvage(source: str, target: str) -> Salvage:
         raise StoreNotFound(f"there is no database at {path}")
     _check_target(target, parsed)
     result = Salvage()
-    with lock(path), TemporaryDirectory(prefix="parity-salvage-") as folder, Pile(Path(folder) / "pile") as pile:
+    with lock(path), TemporaryDirectory(prefix="parity-salvage-") as folder, _pile(folder, path, progress) as pile:
         sort(path, pile, parsed.options.get("codec", _DEFAULT_CODECS.get(parsed.scheme, "protobuf")), result.areas)
         with open_store(target, create=True) as store:
             if store.last_position():
                 raise InvalidStoreUrl(f"{target} isn't empty", hint="give --to a path where nothing is yet")
-            _create(store, pile, result)
+            _create(store, pile, result, progress)
         result.lost += pile.losses()
         _count_missing(pile, result)
         if result.areas:
@@ -89,6 +93,20 @@ def salvage(source: str, target: str) -> Salvage:
         known = result.taken.total() + len(result.lost) + result.missing.total()
         result.uncounted = max(mark.high_water.resources - known, 0)
     return result
+
+
+def _pile(folder: str, path: Path, progress: Progress) -> Pile:
+    """Return an empty pile in a folder; it tells how much of the database at a path is on it."""
+    files = [file for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
+    # Files may be mostly holes. A row comes first, its resource later.
+    total, done = 2 * sum(min(file.stat().st_size, file.stat().st_blocks * 512) for file in files), 0
+
+    def told(size: int) -> None:
+        nonlocal done
+        done = min(done + size, total)
+        progress(READING, done, total)
+
+    return Pile(Path(folder) / "pile", told)
 
 
 def _check_target(target: str, source: StoreUrl) -> None:
@@ -111,8 +129,8 @@ def _count_missing(pile: Pile, result: Salvage) -> None:
 # ---- the new database
 
 
-def _create(store: Store, pile: Pile, result: Salvage) -> None:
-    waiting = pile.taken()
+def _create(store: Store, pile: Pile, result: Salvage, progress: Progress) -> None:
+    waiting, done, there = pile.taken(), 0, pile.count()
     while batch := list(islice(waiting, BATCH_RESOURCES)):
         try:
             store.commit([_put(taken) for taken in batch])
@@ -120,6 +138,8 @@ def _create(store: Store, pile: Pile, result: Salvage) -> None:
         except StoreError:
             for taken in batch:
                 _create_one(store, pile, taken, result)
+        done += len(batch)
+        progress(TAKING, done, there)
 
 
 def _create_one(store: Store, pile: Pile, taken: Taken, result: Salvage) -> None:
