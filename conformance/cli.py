@@ -27,7 +27,7 @@ from conformance.known_failing import (
 from conformance.known_failing_update import UpdateRefused
 from conformance.known_failing_update import update_known_failing as update_file
 from conformance.nemesis.command import nemesis as run_nemesis
-from conformance.nemesis.command import recheck_nemesis
+from conformance.nemesis.command import plan_of, recheck_nemesis
 from conformance.nemesis.faults import FAULTS, NemesisInvalid
 from conformance.nemesis.history import HISTORY_FILE, HistoryUnreadable
 from conformance.printing import print_report
@@ -88,6 +88,10 @@ Nemesis = Annotated[
     str, typer.Option(metavar="FAULTS", help=f"instead of the suite, calls under faults: {','.join(FAULTS)}")
 ]
 NemesisTime = Annotated[str, typer.Option(metavar="TIME", help="how long the faults go on, such as 20s or 5m")]
+NemesisBehind = Annotated[
+    str,
+    typer.Option(metavar="HOST:PORT", help="what the `cmd:` targets share, which they are told as {behind}"),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="print a card for every failure")]
 Output = Annotated[Form, typer.Option("--output", "-o", help="text, or json for programs")]
 
@@ -113,6 +117,7 @@ def conform(
     start_timeout: StartTimeout = START_SECONDS,
     nemesis: Nemesis = "",
     nemesis_time: NemesisTime = "20s",
+    nemesis_behind: NemesisBehind = "",
     verbose: Verbose = False,
     output: Output = Form.TEXT,
 ) -> None:
@@ -132,7 +137,8 @@ def conform(
             shuffle=shuffle,
         )
         if nemesis:
-            raise typer.Exit(run_nemesis(target, options, nemesis, nemesis_time, out, as_json=output is Form.JSON))
+            plan = plan_of(nemesis, nemesis_time, nemesis_behind)
+            raise typer.Exit(run_nemesis(target, options, plan, out, as_json=output is Form.JSON))
         report = _with_progress(target, options, out)
         if known_failing is not None and update_known_failing:
             report = _updated(report, known_failing, out, console)

@@ -208,8 +208,11 @@ async def serve_store(
     def wake() -> None:
         loop.call_soon_threadsafe(application.queue.committer.wake)
 
+    def away(reason: str) -> None:
+        loop.call_soon_threadsafe(application.health.set_refuses_writes, reason)
+
     async with background_tasks(tasks):
-        stop_listening = store.listen(wake) if isinstance(store, SharedWriters) else None
+        stop_listening = store.listen(wake, away) if isinstance(store, SharedWriters) else None
         await stopping.wait()
         log().info("stopping", grace_seconds=config.grace_seconds)
         if stop_listening is not None:

@@ -259,10 +259,11 @@ class Recovers(Protocol):
 class SharedWriters(Protocol):
     """The ability of a store with `shared_writers` to say that something was written, by whatever process."""
 
-    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, on_change: Callable[[], None], on_away: Callable[[str], None]) -> Callable[[], None]:
         """Call a function, in another thread, soon after something was written; return what ends that.
 
-        It is a hint: a call may be missing (read now and then all the same), or come for nothing.
+        It is a hint: a call may be missing (read now and then all the same), or come for nothing. `on_away` hears,
+        again and again, why the database can't be asked; while it is silent, all else raises StoreUnavailable at once.
         """
         ...
 

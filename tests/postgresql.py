@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -77,6 +77,8 @@ class Cluster:
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    """Of its own, at every start."""
 
     @property
     def data(self) -> Path:
@@ -93,22 +95,26 @@ class Cluster:
         """What the database writes to stderr."""
         return self.folder / "log"
 
-    def start(self, **settings: str) -> None:
+    def start(self) -> None:
         """Start the database, and wait until it answers."""
-        options = [f"--{name}={value}" for name, value in ({**_SETTINGS, **settings}).items()]
+        options = [f"--{name}={value}" for name, value in {**_SETTINGS, **self.settings}.items()]
         command = [_program("postgres"), "-D", str(self.data), "-p", str(self.port), "-k", str(self.folder), *options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                ["sh", "-c", _ENDS_WITH_ITS_PARENT, "sh", *command],
+                _as_account("sh", "-c", _ENDS_WITH_ITS_PARENT, "sh", *command),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                **_as_account(),
+                cwd="/",
             )
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        """Wait until a database that was started, or starts itself again, answers. Raises RuntimeError if it ended."""
         deadline = time.monotonic() + _START_SECONDS
         ready = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         while subprocess.run(ready, check=False).returncode:
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"PostgreSQL didn't start: {self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)
 
@@ -122,11 +128,39 @@ class Cluster:
             os.chown(path, account.pw_uid, account.pw_gid)
         return str(path)
 
+    def kill(self) -> None:
+        """SIGKILL the database with all its processes, as if its machine were gone."""
+        lines = (self.data / "postmaster.pid").read_text().splitlines()
+        postmaster, segment = int(lines[0]), lines[6].split()[1]
+        os.kill(postmaster, signal.SIGSTOP)  # it starts nothing more
+        for pid in [*_children(postmaster), postmaster]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._ended()
+        # Who starts it again finds that itself; of one whose data is removed it would stay in the kernel.
+        subprocess.run(["ipcrm", "-m", segment], check=False, capture_output=True)
+
+    def promote(self) -> None:
+        """Let a standby become a primary, and wait until it is."""
+        _run("pg_ctl", "promote", "-s", "-D", str(self.data), "-w")
+
+    def follow(self, primary: Cluster, port: int | None = None) -> None:
+        """Become a standby of another cluster: take its data, then what it writes, through `port` if that is given."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        place = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", _USER]
+        _run("pg_basebackup", "-D", str(self.data), *place, "-X", "stream", "-c", "fast", "--no-sync")
+        (self.data / "standby.signal").touch()
+        self.settings["primary_conninfo"] = f"host=127.0.0.1 port={port or primary.port} user={_USER}"
+        self.start()
+
     def stop(self, mode: str = "immediate") -> None:
         """Stop the database: `fast` is orderly, `immediate` is as good as a crash."""
         if self.process is not None and self.process.poll() is None:
-            command = [_program("pg_ctl"), "stop", "-s", "-D", str(self.data), "-m", mode, "-w"]
-            subprocess.run(command, check=False, timeout=_STOP_SECONDS, **_as_account())
+            _run("pg_ctl", "stop", "-s", "-D", str(self.data), "-m", mode, "-w", seconds=_STOP_SECONDS, check=False)
+        self._ended()
+
+    def _ended(self) -> None:
+        if self.process is not None:
             self.process.wait(_STOP_SECONDS)
         if self.process is not None and self.process.stdin is not None:
             self.process.stdin.close()
@@ -134,40 +168,52 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Make a cluster, start it, and remove it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="parity-postgresql-"))
+def place(settings: Mapping[str, str] | None = None, parent: Path | None = None) -> Iterator[Cluster]:
+    """Make room for a cluster, in a folder if one is given; what is there in the end is stopped and removed."""
+    folder = Path(tempfile.mkdtemp(prefix="parity-postgresql-", dir=parent))
     account = _account() if os.geteuid() == 0 else None
     if account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
-    made = Cluster(folder, _free_port())
+    made = Cluster(folder, _free_port(), settings=dict(settings or {}))
     try:
-        command = [
-            _program("initdb"),
-            "-D",
-            str(made.data),
-            "-U",
-            _USER,
-            "-A",
-            "trust",
-            "-N",
-            "-E",
-            "UTF8",
-            "--locale=C",
-        ]
-        subprocess.run(command, check=True, capture_output=True, timeout=_START_SECONDS, **_as_account())
-        made.start()
         yield made
     finally:
         made.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _as_account() -> dict[str, Any]:
+@contextmanager
+def cluster(settings: Mapping[str, str] | None = None, parent: Path | None = None) -> Iterator[Cluster]:
+    """Make a cluster with settings of its own, start it, and remove it afterwards."""
+    with place(settings, parent) as made:
+        how = ["-U", _USER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
+        _run("initdb", "-D", str(made.data), *how)
+        made.start()
+        yield made
+
+
+def _children(parent: int) -> Iterator[int]:
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, IndexError):  # it has ended
+            if int(status.read_text(errors="replace").rpartition(")")[2].split()[1]) == parent:
+                yield int(status.parent.name)
+
+
+def _as_account(*command: str) -> list[str]:
+    """Return the command as whom PostgreSQL runs.
+
+    Not by `subprocess`, which then forks in the old way, which a process that calls by gRPC may not survive.
+    """
     account = _account() if os.geteuid() == 0 else None
     if account is None:
-        return {"cwd": "/"}
-    return {"cwd": "/", "user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        return list(command)
+    return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", *command]
+
+
+def _run(name: str, *words: str, seconds: float = _START_SECONDS, check: bool = True) -> None:
+    """Run one of PostgreSQL's programs. Raises CalledProcessError if it fails, TimeoutExpired."""
+    command = _as_account(_program(name), *words)
+    subprocess.run(command, check=check, capture_output=True, timeout=seconds, cwd="/")
 
 
 def _program(name: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from conformance.address import Address
 from conformance.nemesis.chance import chance
-from conformance.nemesis.faults import FAULTS
+from conformance.nemesis.faults import BEHIND, FAULTS
 from conformance.nemesis.proxy import CUTS, LINGER_SECONDS, Proxy, proxies
 from conformance.nemesis.run import Plan, judge_again, run_nemesis
 from conformance.runner import Options
@@ -23,6 +23,8 @@ from conformance.verdict import EXIT_CONFORMANT, EXIT_USAGE, Verdict
 from parity.main import run as parity
 from parity.reference import Reference
 from tests.mutants.hosting import CREDENTIALS, reference
+
+OF_ONE_SERVER = ",".join(fault for fault in FAULTS if fault not in BEHIND)
 
 
 def test_the_reference_is_right_under_faults_of_the_line(tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_the_reference_is_right_under_faults_of_the_line(tmp_path: Path) -> None
 def test_the_reference_is_right_under_every_fault(profile: str, store: str, tmp_path: Path) -> None:
     url = store.format(folder=tmp_path)
     code = parity(
-        ("conform", f"store:{url}", "--profile", profile, "--nemesis", ",".join(FAULTS), "--nemesis-time", "60s")
+        ("conform", f"store:{url}", "--profile", profile, "--nemesis", OF_ONE_SERVER, "--nemesis-time", "60s")
     )
     assert code == EXIT_CONFORMANT
 
@@ -69,6 +71,10 @@ def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
         ("store:memory:", ("--nemesis", "close", "--nemesis-time", "soon")),
         ("store:memory:", ("--nemesis", "close", "--nemesis-time", "0s")),
         ("store:memory:", ("--nemesis", "close", "--only", "DUP-*")),
+        ("store:memory:", ("--nemesis", "partition")),
+        ("store:memory:", ("--nemesis", "partition", "--nemesis-behind", "127.0.0.1:9")),
+        ("cmd:true {port} {behind}", ("--nemesis", "close-behind", "--nemesis-behind", "here")),
+        ("grpc://127.0.0.1:1", ("--nemesis", "partition", "--nemesis-behind", "127.0.0.1:9")),
         ("grpc://127.0.0.1:1", ("--nemesis", "pause")),
         ("grpc://127.0.0.1:1", ("--nemesis", "close", "--profile", "cloud")),
     ],
@@ -141,6 +147,21 @@ def test_answers_are_lost_and_delayed_and_whole_again() -> None:
         assert said(proxy, b"abc", lambda _: None) == b"ABC"
         assert time.monotonic() - began > 0.15
         proxy.heal()
+        assert said(proxy, b"abc", lambda _: None) == b"ABC"
+
+
+def test_a_line_that_is_parted_carries_nothing_and_ends_nothing() -> None:
+    with echo() as address, proxies([address], chance(1)) as (proxy,):
+        assert said(proxy, b"abc", Proxy.part) == b""
+        with socket.create_connection(("127.0.0.1", proxy.port), 5) as line:
+            line.sendall(b"later")
+            line.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                line.recv(1)
+            assert proxy.counts == {"bytes dropped": 8}, "the server was told nothing"
+            proxy.heal()
+            with suppress(ConnectionError):
+                assert line.recv(1) == b"", "of what was lost nothing comes later"
         assert said(proxy, b"abc", lambda _: None) == b"ABC"
 
 

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.nemesis.faults import CLOSE, DELAY, DELAY_SECONDS, KILL, LOSE_ANSWERS, PAUSE
+from conformance.nemesis.faults import (
+    CLOSE,
+    CLOSE_BEHIND,
+    DELAY,
+    DELAY_SECONDS,
+    KILL,
+    LOSE_ANSWERS,
+    PARTITION,
+    PAUSE,
+)
 from conformance.nemesis.history import NEVER, Call, History, Window
 from conformance.nemesis.register import PERMISSIONS, WRITES
 
@@ -47,18 +56,19 @@ def _bite(fault: str, history: History) -> Bite:
 
 
 def _hurt(window: Window, calls: Sequence[Call]) -> Iterator[int]:
+    hurts = _HURTS.get(window.fault, _ended_unknown)
     for number, call in enumerate(calls):
-        if call.invoked < window.ended and call.returned > window.began and _HURTS[window.fault](window, call):
+        if call.invoked < window.ended and call.returned > window.began and hurts(window, call):
             yield number
 
 
 def _did(fault: str, counts: Mapping[str, Any]) -> bool:
-    """Whether a strike did what it is called."""
-    if fault == CLOSE:
+    """Whether a strike did what it is called; one that the suite doesn't know did something if it counted anything."""
+    if fault in {CLOSE, CLOSE_BEHIND}:
         return any(name.startswith("closed") and count for name, count in counts.items())
-    return bool(
-        counts.get({LOSE_ANSWERS: "bytes dropped", DELAY: "pieces delayed", KILL: "kills", PAUSE: "pauses"}[fault])
-    )
+    if fault in _DOES:
+        return bool(counts.get(_DOES[fault]))
+    return any(isinstance(count, int) and count and not name.endswith("_ms") for name, count in counts.items())
 
 
 def _was_delayed(window: Window, call: Call) -> bool:
@@ -75,12 +85,28 @@ def _ended_unknown(window: Window, call: Call) -> bool:
     return call.unknown
 
 
+def _was_under_way(window: Window, call: Call) -> bool:
+    """A right target hides it: what it had asked behind it, it asks again."""
+    del window, call
+    return True
+
+
+_DOES: Mapping[str, str] = {
+    LOSE_ANSWERS: "bytes dropped",
+    DELAY: "pieces delayed",
+    KILL: "kills",
+    PAUSE: "pauses",
+    PARTITION: "bytes dropped",
+}
+"""The count that says that a fault did what it is called."""
 _HURTS: Mapping[str, Callable[[Window, Call], bool]] = {
     LOSE_ANSWERS: _ended_unknown,
     CLOSE: _ended_unknown,
     KILL: _ended_unknown,
     DELAY: _was_delayed,
     PAUSE: _was_held,
+    PARTITION: _was_held,
+    CLOSE_BEHIND: _was_under_way,
 }
 
 

@@ -28,7 +28,12 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
-def nemesis(target: str, options: Options, faults: str, time: str, out: Path | None, *, as_json: bool = False) -> int:
+def plan_of(faults: str, time: str, behind: str) -> Plan:
+    """Understand what is asked for. Raises NemesisInvalid."""
+    return Plan(faults_named(faults), seconds_of(time), behind=behind)
+
+
+def nemesis(target: str, options: Options, plan: Plan, out: Path | None, *, as_json: bool = False) -> int:
     """Do a run and print what it came to; return the exit code.
 
     Raises:
@@ -39,7 +44,6 @@ def nemesis(target: str, options: Options, faults: str, time: str, out: Path | N
         raise NemesisInvalid(
             "--nemesis runs in the place of the suite: leave out --only, --known-failing, --otlp-listen"
         )
-    plan = Plan(faults_named(faults), seconds_of(time))
     with progress_of("seconds of faults") as advance:
         report = run_nemesis(target, options.with_progress(advance), plan, out=out)
     return _told(report, out, as_json=as_json)

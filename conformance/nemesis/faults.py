@@ -15,6 +15,7 @@ from conformance.nemesis.proxy import Proxy
 from conformance.target import Running, StillAlive, TargetUnreachable
 
 LOSE_ANSWERS, CLOSE, DELAY, KILL, PAUSE = "lose-answers", "close", "delay", "kill", "pause"
+PARTITION, CLOSE_BEHIND = "partition", "close-behind"
 STRIKE_SECONDS = (0.4, 1.2)
 """How long a fault lasts."""
 BETWEEN_SECONDS = (0.03, 0.15)
@@ -26,6 +27,8 @@ DEAD_SECONDS = (0.0, 0.3)
 """The time between a kill and the next start."""
 CALM_SECONDS = (0.3, 0.9)
 """The time between two strikes, in which clients get on."""
+PARTITION_SECONDS = (1.0, 4.0)
+"""How long a replica is cut off: some calls end before it does, others wait for its end."""
 
 
 class NemesisInvalid(Exception):
@@ -37,10 +40,13 @@ class Field:
     """What the nemesis can lay its hands on."""
 
     proxies: Sequence[Proxy]
+    """Between the clients and each target."""
     running: Sequence[Running]
     random: Random
     ended: threading.Event
     """Set where the run ends early."""
+    behind: Sequence[Proxy] = ()
+    """Between each target and what is behind all of them, such as a database."""
     dead: str = ""
     """Why the target doesn't come back, once it doesn't."""
 
@@ -52,15 +58,15 @@ class Field:
         """Wait, unless the run ends."""
         self.ended.wait(seconds)
 
-    def counted(self) -> Counter[str]:
-        """What the proxies have done since they began."""
-        return sum((proxy.counts for proxy in self.proxies), Counter[str]())
+
+Fault = Callable[[Field, float], Json]
+"""Strikes for so many seconds, if it can choose, takes itself back, and returns in counts what it did."""
 
 
-def _often(field: Field, seconds: float, do: Callable[[Proxy], None]) -> None:
+def _often(field: Field, among: Sequence[Proxy], seconds: float, do: Callable[[Proxy], None]) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and not field.ended.is_set():
-        do(field.random.choice(field.proxies))
+        do(field.random.choice(among))
         field.wait(field.between(BETWEEN_SECONDS))
 
 
@@ -72,12 +78,12 @@ def lose_answers(field: Field, seconds: float) -> Json:
         field.wait(field.between(SILENCE_SECONDS))
         proxy.break_silenced()
 
-    return _by_proxies(field, lambda: _often(field, seconds, lose))
+    return _by_proxies(field, field.proxies, lambda: _often(field, field.proxies, seconds, lose))
 
 
 def close(field: Field, seconds: float) -> Json:
     """Break connections, wherever a request or an answer is on its way."""
-    return _by_proxies(field, lambda: _often(field, seconds, Proxy.cut))
+    return _by_proxies(field, field.proxies, lambda: _often(field, field.proxies, seconds, Proxy.cut))
 
 
 def delay(field: Field, seconds: float) -> Json:
@@ -88,18 +94,39 @@ def delay(field: Field, seconds: float) -> Json:
             proxy.delay_seconds = DELAY_SECONDS
         field.wait(seconds)
 
-    return _by_proxies(field, slow)
+    return _by_proxies(field, field.proxies, slow)
 
 
-def _by_proxies(field: Field, strike: Callable[[], None]) -> Json:
-    before = field.counted()
+def close_behind(field: Field, seconds: float) -> Json:
+    """Break connections of the targets with what is behind them, wherever a request or an answer is on its way."""
+    return _by_proxies(field, field.behind, lambda: _often(field, field.behind, seconds, Proxy.cut))
+
+
+def partition(field: Field, seconds: float) -> Json:
+    """Cut one target off from what is behind it: whatever either says is lost, and no connection ends."""
+    del seconds  # it takes longer than a call may
+    proxy = field.random.choice(field.behind)
+
+    def part() -> None:
+        proxy.part()
+        field.wait(field.between(PARTITION_SECONDS))
+
+    return {"partitions": 1, **_by_proxies(field, [proxy], part)}
+
+
+def _by_proxies(field: Field, struck: Sequence[Proxy], strike: Callable[[], None]) -> Json:
+    before = _counted(struck)
     try:
         strike()
     finally:
-        for proxy in field.proxies:
+        for proxy in struck:
             proxy.heal()
     field.wait(SILENCE_SECONDS[0])  # the proxies' own thread does it
-    return dict(field.counted() - before)
+    return dict(_counted(struck) - before)
+
+
+def _counted(proxies: Sequence[Proxy]) -> Counter[str]:
+    return sum((proxy.counts for proxy in proxies), Counter[str]())
 
 
 def kill(field: Field, seconds: float) -> Json:
@@ -133,15 +160,19 @@ def pause(field: Field, seconds: float) -> Json:
     return {"pauses": 1}
 
 
-FAULTS: Mapping[str, Callable[[Field, float], Json]] = {
+FAULTS: Mapping[str, Fault] = {
     LOSE_ANSWERS: lose_answers,
     CLOSE: close,
     DELAY: delay,
     KILL: kill,
     PAUSE: pause,
+    PARTITION: partition,
+    CLOSE_BEHIND: close_behind,
 }
 BY_PROCESS = frozenset({KILL, PAUSE})
 """Faults of a process, which the suite must have started."""
+BEHIND = frozenset({PARTITION, CLOSE_BEHIND})
+"""Faults between the targets and what is behind them, which the suite must stand before."""
 
 
 def faults_named(text: str) -> tuple[str, ...]:
@@ -155,7 +186,7 @@ def faults_named(text: str) -> tuple[str, ...]:
     return names
 
 
-def haunt(field: Field, names: Sequence[str], seconds: float, told: Callable[[str, Json], None]) -> None:
+def haunt(field: Field, faults: Mapping[str, Fault], seconds: float, told: Callable[[str, Json], None]) -> None:
     """Strike with one fault after the other, in an order that chance chooses and in which each has its turn.
 
     `told` is called with a fault and what to write down of it: when it begins, and with its counts when it is over.
@@ -167,8 +198,8 @@ def haunt(field: Field, names: Sequence[str], seconds: float, told: Callable[[st
         if field.ended.is_set() or time.monotonic() > until:
             return
         if not waiting:
-            waiting = field.random.sample(names, len(names))
+            waiting = field.random.sample(list(faults), len(faults))
         name = waiting.pop()
         told(name, {"phase": "start"})
-        counts = FAULTS[name](field, field.between(STRIKE_SECONDS))
+        counts = faults[name](field, field.between(STRIKE_SECONDS))
         told(name, {"phase": "stop", **counts})

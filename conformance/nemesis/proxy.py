@@ -32,6 +32,8 @@ class Line:
     server: asyncio.StreamWriter
     silenced: bool = False
     """Whether what the server says is dropped."""
+    unheard: bool = False
+    """Whether what the client says is dropped."""
     cut: str = ""
     """Where it is to break, of `CUTS`."""
 
@@ -52,6 +54,7 @@ class Proxy:
     delay_seconds: tuple[float, float] = (0.0, 0.0)
     """Between which times each piece waits."""
     port: int = 0
+    _parted: bool = False
     _lines: set[Line] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
@@ -78,9 +81,20 @@ class Proxy:
         """Break one connection, at a place that chance chooses."""
         self._choose(lambda line: not line.cut, self._cut)
 
+    def part(self) -> None:
+        """From now on drop whatever is said, either way, on all connections and on new ones; none of them ends."""
+        self._parted = True
+
+        def drop() -> None:
+            for line in self._lines:
+                line.silenced = line.unheard = True
+
+        self._on_loop(drop)
+
     def heal(self) -> None:
         """Pass on again whatever is said; connections of which something is missing are broken."""
         self.delay_seconds = (0.0, 0.0)
+        self._parted = False
         self.break_silenced()
 
         def whole() -> None:
@@ -120,7 +134,7 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        line = Line(writer, up_writer)
+        line = Line(writer, up_writer, silenced=self._parted, unheard=self._parted)
         self._lines.add(line)
         pumps = [asyncio.create_task(self._up(reader, line)), asyncio.create_task(self._down(up_reader, line))]
         try:
@@ -134,6 +148,9 @@ class Proxy:
     async def _up(self, source: asyncio.StreamReader, line: Line) -> None:
         with suppress(OSError):
             while data := await self._read(source):
+                if line.unheard:
+                    self.counts["bytes dropped"] += len(data)
+                    continue
                 if line.cut == "within a request":
                     line.server.write(data[: len(data) // 2])
                     await line.server.drain()

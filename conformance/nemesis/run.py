@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,9 +17,10 @@ import orjson
 from conformance.evidence import Json
 from conformance.features import decide, probe
 from conformance.founding import found_context, leave_context
+from conformance.nemesis.behind import check_behind, told_ways, ways_behind
 from conformance.nemesis.chance import another, chance
 from conformance.nemesis.client import Client
-from conformance.nemesis.faults import BY_PROCESS, KILL, Field, NemesisInvalid, haunt
+from conformance.nemesis.faults import BEHIND, BY_PROCESS, FAULTS, KILL, Fault, Field, NemesisInvalid, haunt
 from conformance.nemesis.grants import Grants, guarded_agents
 from conformance.nemesis.history import FORMAT, HISTORY_FILE, LIVE, REPLAY, HistoryWriter, read_history
 from conformance.nemesis.judge import NemesisReport, judge
@@ -52,6 +53,14 @@ class Plan:
     faults: tuple[str, ...]
     seconds: float = 20.0
     clients: int = CLIENTS
+    behind: str = ""
+    """What all targets share, as host:port: each goes there by a way of its own, `{behind}` in its command."""
+    own: Mapping[str, Fault] = field(default_factory=dict)
+    """Faults that the caller brings along, by name; they take the place of those that have the name."""
+
+    def striking(self) -> dict[str, Fault]:
+        """Return the faults by name."""
+        return {name: {**FAULTS, **self.own}[name] for name in self.faults}
 
 
 def run_nemesis(target: str, options: Options, plan: Plan, *, out: Path | None = None) -> NemesisReport:
@@ -73,9 +82,10 @@ def run_nemesis(target: str, options: Options, plan: Plan, *, out: Path | None =
         _check(texts, options, plan)
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nemesis-")))
         folder.mkdir(parents=True, exist_ok=True)
-        running = [stack.enter_context(_opened(text, options)) for text in texts]
+        ways = stack.enter_context(ways_behind(plan.behind, len(texts), options.seed))
+        running = [stack.enter_context(_opened(text, options)) for text in told_ways(texts, ways)]
         with (folder / HISTORY_FILE).open("wb") as file:
-            run = _Run(running, options, plan, HistoryWriter(file))
+            run = _Run(running, ways, options, plan, HistoryWriter(file))
             run.go(options.name or target)
         report = judge(read_history(folder))
         (folder / VERDICT_FILE).write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
@@ -93,6 +103,7 @@ def _check(texts: Sequence[str], options: Options, plan: Plan) -> None:
         raise NemesisInvalid(
             f"--nemesis {','.join(by_process)} needs a target that the suite starts itself: cmd:COMMAND"
         )
+    check_behind(texts, plan.behind, [fault for fault in plan.faults if fault in BEHIND and fault not in plan.own])
     if KILL in plan.faults and options.declaration.of("restartable") is False:
         raise NemesisInvalid(f"--nemesis {KILL}: the target is declared to keep nothing over a restart")
     if options.profile == "cloud" and not options.credentials.roles:
@@ -113,6 +124,8 @@ class _Run:
     """One run, from the first call to the last."""
 
     running: list[Running]
+    ways: list[Proxy]
+    """Between each of them and what is behind."""
     options: Options
     plan: Plan
     history: HistoryWriter
@@ -185,8 +198,8 @@ class _Run:
                 live.channels = channels[-1]
                 threads.append(in_background(live.run, "nemesis-live"))
             try:
-                place = Field(made, self.running, another(random), threading.Event())
-                haunt(place, self.plan.faults, self.plan.seconds, self._noting())
+                place = Field(made, self.running, another(random), threading.Event(), self.ways)
+                haunt(place, self.plan.striking(), self.plan.seconds, self._noting())
                 time.sleep(0 if place.dead else QUIET_SECONDS)
             except KeyboardInterrupt:
                 self._interrupted = True

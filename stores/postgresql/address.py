@@ -80,6 +80,11 @@ def _session(schema: str, durability: Durability, access: Access) -> str:
         "statement_timeout": f"{STATEMENT_SECONDS}s",
         "lock_timeout": f"{LOCK_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{_IDLE_SECONDS}s",
+        # So soon the database notices that a process is gone without a word, and lets go of its sessions and locks.
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": str(_UNACKNOWLEDGED_MS),
         "default_transaction_isolation": r"read\ committed",
         **({"default_transaction_read_only": "on"} if access is Access.READ else {}),
         # Every statement looks up few rows by a key; a plan made while a table was small must not read all of it later.

@@ -31,6 +31,10 @@ _ANSWER_SECONDS = STATEMENT_SECONDS + 5.0
 RV = TypeVar("RV")
 
 
+class Silent(psycopg.OperationalError):
+    """The database gave no answer; the session was given up."""
+
+
 class Session(psycopg.Connection[tuple[Any, ...]]):
     """A connection on which nothing waits for ever."""
 
@@ -63,9 +67,9 @@ class Session(psycopg.Connection[tuple[Any, ...]]):
             answer: RV = end.value
             return answer
 
-    def _silent(self) -> psycopg.OperationalError:
+    def _silent(self) -> Silent:
         self.close()
-        return psycopg.OperationalError(f"the database gave no answer for {self.wait_seconds_max:.0f} s")
+        return Silent(f"the database gave no answer for {self.wait_seconds_max:.0f} s")
 
 
 class Connections:
@@ -78,6 +82,8 @@ class Connections:
         self.address = address
         self._idle: deque[Session] = deque()
         self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
+        self.away: str | None = None
+        """What whoever listens to the database was told while it is silent: nobody else waits for it then."""
 
     def connect(self) -> Session:
         """Open a connection that is the caller's to close. Raises the driver's errors."""
@@ -87,6 +93,7 @@ class Connections:
 
     def take(self) -> Session:
         """Take a connection; give it back. Raises the driver's errors."""
+        self.refuse_if_away()
         if not self._acquire():
             raise psycopg.OperationalError(f"all {CONNECTIONS_MAX} connections were in use for {WAIT_SECONDS:.0f} s")
         try:
@@ -98,6 +105,11 @@ class Connections:
         except BaseException:
             self._free.release()
             raise
+
+    def refuse_if_away(self) -> None:
+        """Raise psycopg.OperationalError while the database is known to be silent."""
+        if self.away is not None:
+            raise psycopg.OperationalError(self.away)
 
     def _acquire(self) -> bool:
         if not is_bridged():
@@ -206,6 +218,13 @@ def _hint(error: Exception) -> str | None:
     return refusal or next((hint for kinds, hint in _HINTS if isinstance(error, kinds)), None)
 
 
+_FATAL = frozenset({"FATAL", "PANIC"})
+
+
 def is_lost(error: psycopg.Error) -> bool:
-    """Say whether an error means that the connection is gone, rather than that the statement was refused."""
-    return error.sqlstate is None or isinstance(error, errors.AdminShutdown | errors.CrashShutdown)
+    """Say whether an error means that the connection is gone, rather than that the statement was refused.
+
+    What a session says when it dies isn't what became of its statement. Of a panic while a commit was written to a log
+    without room for it, the database's recovery decides.
+    """
+    return error.sqlstate is None or error.diag.severity_nonlocalized in _FATAL

@@ -1,4 +1,7 @@
-"""Who leads the processes that share a PostgreSQL store: who holds an advisory lock, as long as its session lasts."""
+"""Who leads the processes that share a PostgreSQL store: who holds an advisory lock, as long as its session lasts.
+
+The session is a lease: the database ends it, and lets go of the lock, when it hears nothing of its process for a while.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ import threading
 
 import psycopg
 
-from stores.postgresql.connections import Connections, Session
+from stores.postgresql.connections import Connections, Session, is_lost
+from stores.postgresql.listening import ANSWER_SECONDS
 
+LEASE_SECONDS = 10
+"""A leader that is cut off from the database, or stopped, for longer than this leads no more."""
 _TRY = "SELECT pg_try_advisory_lock(hashtextextended(%s, 1))"
+_LEASE = "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = 'idle_session_timeout'"
 
 
 class Leading:
@@ -22,25 +29,40 @@ class Leading:
     def try_lead(self) -> bool:
         """See `SharedWriters`."""
         with self._lock, self._connections.translated():
-            try:
-                if self._session is not None:
-                    self._session.execute("SELECT 1")
-                    return True
-                session = self._connections.connect()
-                (leads,) = session.execute(_TRY, (f"parity {self._connections.address.schema}",)).fetchone() or (False,)
-            except psycopg.Error:
-                self._let_go()
-                raise
-            if leads:
-                self._session = session
-            else:
-                session.close()
-            return bool(leads)
+            return self._still_leads() or self._begins_to_lead()
 
     def close(self) -> None:
         """Let another lead."""
         with self._lock:
             self._let_go()
+
+    def _still_leads(self) -> bool:
+        if self._session is None:
+            return False
+        try:
+            self._session.execute("SELECT 1")
+        except psycopg.Error as error:
+            self._let_go()
+            if not is_lost(error):
+                raise
+            return False
+        return True
+
+    def _begins_to_lead(self) -> bool:
+        self._connections.refuse_if_away()
+        session = self._connections.connect()
+        try:
+            session.wait_seconds_max = ANSWER_SECONDS
+            session.execute(_LEASE, (f"{LEASE_SECONDS}s",))
+            (leads,) = session.execute(_TRY, (f"parity {self._connections.address.schema}",)).fetchone() or (False,)
+        except BaseException:
+            session.close()
+            raise
+        if leads:
+            self._session = session
+        else:
+            session.close()
+        return bool(leads)
 
     def _let_go(self) -> None:
         session, self._session = self._session, None

@@ -76,7 +76,7 @@ class PostgresqlReads(TableReads):
             return None
         self._lately[kind, id] = held_of(kind, id, row[0], row[1], row[4])
         while len(self._lately) > LATELY_MAX:
-            self._lately.pop(next(iter(self._lately)), None)
+            self._lately.pop(next(iter(self._lately), (kind, id)), None)
         return Record(kind, id, row[0], row[1], self.wire(kind, id, row[3]))
 
     def _record_of(self, kind: str, row: tuple[Any, ...]) -> Record:

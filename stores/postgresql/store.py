@@ -108,9 +108,9 @@ class PostgresqlStore(PostgresqlReads):
         finally:
             self._gate.leave()
 
-    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, on_change: Callable[[], None], on_away: Callable[[str], None]) -> Callable[[], None]:
         """See `SharedWriters`."""
-        listening = Listening(self._connections, on_change)
+        listening = Listening(self._connections, on_change, on_away)
         self._listenings.append(listening)
         return listening.close
 
@@ -128,6 +128,7 @@ class PostgresqlStore(PostgresqlReads):
         try:
             if self._access is Access.READ:
                 raise StoreReadOnly
+            self._connections.close()  # those that wait there may be as dead as the one that failed
             with self._connections.borrowed() as connection:
                 connection.execute("UPDATE state SET revision = revision + 1")
         finally:

@@ -123,6 +123,7 @@ class Writer:
     def _outcome(self, token: bytes, begun: float, reason: psycopg.Error) -> int | None:
         """Return the last position before a write whose connection broke, None if it isn't there and never will be."""
         self._connections.close()
+        self._lately.clear()  # another host may answer now, which need not have had what was read
         deadline, number = time.monotonic() + RESOLVE_SECONDS, 0
         while True:
             try:

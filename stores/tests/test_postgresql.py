@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -213,7 +214,7 @@ def test_a_stopped_writer_holds_nobody_up(url: str) -> None:
 def test_who_listens_hears_of_the_writes_of_others(url: str) -> None:
     with opened(url) as one, opened(url) as two:
         heard = threading.Event()
-        stop = one.listen(heard.set)
+        stop = one.listen(heard.set, pytest.fail)
         assert heard.wait(10), "once at the beginning, for what was missed"
         heard.clear()
         two.commit([put("a")])
@@ -282,6 +283,23 @@ def test_what_became_of_a_commit_whose_connection_broke(url: str, how: Any) -> N
             assert store.commit([put("b", when="absent")]) == 2
         assert ids_of(store.scan("agent")) == ["a", "b"], "once, not twice"
         assert store.commit([put("c")]) == 3
+
+
+class Panic(psycopg.errors.DiskFull):
+    """What a session says that had no room for its commit in the log: recovery decides whether the commit is there."""
+
+    diag = SimpleNamespace(severity_nonlocalized="PANIC")  # type: ignore[assignment] # the part that is asked
+
+
+def test_what_became_of_a_commit_in_which_the_database_panicked(url: str) -> None:
+    def panics(execute: Any, arguments: Any, options: Any) -> Any:
+        execute(*arguments, **options)
+        raise Panic("could not write to the log")
+
+    with opened(url) as store:
+        with breaking(store, panics):
+            assert store.commit([put("a", when="absent")]) == 1
+        assert ids_of(store.scan("agent")) == ["a"]
 
 
 def test_a_commit_that_arrives_after_it_was_given_up_is_refused(url: str) -> None:

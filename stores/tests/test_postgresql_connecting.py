@@ -73,7 +73,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
             "ssl_ca_file": cluster.keep("ca", authority.cert.read_bytes()),
         }
         cluster.stop("fast")
-        cluster.start(ssl="on", **files)
+        cluster.settings.update(files, ssl="on")
+        cluster.start()
         yield Guarded(cluster, authority, folder)
 
 
@@ -267,7 +268,7 @@ def test_a_batch_of_creates_is_one_statement(url: str) -> None:
 def test_listeners_and_pools_survive_a_killed_session(url: str, cluster: Cluster) -> None:
     with opened(url) as store:
         heard = threading.Event()
-        stop = store.listen(heard.set)
+        stop = store.listen(heard.set, pytest.fail)
         assert heard.wait(10)
         store.commit([put("a")])
         with contextlib.closing(psycopg.connect(cluster.url, autocommit=True)) as other:

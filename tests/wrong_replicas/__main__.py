@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import time
+from unittest.mock import patch
 
-from reference_server.config import ServerConfig
-from reference_server.server import serve_store
 from stores.registry import open_store
 from tests.wrong_replicas.sins import SINS
+
+
+def set_clock_back(seconds: float) -> None:
+    """Let this process believe in an earlier time, as one does whose machine's clock is wrong."""
+    now, now_ns = time.time, time.time_ns
+    patch.object(time, "time", lambda: now() - seconds).start()
+    patch.object(time, "time_ns", lambda: now_ns() - int(seconds * 1e9)).start()
 
 
 def main() -> None:
@@ -18,7 +25,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--store", required=True)
     parser.add_argument("--tokens", required=True)
+    parser.add_argument("--seconds-back", type=float, default=0.0, help="set its clock back, which is no sin")
     given = parser.parse_args()
+    if given.seconds_back:
+        set_clock_back(given.seconds_back)
+    from reference_server.config import ServerConfig  # takes the clock as it is when it is imported
+    from reference_server.server import serve_store
+
     config = ServerConfig(
         listen=f"127.0.0.1:{given.port}", profile="cloud", tokens=given.tokens, fast_paths=False, grace_seconds=0.0
     )
