@@ -124,12 +124,15 @@ def run(target: str, options: Options | None = None, *, out: Path | None = None)
 def select(patterns: Sequence[str]) -> tuple[str, ...]:
     """Return the ids of the requirements to judge, in catalogue order. Raises NothingSelected."""
     known = [row.id for row in catalogue().values() if not row.excluded]
+    wanted = set[str]()
     for pattern in patterns:
-        if not fnmatch.filter(known, pattern):
+        matching = [name for name in known if fnmatch.fnmatchcase(name, pattern)]
+        wanted.update(matching)
+        if not matching:
             excluded = catalogue().get(pattern)
             reason = f" ({excluded.id} is excluded: {excluded.excluded})" if excluded else ""
             raise NothingSelected(f"no requirement matches {pattern!r}{reason}; `parity requirements` names them")
-    return tuple(name for name in known if not patterns or any(fnmatch.fnmatchcase(name, one) for one in patterns))
+    return tuple(name for name in known if not patterns or name in wanted)
 
 
 def _run_info(target: str, options: Options, selection: tuple[str, ...]) -> RunInfo:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.mutation.generate import ROOT, SourceMutant, mutants, sample
+from tests.mutation.functions import ROOT, place_of
+from tests.mutation.generate import SourceMutant, mutants, sample
 from tests.mutation.page import page_of
+from tests.mutation.plan import Planner
+from tests.mutation.reach import START, Reach
 from tests.mutation.reasons import LeftOut, Reason, Reasons, ReasonUnmatched, Why, read_reasons
 from tests.mutation.score import score_of, wilson
 from tests.mutation.session import Session
+from tests.mutation.settings import SETTINGS
 from tests.mutation.trial import Ending, Judgement
 
 DUPLICATE = "reference_server/steps/check_duplicate.py"
@@ -54,11 +60,11 @@ def test_a_reason_that_matches_nothing_is_named(some: list[SourceMutant]) -> Non
 
 
 def test_the_score_leaves_out_what_is_excused(some: list[SourceMutant], tmp_path: Path) -> None:
-    killed, hung, excused, open_ = some[:4]
+    killed, hung, excused, survivor = some[:4]
     session = Session(tmp_path / "session.db", "suite")
     for mutant, ending in ((killed, Ending.KILLED), (hung, Ending.TIMEOUT), (excused, Ending.SURVIVED)):
         session.add(mutant.key, Judgement(ending, "X", 1.0))
-    session.add(open_.key, Judgement(Ending.SURVIVED, "", 2.0))
+    session.add(survivor.key, Judgement(Ending.SURVIVED, "", 2.0))
     reason = Reason(
         file=DUPLICATE,
         why=Why.EQUIVALENT,
@@ -70,11 +76,54 @@ def test_the_score_leaves_out_what_is_excused(some: list[SourceMutant], tmp_path
     judged, reasons = Session(tmp_path / "session.db", "suite").judged(), Reasons(reason=(reason,))
     score = score_of(some, judged, reasons)
     assert (score.judged, score.killed, score.killable, score.share) == (4, 2, 3, 2 / 3)
-    assert score.unexplained == (open_,)
-    assert Session(tmp_path / "session.db", "another suite").judged() == {}
+    assert score.unexplained == (survivor,)
+    assert Session(tmp_path / "session.db", "suite").outdated() == set()
+    assert Session(tmp_path / "session.db", "another suite").outdated() == {excused.key, survivor.key}
     page = page_of(some, some[:4], judged, reasons, "`--sample 4`", "abcdef")
-    assert "**66.7% of the killable mutants are killed** (2 of 3)." in page
+    assert "**66.7% of those that aren't equivalent are killed** (2 of 3)." in page
     assert "as good" in page
+
+
+def test_what_the_contract_leaves_to_the_server_is_not_killed(some: list[SourceMutant], tmp_path: Path) -> None:
+    session = Session(tmp_path / "session.db", "suite")
+    session.add(some[0].key, Judgement(Ending.SURVIVED))
+    session.add(some[1].key, Judgement(Ending.KILLED, "DUP-SLUG (cloud)"))
+    reason = Reason(file=DUPLICATE, why=Why.OPEN, line=some[0].line, mutated=some[0].mutated, reason="its own words")
+    score = score_of(some, session.judged(), Reasons(reason=(reason,)))
+    assert (score.killed, score.killable, score.unexplained) == (1, 2, ())
+
+
+def test_a_kill_stands_as_long_as_its_requirement_says_the_same(some: list[SourceMutant], tmp_path: Path) -> None:
+    session = Session(tmp_path / "session.db", "suite")
+    session.add(some[0].key, Judgement(Ending.KILLED, "GET-UNKNOWN (cloud)"))
+    assert some[0].key in session.judged()
+    with closing(sqlite3.connect(tmp_path / "session.db")) as connection, connection:
+        connection.execute("UPDATE judgement SET sentence = 'It said something else.'")
+    assert session.judged() == {}
+
+
+def test_a_line_belongs_to_the_innermost_function_that_runs_it() -> None:
+    source = (ROOT / "reference_server/steps/authorize.py").read_text("utf-8").splitlines()
+
+    def function_at(line: str) -> str:
+        number = source.index(line) + 1
+        return place_of("reference_server/steps/authorize.py", number, number).function
+
+    assert function_at("        caller = known_caller(state)") == "authorize_on.authorize"
+    assert function_at("    return authorize") == "authorize_on"
+    assert function_at("def authorize_on(target: Target = by_option) -> StepFunction:") == ""
+
+
+def test_what_reaches_a_function_is_asked_and_killers_first(some: list[SourceMutant]) -> None:
+    mutant = some[0]
+    line = str(mutant.lines[0])
+    lines = {setting.name: {DUPLICATE: {line: ["GET-UNKNOWN", "DUP-ID"]}} for setting in SETTINGS[:1]}
+    planner = Planner(Reach({setting.name: lines.get(setting.name, {}) for setting in SETTINGS}))
+    assert planner.plan(mutant) == {SETTINGS[0].name: [["DUP-ID", "DUP-ID-UNCHANGED", "GET-UNKNOWN"]]}
+    planner.learn(mutant, Judgement(Ending.KILLED, "GET-UNKNOWN (cloud)"))
+    assert planner.plan(mutant)[SETTINGS[0].name][0][0] == "GET-UNKNOWN"
+    at_start = Planner(Reach({setting.name: {DUPLICATE: {line: [START]}} for setting in SETTINGS}))
+    assert all(groups[-1] == () for groups in at_start.plan(mutant).values())
 
 
 def test_the_interval_is_wilsons() -> None:
@@ -108,4 +157,4 @@ def test_a_mutant_is_killed_and_a_later_run_goes_on(tmp_path: Path) -> None:
     assert first.returncode == 0, first.stdout
     assert "[1/1]" in first.stdout
     assert "[1/1]" not in again.stdout
-    assert "1 of 1 killable killed" in again.stdout
+    assert "1 of 1 killed" in again.stdout

@@ -6,29 +6,31 @@ import argparse
 import sys
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from conformance.catalogue import catalogue_hash
-from tests.mutation.generate import ROOT, SourceMutant, mutants, sample
+from tests.mutation.functions import ROOT
+from tests.mutation.generate import SourceMutant, mutants, sample
 from tests.mutation.page import PAGE, page_of
-from tests.mutation.reasons import REASONS, Reasons, ReasonUnmatched, read_reasons
+from tests.mutation.plan import Planner
+from tests.mutation.reach import reach, suite_hash
+from tests.mutation.reasons import REASONS, Reasons, ReasonUnmatched, Why, read_reasons
 from tests.mutation.score import score_of, wilson
 from tests.mutation.session import Session
-from tests.mutation.trial import Ending, judge, warm
+from tests.mutation.trial import Judgement, judge, warm
 
 SESSION = ROOT / "out" / "mutation" / "session.db"
 GOAL = 0.95
-LIMIT_TIMES, LIMIT_SECONDS_MIN = 5.0, 60.0
-"""A trial may take so many times what the unchanged server takes; a machine that is busy is no reason to end it."""
-UNCHANGED_SECONDS_MAX = 600.0
+TRIAL_SECONDS_MAX = 600.0
+"""A trial that takes longer hangs: a survivor's takes some 30 s where nothing else runs."""
 EXIT_BELOW, EXIT_USAGE, EXIT_COULD_NOT = 1, 2, 3
 
 
 def main() -> int:
-    """Return 0 when at least 95 % of the killable are killed, 1 when fewer are."""
+    """Return 0 when at least 95 % of those that aren't equivalent are killed, 1 when fewer are."""
     arguments = _arguments()
     try:
         reasons = read_reasons(arguments.reasons)
@@ -38,54 +40,79 @@ def main() -> int:
         _say(f"mutate: {arguments.reasons}: {error}")
         return EXIT_USAGE
     chosen = sample(population, arguments.sample, arguments.seed) if arguments.sample else population
-    session = Session(arguments.session, catalogue_hash())
-    if not arguments.page_only and (fault := _judge_all(chosen, session)):
+    shown = [mutant for mutant in chosen if arguments.only in str(mutant)]
+    session = Session(arguments.session, suite_hash())
+    if not arguments.page_only and (fault := _judge_all(shown, session, reasons)):
         _say(f"mutate: {fault}")
         return EXIT_COULD_NOT
-    drawn = f"`--sample {arguments.sample} --seed {arguments.seed}`" if arguments.sample else ""
-    page = page_of(population, chosen, session.judged(), reasons, drawn, catalogue_hash())
-    arguments.page.write_text(page, encoding="utf-8")
-    return _said(chosen, session, reasons)
+    if not arguments.only:
+        drawn = f"`--sample {arguments.sample} --seed {arguments.seed}`" if arguments.sample else ""
+        page = page_of(population, chosen, session.judged(), reasons, drawn, catalogue_hash())
+        arguments.page.write_text(page, encoding="utf-8")
+    return _said(shown, session, reasons)
 
 
 def _said(chosen: Sequence[SourceMutant], session: Session, reasons: Reasons) -> int:
     score = score_of(chosen, session.judged(), reasons)
     for mutant in score.unexplained:
-        _say(f"SURVIVED {mutant}")
+        _say(f"SURVIVED {mutant.file}:{mutant.lines[0]} {mutant}")
     low, high = wilson(score.killed, score.killable)
     _say(
-        f"mutation score: {score.killed} of {score.killable} killable killed, {score.share:.1%} "
-        f"(95 % interval {low:.1%} to {high:.1%}); {score.judged} judged, {len(score.excused)} excused, "
-        f"{score.endings[Ending.TIMEOUT]} by timeout"
+        f"mutation score: {score.killed} of {score.killable} killed, {score.share:.1%} (95 % interval {low:.1%} to "
+        f"{high:.1%}); {score.judged} judged, {score.excused_as(Why.EQUIVALENT)} equivalent, "
+        f"{score.excused_as(Why.OPEN)} open, {len(score.unexplained)} unexplained"
     )
     return 0 if score.share >= GOAL else EXIT_BELOW
 
 
-def _judge_all(chosen: Sequence[SourceMutant], session: Session) -> str:
+def _judge_all(chosen: Sequence[SourceMutant], session: Session, reasons: Reasons) -> str:
     """Judge what isn't judged yet; return why that can't be, if it can't."""
-    done = session.judged()
-    waiting = [mutant for mutant in chosen if mutant.key not in done]
+    waiting = _waiting(chosen, session, reasons)
     if not waiting:
         return ""
     warm()
-    unchanged = judge(None, UNCHANGED_SECONDS_MAX)
-    if unchanged.ending is not Ending.SURVIVED:
-        return f"the unchanged server {unchanged.ending} ({unchanged.by}); mend that first"
-    limit = max(LIMIT_SECONDS_MIN, LIMIT_TIMES * unchanged.seconds)
-    _say(f"{len(waiting)} to judge, {len(chosen) - len(waiting)} judged before; at most {limit:.0f} s each")
+    try:
+        planner = Planner(reach())
+    except RuntimeError as error:
+        return str(error)
+    for mutant, judgement in _known(chosen, session.judged()):
+        planner.learn(mutant, judgement)
+    _say(f"{len(waiting)} to judge, {len(chosen) - len(waiting)} judged before")
     began = time.monotonic()
     for number, mutant in enumerate(waiting, start=1):
-        judgement = judge(mutant, limit)
+        judgement = judge(mutant, planner.plan(mutant), TRIAL_SECONDS_MAX)
         session.add(mutant.key, judgement)
-        _say(f"[{number}/{len(waiting)}] {judgement.seconds:5.1f} s {judgement.ending} {judgement.by}: {mutant}")
+        planner.learn(mutant, judgement)
+        seconds = f"{judgement.cpu_seconds:5.1f} CPU s"
+        _say(f"[{number}/{len(waiting)}] {seconds} {judgement.ending} {judgement.by}: {mutant}")
     _say(f"{len(waiting)} judged in {time.monotonic() - began:.0f} s")
     return ""
+
+
+def _waiting(chosen: Sequence[SourceMutant], session: Session, reasons: Reasons) -> list[SourceMutant]:
+    """Return those that aren't judged, and those that survived another suite and are no equivalents."""
+    judged, outdated = session.judged(), session.outdated()
+
+    def is_equivalent(mutant: SourceMutant) -> bool:
+        reason = reasons.of(mutant)
+        return reason is not None and reason.why is Why.EQUIVALENT
+
+    return [
+        mutant
+        for mutant in chosen
+        if mutant.key not in judged or (mutant.key in outdated and not is_equivalent(mutant))
+    ]
+
+
+def _known(chosen: Sequence[SourceMutant], judged: Mapping[str, Judgement]) -> list[tuple[SourceMutant, Judgement]]:
+    return [(mutant, judged[mutant.key]) for mutant in chosen if mutant.key in judged]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the conformance suite against every mutant of the source.")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="so many, drawn at random; default: all")
     parser.add_argument("--seed", type=int, default=1, help="of the draw")
+    parser.add_argument("--only", default="", metavar="TEXT", help="of these, those whose line below has the text")
     parser.add_argument("--session", type=Path, default=SESSION, help="database of what was judged")
     parser.add_argument("--reasons", type=Path, default=REASONS, help="why survivors are excused")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the page goes")

@@ -8,13 +8,14 @@ from pathlib import Path
 from tests.mutation.generate import FOLDERS, SourceMutant
 from tests.mutation.reasons import Reasons, Why
 from tests.mutation.score import Score, score_of, wilson
+from tests.mutation.settings import SETTINGS
 from tests.mutation.trial import Ending, Judgement
 
 PAGE = Path(__file__).parents[2] / "docs" / "mutation-score.md"
 _WHAT = {
-    Ending.KILLED: "killed: a requirement failed",
+    Ending.KILLED: "killed: a requirement failed, and failed again",
     Ending.NO_START: "killed: the server did not start, or the file could not be loaded",
-    Ending.TIMEOUT: "killed by timeout: the suite came to no end",
+    Ending.TIMEOUT: "killed: twice the suite came to no end",
 }
 
 
@@ -53,9 +54,12 @@ def _head() -> list[str]:
         "",
         "How much of the reference's source the conformance suite alone holds. mutmut's operators change one place of",
         f"{folders}.",
-        "The changed server runs over a memory store, and the quick suite judges it as it judges a stranger: in the",
-        "cloud profile without fast paths, and what passes there in the oss profile with them. The first failure ends",
-        'a trial. `make mutate` judges all mutants and writes this page; `ARGS="--sample 300 --seed 1"` draws some.',
+        "Each changed server runs over a memory store, and the quick suite judges it as it judges a stranger, in",
+        f"{len(SETTINGS)} settings: {'; '.join(setting.name for setting in SETTINGS)}.",
+        "First it asks what is most likely to notice, then everything whose calls run the changed function on the",
+        "server as it is (recorded once; where the server's start runs it: everything). A failure counts when it comes",
+        "again on a second server of the same mutant, so that a busy machine kills nothing; what can't be tested is",
+        'no failure. `make mutate` judges all mutants and writes this page; `ARGS="--sample 300 --seed 1"` draws some.',
         "A later run goes on where one ended.",
         "",
     ]
@@ -63,10 +67,10 @@ def _head() -> list[str]:
 
 def _result(population: Sequence[SourceMutant], score: Score, drawn: str) -> Iterator[str]:
     low, high = wilson(score.killed, score.killable)
-    yield f"**{score.share:.1%} of the killable mutants are killed** ({score.killed} of {score.killable})."
+    yield f"**{score.share:.1%} of those that aren't equivalent are killed** ({score.killed} of {score.killable})."
     if drawn:
-        yield f"Judged are {score.judged} of {len(population)}, drawn at random ({drawn}); the 95 % interval of the"
-        yield f"share (Wilson) is {low:.1%} to {high:.1%}."
+        yield f"Judged are {score.judged} of {len(population)}, drawn at random ({drawn}); the 95 % interval (Wilson)"
+        yield f"of the share in all of them is {low:.1%} to {high:.1%}."
     else:
         yield f"Judged are all {score.judged}."
     yield ""
@@ -75,7 +79,7 @@ def _result(population: Sequence[SourceMutant], score: Score, drawn: str) -> Ite
     for ending, text in _WHAT.items():
         yield f"| {text} | {score.endings[ending]} |"
     yield f"| survived, equivalent: nothing outside can tell | {score.excused_as(Why.EQUIVALENT)} |"
-    yield f"| survived, in what the contract leaves open | {score.excused_as(Why.OPEN)} |"
+    yield f"| survived, open: it shows in what the contract leaves to the server | {score.excused_as(Why.OPEN)} |"
     yield f"| survived without a reason | {len(score.unexplained)} |"
 
 

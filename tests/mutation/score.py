@@ -36,8 +36,8 @@ class Score:
 
     @property
     def killable(self) -> int:
-        """How many are left when those are taken off that survive for a reason."""
-        return self.killed + len(self.unexplained)
+        """How many are left when those are taken off that are no other server than the original."""
+        return self.judged - self.excused_as(Why.EQUIVALENT)
 
     @property
     def share(self) -> float:

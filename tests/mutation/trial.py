@@ -1,6 +1,7 @@
 """One mutant, judged: a process that runs a server with the changed file in it, and the suite against it.
 
-The process is forked from one that has loaded the suite, and none of the server's code: what it loads is the mutant.
+The process is forked from one that has loaded the suite and all packages, and none of the server's code: what it loads
+is the mutant. What fails has to fail again on another server of the same mutant: a busy machine kills nothing.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import gc
 import logging
 import multiprocessing
 import os
+import resource
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
@@ -23,112 +24,164 @@ from types import ModuleType
 
 from conformance.checks import check_of
 from conformance.runner import Options, run
-from conformance.verdict import Verdict
-from tests.mutation.first import first_requirements
-from tests.mutation.generate import ROOT, SourceMutant
+from tests.mutation.functions import ROOT
+from tests.mutation.generate import SourceMutant
+from tests.mutation.settings import SETTINGS, Setting
 
-PROFILES = (("cloud", False), ("oss", True))
-"""What a mutant is judged in: the profile, and whether with fast paths. Without them each request takes its steps."""
 JOBS = 4
 EVENT_SECONDS = 5.0
+CONFIRMED_MAX = 3
+"""So many of the requirements that fail are asked again."""
+LOST = "the server was lost"
+
+Plan = Mapping[str, Sequence[Sequence[str]]]
+"""By the setting's name: the requirements to ask, one group after the other. An empty group asks for all."""
 
 
 class Ending(StrEnum):
     """How a trial ended."""
 
     KILLED = "killed"
-    """A requirement failed."""
+    """A requirement failed, and failed again."""
     NO_START = "did not start"
     """The file can't be loaded, or no server came of it."""
     TIMEOUT = "timeout"
-    """The suite didn't come to an end: something hangs."""
+    """The suite didn't come to an end, twice: something hangs."""
     SURVIVED = "survived"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How a trial ended, by which requirement (or error), and how long it took."""
+    """How a trial ended, by which requirement (or error), and how much processor time it took."""
 
     ending: Ending
     by: str = ""
-    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 def warm() -> None:
-    """Load the suite, once for all trials. Raises RuntimeError where the server is loaded already."""
+    """Load the suite, and the packages that the server needs, once for all trials; the server's own code is let go."""
     check_of()
-    first_requirements()
-    if loaded := [name for name in sys.modules if name.partition(".")[0] == "reference_server"]:
-        raise RuntimeError(f"the server's code is loaded before a trial: {loaded[0]}; a mutant would not take effect")
+    import_module("tests.mutants.hosting")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "reference_server"]:
+        del sys.modules[name]
+    del sys.modules["tests.mutants.hosting"]
     gc.collect()
     gc.freeze()
 
 
-def judge(mutant: SourceMutant | None, seconds_max: float) -> Judgement:
+def judge(mutant: SourceMutant | None, plan: Plan, seconds_max: float) -> Judgement:
     """Judge a mutant in a process of its own; None: the server as it is.
 
     Args:
         mutant: what is changed.
-        seconds_max: after so long the process is ended.
+        plan: what is asked; a setting that isn't in it is left out.
+        seconds_max: after so long the process is ended, and it is tried once more with twice the time.
     """
+    before = _cpu_seconds()
+    ending, by = _tried(mutant, plan, seconds_max)
+    if ending is Ending.TIMEOUT:
+        ending, by = _tried(mutant, plan, 2 * seconds_max)
+    return Judgement(ending, by, round(_cpu_seconds() - before, 2))
+
+
+def _tried(mutant: SourceMutant | None, plan: Plan, seconds_max: float) -> tuple[Ending, str]:
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_trial, args=(mutant, theirs), daemon=True)
-    began = time.monotonic()
+    process = context.Process(target=_trial, args=(mutant, plan, theirs), daemon=True)
     process.start()
     theirs.close()
     try:
-        ending, by = ours.recv() if ours.poll(seconds_max) else (Ending.TIMEOUT, f"after {seconds_max:.0f} s")
+        ended: tuple[Ending, str] = (
+            ours.recv() if ours.poll(seconds_max) else (Ending.TIMEOUT, f"after {seconds_max:.0f} s")
+        )
     except EOFError:
-        ending, by = Ending.NO_START, "the process ended"
+        ended = Ending.NO_START, "the process ended"
     finally:
         process.kill()
         process.join()
         ours.close()
-    return Judgement(ending, by, round(time.monotonic() - began, 2))
+    return ended
 
 
-def _trial(mutant: SourceMutant | None, theirs: Connection) -> None:
-    _quiet()
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _trial(mutant: SourceMutant | None, plan: Plan, theirs: Connection) -> None:
+    quiet()
     if mutant is not None:
         sys.meta_path.insert(0, _Changed(mutant))
     try:
-        hosting = import_module("tests.mutants.hosting")
+        import_module("tests.mutants.hosting")
     except Exception as error:  # noqa: BLE001 - whatever a changed file raises while it is loaded
-        theirs.send((Ending.NO_START, f"{type(error).__name__}: {error}"[:200]))
+        theirs.send((Ending.NO_START, _told(error)))
         return
-    theirs.send(_judged(hosting))
+    theirs.send(_judged(plan))
 
 
-def _judged(hosting: ModuleType) -> tuple[Ending, str]:
-    for profile, fast_paths in PROFILES:
-        try:
-            with hosting.reference(profile, store="memory:", fast_paths=fast_paths) as address:
-                # What most wrong servers break is asked first, then everything.
-                for chosen in (first_requirements(), ()):
-                    if failed := _failing(hosting, address, profile, chosen):
-                        return Ending.KILLED, f"{failed[0]} ({profile})"
-        except Exception as error:  # noqa: BLE001 - whatever a changed server raises at its start
-            return Ending.NO_START, f"{type(error).__name__}: {error}"[:200]
+def _judged(plan: Plan) -> tuple[Ending, str]:
+    for setting in SETTINGS:
+        for group in plan.get(setting.name, ()):
+            try:
+                killer = _killer(setting, group)
+            except Exception as error:  # noqa: BLE001 - whatever a changed server raises at its start
+                return Ending.NO_START, _told(error)
+            if killer:
+                return Ending.KILLED, f"{killer} ({setting.name})"
     return Ending.SURVIVED, ""
 
 
-def _failing(hosting: ModuleType, address: str, profile: str, only: tuple[str, ...]) -> Sequence[str]:
-    """Return what failed; a target that is lost, or a suite that stumbles, counts as well."""
-    options = Options(
-        profile="cloud" if profile == "cloud" else "oss",
+def _killer(setting: Setting, group: Sequence[str]) -> str:
+    """Return a requirement of a group that fails, and fails again; empty: there is none.
+
+    Where the first failure was none, the group is asked again to its end: what stood behind it had no chance.
+    """
+    for ends in (True, False):
+        failing = _failing(setting, group, first_failure_ends=ends)
+        if not failing:
+            return ""
+        again = failing_again(setting, failing, group)
+        if again:
+            return again[0]
+    return ""
+
+
+def failing_again(setting: Setting, failing: Sequence[str], group: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return which of the requirements that failed fail on another server too; a lost one was asked a whole group."""
+    if not failing:
+        return ()
+    asked = group if LOST in failing else failing[:CONFIRMED_MAX]
+    found = _failing(setting, asked, first_failure_ends=False)
+    return tuple(name for name in failing if name in found)
+
+
+def _failing(setting: Setting, group: Sequence[str], *, first_failure_ends: bool) -> tuple[str, ...]:
+    """Return the requirements that fail on a new server, or `LOST`. What can't be tested is no failure."""
+    with setting.served() as address:
+        options = options_of(setting, tuple(group), first_failure_ends=first_failure_ends)
+        report = run(f"grpc://{address}", options)
+    return report.failing() or (() if report.run.complete else (LOST,))
+
+
+def options_of(setting: Setting, only: tuple[str, ...] = (), *, first_failure_ends: bool = True) -> Options:
+    """Return how the suite asks a server of a setting."""
+    return Options(
+        profile=setting.profile,
         only=only,
-        credentials=hosting.CREDENTIALS,
+        credentials=setting.credentials,
         jobs=JOBS,
         quick=True,
         event_seconds=EVENT_SECONDS,
         strict=True,
         reruns=0,
-        first_failure_ends=True,
+        first_failure_ends=first_failure_ends,
     )
-    report = run(f"grpc://{address}", options)
-    untestable = tuple(row.id for row in report.results if row.verdict is Verdict.UNTESTABLE)
-    return report.failing() or untestable or ((f"exit code {report.exit_code}",) if report.exit_code else ())
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
 
 
 class _Changed(MetaPathFinder, Loader):
@@ -146,7 +199,7 @@ class _Changed(MetaPathFinder, Loader):
         exec(compile(self._text, self._path, "exec"), module.__dict__)  # noqa: S102 - that is what a trial is for
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """A wrong server says much; nobody reads it."""
     logging.disable(logging.CRITICAL)
     sink = os.open(os.devnull, os.O_WRONLY)

@@ -1,0 +1,69 @@
+"""What a mutant is asked, and in which order: what is most likely to notice it first, then all that could."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from conformance.checks import check_of
+from tests.mutation.first import first_requirements
+from tests.mutation.generate import SourceMutant
+from tests.mutation.reach import START, Reach
+from tests.mutation.settings import SETTINGS, Setting
+from tests.mutation.trial import Ending, Judgement, Plan
+
+SOME, MORE = 10, 30
+"""So many requirements are asked together at first, and then: most mutants fall at the first few."""
+KILLERS_MAX = 4
+"""Of the requirements that noticed other mutants of the same function."""
+
+
+class Planner:
+    """Knows which checks reach what, and learns which requirements notice a function's mutants."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._killers: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._checks = check_of()
+
+    def learn(self, mutant: SourceMutant, judgement: Judgement) -> None:
+        """Note which requirement killed a mutant, if one did."""
+        requirement = judgement.by.partition(" ")[0]
+        if judgement.ending is Ending.KILLED and requirement in self._checks:
+            self._killers[mutant.file, mutant.place.function][requirement] += 1
+
+    def plan(self, mutant: SourceMutant) -> Plan:
+        """Return what to ask about a mutant, by setting.
+
+        What the function's code can't touch is left out: the checks whose exchanges never run it, unless it runs while
+        the server starts, or is no function's. Those are asked everything.
+        """
+        found: dict[str, Sequence[Sequence[str]]] = {}
+        for setting in SETTINGS:
+            reaching = self._reach.of(mutant, setting)
+            whole = not mutant.place.function or START in reaching
+            if whole or reaching:
+                likely = self._likely(mutant, setting, reaching, whole=whole)
+                rest = () if whole else [name for name in self._judges(reaching) if name not in likely]
+                groups = [group for group in (likely[:SOME], likely[SOME : SOME + MORE]) if group]
+                found[setting.name] = [*groups, rest] if whole or rest else groups
+        return found
+
+    def _likely(self, mutant: SourceMutant, setting: Setting, reaching: frozenset[str], *, whole: bool) -> list[str]:
+        """Return the requirements that are most likely to notice, those first that noticed mutants of the function."""
+        killers = [name for name, _ in self._killers[mutant.file, mutant.place.function].most_common(KILLERS_MAX)]
+        at = self._reach.at(mutant, setting) - {START} or reaching - {START}
+        if 0 < len(at) <= MORE:
+            chosen = list(self._judges(at))
+        else:
+            chosen = [
+                name
+                for name in first_requirements()
+                if name in self._checks and (whole or self._checks[name].id in reaching)
+            ]
+        return list(dict.fromkeys([*killers, *chosen]))[: SOME + MORE]
+
+    def _judges(self, checks: Iterable[str]) -> Iterable[str]:
+        """Yield the requirements that some checks serve."""
+        wanted = set(checks)
+        return (name for name, check in self._checks.items() if check.id in wanted)
