@@ -155,7 +155,7 @@ def copy(source: Url, target: Url) -> None:
 
 
 def _search(console: Console, subject: StoreUnderTest, examples: int, seed: int) -> list[str]:
-    from stores.suite.agreement import check_agreement  # noqa: PLC0415 - Hypothesis takes half a second to import
+    from stores.suite.agreement import check_agreement  # noqa: PLC0415 - for this command
 
     with console.status(f"searching {examples} sequences for disagreement with the memory store"):
         return check_agreement(subject, examples, seed=seed)

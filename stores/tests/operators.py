@@ -1,10 +1,12 @@
 """Judges the generated wrong stores: `python -m stores.tests.operators [PATTERN]` names each that no check finds.
 
-Without a pattern it judges all, and writes `docs/wrong-stores.md`.
+What killed each is kept in `generated_kills.json`, of which `docs/wrong-stores.md` is written. A pattern judges only
+the stores that it names (`page-*`), and keeps of the others what was found before.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +21,7 @@ from stores.suite.mutants.operators import OPERATORS, WrongStore, generated
 from stores.suite.subject import FunctionSubject
 
 PAGE = Path(__file__).parents[2] / "docs" / "wrong-stores.md"
+KILLS = Path(__file__).parent / "generated_kills.json"
 BY_ID = {check.id: check for check in CHECKS}
 UNSEEN = ("race-", "durable-", "size-on-disk")
 """No generated store is judged by these: the scheduler decides races, and in memory nothing is on a disk."""
@@ -69,22 +72,30 @@ def _rows(kills: Mapping[str, str], alike: Mapping[str, str]) -> Iterator[str]:
         yield f"| {operator.name} | {len(own)} | {killed} | {sum(name in alike for name in own)} | {by} |"
 
 
+def stored() -> dict[str, str]:
+    """Return what killed each store when it was last judged, by name."""
+    found: dict[str, str] = json.loads(KILLS.read_text()) if KILLS.exists() else {}
+    return found
+
+
 def main(pattern: str = "*") -> int:
-    """Judge, print the survivors, and write. Returns the exit code: 1 if any is open."""
-    kills: dict[str, str] = {}
-    left_open = 0
+    """Judge, print the survivors, and write. Returns the exit code: 1 if any is open, or wasn't judged yet."""
+    made, before = generated(), stored()
+    kills = {name: before[name] for name in made if name in before}
+    chosen = [name for name in made if fnmatchcase(name, pattern)]
     with tempfile.TemporaryDirectory() as folder:
-        for number, (name, store) in enumerate(generated().items()):
-            if fnmatchcase(name, pattern):
-                kills[name] = killer(store, Path(folder) / str(number))
-                if not kills[name] and not store.equivalent:
-                    left_open += 1
-                    sys.stdout.write(f"open: {name}\n")
-                    sys.stdout.flush()
-    sys.stdout.write(f"{len(kills)} judged, {sum(map(bool, kills.values()))} killed, {left_open} open\n")
-    if pattern == "*":
+        for number, name in enumerate(chosen):
+            kills[name] = killer(made[name], Path(folder) / str(number))
+            if not kills[name] and not made[name].equivalent:
+                sys.stdout.write(f"open: {name}\n")
+                sys.stdout.flush()
+    KILLS.write_text(json.dumps({name: kills[name] for name in made if name in kills}, indent=0) + "\n")
+    left_out = [name for name in made if name not in kills]
+    left_open = [name for name in kills if not kills[name] and not made[name].equivalent]
+    sys.stdout.write(f"{len(chosen)} judged; of all {len(made)} {len(left_open)} open, {len(left_out)} never judged\n")
+    if not left_out:
         PAGE.write_text(page_of(kills))
-    return 1 if left_open else 0
+    return 1 if left_open or left_out else 0
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from stores.suite.subject import FunctionSubject
 
 SEARCHED = (
     "index-row-revived/agent.slug",
+    "index-row-revived/agent_instance.agent",
+    "index-row-revived/iam_policy.principal",
+    "index-row-stale/environment.org",
     "refused-leaves/agent/commit_many",
     "revision-kept/agent/same-bytes",
 )

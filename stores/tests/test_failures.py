@@ -76,7 +76,7 @@ def test_a_disagreement_is_told_with_operands(tmp_path: Path) -> None:
     assert steps
     assert all("commit" in step and "[" in step for step in steps)
     assert any("present" in step for step in steps)
-    assert "answer of step" in problem
+    assert "answer of the last step" in problem
 
 
 def test_the_same_seed_finds_the_same(tmp_path: Path) -> None:
