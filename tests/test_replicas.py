@@ -11,11 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
+import orjson
 import pytest
 
+from conformance import samples
 from conformance.credentials import read_credentials
+from conformance.methods import METHODS
 from conformance.runner import Options, run
 from conformance.verdict import Report, Verdict
 from parity.main import run as run_parity
@@ -24,6 +28,7 @@ from stores.registry import open_store, unavailable
 from stores.registry import scheme_of as scheme
 from stores.suite.samples import put
 from stores.suite.subject import UrlSubject
+from tests.mutants.hosting import token_file
 from tests.postgresql import Cluster
 
 if unavailable(scheme("postgresql")):
@@ -186,6 +191,43 @@ def test_replicas_end_with_whoever_looks_after_them(url: str) -> None:
         left = replicas_of(process.pid)
         process.kill()
         until(lambda: not any(Path(f"/proc/{each}").is_dir() for each in left))
+
+
+def create(address: str, name: str) -> None:
+    request = samples.agent(name, "acme")
+    with grpc.insecure_channel(address) as channel:
+        call: Any = channel.unary_unary(METHODS["agent.create"].path, None, None)
+        call(request.SerializeToString(), metadata=(("authorization", "Bearer token-operator"),), timeout=30)
+
+
+def delivered(log: Path) -> list[str]:
+    """The ids of the events in a log, each where it stands first."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return list(dict.fromkeys(orjson.loads(line)["id"] for line in lines))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(300)
+def test_events_are_delivered_by_whoever_is_left(url: str, tmp_path: Path) -> None:
+    """Each server is killed once, so the one that delivered was; nothing is lost, and the order stays."""
+    tokens, log = tmp_path / "tokens.toml", tmp_path / "events"
+    tokens.write_text(token_file(), encoding="utf-8")
+    arguments = ("--profile", "cloud", "--tokens", str(tokens), "--event-log", str(log))
+    with served(url, *arguments) as (first, at_first), served(url, *arguments) as (second, at_second):
+        for number in range(6):
+            create(at_first if number % 2 else at_second, f"both {number}")
+        until(lambda: len(delivered(log)) == 12)
+        first.kill()
+        for number in range(4):
+            create(at_second, f"second {number}")
+        until(lambda: len(delivered(log)) == 20)
+        with served(url, *arguments) as (_, at_third):
+            second.kill()
+            for number in range(4):
+                create(at_third, f"third {number}")
+            until(lambda: len(delivered(log)) == 28)
+    with open_store(url) as store:
+        assert delivered(log) == [row.id for row in store.scan("event")]
 
 
 @pytest.mark.parametrize(

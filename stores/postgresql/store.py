@@ -42,6 +42,8 @@ _SIZE = (
     "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class AS c "
     "JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind = 'r'"
 )
+_INDEX_SIZE = _SIZE.replace("pg_total_relation_size", "pg_indexes_size")
+_LOG = "SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint"
 _COMPACTING_SECONDS = 3600.0
 
 
@@ -139,6 +141,16 @@ class PostgresqlStore(PostgresqlReads):
         row = self._row(_SIZE, ())
         size = 0 if row is None else int(row[0])
         return SizeOnDisk(size, size)
+
+    def index_bytes(self) -> int:
+        """Return what of its size is indexes."""
+        row = self._row(_INDEX_SIZE, ())
+        return 0 if row is None else int(row[0])
+
+    def log_position(self) -> int:
+        """Return how many bytes of log the whole database server has ever written."""
+        row = self._row(_LOG, ())
+        return 0 if row is None else int(row[0])
 
     def compact(self) -> None:
         """See `Store`: let the database use the space of removed rows again (it does so by itself as well)."""
