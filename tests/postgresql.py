@@ -61,6 +61,11 @@ def missing() -> str | None:
     return None
 
 
+def owner() -> pwd.struct_passwd | None:
+    """Return as whom PostgreSQL runs; None: as whoever runs this."""
+    return _account() if os.geteuid() == 0 else None
+
+
 def _account() -> pwd.struct_passwd | None:
     for name in _ACCOUNTS:
         try:
@@ -95,6 +100,11 @@ class Cluster:
         """What the database writes to stderr."""
         return self.folder / "log"
 
+    def make(self, *options: str) -> None:
+        """Make the data, with options of `initdb`, and start the database."""
+        _run("initdb", "-D", str(self.data), "-U", _USER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C", *options)
+        self.start()
+
     def start(self) -> None:
         """Start the database, and wait until it answers."""
         options = [f"--{name}={value}" for name, value in {**_SETTINGS, **self.settings}.items()]
@@ -123,7 +133,7 @@ class Cluster:
         path = self.folder / name
         path.write_bytes(content)
         path.chmod(0o600)
-        account = _account() if os.geteuid() == 0 else None
+        account = owner()
         if account is not None:
             os.chown(path, account.pw_uid, account.pw_gid)
         return str(path)
@@ -147,8 +157,8 @@ class Cluster:
     def follow(self, primary: Cluster, port: int | None = None) -> None:
         """Become a standby of another cluster: take its data, then what it writes, through `port` if that is given."""
         shutil.rmtree(self.data, ignore_errors=True)
-        place = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", _USER]
-        _run("pg_basebackup", "-D", str(self.data), *place, "-X", "stream", "-c", "fast", "--no-sync")
+        source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", _USER]
+        _run("pg_basebackup", "-D", str(self.data), *source, "-X", "stream", "-c", "fast", "--no-sync")
         (self.data / "standby.signal").touch()
         self.settings["primary_conninfo"] = f"host=127.0.0.1 port={port or primary.port} user={_USER}"
         self.start()
@@ -168,10 +178,10 @@ class Cluster:
 
 
 @contextmanager
-def place(settings: Mapping[str, str] | None = None, parent: Path | None = None) -> Iterator[Cluster]:
-    """Make room for a cluster, in a folder if one is given; what is there in the end is stopped and removed."""
-    folder = Path(tempfile.mkdtemp(prefix="parity-postgresql-", dir=parent))
-    account = _account() if os.geteuid() == 0 else None
+def place(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """Make room for a cluster; what is there in the end is stopped and removed."""
+    folder = Path(tempfile.mkdtemp(prefix="parity-postgresql-"))
+    account = owner()
     if account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
     made = Cluster(folder, _free_port(), settings=dict(settings or {}))
@@ -183,12 +193,10 @@ def place(settings: Mapping[str, str] | None = None, parent: Path | None = None)
 
 
 @contextmanager
-def cluster(settings: Mapping[str, str] | None = None, parent: Path | None = None) -> Iterator[Cluster]:
+def cluster(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
     """Make a cluster with settings of its own, start it, and remove it afterwards."""
-    with place(settings, parent) as made:
-        how = ["-U", _USER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
-        _run("initdb", "-D", str(made.data), *how)
-        made.start()
+    with place(settings) as made:
+        made.make()
         yield made
 
 
@@ -204,7 +212,7 @@ def _as_account(*command: str) -> list[str]:
 
     Not by `subprocess`, which then forks in the old way, which a process that calls by gRPC may not survive.
     """
-    account = _account() if os.geteuid() == 0 else None
+    account = owner()
     if account is None:
         return list(command)
     return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", *command]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 NETWORK, MOUNTS = "--net", "--mount"
 _PROBES = {
     NETWORK: "import tests.database_faults.cut_off as it; it.prepare(); it.cut('127.0.0.9'); it.mend('127.0.0.9')",
-    MOUNTS: "import tests.database_faults.full as it\nwith it.small_disk(): pass",
+    MOUNTS: "import tests.database_faults.full as it\nwith it.small_log(): pass",
 }
 _PROBE_SECONDS = 60
 

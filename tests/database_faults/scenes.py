@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from conformance.nemesis.faults import BEHIND, CLOSE, CLOSE_BEHIND, FAULTS, KILL, PARTITION, PAUSE
 from tests.database_faults import cut_off, full
@@ -19,11 +20,15 @@ _SLOW_COMMITS = {"fsync": "on", "commit_delay": "20000", "commit_siblings": "0"}
 """Each commit waits 20 ms between its record and the flush of the log, so that kills meet commits under way."""
 
 
+SetScene = Callable[[int], AbstractContextManager[Scene]]
+"""Sets a scene for a number of servers."""
+
+
 @dataclass(frozen=True)
 class Row:
-    """How a scene is set, for a number of servers, and the namespace that it needs."""
+    """How a scene is set, and the namespace that it needs."""
 
-    set: Callable[[int], AbstractContextManager[Scene]]
+    set: SetScene
     namespace: str = ""
 
 
@@ -50,7 +55,7 @@ def _behind(database: Cluster, replicas: int, faults: tuple[str, ...]) -> Scene:
     return Scene([database.url.replace(at, "{behind}")] * replicas, faults, behind=at)
 
 
-def _between(*faults: str) -> Callable[[int], AbstractContextManager[Scene]]:
+def _between(*faults: str) -> SetScene:
     @contextmanager
     def set_scene(replicas: int) -> Iterator[Scene]:
         with cluster() as made:
@@ -68,10 +73,13 @@ def _cut_off(replicas: int) -> Iterator[Scene]:
         yield Scene(urls, ("cut-off",), {"cut-off": cut_off.cut_off(hosts)})
 
 
-@contextmanager
-def _full(replicas: int) -> Iterator[Scene]:
-    with full.small_disk() as disk, cluster(full.SMALL_LOG, disk) as made:
-        yield Scene([made.url] * replicas, ("full-disk",), {"full-disk": full.fill_disk(made, disk)})
+def _full(small: Callable[[], AbstractContextManager[tuple[Cluster, Path]]]) -> SetScene:
+    @contextmanager
+    def set_scene(replicas: int) -> Iterator[Scene]:
+        with small() as (made, disk):
+            yield Scene([made.url] * replicas, ("full-disk",), {"full-disk": full.fill_disk(made, disk)})
+
+    return set_scene
 
 
 @contextmanager
@@ -90,7 +98,8 @@ SCENES: dict[str, Row] = {
     "servers": Row(_between(*(fault for fault in FAULTS if fault not in BEHIND))),
     "all": Row(_between(*FAULTS)),
     "cut-off": Row(_cut_off, NETWORK),
-    "full-disk": Row(_full, MOUNTS),
+    "full-disk": Row(_full(full.small_data), MOUNTS),
+    "full-log": Row(_full(full.small_log), MOUNTS),
     "clock-set-back": Row(_set_back),
 }
 CONTROL = "lose-the-last"
