@@ -88,11 +88,23 @@ def test_what_noticing_costs_is_measured_with_it_and_without(tmp_path: Path) -> 
         assert (tmp_path / "db" / FOLDER_MARK).exists() is wanted
 
 
+@pytest.mark.parametrize("scheme", ENGINES)
+def test_a_database_that_was_closed(scheme: str, looker: Looker, tmp_path: Path) -> None:
+    """Badger, opened for reading, removed and cut files of such; LMDB and SQLite don't look through all of it."""
+    closed = Bench(tmp_path, (scheme,), closed=True)
+    cells = [cell for cell in closed.cells() if cell.damage in {"older copy", "empty", "removed"}]
+    chosen = Random(SEED).sample(cells, SHARE) if scheme != "badger" else cells
+    results = [closed.run(cell, looker) for cell in chosen]
+    results += [closed.run_random(scheme, seed, looker, files=2) for seed in range(2000, 2000 + SHARE)]
+    assert wrong(results) == []
+
+
 @pytest.mark.full
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("scheme", ENGINES)
-def test_the_whole_matrix(scheme: str, looker: Looker, tmp_path: Path) -> None:
-    whole = Bench(tmp_path, tuple({scheme: None, **dict.fromkeys(ENGINES)}))
+def test_the_whole_matrix(scheme: str, closed: bool, looker: Looker, tmp_path: Path) -> None:
+    whole = Bench(tmp_path, tuple({scheme: None, **dict.fromkeys(ENGINES)}), closed=closed)
     results = [whole.run(cell, looker) for cell in whole.cells() if cell.scheme == scheme]
     assert wrong(results) == []
     assert len([result for result in results if result]) >= 3 * len(FILE_DAMAGES)

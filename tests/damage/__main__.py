@@ -24,13 +24,15 @@ def main() -> int:
     )
     parser.add_argument("--only", default="", help="cells whose name has this text only")
     parser.add_argument("--random", type=int, default=RANDOM_DAMAGES, help="random damages of each engine")
+    parser.add_argument("--files", type=int, default=1, help="files that are damaged at random at the same time")
+    parser.add_argument("--closed", action="store_true", help="damage databases that were closed")
     parser.add_argument("--verbose", action="store_true", help="print every cell with its messages")
     chosen = parser.parse_args()
     engines = tuple(chosen.engine or ENGINES)
     with TemporaryDirectory(prefix="parity-damage-") as folder, Looker() as looker:
-        bench = Bench(Path(folder), engines)
+        bench = Bench(Path(folder), engines, closed=chosen.closed)
         matrix = list(_matrix(bench, looker, chosen.only))
-        random = [] if chosen.only else list(_random(bench, looker, chosen.random))
+        random = [] if chosen.only else list(_random(bench, looker, chosen.random, chosen.files))
     for title, results in (("matrix", matrix), ("random", random)):
         _print(title, engines, results, verbose=chosen.verbose)
     return int(not all(result.allowed for result in [*matrix, *random]))
@@ -42,12 +44,12 @@ def _matrix(bench: Bench, looker: Looker, only: str) -> Iterator[Result]:
             yield result
 
 
-def _random(bench: Bench, looker: Looker, number: int) -> Iterator[Result]:
+def _random(bench: Bench, looker: Looker, number: int, files: int) -> Iterator[Result]:
     for scheme in bench.bases:
         done, seed = 0, 0
         while done < number:
             seed += 1
-            if result := bench.run_random(scheme, seed, looker):
+            if result := bench.run_random(scheme, seed, looker, files):
                 done += 1
                 yield result
 

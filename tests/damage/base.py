@@ -24,6 +24,8 @@ _TEXT_BYTES = 2000
 _LARGE_BYTES = 1_300_000
 """Above what Badger keeps in its tables: such a value goes to its value log."""
 _TIMEOUT_SECONDS = 120
+CLOSE = "import sys; from stores.registry import open_store; open_store(sys.argv[1]).close()"
+"""In a process of its own: what this one had open for writing would keep a file system writable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Base:
         return files_of(self.folder)
 
 
-def build(scheme: str, folder: Path) -> Base:
-    """Make the databases of an engine in processes that are killed when they are done."""
+def build(scheme: str, folder: Path, *, closed: bool = False) -> Base:
+    """Make the databases of an engine in processes that are killed when they are done, or have them closed as well."""
     newest, older, another = folder / "newest", folder / "older", folder / "another"
     for name, made, agents in (("a", newest, AGENTS), ("b", another, ANOTHERS_AGENTS)):
         made.mkdir(parents=True)
@@ -55,6 +57,8 @@ def build(scheme: str, folder: Path) -> Base:
         if made is newest:
             copy_tree(newest, older)
         _write(scheme, made, name, agents // 2, agents)
+        if closed:
+            subprocess.run([sys.executable, "-c", CLOSE, url_of(scheme, made)], check=True, timeout=_TIMEOUT_SECONDS)
     digests = []
     for made in (newest, another):
         with open_store(url_of(scheme, made), read_only=True) as store:

@@ -61,9 +61,10 @@ class Result:
 class Bench:
     """The bases of all engines in a folder, and a place to damage copies of them."""
 
-    def __init__(self, folder: Path, engines: tuple[str, ...] = ENGINES) -> None:
+    def __init__(self, folder: Path, engines: tuple[str, ...] = ENGINES, *, closed: bool = False) -> None:
+        """Make the bases; with `closed` those that a store has closed, which not all engines look through."""
         self._folder = folder
-        self.bases: Mapping[str, Base] = {name: build(name, folder / "bases" / name) for name in engines}
+        self.bases: Mapping[str, Base] = {name: build(name, folder / "bases" / name, closed=closed) for name in engines}
 
     def cells(self) -> Iterator[Cell]:
         """Yield the whole matrix."""
@@ -87,13 +88,14 @@ class Bench:
                 done = DATABASE_DAMAGES[cell.damage](base, folder, self.bases)
             return _looked(cell, base, folder, looker) if done else None
 
-    def run_random(self, scheme: str, seed: int, looker: Looker) -> Result | None:
-        """Damage a random file of a copy at random and look at it; None where the damage changes nothing."""
+    def run_random(self, scheme: str, seed: int, looker: Looker, files: int = 1) -> Result | None:
+        """Damage random files of a copy at random and look at it; None where the damage changes nothing."""
         base, random = self.bases[scheme], Random(f"{scheme} {seed}")
-        file = random.choice(base.files)
+        chosen = random.sample(base.files, files) if files > 1 else [random.choice(base.files)]
         with _Copy(base, self._folder / "cell") as folder:
-            done = damage_randomly(folder / file, random)
-            return _looked(Cell(scheme, str(file), f"{done} (seed {seed})"), base, folder, looker) if done else None
+            done = "; ".join(filter(None, [damage_randomly(folder / file, random) for file in chosen]))
+            named = ", ".join(map(str, chosen))
+            return _looked(Cell(scheme, named, f"{done} (seed {seed})"), base, folder, looker) if done else None
 
 
 def _looked(cell: Cell, base: Base, folder: Path, looker: Looker) -> Result:

@@ -14,11 +14,10 @@ from stores.contract import StoreError
 from stores.registry import open_store
 from stores.suite.full_disk import NAMESPACE, TIMEOUT_SECONDS, mount
 from stores.suite.samples import put
+from tests.damage.base import CLOSE
 
 AGENTS = 20
 _SIZE = "size=400m"
-_CLOSE = "import sys; from stores.registry import open_store; open_store(sys.argv[1]).close()"
-"""In a process of its own: what this one had open for writing would keep the file system writable."""
 WHOLE = "whole"
 
 
@@ -37,7 +36,7 @@ def main(engine: str, folder: Path) -> dict[str, str]:
     mount(folder, _SIZE)
     urls = {state: f"{engine}:{folder / state}" for state in ("closed", "not closed")}
     commands = [("-m", "tests.damage.base", url, "a", "0", str(AGENTS)) for url in urls.values()]
-    for command in (*commands, ("-c", _CLOSE, urls["closed"])):
+    for command in (*commands, ("-c", CLOSE, urls["closed"])):
         subprocess.run([sys.executable, *command], check=True, timeout=TIMEOUT_SECONDS)
     mount(folder, f"remount,ro,{_SIZE}")
     found = {f"read, {state}": _look(url, create=False) for state, url in urls.items()}

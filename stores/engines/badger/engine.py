@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -26,6 +27,8 @@ _ROW = struct.Struct("<II")
 DESCRIPTORS_TO_WORK = 16
 """Beside one for each file that is there: for new logs and tables. Badger tries for ever to write a memory table, and
 where it comes upon the limit it may end the process."""
+_LOG_HEADER_BYTES = 20
+_NONE = r"(?!)"
 _CLOSED = -1
 """No handle has this number; 0 would stand for the newest state."""
 _PAGE_HEADER_BYTES = 16
@@ -174,26 +177,37 @@ class BadgerEngine:
 
 
 class BadgerReader(BadgerEngine):
-    """A Badger folder that isn't changed: opened for reading only, or a shadow of one that wasn't closed.
+    """A Badger folder that isn't changed: Badger sees a shadow of it only.
 
-    All files of a shadow are copies: Badger cuts a table to nothing before it removes it.
+    Opened for reading, Badger v4.5.0 sorts its file of discards, gives an empty log its size, cuts a log with nothing
+    but a header, and removes both that and tables that the MANIFEST doesn't name. So all others are links. Of a
+    database that wasn't closed all is copied and opened for writing: Badger cuts a table before it removes it.
     """
 
-    def __init__(self, path: Path, settings: Settings, access: Access = Access.READ) -> None:
-        """Open the database. Raises what BadgerEngine raises but NeedsWriting."""
+    def __init__(self, path: Path, settings: Settings, access: Access = Access.READ, *, recover: bool = True) -> None:
+        """Open the database. Raises what BadgerEngine raises, and NeedsWriting only without `recover`."""
         check_folder(path, BADGER, access)
         with ExitStack() as opened:
             opened.enter_context(FileLock(path, shared=True))
             try:
-                _check_discard(path)
-                super().__init__(path, replace(settings, read_only=True), access)
+                _check_closed(path)
+                self._open_shadow(path, replace(settings, read_only=True), access, _never_cut(path), opened)
             except NeedsWriting:
-                shadow = Shadow(file for file in path.iterdir() if file.name != "LOCK")
-                opened.callback(shadow.remove)
-                with told_of(path):
-                    super().__init__(shadow.path, settings, Access.WRITE)
-                self._where = str(path)
+                if not recover:
+                    raise
+                self._open_shadow(path, settings, Access.WRITE, _NONE, opened)
+            self._where = str(path)
             self._opened = opened.pop_all()
+
+    def _open_shadow(self, path: Path, settings: Settings, access: Access, linked: str, opened: ExitStack) -> None:
+        shadow = Shadow((file for file in path.iterdir() if file.name != "LOCK"), linked)
+        try:
+            with told_of(path):
+                super().__init__(shadow.path, settings, access)
+        except BaseException:
+            shadow.remove()
+            raise
+        opened.callback(shadow.remove)
 
     def close(self) -> None:
         """See `Engine`."""
@@ -210,11 +224,20 @@ def _files_in(folder: Path) -> int:
         raise unreadable(f"the folder {folder}", error) from error
 
 
-def _check_discard(path: Path) -> None:
-    """Raise NeedsWriting where Badger can't open a file that it writes also when it only reads."""
-    discard = path / "DISCARD"
-    if discard.exists() and not os.access(discard, os.W_OK):
-        raise NeedsWriting(f"{discard} can't be written")
+def _never_cut(path: Path) -> str:
+    """Return a pattern of the names that a shadow may link, as Badger only reads such files when it only reads."""
+    names = [file.name for file in path.iterdir() if file.is_file() and file.stat().st_size > _LOG_HEADER_BYTES]
+    return "|".join(re.escape(name) for name in names if name != "DISCARD") or _NONE
+
+
+def _check_closed(path: Path) -> None:
+    """Raise NeedsWriting where Badger can't open what it opens for writing even to read, or would give it a size."""
+    for file in path.iterdir():
+        is_log = file.suffix in {".vlog", ".mem"}
+        if is_log and file.is_file() and not file.stat().st_size:
+            raise NeedsWriting(f"{file} is empty")
+        if (is_log or file.name == "DISCARD") and not os.access(file, os.W_OK):
+            raise NeedsWriting(f"{file} can't be written")
 
 
 class BadgerSnapshot:

@@ -14,7 +14,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError, Message
 
 from stores.contract import Conflict, FormatMismatch, Put, Store, StoreError
-from stores.engines.badger.engine import BadgerEngine, Settings
+from stores.engines.badger.engine import BadgerEngine, BadgerReader, Settings
 from stores.engines.badger.rooms import NeedsWriting
 from stores.schema import KINDS, Schema
 
@@ -66,7 +66,8 @@ class LegacyDatabase:
         self.folder = folder
         self._types = {kind.message_type.DESCRIPTOR.name: kind for kind in schema.values()}
         try:
-            self._engine = BadgerEngine(folder, Settings(sync_writes=False, read_only=not recover))
+            settings = Settings(sync_writes=False)
+            self._engine = BadgerEngine(folder, settings) if recover else BadgerReader(folder, settings, recover=False)
         except NeedsWriting as error:
             raise NeedsWriting(
                 f"{folder} was not closed cleanly: {error}", hint="copy the folder, then read the copy with --recover"
