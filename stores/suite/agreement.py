@@ -4,7 +4,7 @@ After each step both stores are compared whole in the kinds that it is about: re
 counts, lookups and listings under every key that can be.
 
 Sequences aren't drawn by Hypothesis, which tries a sequence several times with small changes before it draws another:
-see docs/adr/0023-the-stores-search-draws-its-own-sequences.md.
+see docs/adr/0024-the-stores-search-draws-its-own-sequences.md.
 """
 
 from __future__ import annotations
