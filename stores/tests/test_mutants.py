@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from stores.codecs import ProtobufCodec
+from stores.contract import Durability, Store
+from stores.sqlite.files import LOCK, beside
+from stores.sqlite.store import SqliteStore
 from stores.suite.agreement import check_agreement
 from stores.suite.check import StoreVerdict, run_check
 from stores.suite.checks import CHECKS
@@ -54,6 +58,22 @@ def test_races_kill_a_store_that_checks_without_lock(tmp_path: Path) -> None:
     verdicts = {check.id: run_check(check, subject, check.id).verdict for check in CHECKS if check.id in RACES}
     assert verdicts["race-unique"] is StoreVerdict.FAIL
     assert verdicts["race-lost-update"] is StoreVerdict.FAIL
+
+
+def test_a_store_that_loses_its_lock_when_it_compacts_is_killed(tmp_path: Path) -> None:
+    class Unlocked(SqliteStore):
+        def compact(self) -> None:
+            super().compact()
+            beside(self.path, LOCK).unlink()
+
+    def opener(path: Path) -> Store:
+        return Unlocked(path, ProtobufCodec(), Durability.RELAXED)
+
+    subject = FunctionSubject(opener, tmp_path)
+    (check,) = (check for check in CHECKS if check.id == "compact-keeps-lock")
+    result = run_check(check, subject, check.id)
+    assert result.verdict is StoreVerdict.FAIL
+    assert "wanted StoreLocked" in result.reason
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -184,7 +184,7 @@ def _all_of(store: Store, kind: str) -> object:
     return ([seen(record) for record in store.scan(kind)], store.count(kind), under, store.last_position())
 
 
-def _one(kind: str, id_: str, shared: str) -> Put:
+def one_of_many(kind: str, id_: str, shared: str) -> Put:
     """Return the creation of one of many resources that share an organization, or a name in as many organizations."""
     name, org = (f"n{id_}", "o") if shared == "org" else ("n", f"o{id_}")
     made = message_of(kind, id_, name, org)
@@ -208,14 +208,14 @@ def _left(store: Store, kind: str) -> tuple[Message | None, int, set[tuple[str |
 
 def _many(store: Store, kind: str, shared: str, number: int = MANY) -> list[str]:
     ids = [f"{n * 7919 % 1000:03d}" for n in range(number)]
-    store.commit([_one(kind, id_, shared) for id_ in ids])
+    store.commit([one_of_many(kind, id_, shared) for id_ in ids])
     return ids
 
 
-def _listings(kind: str, shared: str) -> Iterator[tuple[str | None, IndexKey | None]]:
+def listings_of(kind: str, shared: str) -> Iterator[tuple[str | None, IndexKey | None]]:
     """Yield index and key of the listings in which all of `_many` stand: the kind itself, and some indexes."""
     yield None, None
-    one, other = (set(KINDS[kind].entries(_one(kind, id_, shared).message)) for id_ in ("1", "2"))
+    one, other = (set(KINDS[kind].entries(one_of_many(kind, id_, shared).message)) for id_ in ("1", "2"))
     yield from sorted(one & other)
 
 
@@ -227,7 +227,7 @@ def pages(bench: Bench) -> None:
         ids = _many(store, kind, shared)
         positions = {record.id: record.position for record in store.scan(kind)}
         same(f"{kind}: listing", list(positions), ids)
-        for index, key in _listings(kind, shared):
+        for index, key in listings_of(kind, shared):
             if index or shared == "org":
                 _check_pages(store, kind, index, key, [positions[id_] for id_ in ids])
 
@@ -257,19 +257,35 @@ def one_state(bench: Bench) -> None:
         before = [seen(record) for record in store.scan(kind)]
         begun = [
             (index, store.scan(kind, index=index, key=key), read)
-            for index, key in _listings(kind, shared)
+            for index, key in listings_of(kind, shared)
             for read in (0, 1, 100)
         ]
         shown_first = [[seen(record) for record in islice(scan, read)] for _, scan, read in begun]
         changed: Batch = [
             *(Delete(kind, id_) for id_ in ids[1::5]),
             *(_moved(kind, id_, shared) for id_ in ids[3::5]),
-            *(_one(kind, f"new{number}", shared) for number in range(5)),
+            *(one_of_many(kind, f"new{number}", shared) for number in range(5)),
         ]
         store.commit(changed)
         for (index, scan, read), first in zip(begun, shown_first, strict=True):
             rest = [seen(record) for record in scan]
             same(f"{kind} by {index or 'position'}, {read} read before others committed", first + rest, before)
+
+
+@checks("kinds-private-copies")
+def private_copies(bench: Bench) -> None:
+    """Of every kind, a message is the caller's own, however often it was put or read before."""
+    for kind in KINDS:
+        made = put(kind, "a", "x", "o")
+        wanted, message = message_of(kind, "a", "x", "o"), made.message
+        bench.store.commit([made])
+        if message is not None:
+            message.Clear()
+        for number in range(1, 4):
+            read = bench.store.get(kind, "a")
+            same(f"get number {number} of {kind}, the earlier copies being changed", read, wanted)
+            if read is not None:
+                read.Clear()
 
 
 @checks("kinds-values")
@@ -282,7 +298,7 @@ def values(bench: Bench) -> None:
             for length in TEXT_LENGTHS
         }
         store.commit([Put(kind, id_, message, "absent") for id_, message in made.items()])
-        for index, key in _listings(kind, "org"):
+        for index, key in listings_of(kind, "org"):
             for record in store.scan(kind, index=index, key=key):
                 told_where = f"{kind} {record.id}, listed by {index or 'position'}"
                 same(told_where, KINDS[kind].message_type.FromString(record.data), made[record.id])

@@ -73,15 +73,32 @@ def open_twice(bench: Bench) -> None:
 def open_in_second_process(bench: Bench) -> None:
     """A second process is refused while the first has the store open, and let in afterwards."""
     bench.store.commit([put("a")])
+    command = _check_second_process(bench)
+    bench.store.close()
+    third = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_SECONDS)
+    same("exit of a process after the close", (third.returncode, third.stderr), (0, ""))
+
+
+def _check_second_process(bench: Bench) -> list[str]:
+    """Let another process open the store, which must be refused; return its command."""
     command = bench.subject.open_command(bench.name)
     if command is None:
         fail("an exclusive store needs a command that opens it in a second process")
     second = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_SECONDS)
     if second.returncode == 0 or "StoreLocked" not in second.stderr:
         fail(f"a second process wasn't refused with StoreLocked: exit {second.returncode}, {second.stderr[-300:]}")
-    bench.store.close()
-    third = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_SECONDS)
-    same("exit of a process after the close", (third.returncode, third.stderr), (0, ""))
+    return command
+
+
+@checks("compact-keeps-lock", applies=is_exclusive)
+def compact_keeps_lock(bench: Bench) -> None:
+    """A second opener, here or in another process, is refused after compacting, too."""
+    bench.store.commit([put("a")])
+    bench.store.compact()
+    bench.store.commit([put("b")])
+    refused("open", StoreLocked, lambda: bench.open(bench.name))
+    _check_second_process(bench)
+    same("agents", ids_of(bench.store.scan("agent")), ["a", "b"])
 
 
 @checks("closed-refuses")

@@ -23,7 +23,8 @@ from stores.suite.mutants import spoiled_writes as writes
 EACH_KIND = tuple(KINDS)
 EACH_INDEX = tuple(f"{kind.name}.{index.name}" for kind in KINDS.values() for index in kind.indexes)
 UNIQUE = tuple(f"{kind.name}.{name}" for kind in KINDS.values() for name in sorted(kind.unique))
-LISTED = (*EACH_KIND, *(name for name in EACH_INDEX if name not in UNIQUE))
+NOT_UNIQUE = tuple(name for name in EACH_INDEX if name not in UNIQUE)
+LISTED = (*EACH_KIND, *NOT_UNIQUE)
 """Kinds, and indexes under one key of which many resources stand."""
 LOOSE: dict[str, Callable[[str], str]] = {
     "case": str.casefold,
@@ -83,6 +84,17 @@ OPERATORS: tuple[Operator, ...] = (
         ("put-absent", "put-present", "put-expect", "delete-present", "delete-expect"),
     ),
     Operator("vacant-ignored", commits.vacant_ignored, EACH_INDEX, ("exact-keys", "exact-policies")),
+    Operator(
+        "condition-of-last-only",
+        commits.condition_of_last_only,
+        EACH_KIND,
+        ("kinds-each-condition",),
+        ("expect", "present", "absent"),
+    ),
+    Operator("vacant-of-first-only", commits.vacant_of_first_only, NOT_UNIQUE, ("kinds-every-holder",)),
+    Operator("position-eased", commits.position_eased, EACH_KIND, ("kinds-positions-refused",)),
+    Operator("message-shared", writes.message_shared, EACH_KIND, ("kinds-private-copies",)),
+    Operator("cursor-cut", listings.cursor_cut, LISTED, ("kinds-positions-far",), ("16", "32", "53")),
     Operator("present-ignored", commits.present_ignored, EACH_KIND, ("exact-ids", "kinds-conditions")),
     Operator("index-row-missing", indexes.index_row_missing, EACH_INDEX, ("exact-keys", "exact-policies")),
     Operator("index-row-stale", indexes.index_row_stale, EACH_INDEX, ("kinds-sequences",)),

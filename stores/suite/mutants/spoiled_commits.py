@@ -40,6 +40,59 @@ def precondition_ignored(kind: str, detail: str) -> Made:
     return _changing(change)
 
 
+def condition_of_last_only(kind: str, what: str) -> Made:
+    """Look only at the last of a batch's puts and deletes of a kind that have a condition of one sort."""
+
+    def has(one: BatchOperation) -> bool:
+        if not isinstance(one, Put | Delete) or one.kind != kind:
+            return False
+        return one.expect is not None if what == "expect" else one.precondition == what
+
+    class Looks(Kept):
+        def commit(self, batch: Batch) -> int:
+            """See `Store`."""
+            last = max((number for number, one in enumerate(batch) if has(one)), default=0)
+            return super().commit([_eased(one, what) if has(one) and n < last else one for n, one in enumerate(batch)])
+
+    return Looks()
+
+
+def _eased(one: BatchOperation, what: str) -> BatchOperation:
+    if not isinstance(one, Put | Delete):
+        return one
+    return one._replace(expect=None) if what == "expect" else one._replace(precondition="any")
+
+
+def vacant_of_first_only(where: str, _: str) -> Made:
+    """Be content with a Vacant of an index if the first that stands under the key may."""
+    place = place_of(where)
+
+    class Looks(Kept):
+        def commit(self, batch: Batch) -> int:
+            """See `Store`."""
+            return super().commit([one for one in batch if not self._is_fine(one)])
+
+        def _is_fine(self, one: BatchOperation) -> bool:
+            if not isinstance(one, Vacant) or (one.kind, one.index) != place or one.unless is None:
+                return False
+            return self.find(one.kind, one.index, one.key) == one.unless
+
+    return Looks()
+
+
+def position_eased(kind: str, _: str) -> Made:
+    """Number a resource of a kind as if no position were given, where the given one can't be."""
+    store = _Changing()
+
+    def change(one: BatchOperation) -> BatchOperation:
+        if not isinstance(one, Put) or one.kind != kind or one.position is None:
+            return one
+        return one if one.position > store.last_position() else one._replace(position=None)
+
+    store.change = change
+    return store
+
+
 def vacant_ignored(where: str, _: str) -> Made:
     """Take no notice of Vacant of an index."""
     place = place_of(where)

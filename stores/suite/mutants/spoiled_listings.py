@@ -62,6 +62,12 @@ def cursor_skips(where: str, _: str) -> Made:
     return _listing(where, lambda scan, after, limit: scan(after + 1 if after else 0, limit))
 
 
+def cursor_cut(where: str, bits: str) -> Made:
+    """Keep the lower bits of a cursor only."""
+    mask = (1 << int(bits)) - 1
+    return _listing(where, lambda scan, after, limit: scan(after & mask, limit))
+
+
 def snapshot_live(where: str, number: str) -> Made:
     """Read what is there by then, once some resources of a listing were read."""
 

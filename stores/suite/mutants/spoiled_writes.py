@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from google.protobuf.message import Message
+
 from stores.contract import Batch, IndexKey, Put, Record
 from stores.memory import MemoryStore, Name
 from stores.suite.mutants.kept import RARE, Kept, Made, place_of
@@ -86,6 +88,24 @@ def value_cut(of: str, detail: str) -> Made:
             return map(cut, found) if how == "listed" else found
 
     return Cuts()
+
+
+def message_shared(of: str, _: str) -> Made:
+    """Hand out one message to all who get a resource of a kind."""
+
+    class Shares(Kept):
+        def __init__(self) -> None:
+            super().__init__()
+            self.given: dict[tuple[str, int], Message] = {}
+
+        def get(self, kind: str, id: str) -> Message | None:  # noqa: A002 - as `Store`
+            """See `Store`."""
+            message, record = super().get(kind, id), super().get_record(kind, id)
+            if message is None or record is None or kind != of:
+                return message
+            return self.given.setdefault((id, record.revision), message)
+
+    return Shares()
 
 
 def lost_on_reopen(where: str, _: str) -> Made:
