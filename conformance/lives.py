@@ -19,18 +19,25 @@ _LOCAL_SECONDS, _REMOTE_SECONDS = 2.0, 300.0
 """How far the clocks of suite and target may be apart: on one machine they are one clock that may be cut to seconds."""
 
 
+def maker(session: Session) -> str:
+    """Return who makes what lives: no operator, where there is somebody else, since it is read as an operator."""
+    return next((one for one in ("org_member", "org_admin") if one in session.context.roles), session.context.caller)
+
+
 def live(session: Session, kind: str) -> None:
     """Create, update, apply and delete a resource, and create another by an apply. Raises SetupRefused.
 
     After the apply the same is sent again, as `same.apply` and as `same.update`: that changes nothing.
     Leaves the exchanges `create`, `update`, `apply`, `new`, `delete`, a get `OPERATION.get` after each but the last,
-    and the facts `OPERATION.between`, `OPERATION.by`, `seconds_apart`, `secrets`.
+    and the facts `OPERATION.between`, `OPERATION.by`, `made.by`, `seconds_apart`, `secrets`.
     """
-    agent = session.created_agent("parent") if kind == "instance" else None
+    role = maker(session)
+    agent = session.created_agent("parent", role=role) if kind == "instance" else None
     request = _whole(session, kind, agent)
     session.note("seconds_apart", _seconds_apart(session))
+    session.note("made.by", session.context.identity(role))
     secrets = [_secret_of(request)]
-    made = _timed(session, "create", lambda: session.call("create", f"{kind}.create", request))
+    made = _timed(session, "create", lambda: session.call("create", f"{kind}.create", request, role=role))
     if not made.ok:
         return
     request.metadata.id = made.message.metadata.id
@@ -44,7 +51,7 @@ def live(session: Session, kind: str) -> None:
     another = _whole(session, kind, agent)
     secrets.append(_secret_of(another))
     session.note("secrets", [one for one in secrets if one])
-    applied = _timed(session, "new", lambda: session.call("new", f"{kind}.apply", another))
+    applied = _timed(session, "new", lambda: session.call("new", f"{kind}.apply", another, role=role))
     _read(session, kind, "new", applied)
     session.delete("delete", kind, made.message.metadata.id)
 
@@ -80,10 +87,10 @@ def _renew_secret(request: Proto, operation: str) -> str:
 
 
 def _as_another(session: Session, operation: str, kind: str, request: Proto) -> Response:
-    """Change it as somebody else than who did before, where there is one: the two can't be taken for each other."""
-    caller = session.context.caller
-    others = (one for one in ("org_admin", "operator") if one in session.context.roles and one != caller)
-    role = caller if operation == SAME[0] else next(others, caller)
+    """Change it as somebody else than who made it, where there is one: an admin first, then an operator."""
+    made_by = maker(session)
+    others = [one for one in ("org_admin", "operator") if one in session.context.roles and one != made_by] or [made_by]
+    role = made_by if operation == SAME[0] else others[0 if operation == CHANGES[0] else -1]
     session.note(f"{operation}.by", session.context.identity(role))
     return session.call(operation, f"{kind}.{operation.removeprefix('same.')}", request, role=role)
 

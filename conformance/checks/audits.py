@@ -62,7 +62,7 @@ def _created(operation: str) -> Judge:
         if wrong:
             return wrong
         audit = exchange.value("status.audit", {})
-        return _of_creation(evidence, operation, exchange, audit, evidence.fact("caller")) + _read_alike(
+        return _of_creation(evidence, operation, exchange, audit, evidence.fact("made.by")) + _read_alike(
             evidence, operation
         )
 

@@ -31,7 +31,8 @@ _ID = re.compile("ain-[0-9a-hjkmnp-tv-z]{26}")
 
 
 def _create(session: Session) -> None:
-    made = session.call("create", "agent.create", session.agent(slug=f"given-{session.name()}"))
+    name = f"  {session.name()}  Two WORDS, Cafe\u0301 "
+    made = session.call("create", "agent.create", session.agent(name=name, slug=f"given-{session.name()}"))
     if made.ok:
         listed = session.instances("instances", made.message)
         items = listed.message.items if listed.ok else ()

@@ -145,6 +145,31 @@ def _updated(evidence: Evidence) -> list[Problem]:
     return found + equal("created_at", get, created.value(created_at), get.value(created_at))
 
 
+def _moved(session: Session) -> None:
+    """Give two instances to another agent, by an update and by an apply; delete the agent that had them."""
+    one, two = session.created_agent("setup.one"), session.created_agent("setup.two")
+    for way in ("update", "apply"):
+        made = session.need(f"setup.{way}", "instance.create", _request(session, one.metadata.id))
+        request = _request(session, two.metadata.id, name=made.metadata.name, resource_id=made.metadata.id)
+        session.call(way, f"instance.{way}", request)
+    for label, agent in (("had", one), ("has", two)):
+        _by_agent(session, label, agent.metadata.id)
+    session.delete("delete", "agent", one.metadata.id)
+    for way in ("update", "apply"):
+        session.read(f"kept.{way}", "instance", session.evidence()[f"setup.{way}"].value("metadata.id"))
+
+
+def _elsewhere(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    moved = [evidence[f"setup.{way}"].value("metadata.id") for way in ("update", "apply")]
+    for label, agent, more in (("had", "one", []), ("has", "two", moved)):
+        row = evidence[label]
+        wanted = {evidence[f"setup.{agent}"].value("status.default_instance_id"), *more}
+        found += answered(row, "OK") + equal(f"{label}: instances", row, wanted, set(_ids(evidence, label)))
+        found += equal(f"{label}: total_count", row, len(wanted), row.value("total_count", 0))
+    return found + accepted("update", "apply", "delete", "kept.update", "kept.apply")(evidence)
+
+
 def _refused(session: Session) -> None:
     agent = session.created_agent()
     for role in ("anonymous", "other_org_member", "nobody"):
@@ -279,5 +304,6 @@ CHECKS: tuple[Check, ...] = (
         ),
         roles=("org_member",),
     ),
+    check("BYA-MOVED", _moved, _elsewhere),
     check("BYA-VISIBLE", _visible, _judge_visible, roles=("caller", "org_member", "other_org_member", "nobody")),
 )

@@ -24,6 +24,8 @@ from conformance.session import Session
 from conformance.verdict import Problem
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
 
+_CHOSEN = ("chosen.update", "chosen.update.get", "chosen.apply", "chosen.apply.get")
+
 
 def _changed(session: Session, made: Agent) -> Agent:
     """An update of everything that an update may change."""
@@ -49,6 +51,17 @@ def _update(session: Session) -> None:
     session.find("find", "agent", made.metadata.slug)
     role = "operator" if session.cloud else None
     session.find("other", "agent", request.metadata.slug, role=role)
+    _choose_default(session, request)
+
+
+def _choose_default(session: Session, request: Agent) -> None:
+    """Name another instance of this very agent as its default one, by an update and by an apply."""
+    second = samples.instance(session.name(), session.org, request.metadata.id)
+    request.metadata.slug = ""
+    request.status.default_instance_id = session.need("second", "instance.create", second).metadata.id
+    for way in ("update", "apply"):
+        session.call(f"chosen.{way}", f"agent.{way}", request)
+        session.read(f"chosen.{way}.get", "agent", request.metadata.id)
 
 
 def _other_org(session: Session) -> None:
@@ -195,8 +208,11 @@ CHECKS: tuple[Check, ...] = (
                 code("other", "NOT_FOUND"),
             ),
             # The contract fixes spec_audit (UPD-AUDIT); status_audit may be kept or set anew.
-            "UPD-STATUS": field_is(
-                "get", "status.default_instance_id", answer_of("create", "status.default_instance_id")
+            "UPD-STATUS": both(
+                *(
+                    field_is(label, "status.default_instance_id", answer_of("create", "status.default_instance_id"))
+                    for label in ("get", *_CHOSEN)
+                )
             ),
             "UPD-AUDIT": _audit,
         },

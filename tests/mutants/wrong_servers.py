@@ -29,6 +29,7 @@ from tests.mutants.operators import generated
 from tests.mutants.policy_sins import POLICY_SINS
 from tests.mutants.read_sins import READ_SINS
 from tests.mutants.refusal_sins import REFUSAL_SINS
+from tests.mutants.second_look_sins import SECOND_LOOK_SINS
 from tests.mutants.wrapping import Change, renamed, step_renamed, swap
 from tests.second_server import DEFECTS, start
 from tests.wrong_replicas.sets import SETS, Set, served
@@ -43,6 +44,7 @@ SINS = (
     POLICY_SINS,
     HALF_DONE_SINS,
     EDGE_SINS,
+    SECOND_LOOK_SINS,
 )
 STORES = {
     "leveldb": "leveldb:{folder}/store",

@@ -1,0 +1,125 @@
+"""Mutants that a second look gives away: another role, a second time, another instance. A new one is one row."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from reference_server.authorization.policies import StoredPolicies
+from reference_server.errors import Internal
+from reference_server.identity import message_of
+from reference_server.pipeline import State
+from reference_server.unit_of_work import UnitOfWork, staged_message, stored_message
+from stores.schema import KINDS, slug_key
+from tests.mutants.mutant import DEFAULTS, DELETE, PERSIST, UPDATE, Mutant
+from tests.mutants.wrapping import Run, Wrapper, everywhere, then, wrap
+
+
+def is_operator(state: State, work: UnitOfWork) -> bool:
+    caller = state.caller
+    return caller is not None and state.context.authorizer.is_operator(caller.ref, StoredPolicies(work))
+
+
+def is_made_by_another(state: State) -> bool:
+    """Whether somebody else than the caller made what is stored."""
+    if state.existing is None or state.caller is None:
+        return False
+    made_by: str = message_of(state, state.existing).status.audit.spec_audit.created_by.id
+    return made_by != state.caller.id
+
+
+def unsigned_by_operator(state: State, work: UnitOfWork) -> None:
+    if is_operator(state, work) and is_made_by_another(state):
+        state.resource.status.audit.spec_audit.updated_by.id = "system"
+
+
+def trimmed_default_name(state: State, work: UnitOfWork) -> None:
+    del work
+    metadata = state.resource.metadata
+    if metadata.name.endswith("-default"):
+        metadata.name = f"{metadata.name.removesuffix('-default').strip()}-default"
+
+
+def chosen_default(run: Run) -> Run:
+    """Take what the client names as the default instance, where it is one of the agent's."""
+
+    def build(state: State, work: UnitOfWork) -> State:
+        wanted: str = state.request.status.default_instance_id
+        done = run(state, work)
+        data = work.data("agent_instance", wanted) if wanted else None
+        chosen: Any = stored_message("agent_instance", wanted, data) if data is not None else None
+        if chosen is not None and chosen.spec.agent_id == done.resource.metadata.id:
+            done.resource.status.default_instance_id = wanted
+        return done
+
+    return build
+
+
+def one_delete_a_second() -> Wrapper:
+    """Keep what is deleted under slug and second, which can hold one of a name only."""
+    deleted: dict[tuple[str, ...], tuple[int, str]] = {}
+
+    def wrapper(run: Run) -> Run:
+        def delete(state: State, work: UnitOfWork) -> State:
+            metadata = state.resource.metadata
+            key, now = (state.operation.kind.name, *slug_key(metadata)), int(time.time())
+            second, before = deleted.get(key, (0, ""))
+            if second == now and before != metadata.id:
+                raise Internal("two rows have one slug and one time of deletion")
+            deleted[key] = (now, metadata.id)
+            return run(state, work)
+
+        return delete
+
+    return wrapper
+
+
+def indexed_by_old_agent(state: State, work: UnitOfWork) -> None:
+    """Leave an instance in the index of the agent that it had."""
+    key = ("agent_instance", state.resource.metadata.id)
+    put, schema = work._puts[key], KINDS["agent_instance"]
+    assert state.existing is not None
+    old, new = message_of(state, state.existing), staged_message(put)
+    entries = [entry for entry in schema.entries(new) if entry[0] != "agent"]
+    entries += [entry for entry in schema.entries(old) if entry[0] == "agent"]
+    work._puts[key] = put._replace(message=None, data=new.SerializeToString(), keys=tuple(entries))
+
+
+SECOND_LOOK_SINS: tuple[Mutant, ...] = (
+    Mutant(
+        "operator-unsigned",
+        "what an operator changes of somebody else's is noted as done by the system",
+        everywhere("update", lambda name: then(name, "BuildUpdateState", unsigned_by_operator)),
+        asked=("AUD-*", "UPD-*"),
+    ),
+    Mutant(
+        "default-name-trimmed",
+        "the default instance's name is made of the trimmed name",
+        then("agent-instance-create", DEFAULTS, trimmed_default_name),
+        asked=("INST-*",),
+    ),
+    Mutant(
+        "default-chosen-by-client",
+        "an update may make another instance the default one",
+        wrap(UPDATE, "BuildUpdateState", chosen_default),
+        asked=("UPD-*",),
+    ),
+    Mutant(
+        "delete-once-a-second",
+        "agents of one name can't be deleted twice within a second",
+        wrap(DELETE, "DeleteResource", one_delete_a_second()),
+        asked=("DEL-*",),
+    ),
+    Mutant(
+        "environment-delete-once-a-second",
+        "environments of one name can't be deleted twice within a second",
+        wrap("environment-delete", "DeleteResource", one_delete_a_second()),
+        asked=("DEL-*",),
+    ),
+    Mutant(
+        "instance-indexed-once",
+        "an instance whose agent is changed stays among those of the old one",
+        then("agent-instance-update", PERSIST, indexed_by_old_agent),
+        asked=("INS-*", "BYA-*"),
+    ),
+)
