@@ -13,8 +13,9 @@ import orjson
 import pytest
 
 from conformance.address import Address
+from conformance.evidence import Json
 from conformance.nemesis.chance import chance
-from conformance.nemesis.faults import BEHIND, FAULTS
+from conformance.nemesis.faults import BEHIND, FAULTS, Fault, Field, haunt
 from conformance.nemesis.proxy import CUTS, LINGER_SECONDS, Proxy, proxies
 from conformance.nemesis.run import Plan, judge_again, run_nemesis
 from conformance.runner import Options
@@ -87,6 +88,21 @@ def test_what_makes_no_sense_is_said(target: str, options: tuple[str, ...], caps
 def test_replicas_are_told_apart() -> None:
     assert targets_of("grpc://a:1,grpcs://b:2?ca=x, unix:/s") == ["grpc://a:1", "grpcs://b:2?ca=x", "unix:/s"]
     assert targets_of("cmd:./a --x 1,2 --port {port}") == ["cmd:./a --x 1,2 --port {port}"]
+
+
+def test_each_fault_strikes_however_short_the_run_is() -> None:
+    struck = list[str]()
+
+    def fault_named(name: str) -> Fault:
+        def strike(field: Field, seconds: float) -> Json:
+            struck.append(name)
+            return {"strikes": 1}
+
+        return strike
+
+    faults = {name: fault_named(name) for name in ("one", "two", "three")}
+    haunt(Field([], [], chance(1), threading.Event()), faults, 0.0, lambda name, what: None)
+    assert sorted(struck) == sorted(faults)
 
 
 @contextmanager

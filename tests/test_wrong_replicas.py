@@ -16,7 +16,7 @@ from tests.mutants.hosting import CREDENTIALS, reference, token_file
 from tests.wrong_replicas.sins import SINS
 
 SECONDS = 4.0
-SEEDS = 3
+SEEDS = 5
 """A wrong server must be caught under one of so many seeds."""
 
 

@@ -189,13 +189,14 @@ def faults_named(text: str) -> tuple[str, ...]:
 def haunt(field: Field, faults: Mapping[str, Fault], seconds: float, told: Callable[[str, Json], None]) -> None:
     """Strike with one fault after the other, in an order that chance chooses and in which each has its turn.
 
+    It goes on for so many seconds, and until each fault has struck once: a slow machine makes no run worthless.
     `told` is called with a fault and what to write down of it: when it begins, and with its counts when it is over.
     """
     until = time.monotonic() + seconds
-    waiting = list[str]()
+    waiting, struck = list[str](), set[str]()
     while True:
         field.wait(field.between(CALM_SECONDS))
-        if field.ended.is_set() or time.monotonic() > until:
+        if field.ended.is_set() or (time.monotonic() > until and struck == faults.keys()):
             return
         if not waiting:
             waiting = field.random.sample(list(faults), len(faults))
@@ -203,3 +204,4 @@ def haunt(field: Field, faults: Mapping[str, Fault], seconds: float, told: Calla
         told(name, {"phase": "start"})
         counts = faults[name](field, field.between(STRIKE_SECONDS))
         told(name, {"phase": "stop", **counts})
+        struck.add(name)
