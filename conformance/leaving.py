@@ -10,11 +10,11 @@ from conformance.founding import leave_context
 from conformance.session import Session
 from conformance.target_client import TargetClient, TargetLost
 
-LEAVE_SECONDS = 0.5
+LEAVE_SECONDS = 0.3
 
 
 def leave_soon(exercises: Exercises) -> list[str]:
-    """Delete what the exercises made as far as half a second reaches, and say what may be left.
+    """Delete what the exercises made as far as a third of a second reaches, and say what may be left.
 
     Their calls have been ended, so this uses a connection of its own, and its exchanges are no evidence.
     """

@@ -233,6 +233,7 @@ def _exercise_on(
     except TargetLost as error:
         ended = replace(ended, complete=False, reason=str(error))
     except KeyboardInterrupt:
+        running.hurry()
         finished = exercises.finished if exercises else 0
         reason = f"interrupted: {finished} of {len(checks)} checks are finished"
         ended = replace(ended, complete=False, reason=reason)

@@ -34,6 +34,8 @@ from conformance.reach import Finding, connected, why_unreachable
 from conformance.replicas import ReplicaChannel
 
 CONNECT_SECONDS = 5.0
+HURRIED_SECONDS = 0.1
+"""Time that a command gets to end where somebody waits for the end of an interrupted run."""
 START_SECONDS = 30.0
 STDERR_TAIL_CHARACTERS = 4000
 STDERR_LINES = 20
@@ -72,6 +74,8 @@ class Running:
     port: int = 0
     start_seconds: float = START_SECONDS
     """How long a command may take until it listens."""
+    end_seconds: float = CONNECT_SECONDS
+    """How long a command may take to end by itself once it is told to, and its port to close after it."""
     replicas: tuple[Running, ...] = ()
     """Further addresses of the same server."""
     seed: int = 0
@@ -103,6 +107,11 @@ class Running:
             self._channels.pop().close()
         for replica in self.replicas:
             replica.hang_up()
+
+    def hurry(self) -> None:
+        """Don't wait long for the end of what was started: somebody does for ours."""
+        for one in (self, *self.replicas):
+            one.end_seconds = HURRIED_SECONDS
 
     def restart(self) -> None:
         """Kill the server without warning and start it again on the same port. Raises TargetUnreachable, StillAlive."""
@@ -167,8 +176,8 @@ class Running:
         if self.tree is not None:
             self.tree.signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.tree.process.wait(CONNECT_SECONDS)
-            self._is_closed_within(CONNECT_SECONDS)
+                self.tree.process.wait(self.end_seconds)
+            self._is_closed_within(self.end_seconds)
             self.tree.kill()
         if self.stderr is not None:
             self.stderr.close()

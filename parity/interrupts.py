@@ -16,8 +16,9 @@ EXIT_INTERRUPTED = 130
 """What a shell expects of a program that SIGINT ended: 128 and the signal's number."""
 AGAIN_SECONDS = 0.3
 """A terminal and the command that started this one both send the first; what comes so soon is the same one."""
-END_SECONDS_MAX = 5.0
-"""A command that still hasn't ended then is ended without its doing."""
+END_SECONDS_MAX = 10.0
+"""A command that still hasn't ended then is ended without its doing. That is late: a busy machine may only be slow in
+writing down what is finished, and who is in a hurry presses Ctrl-C again."""
 
 
 class _Interrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -93,6 +94,18 @@ def test_conform_keeps_and_judges_what_is_finished(tmp_path: Path) -> None:
     assert counts[Verdict.NOT_RUN] > 5
     assert counts[Verdict.FAIL] == counts[Verdict.HARNESS_ERROR] == 0
     assert read_evidence(out / "evidence.jsonl").run.reason in said
+
+
+def test_a_server_that_does_not_end_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """It is killed. Ten seconds to end by itself would be more than an interrupted run has for its verdicts."""
+    out = tmp_path / "out"
+    deaf = f"""trap '' TERM; exec {SECOND_SERVER.removeprefix("cmd:")}"""
+    words = ("--profile", "oss", "--only", "DUP-*", "--only", "VAL-*", "--out", str(out))
+    command = parity(tmp_path, "conform", f"cmd:bash -c {shlex.quote(deaf)}", *words)
+    command.under_way(lambda _: lines_of(out / "evidence.jsonl", b'"type":"outcome"') > 1)
+    said = command.interrupt()
+    assert "the run is incomplete: interrupted:" in said
+    assert not read_verdicts(out).run.complete
 
 
 def test_nemesis_judges_what_was_done(tmp_path: Path) -> None:

@@ -203,6 +203,8 @@ class _Run:
                 time.sleep(0 if place.dead else QUIET_SECONDS)
             except KeyboardInterrupt:
                 self._interrupted = True
+                for running in self.running:
+                    running.hurry()
             finally:
                 ended.set()
                 if live is not None:
