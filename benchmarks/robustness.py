@@ -96,10 +96,10 @@ def measured_in_words(one: ClaimVerdict, ratio: Ratio) -> str:
     better, worse = ("less", "more") if one.metric == _MEMORY else ("faster", "slower")
     low, high = ratio.interval.low, ratio.interval.high
     if low >= 1:
-        return f"{low:.2g} to {high:.2g} times {better}"
+        return f"{_two_digits(low)} to {_two_digits(high)} times {better}"
     if high <= 1:
-        return f"{1 / high:.2g} to {1 / low:.2g} times {worse}"
-    return f"between {1 / low:.2g} times {worse} and {high:.2g} times {better}"
+        return f"{_two_digits(1 / high)} to {_two_digits(1 / low)} times {worse}"
+    return f"between {_two_digits(1 / low)} times {worse} and {_two_digits(high)} times {better}"
 
 
 def _from_to(one: ClaimVerdict) -> str:
@@ -145,3 +145,8 @@ def _choice(headline: ClaimVerdict, one: ClaimVerdict) -> str:
 def _program(one: ClaimVerdict) -> str:
     language = _LANGUAGES.get(one.baseline.language, one.baseline.language)
     return f"{language} ({one.baseline.engine} to {one.candidate.engine}){_MADE_OF.get(one.baseline.codec, '')}"
+
+
+def _two_digits(value: float) -> str:
+    """Return a number with two significant digits as people write it: `2.5`, `330`, `1,800`."""
+    return f"{float(f'{value:.2g}'):,.10g}"

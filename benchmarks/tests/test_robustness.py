@@ -8,7 +8,8 @@ from random import Random
 
 from benchmarks.claims import Claim, load_claims
 from benchmarks.judge import judge
-from benchmarks.results import Raw, Sample, Subject
+from benchmarks.results import Interval, Ratio, Raw, Sample, Subject
+from benchmarks.robustness import measured_in_words
 from benchmarks.tests.test_claims import planted, times
 
 READS = [claim for claim in load_claims() if claim.id == "read-speed"]
@@ -60,3 +61,10 @@ def test_the_headline_is_of_the_pair_that_the_claim_was_made_of() -> None:
     verdicts = judge(a_run(costs_of()), READS).verdicts
     assert [one.baseline.name for one in verdicts if one.headline] == ["go+sqlite+json"]
     assert len({one.id for one in verdicts}) == len(verdicts)
+
+
+def test_intervals_of_a_busy_machine_are_written_as_people_write_numbers() -> None:
+    one = next(one for one in judge(a_run(costs_of()), READS).verdicts if one.form == "times")
+    wide = Ratio(4.0, Interval(1 / 1_786, 331.4, 0.95))
+    assert measured_in_words(one, wide) == "between 1,800 times slower and 330 times faster"
+    assert measured_in_words(one, Ratio(3.0, Interval(2.04, 3.94, 0.95))) == "2 to 3.9 times faster"
