@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from stores.registry import scheme_of, unavailable
 from stores.suite import kills, syncs
 from stores.suite.check import Result, StoreVerdict, run_check
 from stores.suite.checks import durability
 from stores.suite.kills import Call, Kill, Run, calls_of_batches, kill_in_batches, plan
 from stores.suite.mutants.durability import SINS
+from stores.suite.shim import environment, shim_refusal
 from stores.suite.subject import UrlSubject
 from stores.suite.syncs import Trace, read_trace, strace_refusal
 from stores.tests.entry_point import install
 
 needs_strace = pytest.mark.skipif(bool(strace_refusal()), reason=f"needs strace: {strace_refusal()}")
-UNSYNCED = ("never-syncs", "syncs-before", "syncs-every-second", "syncs-leader-only", "group-unsynced")
+needs_shim = pytest.mark.skipif(bool(shim_refusal()), reason=f"needs our own library: {shim_refusal()}")
+UNSYNCED = (
+    "never-syncs",
+    "syncs-on-close",
+    "syncs-before",
+    "syncs-every-second",
+    "syncs-leader-only",
+    "group-unsynced",
+)
 TORN = tuple(sin for sin in SINS if sin not in (*UNSYNCED, "none"))
 SEED = 1
 
@@ -65,14 +77,64 @@ def test_without_strace_kills_come_from_outside(subject: UrlSubject, monkeypatch
     assert "ms after the beginning of batch 2" in problems[0]
 
 
-@pytest.mark.parametrize("subject", ["never-syncs"], indirect=True)
-def test_without_strace_syncs_are_not_proven(subject: UrlSubject, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_strace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without strace."""
     monkeypatch.setattr(durability, "strace_refusal", lambda: "strace is not installed")
+
+
+@pytest.mark.parametrize("subject", ["never-syncs"], indirect=True)
+def test_without_strace_and_compiler_syncs_are_not_proven(
+    subject: UrlSubject, no_strace: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durability, "shim_refusal", lambda: "no C compiler")
     result = judged("durable-syncs", subject)
     assert (result.verdict, result.reason) == (
         StoreVerdict.NOT_PROVEN,
-        "syncs can't be counted: strace is not installed",
+        "syncs can't be counted: strace is not installed, and our own library can't: no C compiler",
     )
+
+
+@needs_shim
+@pytest.mark.parametrize("subject", UNSYNCED, indirect=True)
+def test_without_strace_a_missing_sync_is_seen_by_our_own_library(subject: UrlSubject, no_strace: None) -> None:
+    result = judged("durable-syncs", subject)
+    assert result.verdict is StoreVerdict.FAIL
+    assert "were acknowledged without a sync" in result.reason
+
+
+@needs_shim
+@pytest.mark.parametrize("engine", ["leveldb", "lmdb", "rocksdb", "sqlite"])
+def test_without_strace_our_own_library_proves_stores_that_sync(engine: str, no_strace: None, tmp_path: Path) -> None:
+    if unavailable(scheme_of(engine)):
+        pytest.skip(f"needs a driver: {unavailable(scheme_of(engine))}")
+    result = judged("durable-syncs", UrlSubject.of(f"{engine}:", tmp_path))
+    assert (result.verdict, result.reason) == (StoreVerdict.PASS, "")
+
+
+@needs_shim
+def test_what_syncs_past_the_c_library_is_not_proven_without_strace(no_strace: None, tmp_path: Path) -> None:
+    if unavailable(scheme_of("badger")):
+        pytest.skip(f"needs a driver: {unavailable(scheme_of('badger'))}")
+    result = judged("durable-syncs", UrlSubject.of("badger:", tmp_path))
+    assert result.verdict is StoreVerdict.NOT_PROVEN
+    assert "syncs past the C library" in result.reason
+
+
+@needs_shim
+def test_a_write_to_a_synced_file_is_a_sync_to_our_own_library(tmp_path: Path) -> None:
+    """O_DSYNC, stdio before a sync, and a failed sync: each as `read_trace` takes it."""
+    program = (
+        "import os; from stores.suite.syncs import ACKNOWLEDGED_FD, BEGIN_FD, mark\n"
+        "synced = os.open('synced', os.O_CREAT | os.O_WRONLY | os.O_DSYNC)\n"
+        "plain = os.open('plain', os.O_CREAT | os.O_WRONLY)\n"
+        "mark(BEGIN_FD); os.write(synced, b'x'); mark(ACKNOWLEDGED_FD)\n"
+        "mark(BEGIN_FD); os.write(plain, b'x'); mark(ACKNOWLEDGED_FD)\n"
+        "mark(BEGIN_FD); os.fsync(plain); os.pwrite(plain, b'x', 0); mark(ACKNOWLEDGED_FD)\n"
+    )
+    trace = tmp_path / "trace"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment(trace), check=True, timeout=60)
+    assert read_trace(trace.read_text(), by_thread=True) == Trace(3, 2, 2)
 
 
 def test_commits_that_overlap_share_a_sync_that_began_after_both() -> None:

@@ -5,15 +5,12 @@ Beside it stands an extension of this Python that calls it faster than ctypes do
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import sysconfig
-import tempfile
 from pathlib import Path
 
-from stores.go_build import TIMEOUT_SECONDS, GoBuild, last_lines
+from stores.c_build import compile_shared
+from stores.go_build import GoBuild
 
 BUILD_COMMAND = "python -m stores.engines.badger.build"
 BADGER_VERSION = "v4.5.0"
@@ -63,25 +60,10 @@ def build(*, force: bool = False) -> Path:
 def build_calls() -> str | None:
     """Build the extension for this Python; say why when that isn't possible. The engine works without it as well."""
     target, include = calls_path(), Path(sysconfig.get_path("include"))
-    compiler = (
-        os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang") or ""
-    ).split()
-    if not compiler or not (include / "Python.h").is_file():
-        return "no C compiler" if not compiler else f"Python's headers aren't in {include}"
+    if not (include / "Python.h").is_file():
+        return f"Python's headers aren't in {include}"
     undefined = ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
-    try:
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            built = Path(scratch) / target.name
-            flags = ["-O2", "-shared", "-fPIC", *undefined, f"-I{include}", "-o", str(built), str(CALLS_SOURCE)]
-            finished = subprocess.run(
-                [*compiler, *flags], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-            )
-            if finished.returncode:
-                return f"the compiler says: {last_lines(finished.stderr)}"
-            built.replace(target)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return None
+    return compile_shared(CALLS_SOURCE, target, *undefined, f"-I{include}")
 
 
 def _after() -> None:

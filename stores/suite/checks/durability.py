@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from stores.contract import Capabilities, Durability
 from stores.registry import parse_url, scheme_of
 from stores.suite.check import Bench, Checks, NotProven, fail, is_persistent
 from stores.suite.commit_child import ACKNOWLEDGED
 from stores.suite.kills import kill_in_batches
+from stores.suite.shim import environment as environment_of
+from stores.suite.shim import shim_refusal, unseen
 from stores.suite.syncs import SYNC_CALLS, WRITE_CALLS, read_trace, strace_refusal
 
 checks = Checks()
@@ -27,24 +30,17 @@ def is_durable(capabilities: Capabilities) -> bool:
 def syncs(bench: Bench) -> None:
     """A store that says durable syncs what a commit wrote before it acknowledges it, or the group that it is in."""
     url = _url_of(bench, "syncs")
-    if strace_refusal():
-        raise NotProven(f"syncs can't be counted: {strace_refusal()}")
     path = bench.subject.folder / f"{bench.name}.trace"
-    child = [sys.executable, "-m", "stores.suite.commit_child", url, "together"]
-    traced = [
-        "strace",
-        "-f",
-        "-qq",
-        "-e",
-        f"trace={SYNC_CALLS},{WRITE_CALLS},openat,io_uring_setup",
-        "-o",
-        str(path),
-        *child,
-    ]
+    command = [sys.executable, "-m", "stores.suite.commit_child", url, "together"]
+    traced, environment = _watched(command, path)
     try:
-        done = subprocess.run(traced, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False)
+        done = subprocess.run(
+            traced, env=environment, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise NotProven(f"{ACKNOWLEDGED} commits under strace took more than {RUN_SECONDS_MAX} s") from None
+        raise NotProven(f"{ACKNOWLEDGED} commits took more than {RUN_SECONDS_MAX} s where syncs are counted") from None
+    if done.returncode != 0 and environment is not None:
+        raise NotProven(f"{unseen(done.returncode)}; {strace_refusal()}")
     if done.returncode != 0:
         fail(f"a process of its own can't commit: exit {done.returncode}, {done.stderr.strip()[-300:]}")
     text = path.read_text(errors="replace")
@@ -58,6 +54,16 @@ def syncs(bench: Bench) -> None:
             f"{trace.unsynced} of {trace.commits} commits were acknowledged without a sync between what they wrote and "
             f"their acknowledgement ({trace.syncs} syncs in all)"
         )
+
+
+def _watched(command: list[str], path: Path) -> tuple[list[str], dict[str, str] | None]:
+    """Return a command whose syncs are written to a file, and its environment if that is of our own making."""
+    if not strace_refusal():
+        calls = f"trace={SYNC_CALLS},{WRITE_CALLS},openat,io_uring_setup"
+        return ["strace", "-f", "-qq", "-e", calls, "-o", str(path), *command], None
+    if shim_refusal():
+        raise NotProven(f"syncs can't be counted: {strace_refusal()}, and our own library can't: {shim_refusal()}")
+    return command, environment_of(path)
 
 
 @checks("durable-kills", applies=is_persistent)

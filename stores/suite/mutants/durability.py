@@ -58,6 +58,17 @@ class SyncsEverySecond(Honest):
         super().write(changes, sync=sync and self._writes % 2 == 0)
 
 
+class SyncsOnClose(NeverSyncs):
+    """Leaves it to the system, until it is closed."""
+
+    def close(self) -> None:
+        """See `Engine`."""
+        for log in self._path.glob("*.log"):
+            with log.open("rb") as file:
+                os.fsync(file)
+        super().close()
+
+
 class SyncsBefore(Honest):
     """Syncs what was written before, and then writes."""
 
@@ -175,6 +186,7 @@ SINS: dict[str, Sin] = {
     "none": (Honest, KeyValueStore),
     "never-syncs": (NeverSyncs, KeyValueStore),
     "syncs-every-second": (SyncsEverySecond, KeyValueStore),
+    "syncs-on-close": (SyncsOnClose, KeyValueStore),
     "syncs-before": (SyncsBefore, KeyValueStore),
     "syncs-leader-only": (Honest, SyncsLeaderOnly),
     "group-unsynced": (Honest, GroupUnsynced),
