@@ -7,17 +7,15 @@ from collections.abc import Sequence
 
 from conformance import samples
 from conformance.check import Check, check
-from conformance.evidence import Evidence, NotAsked
+from conformance.evidence import Evidence
 from conformance.judging import accepted, answered, asked_if, both, code, equal, field_is, problem
 from conformance.methods import METHODS
 from conformance.session import Session
-from conformance.target_client import Call
 from conformance.verdict import Problem
+from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
 
 _ID = re.compile("iamp-[0-9a-hjkmnp-tv-z]{26}")
 _TRUE, _FALSE = True, False
-MANY = 130
-"""More than any page of the contract has."""
 
 
 def _life(session: Session) -> None:
@@ -126,6 +124,22 @@ def _set(session: Session) -> None:
     session.read("joined", "agent", made.metadata.id, role="nobody")
     session.call("leave", "policy.delete", samples.policy(nobody, "member", team), role="operator")
     session.read("after", "agent", made.metadata.id, role="nobody")
+    _told_sets(session, nobody, ("agent", made.metadata.id))
+
+
+def _told_sets(session: Session, account: tuple[str, str], resource: tuple[str, str]) -> None:
+    """Sets that only a question tells of; two that are in each other have nobody in them."""
+    team, other = ("team", session.name(), "member"), ("team", session.name(), "member")
+    viewed = samples.policy(team, "can_view", resource)
+    joined = samples.policy(account, "member", team[:2])
+    ring = [samples.policy(team, "member", other[:2]), samples.policy(other, "member", team[:2])]
+    for label, context in (("in", [viewed, joined]), ("out", [viewed]), ("apart", [joined]), ("ring", [viewed, *ring])):
+        _ask(session, f"told.{label}", samples.policy(account, "can_view", resource), context)
+
+
+def _ask(session: Session, label: str, policy: IamPolicySpec, context: Sequence[IamPolicySpec] = ()) -> None:
+    request = METHODS["policy.check"].request(policy=policy, contextual_policies=context)
+    session.call(label, "policy.check", request, role="operator")
 
 
 def _refused(session: Session) -> None:
@@ -162,72 +176,17 @@ def _context(session: Session) -> None:
     account, resource = ("identity_account", session.name()), ("organization", session.name())
     policy = samples.policy(account, "member", resource)
     other = samples.policy(account, "member", ("organization", session.name()))
-    ask = METHODS["policy.check"].request
-    session.call("told", "policy.check", ask(policy=policy, contextual_policies=[policy]), role="operator")
-    session.call("told.other", "policy.check", ask(policy=policy, contextual_policies=[other]), role="operator")
+    _ask(session, "told", policy, [policy])
+    _ask(session, "told.other", policy, [other])
     session.holds("untold", account, "member", resource)
-
-
-def _ids(session: Session) -> None:
-    probe = METHODS["policy.listAuthorizedResourceIds"]
-    if session.call("served", probe.name, probe.request(), valid=None).exchange.code == "UNIMPLEMENTED":
-        raise NotAsked(f"the target doesn't serve {probe.path}")
-    mine = session.created_agent("setup.mine", role="org_member")
-    other = session.created_agent("setup.other", role="operator")
-    member = ("identity_account", session.context.identity("org_member"))
-    resources = probe.request(resource_kind="agent", relation="owner")
-    resources.principal.kind, resources.principal.id = member
-    session.call("resources", probe.name, resources, role="org_member")
-    method = METHODS["policy.listAuthorizedPrincipalIds"]
-    principals = method.request(principal_kind="identity_account", relation="owner")
-    principals.resource.kind, principals.resource.id = "agent", mine.metadata.id
-    session.call("principals", method.name, principals, role="org_member")
-    session.note("mine", mine.metadata.id)
-    session.note("other", other.metadata.id)
-    _many(session)
-    session.note("member", member[1])
-
-
-def _many(session: Session) -> None:
-    """More than a page of anything has: so many resources of one principal, and so many principals of one resource."""
-    count, account, organization = session.size(MANY, 3), session.name(), session.name()
-    each = [f"{organization}-{number}" for number in range(count)]
-    grants = [samples.policy(("identity_account", account), "member", ("organization", one)) for one in each]
-    grants += [samples.policy(("identity_account", one), "admin", ("organization", organization)) for one in each]
-    for grant in grants:
-        session.forget_grant_later(grant)
-    session.together(Call(f"many.{n}", "policy.create", grant, "operator") for n, grant in enumerate(grants))
-    resources = METHODS["policy.listAuthorizedResourceIds"].request(resource_kind="organization", relation="member")
-    resources.principal.kind, resources.principal.id = "identity_account", account
-    session.call("all.resources", "policy.listAuthorizedResourceIds", resources, role="operator")
-    principals = METHODS["policy.listAuthorizedPrincipalIds"].request(
-        principal_kind="identity_account", relation="admin"
-    )
-    principals.resource.kind, principals.resource.id = "organization", organization
-    session.call("all.principals", "policy.listAuthorizedPrincipalIds", principals, role="operator")
-    session.note("each", each)
-
-
-def _own_ids(evidence: Evidence) -> list[Problem]:
-    each = evidence.fact("each")
-    many = [wrong for row in evidence.under("many.") for wrong in answered(row, "OK")]
-    for name in ("resources", "principals"):
-        row = evidence[f"all.{name}"]
-        ids = row.value(f"{name.removesuffix('s')}_ids", [])
-        many += answered(row, "OK") or equal(f"{name} of many", row, sorted(each), sorted(ids))
-    return many + _exactly_own(evidence)
-
-
-def _exactly_own(evidence: Evidence) -> list[Problem]:
-    resources, principals = evidence["resources"], evidence["principals"]
-    failed = answered(resources, "OK") + answered(principals, "OK")
-    ids = resources.value("resource_ids", [])
-    found = {name: evidence.fact(name) in ids for name in ("mine", "other")}
-    return (
-        failed
-        + equal("agents that the member owns", resources, {"mine": True, "other": False}, found)
-        + equal("owners of the agent", principals, [evidence.fact("member")], principals.value("principal_ids", []))
-    )
+    agent = ("agent", session.created_agent(role="operator", org=session.own_org).metadata.id)
+    view = samples.policy(account, "can_view", agent)
+    member = samples.policy(account, "member", ("organization", session.own_org))
+    link = samples.policy(resource, "organization", agent)
+    for label, context in (("member", [member]), ("link", [link, policy])):
+        _ask(session, f"told.{label}", view, context)
+    for label, context in (("stranger", [other]), ("half", [link]), ("untold", [])):
+        _ask(session, f"told.{label}", view, context)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -264,7 +223,10 @@ CHECKS: tuple[Check, ...] = (
             lambda evidence: evidence["joined"].ok,
             "the target gives the permissions of a set to nobody",
             both(
-                *(code(label, "PERMISSION_DENIED") for label in ("before", "after")), accepted("set", "join", "leave")
+                *(code(label, "PERMISSION_DENIED") for label in ("before", "after")),
+                accepted("set", "join", "leave"),
+                field_is("told.in", "is_authorized", _TRUE),
+                *(field_is(f"told.{label}", "is_authorized", _FALSE) for label in ("out", "apart", "ring")),
             ),
         ),
         roles=("operator", "nobody"),
@@ -297,11 +259,11 @@ CHECKS: tuple[Check, ...] = (
         "IAM-CONTEXT",
         _context,
         both(
-            field_is("told", "is_authorized", _TRUE),
+            *(field_is(label, "is_authorized", _TRUE) for label in ("told", "told.member", "told.link")),
             *(field_is(label, "is_authorized", _FALSE) for label in ("told.other", "untold")),
+            *(field_is(f"told.{label}", "is_authorized", _FALSE) for label in ("stranger", "half", "untold")),
         ),
         roles=("operator",),
     ),
-    check("IAM-IDS", _ids, _own_ids, roles=("operator", "org_member")),
     check("IAM-ASK", _check_anonymous, field_is("nobody", "is_authorized", _TRUE), roles=("org_member", "nobody")),
 )

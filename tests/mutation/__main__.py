@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,7 +19,7 @@ from tests.mutation.reach import reach, suite_hash
 from tests.mutation.reasons import REASONS, Reasons, ReasonUnmatched, Why, read_reasons
 from tests.mutation.score import score_of, wilson
 from tests.mutation.session import Session
-from tests.mutation.trial import Judgement, judge, warm
+from tests.mutation.trial import Judgement, Plan, judge, warm
 
 SESSION = ROOT / "out" / "mutation" / "session.db"
 GOAL = 0.95
@@ -66,9 +65,12 @@ def _said(chosen: Sequence[SourceMutant], session: Session, reasons: Reasons) ->
 
 
 def _judge_all(chosen: Sequence[SourceMutant], session: Session, reasons: Reasons) -> str:
-    """Judge what isn't judged yet; return why that can't be, if it can't."""
-    waiting = _waiting(chosen, session, reasons)
-    if not waiting:
+    """Judge what isn't judged yet; return why that can't be, if it can't.
+
+    All are asked what is likely to notice first; what survives that counts as a survivor until all has been asked.
+    """
+    new = [mutant for mutant in chosen if mutant.key not in session.judged()]
+    if not new and not _surviving(chosen, session, reasons):
         return ""
     warm()
     try:
@@ -77,31 +79,35 @@ def _judge_all(chosen: Sequence[SourceMutant], session: Session, reasons: Reason
         return str(error)
     for mutant, judgement in _known(chosen, session.judged()):
         planner.learn(mutant, judgement)
-    _say(f"{len(waiting)} to judge, {len(chosen) - len(waiting)} judged before")
-    began = time.monotonic()
-    for number, mutant in enumerate(waiting, start=1):
-        judgement = judge(mutant, planner.plan(mutant), TRIAL_SECONDS_MAX)
-        session.add(mutant.key, judgement)
-        planner.learn(mutant, judgement)
-        seconds = f"{judgement.cpu_seconds:5.1f} CPU s"
-        _say(f"[{number}/{len(waiting)}] {seconds} {judgement.ending} {judgement.by}: {mutant}")
-    _say(f"{len(waiting)} judged in {time.monotonic() - began:.0f} s")
+    _pass("likely", new, session, planner, planner.likely)
+    _pass("all", _surviving(chosen, session, reasons), session, planner, planner.everything)
     return ""
 
 
-def _waiting(chosen: Sequence[SourceMutant], session: Session, reasons: Reasons) -> list[SourceMutant]:
-    """Return those that aren't judged, and those that survived another suite and are no equivalents."""
-    judged, outdated = session.judged(), session.outdated()
+def _pass(
+    name: str,
+    waiting: Sequence[SourceMutant],
+    session: Session,
+    planner: Planner,
+    plan: Callable[[SourceMutant], Plan],
+) -> None:
+    for number, mutant in enumerate(waiting, start=1):
+        judgement = judge(mutant, plan(mutant), TRIAL_SECONDS_MAX)
+        session.add(mutant.key, judgement, of_all=name == "all")
+        planner.learn(mutant, judgement)
+        seconds = f"{judgement.cpu_seconds:5.1f} CPU s"
+        _say(f"[{name} {number}/{len(waiting)}] {seconds} {judgement.ending} {judgement.by}: {mutant}")
+
+
+def _surviving(chosen: Sequence[SourceMutant], session: Session, reasons: Reasons) -> list[SourceMutant]:
+    """Return those that survived another suite or a part of this one, and are no equivalents."""
+    outdated = session.outdated()
 
     def is_equivalent(mutant: SourceMutant) -> bool:
         reason = reasons.of(mutant)
         return reason is not None and reason.why is Why.EQUIVALENT
 
-    return [
-        mutant
-        for mutant in chosen
-        if mutant.key not in judged or (mutant.key in outdated and not is_equivalent(mutant))
-    ]
+    return [mutant for mutant in chosen if mutant.key in outdated and not is_equivalent(mutant)]
 
 
 def _known(chosen: Sequence[SourceMutant], judged: Mapping[str, Judgement]) -> list[tuple[SourceMutant, Judgement]]:

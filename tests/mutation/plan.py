@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.checks import check_of
 from tests.mutation.first import first_requirements
@@ -32,22 +32,32 @@ class Planner:
         if judgement.ending is Ending.KILLED and requirement in self._checks:
             self._killers[mutant.file, mutant.place.function][requirement] += 1
 
-    def plan(self, mutant: SourceMutant) -> Plan:
-        """Return what to ask about a mutant, by setting.
+    def likely(self, mutant: SourceMutant) -> Plan:
+        """Return the few requirements of each setting that are most likely to notice a mutant."""
+        found: dict[str, Sequence[Sequence[str]]] = {}
+        for setting, reaching, whole in self._reached(mutant):
+            names = self._likely(mutant, setting, reaching, whole=whole)
+            found[setting.name] = [group for group in (names[:SOME], names[SOME:]) if group]
+        return found
+
+    def everything(self, mutant: SourceMutant) -> Plan:
+        """Return all requirements of each setting that could notice a mutant.
 
         What the function's code can't touch is left out: the checks whose exchanges never run it, unless it runs while
         the server starts, or is no function's. Those are asked everything.
         """
-        found: dict[str, Sequence[Sequence[str]]] = {}
+        return {
+            setting.name: ((),) if whole else (tuple(self._judges(reaching)),)
+            for setting, reaching, whole in self._reached(mutant)
+        }
+
+    def _reached(self, mutant: SourceMutant) -> Iterator[tuple[Setting, frozenset[str], bool]]:
+        """Yield the settings that run what is changed, with the checks that do, and whether it concerns all checks."""
         for setting in SETTINGS:
             reaching = self._reach.of(mutant, setting)
             whole = not mutant.place.function or START in reaching
             if whole or reaching:
-                likely = self._likely(mutant, setting, reaching, whole=whole)
-                rest = () if whole else [name for name in self._judges(reaching) if name not in likely]
-                groups = [group for group in (likely[:SOME], likely[SOME : SOME + MORE]) if group]
-                found[setting.name] = [*groups, rest] if whole or rest else groups
-        return found
+                yield setting, reaching, whole
 
     def _likely(self, mutant: SourceMutant, setting: Setting, reaching: frozenset[str], *, whole: bool) -> list[str]:
         """Return the requirements that are most likely to notice, those first that noticed mutants of the function."""

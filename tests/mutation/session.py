@@ -36,9 +36,10 @@ class Session:
         with self._connected() as connection:
             connection.execute(_SCHEMA)
 
-    def add(self, key: str, judgement: Judgement) -> None:
-        """Keep one judgement."""
-        row = (key, judgement.ending, judgement.by, judgement.cpu_seconds, self._suite, _sentence(judgement.by))
+    def add(self, key: str, judgement: Judgement, *, of_all: bool = True) -> None:
+        """Keep one judgement; `of_all` says whether all was asked that could notice, so that a survivor is one."""
+        suite = self._suite if of_all else ""
+        row = (key, judgement.ending, judgement.by, judgement.cpu_seconds, suite, _sentence(judgement.by))
         with self._connected() as connection:
             connection.execute("INSERT OR REPLACE INTO judgement VALUES (?, ?, ?, ?, ?, ?)", row)
 
@@ -53,7 +54,7 @@ class Session:
             }
 
     def outdated(self) -> frozenset[str]:
-        """Return the keys of those that survived another suite."""
+        """Return the keys of those that survived another suite, or a part of this one."""
         with self._connected() as connection:
             wanted = (Ending.SURVIVED, self._suite)
             rows = connection.execute("SELECT key FROM judgement WHERE ending = ? AND suite != ?", wanted)

@@ -22,6 +22,8 @@ class Access:
 
     state: State
     tokens: Mapping[str, str]
+    told: frozenset[Tuple] = frozenset()
+    """Policies that only the question tells of."""
 
     def caller(self, context: grpc.ServicerContext) -> str:
         """Return the caller's identity; `system` in the oss profile. Raises Refused."""
@@ -38,8 +40,8 @@ class Access:
         return identity
 
     def holds(self, policy: Tuple) -> bool:
-        """Whether this very policy was written."""
-        return policy in self.state.policies
+        """Whether this very policy was written, or is told of."""
+        return policy in self.state.policies or policy in self.told
 
     def is_operator(self, caller: str) -> bool:
         """Whether the caller operates the platform."""
@@ -60,7 +62,7 @@ class Access:
             return True
         if kind == "organization":
             return self.org_role(caller, resource_id) == "admin"
-        orgs = [p[1] for p in self.state.policies if p[2:] == ("organization", kind, resource_id)]
+        orgs = [p[1] for p in (*self.state.policies, *self.told) if p[2:] == ("organization", kind, resource_id)]
         roles = {self.org_role(caller, org) for org in orgs}
         if kind == "agent_instance":
             agents = [p[1] for p in self.state.policies if p[2:] == ("agent", kind, resource_id)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -50,27 +51,37 @@ class Policies:
         return self.resources.write_policy(*policy_tuple(request), by=caller)
 
     def resource_ids(self, request: Any, caller: str) -> Any:
-        """The ids of a kind on which a principal holds a relation."""
+        """The ids of a kind on which a principal holds a relation or permission."""
         self.state.validate(request)
         principal = request.principal
         if (principal.kind, principal.id) != ("identity_account", caller):
             self.access.require(
                 caller, "operator", "platform", "stigmer", "unauthorized to view authorized resource ids"
             )
-        wanted = (principal.kind, principal.id, request.relation, request.resource_kind)
         every = self.state.has("ids_of_all")
-        found = [p[4] for p in self._policies(request) if p[:4] == wanted or (every and p[3] == wanted[3])]
+        ids = dict.fromkeys(p[4] for p in self._policies(request) if p[3] == request.resource_kind)
+        asked = (principal.kind, principal.id, request.relation, request.resource_kind)
+        found = [each for each in ids if every or self._holds((*asked, each), request)]
         return AuthorizedResourceIdsList(resource_ids=found)
 
     def principal_ids(self, request: Any, caller: str) -> Any:
-        """The ids of a kind that hold a relation on a resource."""
+        """The ids of a kind that hold a relation or permission on a resource."""
         self.state.validate(request)
         resource = (request.resource.kind, request.resource.id)
         self.access.require(caller, "can_grant_access", *resource, "unauthorized to view authorized principal ids")
-        wanted = (request.relation, *resource)
         kind = request.principal_kind
-        found = [p[1] for p in self._policies(request) if p[0] == kind and p[2:] == wanted]
+        ids = dict.fromkeys(p[1] for p in self._policies(request) if p[0] == kind)
+        found = [each for each in ids if self._holds((kind, each, request.relation, *resource), request)]
         return AuthorizedPrincipalIdsList(principal_ids=found)
+
+    def _holds(self, asked: Tuple, request: Any) -> bool:
+        """Whether a relation holds, written or told of as such, or a permission of an identity."""
+        ignored = self.state.has("context_ignored")
+        told = frozenset[Tuple]() if ignored else frozenset(map(policy_tuple, request.contextual_policies))
+        access = replace(self.access, told=told)
+        kind, name, relation, *resource = asked
+        is_permission = kind == "identity_account" and relation.startswith("can_")
+        return access.holds(asked) or (is_permission and access.allows(name, relation, *resource))
 
     def _policies(self, request: Any) -> list[Tuple]:
         """All that are written, and those that the request tells of."""
@@ -102,14 +113,7 @@ class Policies:
     def check(self, request: Any, caller: str) -> Any:
         """Whether a relation holds: written as such, or a permission of an identity."""
         self.state.validate(request)
-        spec = request.policy
-        told = {policy_tuple(policy) for policy in request.contextual_policies}
-        if self.state.has("context_ignored"):
-            told = set()
-        holds = policy_tuple(spec) in self.state.policies or policy_tuple(spec) in told
-        if not holds and spec.principal.kind == "identity_account" and spec.relation.startswith("can_"):
-            holds = self.access.allows(spec.principal.id, spec.relation, spec.resource.kind, spec.resource.id)
-        return CheckAuthorizationResult(is_authorized=holds)
+        return CheckAuthorizationResult(is_authorized=self._holds(policy_tuple(request.policy), request))
 
 
 def policy_tuple(spec: Any) -> Tuple:
