@@ -90,7 +90,7 @@ def test_several_servers_are_one(url: str, tmp_path: Path, count: int, profile: 
 
 
 @pytest.mark.full
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("profile", ["cloud", "oss"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_whole_suite(url: str, tmp_path: Path, profile: str, count: int) -> None:
