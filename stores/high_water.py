@@ -29,8 +29,9 @@ BadgerDB
 
 What isn't noticed: a database that is replaced as a whole by one that is as far or farther (of LMDB that is one file);
 a file of LevelDB's, RocksDB's or Badger's that is replaced by one of another database with as many resources, all at
-the same positions; and a value log of Badger's that is replaced by another database's: it holds what is larger than
-1 MiB, and Badger doesn't ask whose it is.
+the same positions; a value log of Badger's that is replaced by another database's: it holds what is larger than
+1 MiB, and Badger doesn't ask whose it is; and a log that ends early, between two entries, where the mark is lost or
+damaged as well.
 """
 
 from __future__ import annotations

@@ -33,12 +33,13 @@ from stores.backup.restore import check_file, restore
 from stores.contract import Put, Store
 from stores.integrity.verify import verify
 from stores.keyvalue import layout
-from stores.registry import open_store
+from stores.registry import SCHEMES, open_store, unavailable
 from stores.schema import KINDS
 
 BACKUP = "/parity.v1.AdminService/Backup"
 COMMANDS = "ai.stigmer.agentic.agent.v1.AgentCommandController"
 WRITERS = 32
+ENGINES_AT_LENGTH = [scheme.name for scheme in SCHEMES if scheme.needs_path and not unavailable(scheme)]
 
 
 @contextmanager
@@ -156,7 +157,7 @@ def problems(store: Store) -> list[str]:
     ("engine", "seconds"),
     [
         ("leveldb", 2.0),
-        *(pytest.param(name, 20.0, marks=pytest.mark.full) for name in ("leveldb", "sqlite", "lmdb", "rocksdb")),
+        *(pytest.param(name, 20.0, marks=pytest.mark.full) for name in ENGINES_AT_LENGTH),
     ],
 )
 def test_backups_under_load_are_of_one_moment(engine: str, seconds: float, tmp_path: Path) -> None:
