@@ -11,7 +11,7 @@ from stores.suite.checks import CHECKS
 from stores.suite.mutants.kept import Kept, persisting
 from stores.suite.mutants.operators import OPERATORS, generated
 from stores.suite.subject import FunctionSubject
-from stores.tests.operators import UNSEEN, killer
+from stores.tests.operators import BY_ID, PAGE, UNSEEN, killer, page_of, stored
 from stores.tests.searched import SEARCHED, found
 
 MADE = generated()
@@ -21,6 +21,15 @@ ONE_OF_EACH = [next(operator.stores()).name for operator in OPERATORS]
 def test_operators_reach_every_kind_and_index() -> None:
     assert len(MADE) == sum(len(operator.where) * len(operator.details) for operator in OPERATORS)
     assert len(MADE) > 500
+
+
+def test_the_page_tells_of_the_stores_that_are_made_today() -> None:
+    """What isn't judged yet, or is no more: `python -m stores.tests.operators [PATTERN]`."""
+    kills = stored()
+    assert list(kills) == list(MADE)
+    assert PAGE.read_text() == page_of(kills)
+    assert [name for name, by in kills.items() if not by and not MADE[name].equivalent] == []
+    assert set(filter(None, kills.values())) <= set(BY_ID)
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
