@@ -33,6 +33,13 @@ Mutation = Callable[[Any], None]
 _ODD_NUMBERS = (0, -1, 1, 2, 3, 40, 99, 1001)
 """Values that some CEL rule of the contract refuses; the oracle picks."""
 _ODD_TEXTS = ("not a version!", "a b", "", "x")
+_LARGE = "\U0001f41d"
+"""A character of four bytes, and of two halves in UTF-16."""
+
+
+def _combining(length: int) -> str:
+    """Return so many characters that are half as many signs: a letter and an accent that stands over it."""
+    return ("e\u0301" * length)[:length]
 
 
 @dataclass(frozen=True)
@@ -285,12 +292,13 @@ def _unchanged(message: Proto) -> None:
 
 def _breakings(rule: Rule) -> Iterator[Mutation]:
     """Changes of the message that holds the field, some of which may break the rule."""
-    # Lengths count characters, so two-byte characters tell a server that counts bytes.
+    # Lengths count characters: too few of four bytes tell a server that counts bytes or halves of UTF-16, too many of
+    # which two make one sign a server that counts signs.
     by_name: dict[str, tuple[Any, ...]] = {
         "required": (None,),
         "const": ("wrong",),
-        "min_len": ("é" * (rule.limit - 1),),
-        "max_len": ("é" * (rule.limit + 1),),
+        "min_len": (_LARGE * (rule.limit - 1),),
+        "max_len": (_combining(rule.limit + 1),),
         "gte": (rule.limit - 1,),
         "pattern": _ODD_TEXTS,
         "defined_only": (99,),
@@ -305,8 +313,10 @@ def _breakings(rule: Rule) -> Iterator[Mutation]:
 def _nearest(rule: Rule) -> Mutation:
     """The change to the value at the very edge of what the rule allows."""
     # A text of one character would be an id that nothing has: there the sample itself is the nearest.
-    if rule.name in {"min_len", "max_len"} and rule.limit > 1:
-        return _setter(rule.field, "é" * rule.limit)
+    if rule.limit > 1 and rule.name == "min_len":
+        return _setter(rule.field, _combining(rule.limit))
+    if rule.limit > 1 and rule.name == "max_len":
+        return _setter(rule.field, _LARGE * rule.limit)
     return _setter(rule.field, rule.limit) if rule.name == "gte" else _unchanged
 
 

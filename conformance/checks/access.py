@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from conformance.access import ACCESS, Access
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, NotAsked
-from conformance.judging import Judge, PartJudge, answered, differences
+from conformance.judging import Judge, PartJudge, answered, differences, equal
 from conformance.kinds import KINDS
-from conformance.methods import METHODS
+from conformance.methods import METHODS, Proto
 from conformance.requests import Things, changed, made_things, new_resource, request_of
 from conformance.session import Session
 from conformance.target_client import Call, Metadata
@@ -25,6 +25,7 @@ def wrong_credentials(session: Session) -> dict[str, Metadata]:
     """Return credentials that nobody holds, by what is wrong with them; most are near to a right one."""
     token = session.context.roles[session.context.caller].token
     tokens = {"unknown": f"unknown-{session.context.run_id}", "shorter": token[:-1], "longer": f"{token}0"}
+    tokens |= {"padded": f"{token}==", "quoted": f'"{token}"'}
     tokens |= {"with_comma": f"{token},{token}", "with_blank": f"{token} {token}", "with_semicolon": f"{token};"}
     if token.swapcase() != token:
         tokens["other_case"] = token.swapcase()
@@ -129,6 +130,21 @@ def _permission_asked(row: Access) -> Judge:
     return judge
 
 
+def _in_its_words(rows: Sequence[Access]) -> Judge:
+    """Every refusal says what the option of its method says; an apply here is an update, and says what that says."""
+
+    def judge(evidence: Evidence) -> list[Problem]:
+        found: list[Problem] = []
+        for row in rows:
+            wanted = METHODS[row.method.replace(".apply", ".update")].denied_message
+            for refused in evidence.under(f"{row.method}.may_not.") if wanted else ():
+                if refused.code == "PERMISSION_DENIED":
+                    found += equal(f"{row.method}: the message of the refusal", refused, wanted, refused.message)
+        return found
+
+    return judge
+
+
 def _before(row: Access, evidence: Evidence) -> Exchange:
     """Return the last look at the resource before those who may not change it tried to."""
     kind = METHODS[row.method].kind
@@ -152,21 +168,26 @@ def _checks() -> Iterator[Check]:
         ordered = sorted(rows, key=lambda row: row.method.endswith(".delete"))
         judges: dict[str, Judge] = {row.credentials_id: _part(row, _credentials_asked(row)) for row in ordered}
         judges |= {row.permission_id: _part(row, _permission_asked(row)) for row in ordered if row.may}
+        if kind in (*KINDS, "policy"):
+            judges[f"MESSAGE-{kind.upper()}"] = _in_its_words(ordered)
         first = next(iter(judges))
         feature = {"list": ("list",), "event": ("watch",)}.get(kind, ())
         yield check(first, _exercise(kind, ordered), judges.pop(first), also=judges, roles=everybody, features=feature)
 
 
 def _claimed(kind: str) -> Callable[[Session], None]:
-    """The admin of another organization asks for a change as if what he changes were of his own."""
+    """The admin of another organization asks for a change as if what he changes were of his own, or by its name."""
 
     def exercise(session: Session) -> None:
         things, role, own = made_things(session, kind, "operator", "theirs"), "nobody", session.own_org
         session.grant("grant", ("identity_account", session.context.identity(role)), "admin", ("organization", own))
+        mine = _owned(session, kind, own, role)
         for operation in ("update", "apply"):
             request = changed(session, things)
             request.metadata.org = own
             session.call(f"claimed.{operation}", f"{kind}.{operation}", request, role=role)
+            request.metadata.name, request.metadata.slug = mine.metadata.name, mine.metadata.slug
+            session.call(f"claimed.by_slug.{operation}", f"{kind}.{operation}", request, role=role)
         if kind == "instance":
             new = new_resource(session, kind, things.agent.metadata.id)
             new.metadata.org = own
@@ -175,6 +196,14 @@ def _claimed(kind: str) -> Callable[[Session], None]:
         session.call("twin", f"{kind}.update", changed(session, things), role="operator")
 
     return exercise
+
+
+def _owned(session: Session, kind: str, org: str, role: str) -> Proto:
+    """Make a resource of the role's own, in an organization."""
+    agent = session.created_agent("agent.mine", role=role, org=org) if kind == "instance" else None
+    request = new_resource(session, kind, agent.metadata.id if agent is not None else "")
+    request.metadata.org = org
+    return session.need("mine", f"{kind}.create", request, role=role)
 
 
 def _judge_claimed(kind: str) -> Callable[[Evidence], list[Problem]]:

@@ -130,6 +130,27 @@ _KEPT = (
 """What tells an update from another resource under the same id."""
 
 
+def _namesake(session: Session) -> None:
+    """Apply something new under the name that another one was given, which is no slug of anybody's."""
+    made = session.created_agent("create")
+    renamed = session.agent(name=session.name(), resource_id=made.metadata.id)
+    session.call("rename", "agent.update", renamed)
+    session.call("apply", "agent.apply", session.agent(name=renamed.metadata.name))
+    session.read("get", "agent", made.metadata.id)
+    session.call("taken", "agent.create", session.agent(name=made.metadata.name))
+
+
+def _made_anew(evidence: Evidence) -> list[Problem]:
+    made, applied, get = evidence["create"], evidence["apply"], evidence["get"]
+    found = answered(evidence["rename"], "OK") + answered(applied, "OK") + answered(get, "OK")
+    if applied.ok and applied.value("metadata.id") == made.value("metadata.id"):
+        found.append(
+            problem("it overwrote what has its name", applied, expected="a new agent", actual="the renamed one")
+        )
+    found += differences(evidence["rename"].response, get.response, get)
+    return found + answered(evidence["taken"], "ALREADY_EXISTS")
+
+
 def _replaced_nothing(evidence: Evidence) -> list[Problem]:
     made, applied, get = evidence["create"], evidence["apply"], evidence["get"]
     found = answered(applied, "OK", "ALREADY_EXISTS", "FAILED_PRECONDITION", "INVALID_ARGUMENT") + answered(get, "OK")
@@ -206,6 +227,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     check("APL-TWICE", _twice, _unchanged_but_audit),
     check("APL-ID-TAKEN", _taken_id, _replaced_nothing),
+    check("APL-NAME", _namesake, _made_anew),
     check(
         "APL-HALF",
         _half,

@@ -7,6 +7,7 @@ from conformance.check import Check, check
 from conformance.judging import accepted, both, code, same_answer
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
 
 
 def _slug(session: Session) -> None:
@@ -59,6 +60,18 @@ def _two_scopes(session: Session) -> None:
     session.call("second", "agent.create", session.agent(name=name, org=""), role="operator")
 
 
+def _no_organizations(session: Session) -> None:
+    """Ask for a slug again with an organization, which counts for nothing where the scope isn't that of one."""
+    name = session.name()
+    for label, org in (("first", ""), ("again", session.org), ("other", session.other_org)):
+        agent = session.agent(name=name, org="")
+        agent.metadata.org = org
+        session.call(f"platform.{label}", "agent.create", agent, role="operator")
+        own = samples.environment(name, org)
+        own.metadata.owner_scope = identity_account
+        session.call(f"own.{label}", "environment.create", own, role="org_admin")
+
+
 def _whole_kind(session: Session) -> None:
     name = session.name()
     session.call("first", "agent.create", session.agent(name=name))
@@ -101,6 +114,19 @@ CHECKS: tuple[Check, ...] = (
         roles=("operator",),
     ),
     check("DUP-SCOPE", _two_scopes, accepted("first", "second"), roles=("operator",)),
+    check(
+        "DUP-SCOPE-ORG",
+        _no_organizations,
+        both(
+            accepted("platform.first", "own.first"),
+            *(
+                code(f"{scope}.{label}", "ALREADY_EXISTS")
+                for scope in ("platform", "own")
+                for label in ("again", "other")
+            ),
+        ),
+        roles=("operator", "org_admin"),
+    ),
     check("DUP-KIND", _whole_kind, both(accepted("first"), code("refused", "ALREADY_EXISTS"))),
     check("DUP-OTHER-KIND", _other_kind, accepted("environment", "instance")),
 )

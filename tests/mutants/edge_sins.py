@@ -96,7 +96,20 @@ def kept(name: str, sin: str, change: Callable[[Any], None]) -> Mutant:
     return Mutant(name, sin, then(CREATE, DEFAULTS, do.changed_resource(change)))
 
 
+def in_utf16(agent: Any) -> None:
+    """Make each text as long as it is in UTF-16."""
+    for holder in (agent.spec, *agent.spec.sub_agents):
+        text = holder.instructions
+        holder.instructions = text + "x" * (len(text.encode("utf-16-le")) // 2 - len(text))
+
+
 EDGE_SINS: tuple[Mutant, ...] = (
+    Mutant(
+        "validate-utf16",
+        "lengths are counted in UTF-16",
+        wrap(CREATE, VALIDATE, seeing(in_utf16)),
+        asked=("VAL-AGENTSPEC-*", "VAL-SUBAGENT-*"),
+    ),
     Mutant(
         "validate-first-ten", "only the first ten skill_refs are validated", wrap(CREATE, VALIDATE, seeing(first_ten))
     ),

@@ -22,6 +22,7 @@ from tests.mutants.create_sins import CREATE_SINS
 from tests.mutants.edge_sins import EDGE_SINS
 from tests.mutants.environment_sins import ENVIRONMENT_SINS
 from tests.mutants.half_done_sins import HALF_DONE_SINS
+from tests.mutants.holder_sins import HOLDER_SINS
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
 from tests.mutants.instance_sins import INSTANCE_SINS
 from tests.mutants.mutant import Mutant
@@ -45,6 +46,7 @@ SINS = (
     HALF_DONE_SINS,
     EDGE_SINS,
     SECOND_LOOK_SINS,
+    HOLDER_SINS,
 )
 STORES = {
     "leveldb": "leveldb:{folder}/store",

@@ -32,6 +32,7 @@ class Access:
         sent = dict(context.invocation_metadata()).get("authorization", "")
         scheme, _, token = str(sent).partition(" ")
         token = token.partition(",")[0] if self.state.has("token_tail") else token
+        token = token.rstrip("=") if self.state.has("token_padding") else token
         identity = self.tokens.get(token) if scheme.lower() == "bearer" else None
         if identity is None and self.state.has("anonymous_is_operator"):
             identity = next(iter(self.tokens.values()))

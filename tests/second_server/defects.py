@@ -48,6 +48,8 @@ DEFECTS: dict[str, str] = {
     "own_scope_listed": "everybody's list shows what is an account's own, of no organization",
     "own_scope_told": "everybody is told of what is an account's own, of no organization",
     "token_tail": "what stands behind a comma in the credentials is overlooked",
+    "token_padding": "signs of equality behind the credentials are overlooked",
+    "own_scope_by_org": "outside organization scope a slug is unique for each organization that requests name",
     "claimed_org_admin": "an admin of the organization that an update names may make it",
     "list_begins_anew": "a list begins anew when the last one of the page before was deleted",
     "late_instance": "an instance is accepted whose agent was deleted a moment ago",

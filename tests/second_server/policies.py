@@ -44,10 +44,11 @@ class Policies:
     def _may_grant(self, request: Any, caller: str, message: str) -> None:
         self.access.require(caller, "can_grant_access", request.resource.kind, request.resource.id, message)
 
-    def bootstrap(self, request: Any, caller: str) -> Any:
+    def bootstrap(self, request: Any, caller: str, what: str = "bootstrap policy") -> Any:
         """Grant, as the platform's operators do before there is anybody to ask."""
         self.state.validate(request)
-        self.access.require(caller, "operator", "platform", "stigmer", "operator permission required")
+        message = f"unauthorized to {what} - operator permission required"
+        self.access.require(caller, "operator", "platform", "stigmer", message)
         return self.resources.write_policy(*policy_tuple(request), by=caller)
 
     def resource_ids(self, request: Any, caller: str) -> Any:

@@ -34,7 +34,8 @@ class Resources:
     def get(self, kind: str, request: Any, caller: str) -> Any:
         """One resource by id."""
         self.state.validate(request)
-        self.access.require(caller, "can_view", kind, request.value, f"unauthorized to get {kind.replace('_', ' ')}")
+        named = "Agent Instance" if kind == "agent_instance" else kind
+        self.access.require(caller, "can_view", kind, request.value, f"unauthorized to get {named}")
         return self.shown(self.load(kind, request.value))
 
     def get_by_reference(self, kind: str, request: Any, caller: str) -> Any:

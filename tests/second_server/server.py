@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class Service:
             services["ai.stigmer.iam.iampolicy.v1.IamPolicyCommandController"] = {
                 "create": self.policies.create,
                 "delete": self.policies.delete,
-                "createPlatformLink": self.policies.bootstrap,
+                "createPlatformLink": partial(self.policies.bootstrap, what="create platform link"),
                 "bootstrapPolicy": self.policies.bootstrap,
                 "cleanupResourcePolicies": self.policies.cleanup,
             }

@@ -140,10 +140,14 @@ class State:
         """Find the resource that holds a slug, within the scope or within the whole kind."""
         for resource in self.resources[kind].values():
             if resource.metadata.slug == metadata.slug and (
-                whole_kind or _scope(resource.metadata) == _scope(metadata)
+                whole_kind or self._scope(resource.metadata) == self._scope(metadata)
             ):
                 return resource
         return None
+
+    def _scope(self, metadata: Any) -> tuple[int, str]:
+        by_org = metadata.owner_scope == organization or self.has("own_scope_by_org")
+        return metadata.owner_scope, metadata.org if by_org else ""
 
     def announce(self, kind: str, resource: Any, change: str) -> None:
         """Append an event, in the cloud profile."""
@@ -179,10 +183,6 @@ class _Journaled(dict[str, Any]):
         partial = self._file.with_suffix(".partial")
         partial.write_text("\n".join(lines), encoding="ascii")
         partial.replace(self._file)
-
-
-def _scope(metadata: Any) -> tuple[int, str]:
-    return metadata.owner_scope, metadata.org if metadata.owner_scope == organization else ""
 
 
 def now() -> Timestamp:

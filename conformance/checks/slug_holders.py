@@ -1,0 +1,113 @@
+"""Whose a slug is: that of the organization that is named, and that of the resource which has it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from conformance.check import Check, check
+from conformance.evidence import Evidence
+from conformance.judging import answered, equal
+from conformance.kinds import KINDS
+from conformance.methods import Proto
+from conformance.requests import new_resource
+from conformance.session import Session
+from conformance.verdict import Problem
+
+_HOLDERS = ("here", "there")
+"""Two resources of one slug, in two organizations."""
+_LIVES = 3
+"""So many resources have a slug one after the other, at once: a server may remember any of them."""
+
+
+def _named(session: Session, kind: str, name: str, org: str, agent_id: str) -> Proto:
+    request = new_resource(session, kind, agent_id)
+    request.metadata.name, request.metadata.org = name, org
+    return request
+
+
+def _agent_in(session: Session, kind: str, label: str, org: str) -> str:
+    if kind != "instance":
+        return ""
+    made: Proto = session.created_agent(f"agent.{label}", role="operator", org=org)
+    return str(made.metadata.id)
+
+
+def _two(kind: str) -> Callable[[Session], None]:
+    """Change the later one, then the earlier one, each by slug and organization alone."""
+
+    def exercise(session: Session) -> None:
+        name = session.name()
+        orgs = dict(zip(_HOLDERS, (session.org, session.other_org), strict=True))
+        agents = {label: _agent_in(session, kind, label, org) for label, org in orgs.items()}
+        made = {
+            label: session.need(
+                f"made.{label}", f"{kind}.create", _named(session, kind, name, org, agents[label]), role="operator"
+            )
+            for label, org in orgs.items()
+        }
+        for operation, label in (("update", "there"), ("apply", "here"), ("apply", "there"), ("update", "here")):
+            request = _named(session, kind, name, orgs[label], agents[label])
+            request.spec.description = f"{operation} of the one {label}"
+            session.call(f"{operation}.{label}", f"{kind}.{operation}", request, role="operator")
+            for holder in _HOLDERS:
+                read = f"{operation}.{label}.get.{holder}"
+                session.read(read, kind, made[holder].metadata.id, role="operator")
+        for holder, org in orgs.items():
+            session.find(f"find.{holder}", kind, name, org, role="operator")
+
+    return exercise
+
+
+def _each_its_own(evidence: Evidence) -> list[Problem]:
+    ids = {holder: evidence[f"made.{holder}"].value("metadata.id") for holder in _HOLDERS}
+    told = {holder: evidence[f"made.{holder}"].value("spec.description") for holder in _HOLDERS}
+    found: list[Problem] = []
+    for operation, label in (("update", "there"), ("apply", "here"), ("apply", "there"), ("update", "here")):
+        changed = evidence[f"{operation}.{label}"]
+        found += answered(changed, "OK") or equal(
+            "which one is changed", changed, ids[label], changed.value("metadata.id")
+        )
+        told[label] = f"{operation} of the one {label}"
+        for holder in _HOLDERS:
+            get = evidence[f"{operation}.{label}.get.{holder}"]
+            found += answered(get, "OK")
+            found += equal(f"the one {holder}", get, told[holder], get.value("spec.description"))
+    for holder in _HOLDERS:
+        row = evidence[f"find.{holder}"]
+        found += answered(row, "OK") or equal("which one is found", row, ids[holder], row.value("metadata.id"))
+    return found
+
+
+def _one_after_another(kind: str) -> Callable[[Session], None]:
+    def exercise(session: Session) -> None:
+        name, role = session.name(), "operator" if session.cloud else None
+        agent_id = _own_agent(session, kind)
+        for life in range(_LIVES):
+            made = session.need(f"create.{life}", f"{kind}.create", _named(session, kind, name, session.org, agent_id))
+            for times in range(2):
+                session.find(f"find.{life}.{times}", kind, name, role=role)
+            session.delete(f"delete.{life}", kind, made.metadata.id)
+            session.find(f"gone.{life}", kind, name, role=role)
+
+    return exercise
+
+
+def _own_agent(session: Session, kind: str) -> str:
+    return str(session.created_agent("agent").metadata.id) if kind == "instance" else ""
+
+
+def _always_the_last(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for life in range(_LIVES):
+        made = evidence[f"create.{life}"].value("metadata.id")
+        for times in range(2):
+            row = evidence[f"find.{life}.{times}"]
+            found += answered(row, "OK") or equal("which one is found", row, made, row.value("metadata.id"))
+        found += answered(evidence[f"delete.{life}"], "OK") + answered(evidence[f"gone.{life}"], "NOT_FOUND")
+    return found
+
+
+CHECKS: tuple[Check, ...] = (
+    *(check(f"EXACT-ORG-{kind.upper()}", _two(kind), _each_its_own, roles=("operator",)) for kind in KINDS),
+    *(check(f"EXACT-NOW-{kind.upper()}", _one_after_another(kind), _always_the_last) for kind in KINDS),
+)
