@@ -34,9 +34,9 @@ def wrong_credentials(session: Session) -> dict[str, Metadata]:
 
 
 def _wrong_for(session: Session, number: int) -> dict[str, Metadata]:
-    """Return what a method is asked with: all of them, or in a quick run none and another one for each method."""
+    """Return what a method is asked with: all of them, or in a quick run none and two others for each method."""
     none, *others = wrong_credentials(session).items()
-    taken = [others[number % len(others)]] if session.context.scale < 1 else others
+    taken = [others[at % len(others)] for at in (2 * number, 2 * number + 1)] if session.context.scale < 1 else others
     return dict([none, *taken])
 
 
