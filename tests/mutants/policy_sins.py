@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reference_server.errors import PermissionDenied
 from tests.mutants import effects as do
 from tests.mutants import read_effects as rd
 from tests.mutants.mutant import (
@@ -36,6 +37,12 @@ POLICY_SINS: tuple[Mutant, ...] = (
         together(
             *(omit(f"iam-policy-{v}", AUTHORIZE) for v in ("create", "delete", "cleanup", "create-platform-link"))
         ),
+    ),
+    Mutant(
+        "grant-wrong-message",
+        "a refused grant is answered in other words",
+        wrap("iam-policy-create", AUTHORIZE, answering(do.message("no"), only=PermissionDenied)),
+        asked=("IAM-*", "MESSAGE-*", "PERM-POLICY-*"),
     ),
     Mutant(
         "grant-bare",
