@@ -67,7 +67,9 @@ class _Pair:
 
     def _compare(self, touched: Iterable[str]) -> None:
         for kind in touched:
-            same(f"{kind}: contents", _contents(self.store, kind), _contents(self.model, kind))
+            wanted = _contents(self.model, kind)
+            for what, got in _contents(self.store, kind).items():
+                same(f"{kind}: {what}", got, wanted[what])
         same("last position", self.store.last_position(), self.model.last_position())
 
 
@@ -99,15 +101,15 @@ def _contents(store: Store, kind: str) -> dict[str, object]:
     return {
         "records": [seen(record) for record in store.scan(kind)],
         "count": store.count(kind),
-        "under keys": {
-            (index, key): (
+        **{
+            f"find, count and listing under {index} {key!a}": (
                 store.find(kind, index, key),
                 store.count(kind, index=index, key=key),
                 [record.id for record in store.scan(kind, index=index, key=key)],
             )
             for index, key in KEYS[kind]
         },
-        "each": [canonical(kind, store.get_bytes(kind, id_)) for id_ in IDS],
+        f"get_bytes of {IDS!a}": [canonical(kind, store.get_bytes(kind, id_)) for id_ in IDS],
     }
 
 
