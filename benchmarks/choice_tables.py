@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.choice import AGENTS_MAX, Place, Ranking, url_of
+from benchmarks.digits import significant
 from terminal.fitting import Fitted
 
 _US_PER_S = 1e6
@@ -48,10 +49,10 @@ def _table(ranking: Ranking) -> Table:
     for heading in ("store", "mean call, us", "95 % interval", "times the best", "read, us", "write, us", "disk"):
         table.add_column(heading, justify="left" if heading == "store" else "right")
     for place in ranking.places:
-        interval = f"{place.interval.low:,.3g} to {place.interval.high:,.3g}"
+        interval = f"{significant(place.interval.low, 3)} to {significant(place.interval.high, 3)}"
         disk = _size(place.bytes_per_agent * use.agents)
-        costs = (f"{place.read_us:,.3g}", f"{place.write_us:,.4g}")
-        table.add_row(place.subject.engine, f"{place.cost_us:,.4g}", interval, _behind(place), *costs, disk)
+        costs = (significant(place.read_us, 3), significant(place.write_us, 4))
+        table.add_row(place.subject.engine, significant(place.cost_us, 4), interval, _behind(place), *costs, disk)
     return table
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.claim_lines import COLOURS
+from benchmarks.digits import significant
 from benchmarks.history import Entry
 
 WIDTH = 32
@@ -28,8 +29,8 @@ def history_table(title: str, entries: Sequence[Entry]) -> Table:
                 entry.captured_at[:16].replace("T", " "),
                 what if place == 0 else "",
                 drawn(entry, *ends),
-                f"{entry.value:,.4g}",
-                f"{entry.low:,.4g} to {entry.high:,.4g}",
+                significant(entry.value, 4),
+                f"{significant(entry.low, 4)} to {significant(entry.high, 4)}",
                 Text(entry.says, style=colour),
             )
     return table

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.claims import interval_in_words
+from benchmarks.digits import significant
 from benchmarks.results import ClaimVerdict, Conclusion, Ratio
 
 _MADE_OF = {"json-orjson": " through dictionaries"}
@@ -96,10 +97,10 @@ def measured_in_words(one: ClaimVerdict, ratio: Ratio) -> str:
     better, worse = ("less", "more") if one.metric == _MEMORY else ("faster", "slower")
     low, high = ratio.interval.low, ratio.interval.high
     if low >= 1:
-        return f"{_two_digits(low)} to {_two_digits(high)} times {better}"
+        return f"{significant(low, 2)} to {significant(high, 2)} times {better}"
     if high <= 1:
-        return f"{_two_digits(1 / high)} to {_two_digits(1 / low)} times {worse}"
-    return f"between {_two_digits(1 / low)} times {worse} and {_two_digits(high)} times {better}"
+        return f"{significant(1 / high, 2)} to {significant(1 / low, 2)} times {worse}"
+    return f"between {significant(1 / low, 2)} times {worse} and {significant(high, 2)} times {better}"
 
 
 def _from_to(one: ClaimVerdict) -> str:
@@ -145,8 +146,3 @@ def _choice(headline: ClaimVerdict, one: ClaimVerdict) -> str:
 def _program(one: ClaimVerdict) -> str:
     language = _LANGUAGES.get(one.baseline.language, one.baseline.language)
     return f"{language} ({one.baseline.engine} to {one.candidate.engine}){_MADE_OF.get(one.baseline.codec, '')}"
-
-
-def _two_digits(value: float) -> str:
-    """Return a number with two significant digits as people write it: `2.5`, `330`, `1,800`."""
-    return f"{float(f'{value:.2g}'):,.10g}"

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from benchmarks.claim_lines import COLOURS, ClaimLines
 from benchmarks.claims import count_verdicts, in_words, interval_in_words, stated_in_words
+from benchmarks.digits import significant
 from benchmarks.results import ClaimVerdict, Factor, Placement, Results, Summary
 from benchmarks.robustness import dependence, robustness
 from terminal.fitting import Fitted
@@ -84,8 +85,16 @@ def summaries_table(summaries: tuple[Summary, ...]) -> Table:
     for heading in ("metric", "agents", "store", "median", "95 % interval", "p99", "unit"):
         table.add_column(heading)
     for one in sorted(summaries, key=lambda one: (one.metric, one.payload, one.subject.durability, one.median)):
-        interval = f"{one.interval.low:.4g} to {one.interval.high:.4g}"
-        row = (one.metric, one.payload, one.subject.label, f"{one.median:.4g}", interval, f"{one.p99:.4g}", one.unit)
+        interval = f"{significant(one.interval.low, 4)} to {significant(one.interval.high, 4)}"
+        row = (
+            one.metric,
+            one.payload,
+            one.subject.label,
+            significant(one.median, 4),
+            interval,
+            significant(one.p99, 4),
+            one.unit,
+        )
         table.add_row(*row)
     return table
 

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.digits import significant
 from benchmarks.results import Blank, Results, Subject, Summary
 from terminal.fitting import Fitted
 
@@ -89,10 +90,10 @@ def latencies_table(results: Results) -> Table:
         kept = summary_of(results, f"{one.workload}_kept", one.subject)
         shares = ((0.5, one.median), (0.9, one.p90), (0.99, one.p99), (0.999, one.p99_9), (0.9999, one.p99_99))
         times = [
-            f"{value / 1e3:.3g}" if value is not None and one.count * (1 - share) >= 1 else ""
+            significant(value / 1e3, 3) if value is not None and one.count * (1 - share) >= 1 else ""
             for share, value in shares
         ]
-        times.append(f"{one.largest / 1e3:.3g}")
+        times.append(significant(one.largest / 1e3, 3))
         name = _load_name(one.workload)
         table.add_row(name, one.subject.name, "" if kept is None else f"{kept.median:.0f} %", *times)
     return table
