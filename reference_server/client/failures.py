@@ -19,7 +19,9 @@ HINTS: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.NOT_FOUND: "The list command shows what is there.",
     grpc.StatusCode.ALREADY_EXISTS: "Choose another slug, or change the resource that has it with update or apply.",
     grpc.StatusCode.DEADLINE_EXCEEDED: "The server did not answer in time. Give it more with --timeout SECONDS.",
-    grpc.StatusCode.UNIMPLEMENTED: "This server does not offer that operation.",
+    grpc.StatusCode.UNIMPLEMENTED: (
+        "This server does not offer that operation. Events and permissions are of the cloud profile."
+    ),
     grpc.StatusCode.RESOURCE_EXHAUSTED: "The request is too large or the server too busy; try again later.",
     grpc.StatusCode.ABORTED: "Somebody else changed the same resource. Try again.",
 }
