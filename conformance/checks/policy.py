@@ -220,11 +220,11 @@ CHECKS: tuple[Check, ...] = (
         "IAM-SET",
         _set,
         asked_if(
-            lambda evidence: evidence["joined"].ok,
+            lambda evidence: evidence["joined"].code != "PERMISSION_DENIED",
             "the target gives the permissions of a set to nobody",
             both(
                 *(code(label, "PERMISSION_DENIED") for label in ("before", "after")),
-                accepted("set", "join", "leave"),
+                accepted("set", "join", "joined", "leave"),
                 field_is("told.in", "is_authorized", _TRUE),
                 *(field_is(f"told.{label}", "is_authorized", _FALSE) for label in ("out", "apart", "ring")),
             ),

@@ -46,7 +46,7 @@ def main() -> int:
         return EXIT_COULD_NOT
     if not arguments.only:
         drawn = f"`--sample {arguments.sample} --seed {arguments.seed}`" if arguments.sample else ""
-        page = page_of(population, chosen, session.judged(), reasons, drawn, catalogue_hash())
+        page = page_of(population, chosen, session.judged(), reasons, drawn, catalogue_hash(), session.outdated())
         arguments.page.write_text(page, encoding="utf-8")
     return _said(shown, session, reasons)
 

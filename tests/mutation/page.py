@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.mutation.generate import FOLDERS, SourceMutant
@@ -26,6 +26,7 @@ def page_of(
     reasons: Reasons,
     drawn: str,
     suite: str,
+    outdated: Collection[str] = (),
 ) -> str:
     """Return the page (Markdown).
 
@@ -36,11 +37,12 @@ def page_of(
         reasons: why survivors are none of the suite's business.
         drawn: how `chosen` came about; empty where it is the population.
         suite: the hash of the requirements that they were judged by.
+        outdated: the keys of survivors that this suite hasn't asked all that could notice.
     """
     score = score_of(chosen, judged, reasons)
     lines = [*_head(), *_result(population, score, drawn), "", *_by_file(chosen, judged, reasons), ""]
     lines += [f"The requirements that judged have the hash `{suite}`.", ""]
-    lines += ["## Survivors without a reason", "", *_unexplained(score), ""]
+    lines += ["## Survivors without a reason", "", *_unexplained(score, outdated), ""]
     lines += ["## Survivors with a reason", "", *_excused(score), ""]
     lines += ["## Files that are not mutated", ""]
     lines += [f"- `{one.file}`: {one.reason}" for one in reasons.left_out]
@@ -92,9 +94,12 @@ def _by_file(chosen: Sequence[SourceMutant], judged: Mapping[str, Judgement], re
             yield (f"| `{name}` | {score.judged} | {score.killed} | {len(score.excused)} | {len(score.unexplained)} |")
 
 
-def _unexplained(score: Score) -> Iterator[str]:
+def _unexplained(score: Score, outdated: Collection[str]) -> Iterator[str]:
     if not score.unexplained:
         yield "None."
+    if part := sum(mutant.key in outdated for mutant in score.unexplained):
+        yield f"{part} of them were asked only what is most likely to notice so far, not all; they count as survivors."
+        yield ""
     for mutant in sorted(score.unexplained, key=str):
         yield f"- `{mutant.file}`, {mutant.operator}: {_change(mutant)}"
 

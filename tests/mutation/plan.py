@@ -13,7 +13,7 @@ from tests.mutation.settings import SETTINGS, Setting
 from tests.mutation.trial import Ending, Judgement, Plan
 
 SOME, MORE = 10, 30
-"""So many requirements are asked together at first, and then: most mutants fall at the first few."""
+"""So many requirements are asked together at first: most mutants fall at the first few. So many checks are few."""
 KILLERS_MAX = 4
 """Of the requirements that noticed other mutants of the same function."""
 
@@ -71,7 +71,7 @@ class Planner:
                 for name in first_requirements()
                 if name in self._checks and (whole or self._checks[name].id in reaching)
             ]
-        return list(dict.fromkeys([*killers, *chosen]))[: SOME + MORE]
+        return list(dict.fromkeys([*killers, *chosen]))
 
     def _judges(self, checks: Iterable[str]) -> Iterable[str]:
         """Yield the requirements that some checks serve."""
