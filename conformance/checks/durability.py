@@ -6,8 +6,11 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, NotAsked, value_at
 from conformance.judging import answered, differences, equal, not_found, problem
+from conformance.kinds import KINDS
 from conformance.methods import METHODS
+from conformance.requests import new_resource
 from conformance.session import Session, SetupRefused
+from conformance.sweeps import LIST_PAGE, page
 from conformance.target import StillAlive, TargetUnreachable
 from conformance.target_client import TargetLost
 from conformance.verdict import Problem
@@ -16,6 +19,11 @@ from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
 
 ACKNOWLEDGED = 12
 IN_FLIGHT = 24
+
+_GRANTS = ("granted", "revoked", "cleaned")
+"""What becomes of three policies before the kill."""
+ORDERED = 5
+"""Resources of each kind whose order is looked at."""
 
 
 def _killed(session: Session) -> None:
@@ -31,6 +39,7 @@ def _killed(session: Session) -> None:
     session.delete("delete", "agent", deleted.metadata.id)
     session.note("made", [row.metadata.id for row in made[2:]])
     _other_kinds(session)
+    order = _in_order(session)
     flying = [session.agent(resource_id=session.new_id()) for _ in range(session.size(IN_FLIGHT))]
     calls = [session.begin(f"flying.{n}", "agent.create", request) for n, request in enumerate(flying)]
     session.finish(calls[0], METHODS["agent.create"])
@@ -44,6 +53,44 @@ def _killed(session: Session) -> None:
         session.finish(call, METHODS["agent.create"])
     _look_again(session, [row.metadata.id for row in made], [row.metadata.id for row in flying])
     _look_at_kinds(session)
+    _read_order(session, "after", order)
+
+
+def _in_order(session: Session) -> str:
+    """Make some of each kind with ids that sort otherwise, change the first, list them; return the instances' agent."""
+    parent = session.created_agent("ordered.parent", org=session.own_org, role=_role(session)).metadata.id
+    for kind in KINDS:
+        requests = [new_resource(session, kind, parent) for _ in range(ORDERED)]
+        ids = sorted((session.new_id(kind) for _ in requests), key=lambda one: one[::-1])
+        for number, request in enumerate(requests):
+            request.metadata.id, request.metadata.org = ids[number], session.own_org
+            session.need(f"ordered.{kind}.{number}", f"{kind}.create", request, role=_role(session))
+        session.need(f"ordered.{kind}.change", f"{kind}.update", requests[0], role=_role(session))
+    _read_order(session, "before", parent)
+    return parent
+
+
+def _read_order(session: Session, label: str, parent: str) -> None:
+    by_agent = METHODS["instance.by_agent"].request(agent_id=parent)
+    session.call(f"{label}.by_agent", "instance.by_agent", by_agent, role=_role(session))
+    for kind in KINDS if session.offers("list") else ():
+        request = page(session.own_org, LIST_PAGE, kind=kind)
+        session.call(f"{label}.{kind}", KINDS[kind].list_method, request, role=_role(session))
+
+
+def _role(session: Session) -> str | None:
+    return "operator" if session.cloud else None
+
+
+def _order_kept(evidence: Evidence) -> list[Problem]:
+    """Lists have the order of creation before the kill and after it."""
+    found: list[Problem] = []
+    for row in (*evidence.under("before."), *evidence.under("after.")):
+        kind = row.label.partition(".")[2].replace("by_agent", "instance")
+        made = [evidence[f"ordered.{kind}.{number}"].value("metadata.id") for number in range(ORDERED)]
+        listed = [value_at(one, "metadata.id") for one in row.value("items", [])]
+        found += answered(row, "OK") + equal(f"order {row.label}", row, made, [one for one in listed if one in made])
+    return found
 
 
 def _other_kinds(session: Session) -> None:
@@ -60,13 +107,17 @@ def _other_kinds(session: Session) -> None:
     gone = session.need("gone.create", "environment.create", _environment(session))
     session.delete("gone.delete", "environment", gone.metadata.id)
     if session.cloud:
-        for label in ("granted", "revoked"):
+        for label in _GRANTS:
             principal, resource = ("identity_account", session.name()), ("organization", session.name())
             session.note(label, [principal[1], resource[1]])
             session.grant(label, principal, "member", resource)
             if label == "revoked":
                 request = samples.policy(principal, "member", resource)
                 session.call("revoke", "policy.delete", request, role="operator")
+            if label == "cleaned":
+                request = METHODS["policy.cleanupResourcePolicies"].request(kind=resource[0], id=resource[1])
+                session.call("clean", "policy.cleanupResourcePolicies", request, role="operator")
+                session.holds("cleaned.before", principal, "member", resource)
 
 
 def _environment(session: Session) -> Environment:
@@ -80,7 +131,7 @@ def _look_at_kinds(session: Session) -> None:
     for kind in ("instance", "environment"):
         session.read(f"again.{kind}", kind, before[f"kind.{kind}"].value("metadata.id"), role=role)
     session.read("again.gone", "environment", before["gone.create"].value("metadata.id"), role=role)
-    for label in ("granted", "revoked") if session.cloud else ():
+    for label in _GRANTS if session.cloud else ():
         principal, resource = before.fact(label)
         session.holds(f"held.{label}", ("identity_account", principal), "member", ("organization", resource))
     if "bookmark" in before and before["bookmark"].ok:
@@ -98,10 +149,12 @@ def _kinds_kept(evidence: Evidence) -> list[Problem]:
 
 
 def _policies_kept(evidence: Evidence) -> list[Problem]:
-    rows = [evidence[f"held.{label}"] for label in ("granted", "revoked")]
+    labels = [label for label in _GRANTS if label != "cleaned" or evidence["clean"].code != "UNIMPLEMENTED"]
+    rows = [evidence[f"held.{label}"] for label in labels]
     told = [row.value("is_authorized", default=False) for row in rows]
     failed = [wrong for row in rows for wrong in answered(row, "OK")]
-    return failed + equal("what was granted holds, what was revoked doesn't", rows[0], [True, False], told)
+    wanted = [label == "granted" for label in labels]
+    return failed + equal("what was granted holds, what was revoked or cleaned up doesn't", rows[0], wanted, told)
 
 
 def _events_kept(evidence: Evidence) -> list[Problem]:
@@ -169,6 +222,7 @@ CHECKS: tuple[Check, ...] = (
         also={
             "DUR-WHOLE": _nothing_half,
             "DUR-KINDS": _kinds_kept,
+            "DUR-ORDER": _order_kept,
             "DUR-POLICIES": _policies_kept,
             "DUR-EVENTS": _events_kept,
         },

@@ -9,14 +9,20 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, value_at
 from conformance.judging import answered, code, equal, problem
+from conformance.kinds import KINDS
+from conformance.methods import METHODS
+from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.sweeps import LIST_PAGE, page, read_list
+from conformance.target_client import Call
 from conformance.verdict import Problem
 
 AGENTS = 7
 PAGE = 3
 PAGES_MAX = 200
 CHURN = 24
+HIDDEN, HIDDEN_QUICK = 130, 60
+"""So many of each kind are passed over: more than any page of the contract has; in a quick run, than half a page."""
 
 
 def _pages(
@@ -215,6 +221,42 @@ def _own_kind_only(evidence: Evidence) -> list[Problem]:
     return found
 
 
+def _behind_hidden(session: Session) -> None:
+    """Of many that nobody may view, the last one of each kind is shown to him after all; by every list."""
+    org, count = session.own_org, session.size(HIDDEN, HIDDEN_QUICK)
+    nobody = ("identity_account", session.context.identity("nobody"))
+    parent = session.created_agent("parent", org=org, role="operator").metadata.id
+    for kind in KINDS:
+        requests = [new_resource(session, kind, parent) for _ in range(count)]
+        for request in requests:
+            request.metadata.org = org
+        session.together(
+            Call(f"hidden.{kind}.{n}", f"{kind}.create", one, "operator") for n, one in enumerate(requests)
+        )
+        last = new_resource(session, kind, parent)
+        last.metadata.org = org
+        made = session.need(f"shown.{kind}", f"{kind}.create", last, role="operator")
+        session.grant(f"grant.{kind}", nobody, "owner", (KINDS[kind].name, made.metadata.id))
+    for kind in KINDS:
+        read_list(session, f"list.{kind}.0", kind, "", role="nobody")
+    by_agent = METHODS["instance.by_agent"].request(agent_id=parent)
+    session.call("list.by_agent.0", "instance.by_agent", by_agent, role="nobody")
+
+
+def _shown_after_all(evidence: Evidence) -> list[Problem]:
+    found = [wrong for row in evidence.under("hidden.") for wrong in answered(row, "OK")]
+    for label in (*KINDS, "by_agent"):
+        kind = "instance" if label == "by_agent" else label
+        wanted = evidence[f"shown.{kind}"].value("metadata.id")
+        hidden = {row.value("metadata.id") for row in evidence.under(f"hidden.{kind}.")}
+        listed = _ids(evidence, f"list.{label}")
+        told = {"the one that may be viewed": listed.count(wanted), "the others": len(hidden & set(listed))}
+        found += _all_ok(evidence, f"list.{label}")
+        last = evidence.under(f"list.{label}.")[-1]
+        found += equal(f"shown by {label}", last, {"the one that may be viewed": 1, "the others": 0}, told)
+    return found
+
+
 CHECKS: tuple[Check, ...] = (
     check(
         "LST-ORG",
@@ -233,5 +275,6 @@ CHECKS: tuple[Check, ...] = (
         roles=("operator", "org_admin", "org_member", "other_org_member", "nobody"),
         features=("list",),
     ),
+    check("LST-HIDDEN", _behind_hidden, _shown_after_all, roles=("operator", "nobody"), features=("list",)),
     check("LST-KIND", _kinds, _own_kind_only, features=("list",)),
 )

@@ -66,6 +66,9 @@ def _exercise(kind: str) -> Callable[[Session], None]:
         for member in _MEMBERS if session.cloud else ():
             account = ("identity_account", session.context.identity(member))
             session.grant(f"grant.{member}", account, member.removeprefix("org_"), ("organization", here))
+        if session.cloud:  # Who may view it in two ways at once is shown it once.
+            account = ("identity_account", session.context.identity("org_admin"))
+            session.grant("grant.both", account, "member", ("organization", here))
         things = {org: _made(session, kind, label, org, role) for label, org in (("here", here), ("there", f"{here}0"))}
         session.note("here", things[here].resource.metadata.id)
         session.note("there", things[f"{here}0"].resource.metadata.id)
@@ -96,6 +99,9 @@ def _visible(method: str) -> Judge:
         made, found = evidence.fact("here"), list[Problem]()
         for row in (evidence[f"{method}.here"], *(evidence[f"{method}.seen.{role}"] for role in _MEMBERS)):
             found += answered(row, "OK") or equal(f"{row.role} sees it", row, expected=True, actual=made in _shown(row))
+            found += equal(f"{row.role} sees each once", row, list(dict.fromkeys(_shown(row))), _shown(row))
+            if method == "instance.by_agent":
+                found += equal(f"{row.role}: total_count", row, len(_shown(row)), row.value("total_count", 0))
         for role in _BLIND:
             row = evidence[f"{method}.seen.{role}"]
             found += equal(f"{role}: total_count", row, 0, row.value("total_count", 0))

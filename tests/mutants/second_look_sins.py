@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from reference_server.authorization.model import Ref, RelationTuple
 from reference_server.authorization.policies import StoredPolicies
 from reference_server.errors import Internal
 from reference_server.identity import message_of
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork, staged_message, stored_message
 from stores.schema import KINDS, slug_key
-from tests.mutants.mutant import DEFAULTS, DELETE, PERSIST, UPDATE, Mutant
-from tests.mutants.wrapping import Run, Wrapper, everywhere, then, wrap
+from tests.mutants.mutant import DEFAULTS, DELETE, PERSIST, TRANSFORM, UPDATE, Mutant
+from tests.mutants.wrapping import Run, Wrapper, everywhere, then, together, wrap
+
+PASSED_OVER = 50
 
 
 def is_operator(state: State, work: UnitOfWork) -> bool:
@@ -85,6 +88,52 @@ def indexed_by_old_agent(state: State, work: UnitOfWork) -> None:
     work._puts[key] = put._replace(message=None, data=new.SerializeToString(), keys=tuple(entries))
 
 
+def support_view(run: Run) -> Run:
+    """Show an operator the secrets of what somebody else has made."""
+
+    def transform(state: State, work: UnitOfWork) -> State:
+        return state if is_operator(state, work) and is_made_by_another(state) else run(state, work)
+
+    return transform
+
+
+def joined_memberships(run: Run) -> Run:
+    """List once for each membership that lets the caller in."""
+
+    def listing(state: State, work: UnitOfWork) -> State:
+        done = run(state, work)
+        shown: Any = done.response
+        rows, policies = list(shown.items), StoredPolicies(work)
+        del shown.items[:]
+        for row in rows:
+            org = Ref("organization", row.metadata.org)
+            caller = state.caller.ref if state.caller is not None else org
+            held = [policies.holds(RelationTuple(caller, relation, org)) for relation in ("member", "admin")]
+            shown.items.extend([row] * max(1, sum(held)))
+        return done
+
+    return listing
+
+
+def given_up(kind: str) -> Wrapper:
+    """Look at fifty rows only that the caller may not view."""
+
+    def wrapper(run: Run) -> Run:
+        def listing(state: State, work: UnitOfWork) -> State:
+            done = run(state, work)
+            shown: Any = done.response
+            if state.caller is None or is_operator(state, work) or not shown.items:
+                return done
+            before = [record.id for record in work.scan(kind)].index(shown.items[0].metadata.id)
+            if before > PASSED_OVER:
+                return done.with_response(state.operation.response_type())
+            return done
+
+        return listing
+
+    return wrapper
+
+
 SECOND_LOOK_SINS: tuple[Mutant, ...] = (
     Mutant(
         "operator-unsigned",
@@ -121,5 +170,26 @@ SECOND_LOOK_SINS: tuple[Mutant, ...] = (
         "an instance whose agent is changed stays among those of the old one",
         then("agent-instance-update", PERSIST, indexed_by_old_agent),
         asked=("INS-*", "BYA-*"),
+    ),
+    Mutant(
+        "operator-sees-secrets",
+        "an operator who gets somebody else's agent or environment sees its secrets",
+        together(*(wrap(f"{kind}-get", TRANSFORM, support_view) for kind in ("agent", "environment"))),
+        asked=("RED-*", "ENV-*"),
+    ),
+    Mutant(
+        "list-joins-memberships",
+        "who is member and admin is listed everything twice",
+        everywhere("list", lambda name: wrap(name, "ListResources", joined_memberships)),
+        asked=("SEEN-*", "LST-*"),
+    ),
+    *(
+        Mutant(
+            f"{kind}-list-gives-up",
+            f"a list of {kind}s ends behind fifty that the caller may not view",
+            wrap(f"{operation}-list", "ListResources", given_up(operation.replace("-", "_"))),
+            asked=("LST-HIDDEN",),
+        )
+        for kind, operation in (("agent", "agent"), ("instance", "agent-instance"), ("environment", "environment"))
     ),
 )
