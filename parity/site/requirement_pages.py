@@ -25,6 +25,10 @@ class Recorded:
     exchange: Exchange
 
 
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|])")
+_CODE = re.compile(r"(`[^`]+`)")
+
+
 def address(requirement: Requirement) -> str:
     """Return where a requirement is, seen from the other pages of requirements."""
     return f"{document_of(requirement.operation)}.md#{requirement.id}"
@@ -59,7 +63,7 @@ def _overview(operations: Mapping[str, Sequence[Requirement]]) -> Iterator[str]:
 
 
 def _requirement(row: Requirement, recorded: Recorded | None, faults: Sequence[Fault]) -> Iterator[str]:
-    yield from (f"## {row.id} {{ #{row.id} }}", "", f"**{plain(row.sentence)}**", "")
+    yield from (f"## {row.id} {{ #{row.id} }}", "", f"**{worded(row.sentence)}**", "")
     facts = [
         ("level", str(row.level)),
         ("profiles", ", ".join(row.profiles)),
@@ -113,4 +117,10 @@ def _faults_by_requirement() -> dict[str, list[Fault]]:
 
 def plain(text: str) -> str:
     """Return a sentence as Markdown that shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def worded(sentence: str) -> str:
+    """Return a sentence of the catalogue as Markdown: what stands between backticks is code, the rest as it is."""
+    parts = _CODE.split(" ".join(sentence.split()))
+    return "".join(part if number % 2 else _MARKUP.sub(r"\\\1", part) for number, part in enumerate(parts))

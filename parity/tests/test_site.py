@@ -14,7 +14,7 @@ from conformance.catalogue import catalogue
 from conformance.evidence import Exchange
 from parity.commands import COMMANDS
 from parity.site.__main__ import write_sources
-from parity.site.requirement_pages import Recorded
+from parity.site.requirement_pages import Recorded, worded
 from reports.tests.browser import find_browser, running
 
 HOSTILE = "</pre><script>alert(1)</script> ```\n# x"
@@ -90,3 +90,10 @@ def test_it_is_searched_from_a_disk_and_fetches_nothing(site: Path, tmp_path: Pa
         assert "DUP-SLUG" in browser.run(find)
         assert browser.complaints() == []
         assert all(url.startswith(("file:", "data:")) for url in browser.requests())
+
+
+def test_a_sentence_has_its_code_as_code_and_no_other_markup() -> None:
+    assert worded("A name that breaks `string.min_len` = 1_000 *is* refused") == (
+        r"A name that breaks `string.min_len` = 1\_000 \*is\* refused"
+    )
+    assert worded("one ` alone") == r"one \` alone"
