@@ -56,6 +56,17 @@ def live(session: Session, kind: str) -> None:
     session.delete("delete", kind, made.message.metadata.id)
 
 
+def stay(session: Session, kind: str) -> None:
+    """Make a resource that stays, and change it twice: `stays`, `stays.0`, `stays.1`. Raises SetupRefused."""
+    role = maker(session)
+    agent = session.created_agent("stays.parent", role=role).metadata.id if kind == "instance" else ""
+    request = new_resource(session, kind, agent)
+    request.metadata.id = session.need("stays", f"{kind}.create", request, role=role).metadata.id
+    for number in range(2):
+        request.spec.description = request.metadata.name = f"{request.metadata.name}, changed {number}"
+        session.need(f"stays.{number}", f"{kind}.update", request, role=role)
+
+
 def _whole(session: Session, kind: str, agent: Proto) -> Proto:
     """Return a create with all fields, secrets among them where the kind has any."""
     if kind == "agent":

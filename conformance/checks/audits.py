@@ -13,7 +13,7 @@ from conformance.checks.events import judges_of
 from conformance.evidence import Evidence, Exchange, Json, value_at
 from conformance.judging import Judge, answered, both, differences, equal, instances_shown, nanoseconds, problem
 from conformance.kinds import KINDS
-from conformance.lives import live
+from conformance.lives import live, stay
 from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.verdict import Problem
@@ -119,7 +119,12 @@ def _exercise(kind: str) -> Callable[[Session], None]:
         with Watch(session, "watch") if watched else nullcontext() as watch:
             live(session, kind)
             if watch is not None:
-                watch.catch_up()
+                stay(session, kind)
+                last = watch.catch_up()
+        if watch is not None:
+            role = "operator" if "operator" in session.context.roles else None
+            with Watch(session, "later", role=role, after=watch.began_after) as later:
+                later.read_through(last)
 
     return exercise
 

@@ -88,6 +88,22 @@ def _cascade(evidence: Evidence) -> list[Problem]:
     return found
 
 
+def _as_before(evidence: Evidence) -> list[Problem]:
+    """Events that are read once more, after other changes, hold what they held when they came."""
+    wrong = answered(evidence["create"], "OK")
+    if wrong:
+        return wrong
+    watch, later, found = evidence["watch"], evidence["later"], list[Problem]()
+    for label in ("create", "new", "stays"):
+        subject = evidence[label].value("metadata.id")
+        before, after = events_about(watch, subject), events_about(later, subject)
+        found += [] if before else [problem(f"no event about {label}", watch)]
+        found += equal(f"number of events about {label}", later, len(before), len(after))
+        for one, two in zip(before, after, strict=False):
+            found += differences(one, two, later, change_of(one))
+    return found
+
+
 def _seen_by_others(session: Session) -> None:
     # An organization of this check's own gives even nobody something to be told of last.
     own = session.own_org
@@ -177,7 +193,11 @@ def _same_from_there(evidence: Evidence) -> list[Problem]:
 def judges_of(kind: str) -> dict[str, Judge]:
     """Return the judges of the events of a watched life of a kind (see `conformance.lives`), by requirement."""
     name = kind.upper()
-    found: dict[str, Judge] = {f"EVT-{name}": _each_once, f"EVT-{name}-CONTENT": _as_read}
+    found: dict[str, Judge] = {
+        f"EVT-{name}": _each_once,
+        f"EVT-{name}-CONTENT": _as_read,
+        f"EVT-{name}-LATER": _as_before,
+    }
     if kind != "instance":
         found[f"EVT-{name}-REDACTED"] = _no_secret
     if kind == "agent":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 from conformance import samples
 from conformance.check import Check, check
@@ -11,9 +12,14 @@ from conformance.evidence import Evidence, Exchange
 from conformance.judging import answered, asked_if, differences, equal, nanoseconds, not_found, problem
 from conformance.methods import METHODS, Proto
 from conformance.racing import heats_of, race, racers
+from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.target_client import Call
 from conformance.verdict import Problem
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
+
+_OWNERS = ("org_member", "org_admin", "other_org_member", "nobody")
+"""Who makes what is his own, in turns."""
 
 
 def _creates(session: Session) -> None:
@@ -46,6 +52,55 @@ def _one_winner(evidence: Evidence) -> list[Problem]:
         visible = [row.label for row in evidence.under(f"get.{number}.") if row.ok]
         found += equal(f"readable racers of heat {number}", rows[0], 1, len(visible))
         found += answered(evidence[f"find.{number}"], "OK")
+    return found
+
+
+def _one_id(kind: str) -> Callable[[Session], None]:
+    """Create at once what has one id and nothing else in common: neither slug nor, of environments, caller."""
+
+    def exercise(session: Session) -> None:
+        ids: list[str] = []
+        roles = [one for one in _OWNERS if one in session.context.roles] if kind == "environment" else []
+
+        def calls(number: int) -> list[Call]:
+            ids.append(session.new_id(kind))
+            requests = [_with_id(session, kind, ids[-1], own=bool(roles)) for _ in range(racers(session))]
+            callers = cycle(roles or [None])
+            return [
+                Call(f"heat.{number}.{n}", f"{kind}.create", request, role)
+                for n, (request, role) in enumerate(zip(requests, callers, strict=False))
+            ]
+
+        race(session, calls)
+        role, get = "operator" if session.cloud else None, f"{kind}.get"
+        session.together(Call(f"get.{n}", get, session.by_id(get, one), role) for n, one in enumerate(ids))
+        for number, one in enumerate(ids if kind == "agent" else ()):
+            _instances(session, f"instances.{number}", one)
+
+    return exercise
+
+
+def _with_id(session: Session, kind: str, resource_id: str, *, own: bool) -> Proto:
+    """Return a create with this id; of an account's own where that is wanted."""
+    request = new_resource(session, kind, "")
+    request.metadata.id = resource_id
+    if own:
+        request.metadata.org, request.metadata.owner_scope = "", identity_account
+    return request
+
+
+def _first_stays(evidence: Evidence) -> list[Problem]:
+    """One create is answered, the others are refused, and what the one was answered is what is there."""
+    found: list[Problem] = []
+    for number, rows in heats_of(evidence):
+        wanted = {"OK": 1, "ALREADY_EXISTS": len(rows) - 1}
+        found += equal(f"statuses of heat {number}", rows[0], wanted, dict(Counter(row.code for row in rows)))
+        get = evidence[f"get.{number}"]
+        first = next((row.response for row in rows if row.ok), {})
+        found += answered(get, "OK") or differences(first, get.response, get)
+        if f"instances.{number}" in evidence:
+            instances = evidence[f"instances.{number}"]
+            found += equal(f"instances after heat {number}", instances, 1, len(instances.value("items", [])))
     return found
 
 
@@ -216,6 +271,10 @@ def _shut_out(evidence: Evidence) -> list[Problem]:
 
 CHECKS: tuple[Check, ...] = (
     check("ORD-RACE", _creates, _one_winner),
+    *(
+        check(f"RACE-ID-{kind.upper()}", _one_id(kind), _first_stays, roles=("caller", "operator"))
+        for kind in ("agent", "environment")
+    ),
     check("APL-RACE", _applies, _one_resource, roles=("caller", "operator")),
     check("UPD-RACE", _updates, _in_some_order),
     check(

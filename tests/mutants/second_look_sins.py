@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from reference_server.authorization.model import Ref, RelationTuple
@@ -134,6 +135,16 @@ def given_up(kind: str) -> Wrapper:
     return wrapper
 
 
+def overwriting(kind: str) -> Callable[[State, UnitOfWork], None]:
+    """Write under an id that was free when it was looked up, whatever is there by now."""
+
+    def effect(state: State, work: UnitOfWork) -> None:
+        key = (kind, state.resource.metadata.id)
+        work._puts[key] = work._puts[key]._replace(precondition="any")
+
+    return effect
+
+
 SECOND_LOOK_SINS: tuple[Mutant, ...] = (
     Mutant(
         "operator-unsigned",
@@ -170,6 +181,13 @@ SECOND_LOOK_SINS: tuple[Mutant, ...] = (
         "an instance whose agent is changed stays among those of the old one",
         then("agent-instance-update", PERSIST, indexed_by_old_agent),
         asked=("INS-*", "BYA-*"),
+    ),
+    Mutant(
+        "id-overwritten-in-race",
+        "of creates of environments with one id at once each is answered, and the last one stays",
+        then("environment-create", PERSIST, overwriting("environment")),
+        asked=("RACE-ID-*",),
+        full=True,
     ),
     Mutant(
         "operator-sees-secrets",

@@ -22,6 +22,7 @@ DEFECTS: dict[str, str] = {
     "status_not_written": "the default instance's id is not written",
     "no_event": "nothing is published",
     "secret_in_event": "events carry secret values",
+    "events_of_now": "an event that is read later holds the resource as it is by then",
     "secret_in_response": "responses carry secret values",
     "reference_ignores_org": "a reference finds resources of other organizations",
     "update_changes_slug": "an update may change the slug",

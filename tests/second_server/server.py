@@ -30,7 +30,7 @@ from protos.ai.stigmer.agentic.environment.v1 import query_pb2 as _environment_q
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
 from protos.ai.stigmer.iam.iampolicy.v1 import command_pb2 as _policy_command  # noqa: F401 - registers
 from protos.ai.stigmer.iam.iampolicy.v1 import query_pb2 as _policy_query  # noqa: F401 - registers
-from protos.parity.v1.event_pb2 import WatchResponse
+from protos.parity.v1.event_pb2 import CloudEvent, WatchResponse
 from protos.parity.v1.list_pb2 import ListAgentInstancesResponse, ListAgentsResponse, ListEnvironmentsResponse
 from tests.second_server.access import OPERATOR_LINK, Access
 from tests.second_server.defects import CHOICES, DEFECTS, RACES
@@ -194,7 +194,16 @@ class Service:
                     continue
                 if wanted and seen:
                     told.add(event.subject)
-                    yield WatchResponse(position=number, event=event)
+                    shown = self._as_now(known, event) if planted("events_of_now") else event
+                    yield WatchResponse(position=number, event=shown)
+
+    def _as_now(self, kind: str, event: CloudEvent) -> CloudEvent:
+        """An event with the resource as it is by now, where it is still there."""
+        resource, shown = self.state.resources[kind].get(event.subject), CloudEvent()
+        shown.CopyFrom(event)
+        if resource is not None and not event.type.endswith(".deleted"):
+            shown.data.Pack(self.resources.shown(resource))
+        return shown
 
 
 def _handler(service: Service, path: str, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
