@@ -83,10 +83,12 @@ def _one_after_another(kind: str) -> Callable[[Session], None]:
         name, role = session.name(), "operator" if session.cloud else None
         agent_id = _own_agent(session, kind)
         for life in range(_LIVES):
-            made = session.need(f"create.{life}", f"{kind}.create", _named(session, kind, name, session.org, agent_id))
+            made = session.call(f"create.{life}", f"{kind}.create", _named(session, kind, name, session.org, agent_id))
+            if not made.ok:
+                return
             for times in range(2):
                 session.find(f"find.{life}.{times}", kind, name, role=role)
-            session.delete(f"delete.{life}", kind, made.metadata.id)
+            session.delete(f"delete.{life}", kind, made.message.metadata.id)
             session.find(f"gone.{life}", kind, name, role=role)
 
     return exercise
@@ -99,6 +101,9 @@ def _own_agent(session: Session, kind: str) -> str:
 def _always_the_last(evidence: Evidence) -> list[Problem]:
     found: list[Problem] = []
     for life in range(_LIVES):
+        found += answered(evidence[f"create.{life}"], "OK")
+        if found:
+            return found
         made = evidence[f"create.{life}"].value("metadata.id")
         for times in range(2):
             row = evidence[f"find.{life}.{times}"]
