@@ -19,9 +19,7 @@ from conformance.judging import (
     problem,
     same_answer,
 )
-from conformance.kinds import KINDS
 from conformance.methods import METHODS
-from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.sweeps import pages_of, read_list
 from conformance.target_client import Call
@@ -29,9 +27,6 @@ from conformance.verdict import Problem
 
 MANY, SOME = 260, 2
 """So many instances more than the default one, of an ordinary and of a quick run: over 100, over 250, over 256."""
-
-ROUNDS = 6
-"""So often one name is made and deleted."""
 
 
 def _gone(session: Session) -> None:
@@ -90,24 +85,6 @@ def _whole_again(evidence: Evidence) -> list[Problem]:
     if not named or named == evidence["first"].value("status.default_instance_id"):
         found.append(problem("the second agent has no default instance of its own", second, actual=named))
     return found
-
-
-def _rounds(session: Session) -> None:
-    """Make and delete one name again and again, faster than a clock of seconds goes on; of every kind."""
-    parent = session.created_agent("parent").metadata.id
-    for kind in KINDS:
-        request = new_resource(session, kind, parent)
-        for number in range(ROUNDS):
-            made = session.call(f"round.{kind}.{number}", f"{kind}.create", request)
-            if not made.ok:
-                break
-            session.delete(f"round.{kind}.{number}.delete", kind, made.message.metadata.id)
-        session.find(f"gone.{kind}", kind, request.metadata.name, role="operator" if session.cloud else None)
-
-
-def _each_round(evidence: Evidence) -> list[Problem]:
-    found = [wrong for row in evidence.under("round.") for wrong in answered(row, "OK")]
-    return found + [wrong for kind in KINDS for wrong in absent(f"gone.{kind}")(evidence)]
 
 
 def _with_instances(session: Session) -> None:
@@ -225,7 +202,6 @@ CHECKS: tuple[Check, ...] = (
         both(accepted("delete", "second"), same_answer("second", "find")),
         also={"DEL-RECREATE": _whole_again},
     ),
-    check("DEL-ROUNDS", _rounds, _each_round, roles=("caller", "operator")),
     check(
         "DEL-INSTANCES",
         _with_instances,

@@ -168,13 +168,13 @@ SECOND_LOOK_SINS: tuple[Mutant, ...] = (
         "delete-once-a-second",
         "agents of one name can't be deleted twice within a second",
         wrap(DELETE, "DeleteResource", one_delete_a_second()),
-        asked=("DEL-*",),
+        asked=("EXACT-NOW-*",),
     ),
     Mutant(
         "environment-delete-once-a-second",
         "environments of one name can't be deleted twice within a second",
         wrap("environment-delete", "DeleteResource", one_delete_a_second()),
-        asked=("DEL-*",),
+        asked=("EXACT-NOW-*",),
     ),
     Mutant(
         "instance-indexed-once",
