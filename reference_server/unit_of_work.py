@@ -103,13 +103,23 @@ class UnitOfWork:
                     self._foreseen[kind, index, key] = records
 
     def scan(
-        self, kind: str, index: str | None = None, key: IndexKey | None = None, after: int = 0
+        self,
+        kind: str,
+        index: str | None = None,
+        key: IndexKey | None = None,
+        after: int = 0,
+        limit: int | None = None,
     ) -> Iterator[Record]:
-        """Yield the stored resources of a kind, or under an index key, that nothing staged replaces or removes."""
+        """Yield the stored resources of a kind, or under an index key, that nothing staged replaces or removes.
+
+        With a limit so many are looked at; what is staged in their place isn't made up for.
+        """
         known: Iterable[Record] | None = None
         if self._foreseen and index is not None and key is not None and not after:
             known = self._foreseen.get((kind, index, key))
-        for record in self._store.scan(kind, index=index, key=key, after=after) if known is None else known:
+        for record in (
+            self._store.scan(kind, index=index, key=key, after=after, limit=limit) if known is None else known
+        ):
             if not self._overlaid(kind, record.id):
                 yield record
 

@@ -28,10 +28,7 @@ def list_resources(state: State, work: UnitOfWork) -> State:
     """Answer a page and the token of the next one. A token is a position, so pages neither skip nor repeat."""
     request = state.request
     size = request.page.size or LIST_SIZE_DEFAULT
-    key = (request.org,) if request.org else None
-    records = work.scan(
-        state.operation.kind.name, "org" if key else None, key, after=position_of(request.page.page_token)
-    )
+    records = _in_portions(state, work, size + 1)
     response: Any = state.operation.response_type()
     taken = last = 0
     for record, is_viewable in judged(state, work, records):
@@ -43,6 +40,22 @@ def list_resources(state: State, work: UnitOfWork) -> State:
             taken += len(record.data)
             response.items.append(_public(state, record))
     return state.with_response(response)
+
+
+def _in_portions(state: State, work: UnitOfWork, portion: int) -> Iterator[Record]:
+    """Yield what the page may be of, read in portions: a store over a network sends no more than is likely needed.
+
+    Portions may be of different states of the store, as pages are: what is there from start to end is in one of them.
+    """
+    request, kind = state.request, state.operation.kind.name
+    key = (request.org,) if request.org else None
+    after = position_of(request.page.page_token)
+    read = portion
+    while read == portion:
+        read = 0
+        for record in work.scan(kind, "org" if key else None, key, after=after, limit=portion):
+            read, after = read + 1, record.position
+            yield record
 
 
 def judged(state: State, work: UnitOfWork, records: Iterator[Record]) -> Iterator[tuple[Record, bool]]:
