@@ -90,7 +90,8 @@ def _cascade(evidence: Evidence) -> list[Problem]:
 
 def _as_before(evidence: Evidence) -> list[Problem]:
     """Events that are read once more, after other changes, hold what they held when they came."""
-    wrong = answered(evidence["create"], "OK")
+    made = (evidence["create"], *(row for row in evidence.exchanges if row.label.split(".")[0] == "stays"))
+    wrong = [problem for row in made for problem in answered(row, "OK")]
     if wrong:
         return wrong
     watch, later, found = evidence["watch"], evidence["later"], list[Problem]()
