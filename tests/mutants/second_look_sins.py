@@ -196,6 +196,12 @@ SECOND_LOOK_SINS: tuple[Mutant, ...] = (
         asked=("RED-*", "ENV-*"),
     ),
     Mutant(
+        "operator-sees-environment-secrets",
+        "an operator who gets somebody else's environment sees its secrets",
+        wrap("environment-get", TRANSFORM, support_view),
+        asked=("RED-*", "ENV-*"),
+    ),
+    Mutant(
         "list-joins-memberships",
         "who is member and admin is listed everything twice",
         everywhere("list", lambda name: wrap(name, "ListResources", joined_memberships)),
