@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stores.canonical import canonical_bytes
-from stores.contract import Store, StoreError
+from stores.contract import Store, StoreError, StoreLocked
 from stores.memory import MemoryStore
 from stores.schema import KINDS
 from stores.suite.check import NotProven, StoreUnderTest
@@ -79,6 +79,10 @@ class Run:
     done: list[float] = field(default_factory=list)
     exit_code: int = 0
     error: str = ""
+
+
+LOCK_SECONDS = 10.0
+"""So long the lock of a killed process may last."""
 
 
 def kill_in_batches(
@@ -157,6 +161,19 @@ def calls_of_batches(trace: str) -> dict[int, tuple[list[Call], list[Call]]]:
     return found
 
 
+def _state_afterwards(subject: StoreUnderTest, name: str) -> str:
+    """Read the store; who was killed may keep its lock until the system has taken it apart. Raises StoreError."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            with subject.open(name) as store:
+                return state_of(store)
+        except StoreLocked:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def _killed(
     subject: StoreUnderTest, name: str, seed: int, sizes: Sequence[int], kill: Kill, states: Sequence[str]
 ) -> tuple[str, bool]:
@@ -169,8 +186,7 @@ def _killed(
     if run.exit_code not in (-signal.SIGKILL, 0):
         return f"the process that commits ended with {run.error}", False
     try:
-        with subject.open(name) as store:
-            found = state_of(store)
+        found = _state_afterwards(subject, name)
     except StoreError as error:
         return f"{kill}: afterwards the store can't be read: {type(error).__name__}: {error}", True
     if found in states[done : began + 1]:
