@@ -87,6 +87,7 @@ def serve(
 
 def _say_ready(address: str, store: str) -> None:
     """Print where the server listens, a line that programs read; and, behind it, whether anything stays."""
-    typer.echo(f"listening on {address}")
+    said = [f"listening on {address}"]
     if parse_url(store).scheme == _MEMORY:
-        typer.echo(_IN_MEMORY)
+        said.append(_IN_MEMORY)
+    typer.echo("\n".join(said))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.checks.replicas import ONE_ADDRESS
+from conformance.replica_calls import ONE_ADDRESS
 from conformance.runner import Options, run
 from conformance.verdict import EXIT_NOT_CONFORMANT, Report, Verdict
 from tests.mutants.hosting import CREDENTIALS, reference

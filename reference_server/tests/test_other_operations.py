@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
@@ -21,6 +24,7 @@ from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import ApiResourceRef
 from protos.parity.v1.list_pb2 import ListRequest
 from reference_server.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied
 from reference_server.tests.conftest import Bench, agent, policy
+from stores.contract import Record, Store
 
 
 def instance(agent_id: str, name: str) -> AgentInstance:
@@ -227,6 +231,26 @@ def test_lists_hold_only_what_the_caller_may_view(cloud: Bench) -> None:
     cloud.call("agent-create", agent(), "max")
     assert len(cloud.call("agent-list", ListRequest(), "ada").items) == 1
     assert not cloud.call("agent-list", ListRequest(), "eve").items
+
+
+def test_a_list_reads_what_its_page_needs(cloud: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = [cloud.call("agent-create", agent("First"), "max").metadata.id]
+    for n in range(5):
+        cloud.call("agent-create", agent(f"Hidden {n}", org="globex"), "eve")
+    shown.append(cloud.call("agent-create", agent("Last"), "max").metadata.id)
+    limits: list[int | None] = []
+    scan = type(cloud.store).scan
+
+    def counted(store: Store, kind: str, **wanted: Any) -> Iterator[Record]:
+        if kind == "agent":
+            limits.append(wanted.get("limit"))
+        return scan(store, kind, **wanted)
+
+    monkeypatch.setattr(type(cloud.store), "scan", counted)
+    request = ListRequest()
+    request.page.size = 2
+    assert [item.metadata.id for item in cloud.call("agent-list", request, "ada").items] == shown
+    assert limits == [3, 3, 3], "7 agents in portions of a page and one row more"
 
 
 def test_policies_are_granted_and_revoked(cloud: Bench) -> None:

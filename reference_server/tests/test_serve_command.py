@@ -59,7 +59,8 @@ def said_until_it_listens_and_ends(folder: Path, *words: str) -> list[str]:
         assert server.stdout is not None
         first = server.stdout.readline()
         server.terminate()
-        rest, _ = server.communicate(timeout=60)
+        rest = server.stdout.read()
+        server.wait(timeout=60)
     return [first.rstrip(), *rest.splitlines()]
 
 
