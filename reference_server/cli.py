@@ -49,6 +49,7 @@ def serve(
     tls_client_ca: Annotated[str | None, typer.Option(help="CA (PEM) that client certificates must come from.")] = None,
     max_message_bytes: Annotated[int | None, typer.Option(help="Largest request.")] = None,
     max_concurrent_requests: Annotated[int | None, typer.Option(help="More are refused.")] = None,
+    max_watches: Annotated[int | None, typer.Option(help="More watches are refused.")] = None,
     grace_seconds: Annotated[float | None, typer.Option(help="Time for requests in flight at the end.")] = None,
     client_ping_seconds: Annotated[float | None, typer.Option(help="Idle clients may ping so often.")] = None,
     events_max: Annotated[int | None, typer.Option(help="Events kept for watchers that resume.")] = None,

@@ -54,7 +54,9 @@ class ServerConfig:
     """Ask clients for a certificate signed by this CA (mTLS)."""
     max_message_bytes: int = 10 * 1024 * 1024
     max_concurrent_requests: int = 1000
-    """More at once are answered RESOURCE_EXHAUSTED."""
+    """More at once are answered RESOURCE_EXHAUSTED. Room that watches may take and don't is theirs too."""
+    max_watches: int = 1000
+    """So many watches may be open, beside the requests; one more is answered RESOURCE_EXHAUSTED."""
     grace_seconds: float = 10.0
     """How long requests in flight may take after SIGTERM."""
     client_ping_seconds: float = 10.0
@@ -111,7 +113,7 @@ class ServerConfig:
             yield not cloud, "sink: the oss profile has no events"
             yield bool(_sink_problem(self.sink)), f"sink: {_sink_problem(self.sink)}"
         yield self.log_level not in LEVELS, f"log_level: {self.log_level!r} is none of {', '.join(LEVELS)}"
-        for name in ("max_message_bytes", "max_concurrent_requests", "events_max", "replicas"):
+        for name in ("max_message_bytes", "max_concurrent_requests", "max_watches", "events_max", "replicas"):
             yield getattr(self, name) < 1, f"{name}: must be 1 or more"
         yield self.grace_seconds < 0, "grace_seconds: must be 0 or more"
         for name in ("watch_send_seconds", "client_ping_seconds"):

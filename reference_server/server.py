@@ -56,7 +56,9 @@ class Server:
         self._application = application
         self._health = HealthServicer()
         self._telling: set[asyncio.Task[None]] = set()
-        self._events = EventServicer(application.executor, application.caller_of, config.watch_send_seconds)
+        self._events = EventServicer(
+            application.executor, application.caller_of, config.watch_send_seconds, config.max_watches
+        )
         self._admin = AdminServicer(application.executor, application.caller_of, config.watch_send_seconds)
         self._server = grpc.aio.server(
             options=[
@@ -68,7 +70,7 @@ class Server:
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", int(config.client_ping_seconds * _PING_MS)),
             ],
-            maximum_concurrent_rpcs=config.max_concurrent_requests,
+            maximum_concurrent_rpcs=config.max_concurrent_requests + config.max_watches,
         )
 
     async def start(self) -> str:

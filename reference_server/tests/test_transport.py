@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import pytest
@@ -24,7 +26,10 @@ from reference_server.tests.running import Running, running
 from reference_server.tests.test_server import CREATE, WATCH
 from reference_server.unit_of_work import UnitOfWork
 
+Answer = TypeVar("Answer")
 LIST = "parity.v1.ListService/ListAgents"
+HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
+MAX = (("authorization", "Bearer max-token"),)
 
 
 def over_tls(address: str, ca: Path, client: Pair | None = None) -> Any:
@@ -114,31 +119,67 @@ def test_an_expired_deadline_leaves_nothing(tmp_path: Path) -> None:
         assert server.call(CREATE, agent(), Agent).metadata.slug == "test-agent"
 
 
-def test_more_requests_at_once_than_allowed_are_refused(tmp_path: Path) -> None:
+@contextmanager
+def limited(tmp_path: Path) -> Iterator[Running]:
+    """A server that allows one request and two watches at once."""
     tokens = tmp_path / "tokens.toml"
     tokens.write_text(TOKENS, encoding="utf-8")
-    config = ServerConfig(listen="127.0.0.1:0", profile="cloud", tokens=str(tokens), max_concurrent_requests=2)
-    credentials = (("authorization", "Bearer max-token"),)
+    config = ServerConfig(
+        listen="127.0.0.1:0", profile="cloud", tokens=str(tokens), max_concurrent_requests=1, max_watches=2
+    )
     with running(config) as server:
-        watch = server.channel.unary_stream(WATCH, bytes, bytes)
-        watches = [watch(b"", metadata=credentials, timeout=30) for _ in range(2)]
-        for each in watches:
-            next(each)
-        with pytest.raises(grpc.RpcError) as caught:
-            server.call(CREATE, agent(), Agent, "max-token")
-        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        for each in watches:
+        yield server
+
+
+@contextmanager
+def open_streams(server: Running, method: str, count: int) -> Iterator[None]:
+    """Streams that have begun and stay open."""
+    stream = server.channel.unary_stream(method, bytes, bytes)
+    streams = [stream(b"", metadata=MAX, timeout=30) for _ in range(count)]
+    for each in streams:
+        next(each)
+    try:
+        yield
+    finally:
+        for each in streams:
             each.cancel()
-        assert eventually_created(server).metadata.slug == "test-agent"
 
 
-def eventually_created(server: Running) -> Agent:
-    """Create as soon as the server has noticed that the watches are gone."""
+def test_more_watches_than_allowed_are_refused_and_leave_room_for_requests(tmp_path: Path) -> None:
+    with limited(tmp_path) as server:
+        with open_streams(server, WATCH, 2):
+            with pytest.raises(grpc.RpcError) as caught:
+                watch_once(server)
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert caught.value.details() == "2 watches are open, and more may not be; try again later"
+            assert eventually(lambda: create(server)).metadata.slug == "test-agent"
+        assert all(eventually(lambda: watch_once(server)) for _ in range(3)), "watches that have ended count no more"
+
+
+def test_more_requests_at_once_than_allowed_are_refused(tmp_path: Path) -> None:
+    with limited(tmp_path) as server:
+        with open_streams(server, WATCH, 2), open_streams(server, HEALTH_WATCH, 1):
+            with pytest.raises(grpc.RpcError) as caught:
+                create(server)
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert eventually(lambda: create(server)).metadata.slug == "test-agent"
+
+
+def eventually(call: Callable[[], Answer]) -> Answer:
+    """Call until the server has noticed that streams are gone."""
     for _ in range(100):
         try:
-            created: Agent = server.call(CREATE, agent(), Agent, "max-token")
+            return call()
         except grpc.RpcError:
             time.sleep(0.05)
-        else:
-            return created
-    raise AssertionError("the watches still count as requests five seconds after they were cancelled")
+    raise AssertionError("streams still count five seconds after they have ended")
+
+
+def create(server: Running) -> Agent:
+    created: Agent = server.call(CREATE, agent(), Agent, "max-token")
+    return created
+
+
+def watch_once(server: Running) -> bool:
+    with open_streams(server, WATCH, 1):
+        return True

@@ -183,10 +183,12 @@ async def abort(context: Context, error: ApiError, operation: str) -> NoReturn:
 class EventServicer:
     """`parity.v1.EventService`."""
 
-    def __init__(self, executor: Executor, caller_of: CallerOf, send_seconds_max: float = SEND_SECONDS_MAX) -> None:
+    def __init__(self, executor: Executor, caller_of: CallerOf, send_seconds_max: float, watches_max: int) -> None:
         self._executor = executor
         self._caller_of = caller_of
         self._send_seconds_max = send_seconds_max
+        self._watches_max = watches_max
+        self._watches = 0
         self._stopping = False
 
     def stop(self) -> None:
@@ -201,6 +203,7 @@ class EventServicer:
 
     async def watch(self, data: bytes, context: Context) -> None:
         """Send events until the client leaves, reads too slowly, or the server stops."""
+        self._watches += 1
         try:
             async with asyncio.timeout(None) as limit:
                 async for response in self._responses(data, context):
@@ -214,12 +217,16 @@ class EventServicer:
         except TimeoutError:
             slow = ResourceExhausted("the watcher reads too slowly; watch again after the last position that it saw")
             await abort(context, slow, "watch")
+        finally:
+            self._watches -= 1
         await abort(context, Unavailable("the server is shutting down; watch again after the last position"), "watch")
 
     async def _responses(self, data: bytes, context: Context) -> AsyncIterator[bytes]:
         caller = self._caller_of(context.invocation_metadata() or ())
         if caller is None:
             raise Unauthenticated("the watch has no valid credentials; send metadata 'authorization: Bearer <token>'")
+        if self._watches > self._watches_max:
+            raise ResourceExhausted(f"{self._watches_max} watches are open, and more may not be; try again later")
         try:
             request = WatchRequest.FromString(data)
         except DecodeError:
