@@ -4,8 +4,11 @@ A log that ends early looks like a log that was never longer. So after each dura
 position, last revision and number of resources here, and a database that comes back with less is refused. The write
 waits for no disk: the mark may be older than the database (the process or the power ended in between), never newer.
 
-A relaxed store asks the mark and doesn't raise it, for what it acknowledges may go with the power. A mark that is
-missing or unreadable says nothing.
+A relaxed store asks the mark and doesn't raise it, for what it acknowledges may go with the power.
+
+A mark that is missing says nothing: who put back an older copy on purpose removes it. One that is there and can't be
+read was damaged, and the database is refused, for no crash leaves such: the first mark of a database is written and
+synced under another name, and each later one lies in the same sector, of which a disk writes all or nothing.
 
 What each engine notices by itself, and what the mark is there for:
 
@@ -30,18 +33,21 @@ BadgerDB
 What isn't noticed: a database that is replaced as a whole by one that is as far or farther (of LMDB that is one file);
 a file of LevelDB's, RocksDB's or Badger's that is replaced by one of another database with as many resources, all at
 the same positions; a value log of Badger's that is replaced by another database's: it holds what is larger than
-1 MiB, and Badger doesn't ask whose it is; and a log that ends early, between two entries, where the mark is lost or
-damaged as well.
+1 MiB, and Badger doesn't ask whose it is; and a log that ends early, between two entries, where the mark is lost as
+well, or came back from an older copy.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from stores.contract import StoreDamaged
+from stores.files import unreadable
 from stores.format import checksum_of
 
 FOLDER_MARK = "parity.mark"
@@ -51,6 +57,7 @@ FILE_MARK = ".mark"
 _MAGIC = b"ptymark1"
 _MARK = struct.Struct(">8s3QII")
 _CHECKSUM = struct.Struct(">I")
+_WRITTEN = os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class HighWater(NamedTuple):
@@ -81,7 +88,7 @@ class HighWaterMark:
     """The mark of one database. Used by one thread at a time."""
 
     def __init__(self, path: Path, meta: bytes, *, durable: bool, writable: bool) -> None:
-        """Take the mark's path, the database's meta row, and what the store may do."""
+        """Take the mark's path, the database's meta row, and what the store may do. Raises as `read_mark`."""
         self._path = path
         self._meta_checksum = checksum_of(meta)
         self._durable = durable
@@ -124,40 +131,84 @@ class HighWaterMark:
     def forget(self) -> None:
         """Remove the mark, for one who has changed the database behind the store. Raises OSError."""
         self._reached = HighWater(0, 0, 0)
+        self._let_go()
         self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Note that the database was closed, if anything was committed. Twice is no error."""
         if self._file >= 0:
             self._write(closed=True)
+            self._let_go()
+        self._writable = False
+
+    def _let_go(self) -> None:
+        if self._file >= 0:
             os.close(self._file)
             self._file = -1
-        self._writable = False
 
     def _write(self, *, closed: bool) -> None:
         """Write the mark. Where that can't be done it is left alone: what was committed holds without it."""
         if not self._writable:
             return
+        body = _MARK.pack(_MAGIC, *self._reached, self._meta_checksum, closed)
+        mark = body + _CHECKSUM.pack(checksum_of(body))
         try:
-            if self._file < 0:
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
-            body = _MARK.pack(_MAGIC, *self._reached, self._meta_checksum, closed)
-            os.pwrite(self._file, body + _CHECKSUM.pack(checksum_of(body)), 0)
+            if self._file >= 0:
+                os.pwrite(self._file, mark, 0)
+            elif self._path.exists():
+                self._file = os.open(self._path, _WRITTEN)
+                os.pwrite(self._file, mark, 0)
+            else:
+                self._file = _first(self._path, mark)
         except OSError:
             self._writable = False
 
 
 def read_mark(path: Path) -> Mark | None:
-    """Return what a mark says, or None if there is none that can be read."""
+    """Return what a mark says, or None if there is none.
+
+    Raises StoreDamaged for one that isn't as it was written, and StoreUnavailable for one that may not be read.
+    """
     try:
+        if not path.exists():
+            return None
         raw = path.read_bytes() if path.is_file() else b""  # a pipe would be waited for
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise _damaged(path, "the disk can't read it") from error
+        raise unreadable(str(path), error) from error
     body, checksum = raw[: _MARK.size], raw[_MARK.size :]
     if len(body) < _MARK.size or checksum != _CHECKSUM.pack(checksum_of(body)) or not body.startswith(_MAGIC):
-        return None
+        raise _damaged(path, "it isn't as it was written")
     _, position, revision, resources, meta_checksum, closed = _MARK.unpack(body)
     return Mark(HighWater(position, revision, resources), meta_checksum, bool(closed))
+
+
+def _first(path: Path, mark: bytes) -> int:
+    """Write a mark where none is; return its open file. Raises OSError.
+
+    At its path there is never part of it, whenever the power fails: it gets its name when its bytes are lasting.
+    """
+    new = path.with_name(path.name + ".new")
+    file = os.open(new, _WRITTEN | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.pwrite(file, mark, 0)
+        os.fsync(file)
+        new.rename(path)
+    except OSError:
+        os.close(file)
+        with suppress(OSError):
+            new.unlink()
+        raise
+    return file
+
+
+def _damaged(path: Path, what: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"{path} is damaged: {what}, and it says how much was acknowledged, so the database may be older than that",
+        hint=f"restore a backup; or remove {path}, and the database opens with what it has: "
+        "`parity stores verify URL` says whether that holds together",
+    )
 
 
 def _told(state: HighWater) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stores.contract import Access, FormatMismatch, StoreDamaged, StoreNotFound
 from stores.files import TOO_MANY_FILES_HINT, DriverLock, check_apart, make_folder, unreadable
-from stores.high_water import FOLDER_MARK
+from stores.high_water import FOLDER_MARK, read_mark
 from stores.shadow import Shadow, in_its_own_name
 
 OWN_FILES = r"parity\..*"
@@ -73,8 +73,8 @@ BADGER = FolderFormat(
 def check_folder(path: Path, layout: FolderFormat, access: Access) -> None:
     """Make sure that an engine may open a folder; make the folder when a new database is wanted.
 
-    Raises StoreNotFound, StoreDamaged (files of a database without its head), FormatMismatch (somebody else's files),
-    StoreUnavailable (not a folder, not readable).
+    Raises StoreNotFound, StoreDamaged (files of a database without its head, a damaged high-water mark), FormatMismatch
+    (somebody else's files), StoreUnavailable (not a folder, not readable).
     """
     if not path.exists() and not path.is_symlink():
         if access is not Access.CREATE:
@@ -88,6 +88,7 @@ def check_folder(path: Path, layout: FolderFormat, access: Access) -> None:
     except OSError as error:
         raise unreadable(f"the folder {path}", error) from error
     _check_names(path, layout, names, access)
+    read_mark(path / FOLDER_MARK)  # before a driver changes anything
 
 
 def _check_names(path: Path, layout: FolderFormat, names: list[str], access: Access) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -88,11 +89,19 @@ def salvage(source: str, target: str, progress: Progress = lambda _stage, _done,
         _count_missing(pile, result)
         if result.areas:
             result.doubtful += pile.unnamed()
-    mark = read_mark(beside(path, FILE_MARK) if parsed.scheme == "sqlite" else path / FOLDER_MARK)
-    if mark is not None and not result.is_whole:
+    if not result.is_whole:
         known = result.taken.total() + len(result.lost) + result.missing.total()
-        result.uncounted = max(mark.high_water.resources - known, 0)
+        result.uncounted = max(_marked(parsed) - known, 0)
     return result
+
+
+def _marked(source: StoreUrl) -> int:
+    """Return how many resources the high-water mark counted, 0 where it says nothing."""
+    path = Path(source.path)
+    with suppress(StoreError):  # damaged as well
+        mark = read_mark(beside(path, FILE_MARK) if source.scheme == "sqlite" else path / FOLDER_MARK)
+        return mark.high_water.resources if mark else 0
+    return 0
 
 
 def _pile(folder: str, path: Path, progress: Progress) -> Pile:

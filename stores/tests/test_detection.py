@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -17,6 +19,7 @@ from stores.keyvalue import layout
 from stores.registry import SCHEMES, open_store, unavailable
 from stores.sqlite.wal import check_wal
 from stores.suite.samples import agent, fill, put
+from tests.damage.contents import changes, contents
 
 ENGINES = [scheme.name for scheme in SCHEMES if scheme.needs_path and not unavailable(scheme)]
 
@@ -25,6 +28,11 @@ def flip(file: Path, place: int) -> None:
     data = bytearray(file.read_bytes())
     data[place] ^= 0x10
     file.write_bytes(data)
+
+
+def mark_in(folder: Path) -> Path:
+    (path,) = (path for path in folder.rglob("*") if path.name in {"parity.mark", "db.mark"})
+    return path
 
 
 # ---- the high-water mark
@@ -51,7 +59,7 @@ def test_the_mark_follows_durable_commits_only(scheme: str, durability: str, tmp
     with open_store(f"{scheme}:{tmp_path / 'db'}", create=True) as store:
         fill(store, ["a", "b"])
     with open_store(f"{scheme}:{tmp_path / 'db'}?durability={durability}") as store:
-        (path,) = (path for path in tmp_path.rglob("*") if path.name in {"parity.mark", "db.mark"})
+        path = mark_in(tmp_path)
         store.commit([Put("agent", "a", agent("a", text="other")), put("c")])
         store.commit([Delete("agent", "b")])
         marked = read_mark(path)
@@ -65,18 +73,97 @@ def test_the_mark_follows_durable_commits_only(scheme: str, durability: str, tmp
         assert store.count("agent") == 2
 
 
-@pytest.mark.parametrize("damage", [b"", b"x" * 44, None])
-def test_a_mark_that_says_nothing_stands_in_nobodys_way(damage: bytes | None, tmp_path: Path) -> None:
-    with open_store(f"leveldb:{tmp_path / 'db'}", create=True) as store:
+@pytest.mark.parametrize("scheme", ENGINES)
+def test_a_mark_that_is_missing_stands_in_nobodys_way(scheme: str, tmp_path: Path) -> None:
+    url = f"{scheme}:{tmp_path / 'db'}"
+    with open_store(url, create=True) as store:
         fill(store, ["a"])
-    if damage is None:
-        (tmp_path / "db" / "parity.mark").unlink()
-    else:
-        (tmp_path / "db" / "parity.mark").write_bytes(damage)
-    with open_store(f"leveldb:{tmp_path / 'db'}") as store:
+    path = mark_in(tmp_path)
+    path.unlink()
+    with open_store(url) as store:
         store.commit([put("b")])
         assert store.count("agent") == 2
-    assert read_mark(tmp_path / "db" / "parity.mark") is not None
+    assert read_mark(path) is not None
+
+
+@pytest.mark.parametrize("scheme", ENGINES)
+@pytest.mark.parametrize("damage", [b"", bytes(44), b"x" * 44, "bit", "longer", "folder"])
+def test_a_damaged_mark_is_told_and_can_be_given_up(scheme: str, damage: bytes | str, tmp_path: Path) -> None:
+    """Nothing is changed before it is told; who removes the mark has the database as it is."""
+    url = f"{scheme}:{tmp_path / 'db'}"
+    with open_store(url, create=True) as store:
+        fill(store, ["a"])
+    path = mark_in(tmp_path)
+    match damage:
+        case bytes():
+            path.write_bytes(damage)
+        case "bit":
+            flip(path, 30)
+        case "longer":
+            path.write_bytes(path.read_bytes() + b"x")
+        case _:
+            path.unlink()
+            path.mkdir()
+    before = contents(tmp_path)
+    for read_only in (True, False):
+        with pytest.raises(StoreDamaged, match=r"mark is damaged: .*may be older") as told:
+            open_store(url, read_only=read_only, create=not read_only)
+        assert f"remove {path}" in told.value.hint
+    assert changes(before, contents(tmp_path), scheme) == []
+    path.rmdir() if damage == "folder" else path.unlink()
+    with open_store(url) as store:
+        assert store.count("agent") == 1
+
+
+@pytest.mark.parametrize("scheme", [name for name in ENGINES if name != "badger"])
+def test_a_log_cut_between_two_entries_is_told_where_the_mark_is_damaged_too(scheme: str, tmp_path: Path) -> None:
+    """The log is as it was one commit earlier: nothing but the mark could tell."""
+    whole, left = tmp_path / "whole", tmp_path / "left"
+    with open_store(f"{scheme}:{whole / 'db'}", create=True) as store:
+        fill(store, ["a", "b"])
+        earlier = {file.relative_to(whole): file.read_bytes() for file in whole.rglob("*") if file.is_file()}
+        store.commit([put("c")])
+        shutil.copytree(whole, left)
+    for file, data in earlier.items():
+        (left / file).write_bytes(data)
+    flip(mark_in(left), 20)
+    url = f"{scheme}:{left / 'db'}"
+    for read_only in (True, False):
+        with pytest.raises(StoreDamaged, match="mark is damaged"):
+            open_store(url, read_only=read_only)
+    mark_in(left).unlink()
+    with open_store(url) as cut:
+        assert cut.count("agent") == 2
+
+
+def test_the_first_mark_is_lasting_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So no power failure leaves a part of it, and none that follows waits for the disk."""
+    done: list[str] = []
+    for name in ("pwrite", "fsync", "rename"):
+        monkeypatch.setattr(os, name, _noted(name, getattr(os, name), done))
+    mark = HighWaterMark(tmp_path / "mark", b"meta", durable=True, writable=True)
+    mark.raise_to(HighWater(1, 1, 1))
+    assert done == ["pwrite", "fsync", "rename"]
+    mark.raise_to(HighWater(2, 2, 2))
+    mark.close()
+    assert done[3:] == ["pwrite", "pwrite"]
+    again = HighWaterMark(tmp_path / "mark", b"meta", durable=True, writable=True)
+    again.raise_to(HighWater(3, 3, 3))
+    assert done[5:] == ["pwrite"]
+    again.forget()
+    again.raise_to(HighWater(1, 1, 1))
+    again.close()
+    found = read_mark(tmp_path / "mark")
+    assert found is not None
+    assert found.high_water == HighWater(1, 1, 1)
+
+
+def _noted(name: str, call: Callable[..., object], done: list[str]) -> Callable[..., object]:
+    def noted(*arguments: object) -> object:
+        done.append(name)
+        return call(*arguments)
+
+    return noted
 
 
 def test_a_mark_that_cannot_be_written_fails_no_commit(tmp_path: Path) -> None:
