@@ -33,13 +33,18 @@ def missed_with(heats: int) -> float:
     return (1 - 1 / RARE) ** heats
 
 
-def race(session: Session, calls_of_heat: Callable[[int], Sequence[Call]]) -> int:
+def race(
+    session: Session,
+    calls_of_heat: Callable[[int], Sequence[Call]],
+    beside: Callable[[int], Sequence[Call]] = lambda _: (),
+) -> int:
     """Race heat after heat until enough of them really overlapped; return how many heats there were.
 
     `calls_of_heat` makes what is to be released together, with labels that begin `heat.NUMBER.`. Each of a heat is
-    sent over a connection of its own that is open already, and waits, but for its last byte, until all are there. Notes
-    how many heats there were, in how many of them calls were under way at once, how many were released at once, and
-    the probability that a race is missed all the same.
+    sent over a connection of its own that is open already, and waits, but for its last byte, until all are there.
+    `beside` makes what is sent right before their release, to be under way when they come. Notes how many heats there
+    were, in how many of them calls were under way at once, how many were released at once, and the probability that a
+    race is missed all the same.
 
     Raises:
         SetupRefused: too few heats overlapped: nothing can be said about races.
@@ -49,10 +54,14 @@ def race(session: Session, calls_of_heat: Callable[[int], Sequence[Call]]) -> in
     with _senders(session) as (channels, gate):
         _open(session, channels)
         while overlapped < wanted and heats < TRIES_MAX * wanted:
-            calls = [replace(call, channel=one) for call, one in zip(calls_of_heat(heats), channels, strict=True)]
-            with gate.armed(len(calls)):
+            *first, last = [
+                replace(call, channel=one) for call, one in zip(calls_of_heat(heats), channels, strict=True)
+            ]
+            calls = [*first, *beside(heats), last]
+            with gate.armed(len(channels)):
                 answers = session.together(calls, at_a_time=len(calls))
-            overlapped += _overlap([answer.exchange for answer in answers])
+            exchanges = (answer.exchange for answer in answers)
+            overlapped += _overlap([one for one in exchanges if one.label.startswith("heat.")])
             heats += 1
     session.note("heats", heats)
     session.note("overlapping_heats", overlapped)

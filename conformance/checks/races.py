@@ -18,6 +18,8 @@ from conformance.target_client import Call
 from conformance.verdict import Problem
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
 
+OTHERS = 2
+"""Creates that are under way beside a heat."""
 _OWNERS = ("org_member", "org_admin", "other_org_member", "nobody")
 """Who makes what is his own, in turns."""
 
@@ -56,7 +58,10 @@ def _one_winner(evidence: Evidence) -> list[Problem]:
 
 
 def _one_id(kind: str) -> Callable[[Session], None]:
-    """Create at once what has one id and nothing else in common: neither slug nor, of environments, caller."""
+    """Create at once what has one id and nothing else in common: neither slug nor, of environments, caller.
+
+    Others of the kind are created meanwhile: a server may judge what waits for a commit otherwise than what doesn't.
+    """
 
     def exercise(session: Session) -> None:
         ids: list[str] = []
@@ -71,7 +76,11 @@ def _one_id(kind: str) -> Callable[[Session], None]:
                 for n, (request, role) in enumerate(zip(requests, callers, strict=False))
             ]
 
-        race(session, calls)
+        def beside(number: int) -> list[Call]:
+            others = [_with_id(session, kind, session.new_id(kind), own=False) for _ in range(OTHERS)]
+            return [Call(f"beside.{number}.{n}", f"{kind}.create", request) for n, request in enumerate(others)]
+
+        race(session, calls, beside)
         role, get = "operator" if session.cloud else None, f"{kind}.get"
         session.together(Call(f"get.{n}", get, session.by_id(get, one), role) for n, one in enumerate(ids))
         for number, one in enumerate(ids if kind == "agent" else ()):

@@ -145,6 +145,20 @@ def overwriting(kind: str) -> Callable[[State, UnitOfWork], None]:
     return effect
 
 
+def overwriting_in_a_crowd(kind: str) -> Callable[[State, UnitOfWork], None]:
+    """Write whatever is there under the id, while another resource of the kind is on its way to the store."""
+    under_way: set[str] = set()
+
+    def effect(state: State, work: UnitOfWork) -> None:
+        under_way.difference_update([each for each in under_way if work.store.get_bytes(kind, each) is not None])
+        own: str = state.resource.metadata.id
+        if under_way - {own}:
+            overwriting(kind)(state, work)
+        under_way.add(own)
+
+    return effect
+
+
 SECOND_LOOK_SINS: tuple[Mutant, ...] = (
     Mutant(
         "operator-unsigned",
@@ -187,6 +201,13 @@ SECOND_LOOK_SINS: tuple[Mutant, ...] = (
         "of creates of environments with one id at once each is answered, and the last one stays",
         then("environment-create", PERSIST, overwriting("environment")),
         asked=("RACE-ID-*",),
+        full=True,
+    ),
+    Mutant(
+        "id-overwritten-in-crowd",
+        "of creates of environments with one id at once each is answered while another one is being created",
+        then("environment-create", PERSIST, overwriting_in_a_crowd("environment")),
+        asked=("RACE-ID-ENVIRONMENT",),
         full=True,
     ),
     Mutant(
