@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
 
@@ -10,6 +11,7 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json, value_at
 from conformance.judging import Judge, answered, asked_if, differences, equal, instances_shown, problem
 from conformance.lives import CHANGES as CHANGES_OF_A_LIFE
+from conformance.methods import Proto
 from conformance.session import Session
 from conformance.verdict import Problem
 from conformance.watching import CHANGES, Watch, change_of, events_about, events_in_order
@@ -129,26 +131,39 @@ def _own_only(evidence: Evidence) -> list[Problem]:
 
 
 def _revoked(session: Session) -> None:
-    """A watch that goes on while its caller is shut out, and let in to something else at last."""
+    """A watch that goes on while its caller is shut out, of what he made too, and let in to something else at last."""
     org, other = session.own_org, f"{session.own_org}0"
     nobody = ("identity_account", session.context.identity("nobody"))
-    made = session.created_agent("made", role="operator", org=org)
     session.grant("grant", nobody, "member", ("organization", org))
     session.grant("grant.other", nobody, "member", ("organization", other))
+    made = {role: session.created_agent(f"made.{role}", role=role, org=org) for role in ("operator", "nobody")}
     with Watch(session, "watch", role="nobody") as watch:
-        change = session.agent(name=made.metadata.name, org=org, resource_id=made.metadata.id)
-        session.need("member", "agent.update", change, role="operator")
-        watch.wait_for(made.metadata.id)
-        revoked = samples.policy(nobody, "member", ("organization", org))
-        session.call("revoke", "policy.delete", revoked, role="operator")
-        session.need("stranger", "agent.update", change, role="operator")
+        _change_each(session, "member", made.values())
+        for agent in made.values():
+            watch.wait_for(agent.metadata.id)
+        for relation, resource in (
+            ("member", ("organization", org)),
+            ("owner", ("agent", made["nobody"].metadata.id)),
+        ):
+            revoked = samples.policy(nobody, relation, resource)
+            session.call(f"revoke.{relation}", "policy.delete", revoked, role="operator")
+        _change_each(session, "stranger", made.values())
         watch.catch_up(org=other, maker="operator")
+
+
+def _change_each(session: Session, label: str, agents: Iterable[Proto]) -> None:
+    for number, agent in enumerate(agents):
+        change = session.agent(name=agent.metadata.name, org=agent.metadata.org, resource_id=agent.metadata.id)
+        session.need(f"{label}.{number}", "agent.update", change, role="operator")
 
 
 def _no_longer_told(evidence: Evidence) -> list[Problem]:
     watch = evidence["watch"]
-    told = events_about(watch, evidence["made"].value("metadata.id"))
-    return answered(evidence["revoke"], "OK") + equal("events about what may be viewed no longer", watch, 1, len(told))
+    found = [wrong for row in evidence.under("revoke.") for wrong in answered(row, "OK")]
+    for made in evidence.under("made."):
+        told = events_about(watch, made.value("metadata.id"))
+        found += equal(f"{made.label}: events about what may be viewed no longer", watch, 1, len(told))
+    return found
 
 
 def _one_subject(session: Session) -> None:

@@ -103,20 +103,22 @@ class Watcher:
         allowed = self._authorizer.allowed_among(self._caller.ref, "can_view", resources, policies)
         orgs: dict[str, bool] = {}
         for number, (kind, event) in enumerate(zip(kinds, events, strict=True)):
-            if not allowed[number]:
+            if not allowed[number] and self._store.get_bytes(kind.name, event.subject) is None:
                 allowed[number] = self._could_see(kind, event, orgs, policies)
         return allowed
 
     def _could_see(
         self, kind: ResourceKind, event: CloudEvent, orgs: dict[str, bool], policies: StoredPolicies
     ) -> bool:
-        """Say whether the caller made the resource, or may view its organization; `orgs` were asked for already."""
+        """Say of a resource that is gone whether its organization may be viewed, or else whether the caller made it.
+
+        `orgs` were asked for already.
+        """
         resource: Agent = kind.message_type.FromString(event.data.value)  # type: ignore[assignment] # same metadata
-        if resource.status.audit.spec_audit.created_by.id == self._caller.id:
-            return True
         metadata = resource.metadata
         if metadata.owner_scope != organization:
-            return False
+            made_by: str = resource.status.audit.spec_audit.created_by.id
+            return made_by == self._caller.id
         if metadata.org not in orgs:
             asked = Ref("organization", metadata.org)
             orgs[metadata.org] = self._authorizer.allows(self._caller.ref, "can_view", asked, policies)

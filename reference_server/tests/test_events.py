@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import orjson
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
-from protos.parity.v1.event_pb2 import WatchRequest, WatchResponse
+from protos.ai.stigmer.agentic.agent.v1.io_pb2 import AgentId
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
+from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceDeleteInput
+from protos.parity.v1.event_pb2 import CloudEvent, WatchRequest, WatchResponse
 from reference_server.authorization.model import Caller, Ref, RelationTuple
 from reference_server.background_tasks import BackgroundTasks
 from reference_server.bootstrap import build, missing_policies
@@ -21,7 +25,8 @@ from reference_server.errors import OutOfRange
 from reference_server.events.relay import Delivery, FileSink, Relay
 from reference_server.events.retention import clear_old_events
 from reference_server.events.watch import Watcher
-from reference_server.tests.conftest import Bench, agent
+from reference_server.tests.conftest import Bench, agent, policy
+from reference_server.tests.test_other_operations import environment
 from stores.contract import Batch
 from stores.group_commit import GroupCommitter
 from stores.registry import open_store
@@ -153,6 +158,46 @@ def test_a_watch_of_one_resource_has_its_events_only(cloud: Bench) -> None:
     assert not bookmark.HasField("event")
     assert only.event.subject == made[1].metadata.id
     assert Agent.FromString(only.event.data.value) == made[1]
+
+
+def told(bench: Bench, who: str) -> list[tuple[str, str]]:
+    """What a watcher is told of all that has happened so far: subjects and changes."""
+    application = bench.application
+    watcher = Watcher(bench.store, application.queue, application.context.authorizer, Caller(who))
+    seen: list[CloudEvent] = []
+
+    async def watch() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                async for response in watcher.responses(WatchRequest(), lambda: False):
+                    seen.append(response.event)  # noqa: PERF401 - the time limit ends it: what came by then is kept
+
+    asyncio.run(watch())
+    kept = [event for event in seen if event.subject.startswith(("agt", "env"))]
+    return [(event.subject, event.type.rpartition(".")[2]) for event in kept]
+
+
+def test_of_what_is_gone_its_organization_is_told_and_of_what_is_there_who_may_view_it(cloud: Bench) -> None:
+    made = cloud.call("agent-create", agent(), "max")
+    made_id = made.metadata.id
+    assert told(cloud, "max") == [(made_id, "created")]
+    cloud.call("iam-policy-delete", policy("identity_account:max", "owner", f"agent:{made_id}"), "root")
+    cloud.call("iam-policy-delete", policy("identity_account:max", "member", "organization:acme"), "root")
+    cloud.call("agent-update", made, "ada")
+    assert told(cloud, "max") == [], "who made it may view it no longer"
+    assert told(cloud, "ada") == [(made_id, "created"), (made_id, "updated")]
+    cloud.call("agent-delete", AgentId(value=made_id), "ada")
+    assert told(cloud, "max") == []
+    assert told(cloud, "ada") == [(made_id, "created"), (made_id, "updated"), (made_id, "deleted")]
+
+
+def test_of_what_was_an_account_s_own_and_is_gone_who_made_it_is_told(cloud: Bench) -> None:
+    request = environment()
+    request.metadata.org, request.metadata.owner_scope = "", identity_account
+    made_id = cloud.call("environment-create", request, "max").metadata.id
+    cloud.call("environment-delete", ApiResourceDeleteInput(resource_id=made_id), "max")
+    assert told(cloud, "max") == [(made_id, "created"), (made_id, "deleted")]
+    assert told(cloud, "ada") == []
 
 
 def test_a_create_whose_caller_leaves_while_it_is_written_wakes_the_watchers(

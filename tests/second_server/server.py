@@ -189,6 +189,7 @@ class Service:
                 wanted = request.subject in ("", event.subject) or planted("watch_ignores_subject")
                 seen = planted("watch_shows_all") or self.access.allows(caller, "can_view", known, event.subject)
                 seen |= planted("watch_remembers") and event.subject in told
+                seen |= planted("watch_trusts_creator") and self._made_by(known, event.subject) == caller
                 seen |= planted("own_scope_told") and self._is_of_an_account(known, event.subject)
                 if planted("backlog_gap") and number <= behind and number % 32 == 0:
                     continue
@@ -196,6 +197,10 @@ class Service:
                     told.add(event.subject)
                     shown = self._as_now(known, event) if planted("events_of_now") else event
                     yield WatchResponse(position=number, event=shown)
+
+    def _made_by(self, kind: str, resource_id: str) -> str:
+        resource = self.state.resources[kind].get(resource_id)
+        return "" if resource is None else resource.status.audit.spec_audit.created_by.id
 
     def _as_now(self, kind: str, event: CloudEvent) -> CloudEvent:
         """An event with the resource as it is by now, where it is still there."""
