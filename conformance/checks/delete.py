@@ -96,8 +96,11 @@ def _with_instances(session: Session) -> None:
         for _ in range(session.size(MANY, quick=SOME))
     ]
     session.together(Call(f"more.{n}", "instance.create", request) for n, request in enumerate(more))
-    session.delete("delete", "agent", made.metadata.id)
     role = "operator" if session.cloud else None
+    seen = {"default": session.default_instance(made), "second": second.metadata.id}
+    _read_by_each(session, "before", seen)
+    session.delete("delete", "agent", made.metadata.id)
+    _read_by_each(session, "after", seen)
     gets = [session.by_id("instance.get", request.metadata.id) for request in more]
     session.together(Call(f"left.{n}", "instance.get", request, role) for n, request in enumerate(gets))
     session.read("default", "instance", session.default_instance(made), role=role)
@@ -105,6 +108,13 @@ def _with_instances(session: Session) -> None:
     session.find("slug", "instance", f"{made.metadata.slug}-default", role=role)
     by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
     session.call("by_agent", "instance.by_agent", by_agent, role=role)
+
+
+def _read_by_each(session: Session, label: str, instances: dict[str, str]) -> None:
+    """Read instances as the caller and as an operator: who has read one before reads it no more when it is gone."""
+    for role in dict.fromkeys((None, "operator" if session.cloud else None)):
+        for name, one in instances.items():
+            session.read(f"{label}.{role or 'caller'}.{name}", "instance", one, role=role)
 
 
 def _none_left(evidence: Evidence) -> list[Problem]:
@@ -115,7 +125,7 @@ def _none_left(evidence: Evidence) -> list[Problem]:
 
 def _all_or_none(evidence: Evidence) -> list[Problem]:
     """Whether instances go is a choice; that some of those that are alike go and others stay is none."""
-    rows = [evidence["second"], *evidence.under("left.")]
+    rows = [evidence["second"], *evidence.under("left."), *evidence.under("after.")]
     left = [row for row in rows if row.ok]
     if len(left) in {0, len(rows)}:
         return []

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from reference_server.pipeline import State
+from reference_server.steps.authorize import known_caller
+from reference_server.unit_of_work import UnitOfWork
 from tests.mutants import change_effects as ch
 from tests.mutants import effects as do
 from tests.mutants.mutant import (
@@ -13,7 +18,39 @@ from tests.mutants.mutant import (
     VALIDATE,
     Mutant,
 )
-from tests.mutants.wrapping import answering, first, leaking, move, omit, store_now, then, together, wrap
+from tests.mutants.wrapping import Change, Run, answering, first, leaking, move, omit, store_now, then, together, wrap
+
+
+def _kept_for_its_reader() -> Change:
+    """Answers are kept for who got them until the instance itself is deleted, not its agent."""
+    kept: dict[tuple[str, str], Any] = {}
+
+    def key(state: State) -> tuple[str, str]:
+        return known_caller(state).id, state.request.value
+
+    def authorizing(run: Run) -> Run:
+        return lambda state, work: state if key(state) in kept else run(state, work)
+
+    def loading(run: Run) -> Run:
+        def load(state: State, work: UnitOfWork) -> State:
+            if work.record("agent_instance", state.request.value) is not None or key(state) not in kept:
+                state = run(state, work)
+                kept[key(state)] = state.resource
+                return state
+            return state.with_resource(kept[key(state)])
+
+        return load
+
+    def forget(state: State, _: UnitOfWork) -> None:
+        for each in [each for each in kept if each[1] == state.resource.metadata.id]:
+            del kept[each]
+
+    return together(
+        wrap("agent-instance-get", AUTHORIZE, authorizing),
+        wrap("agent-instance-get", "LoadTarget", loading),
+        then("agent-instance-delete", "DeleteResource", forget),
+    )
+
 
 INSTANCE_SINS: tuple[Mutant, ...] = (
     Mutant("instance-parent-unchecked", "an instance needs no agent", omit(INSTANCE, "LoadParentAgent")),
@@ -85,5 +122,11 @@ INSTANCE_SINS: tuple[Mutant, ...] = (
         "instance-delete-keeps",
         "a deleted instance stays",
         then("agent-instance-delete", "DeleteResource", do.keep("agent_instance")),
+    ),
+    Mutant(
+        "instance-kept-for-reader",
+        "who has read an instance goes on reading it when it has gone with its agent",
+        _kept_for_its_reader(),
+        asked=("DEL-*",),
     ),
 )
