@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field
+from itertools import chain
 from math import inf
 from threading import Event
 
@@ -101,10 +102,12 @@ class Exercises:
         """Run what failed again, short ones first, as long as there is time: no longer than the first time took."""
         until = time.monotonic() + seconds
         failing = sorted((row for row in checks if row.id in self._failing), key=lambda row: self._failing[row.id])
-        for number in range(2, reruns + 2):
-            for _ in self._in_order(pool, failing, number, until):
-                if self._lost.is_set():
-                    return
+        again = chain.from_iterable(self._in_order(pool, failing, number, until) for number in range(2, reruns + 2))
+        for done, check in enumerate(again, start=len(checks) + 1):
+            if self._lost.is_set():
+                return
+            if self.progress is not None:
+                self.progress(f"{check.id} again", done, len(checks) + reruns * len(failing))
 
     def _in_order(
         self, pool: ThreadPoolExecutor, checks: list[Check], number: int, until: float = inf

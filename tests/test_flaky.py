@@ -67,8 +67,10 @@ def judged(
 
 
 def test_what_fails_always_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = judged(lambda _: True, tmp_path, monkeypatch)
+    told: list[tuple[str, int, int]] = []
+    report = judged(lambda _: True, tmp_path, monkeypatch, progress=lambda *step: told.append(step))
     assert report.of("SLUG-DERIVE").verdict is Verdict.FAIL
+    assert told[-RERUNS_MAX:] == [("SLUG-DERIVE again", 3 + n, 2 + RERUNS_MAX) for n in range(RERUNS_MAX)]
     rounds = [name for name in read_evidence(tmp_path / "evidence.jsonl").outcomes if name.startswith("SLUG-DERIVE")]
     assert len(rounds) == 1 + RERUNS_MAX
     assert report.exit_code == EXIT_NOT_CONFORMANT
