@@ -24,6 +24,9 @@ PROFILES = ("cloud", "oss")
 ROLES = ("operator", "org_admin", "org_member", "other_org_member", "nobody")
 """The roles that a suite acts as. Only the operator is told to the server; the suite grants the rest through it."""
 
+TOKEN_BYTES = 72
+"""Of chance in a token, which has 96 characters of them: a server that looks at the first 72 only, as bcrypt does, must
+show it."""
 
 _WORDS_BYTES = 4096
 """So much of what a server that failed has said is told to whoever started it."""
@@ -62,7 +65,7 @@ class Reference:
         """Write the declaration, and both files of credentials, readable by their owner only, with new tokens."""
         for folder in (self.secrets_in, self.log_in):
             folder.mkdir(parents=True, exist_ok=True)
-        tokens = {role: secrets.token_urlsafe(24) for role in ROLES}
+        tokens = {role: secrets.token_urlsafe(TOKEN_BYTES) for role in ROLES}
         callers = [
             f'[[callers]]\nid = "{identity(role)}"\ntoken = "{token}"\noperator = {str(role == "operator").lower()}\n'
             for role, token in tokens.items()

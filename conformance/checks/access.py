@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from conformance.access import ACCESS, Access
 from conformance.check import Check, check
@@ -11,10 +11,12 @@ from conformance.judging import Judge, PartJudge, answered, differences, equal
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
 from conformance.requests import Things, changed, made_things, new_resource, request_of
+from conformance.samples import policy
 from conformance.session import Session
 from conformance.target_client import Call, Metadata
 from conformance.verdict import Problem
 from conformance.watching import first_answer
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
 
 _CHANGES = ("update", "apply", "delete")
 _REFUSALS = ("PERMISSION_DENIED", "NOT_FOUND", "ALREADY_EXISTS")
@@ -29,6 +31,7 @@ def wrong_credentials(session: Session) -> dict[str, Metadata]:
     tokens |= {"with_comma": f"{token},{token}", "with_blank": f"{token} {token}", "with_semicolon": f"{token};"}
     if token.swapcase() != token:
         tokens["other_case"] = token.swapcase()
+    tokens["other_end"] = token[:-1] + ("0" if token[-1] != "0" else "1")
     rows: dict[str, Metadata] = {name: (("authorization", f"Bearer {one}"),) for name, one in tokens.items()}
     return {"none": (), "empty": (("authorization", "Bearer "),), **rows}
 
@@ -54,6 +57,9 @@ def _exercise(kind: str, rows: Sequence[Access]) -> Callable[[Session], None]:
                 _call(session, Call(f"{row.method}.wrong.{name}", row.method, request, "anonymous", metadata))
             for role in row.may_not:
                 _call(session, Call(f"{row.method}.may_not.{role}", row.method, request, role))
+            if row.may == ("operator",):
+                about_his = _about(row.method, things["owner"].agent.metadata.id)
+                _call(session, Call(f"{row.method}.may_not.holder", row.method, about_his, "org_member"))
             if _changes_a_resource(row):
                 session.read(f"{row.method}.after", kind, things["theirs"].resource.metadata.id, role="operator")
             for role in row.may or (session.context.caller,):
@@ -77,7 +83,18 @@ def _made(session: Session, kind: str) -> dict[str, Things]:
         things["org_admin"] = made_things(session, made, "operator", "org_admin", agent)
     if kind in {*KINDS, "policy"}:
         things["owner"] = made_things(session, made, "org_member", "owner", agent)
+    if kind == "policy":
+        # What makes an operator of the platform makes none on anything else.
+        account, his = session.context.identity("org_member"), things["owner"].agent.metadata.id
+        session.grant("setup.holder", ("identity_account", account), "operator", ("agent", his))
     return things
+
+
+def _about(method: str, agent_id: str) -> Proto:
+    """Return a request of a method that is the operator's alone, about an agent."""
+    if method.endswith("cleanupResourcePolicies"):
+        return METHODS[method].request(kind="agent", id=agent_id)
+    return policy(("platform", "stigmer"), "platform", ("agent", agent_id))
 
 
 def _is_unserved(session: Session, method: str) -> bool:
@@ -175,27 +192,76 @@ def _checks() -> Iterator[Check]:
         yield check(first, _exercise(kind, ordered), judges.pop(first), also=judges, roles=everybody, features=feature)
 
 
+Claim = Callable[[Proto, Proto], None]
+"""Makes a request about somebody else's thing say what is true of the caller's own, the second argument."""
+
+
+def _claims_organization(request: Proto, mine: Proto) -> None:
+    request.metadata.org = mine.metadata.org
+
+
+def _claims_slug(request: Proto, mine: Proto) -> None:
+    _claims_organization(request, mine)
+    request.metadata.name, request.metadata.slug = mine.metadata.name, mine.metadata.slug
+
+
+def _claims_making(request: Proto, mine: Proto) -> None:
+    request.status.audit.CopyFrom(mine.status.audit)
+
+
+def _claims_agent(request: Proto, mine: Proto) -> None:
+    request.spec.agent_id = mine.spec.agent_id
+
+
+def _claims_account(request: Proto, mine: Proto) -> None:
+    del mine
+    request.metadata.org, request.metadata.owner_scope = "", identity_account
+
+
+def _claims_all(request: Proto, mine: Proto) -> None:
+    for claim in (_claims_organization, _claims_making, _claims_agent):
+        claim(request, mine)
+
+
+_CLAIMS: Mapping[str, Claim] = {
+    "": _claims_organization,
+    "by_slug.": _claims_slug,
+    "made.": _claims_making,
+}
+_CLAIMS_OF: Mapping[str, Mapping[str, Claim]] = {
+    "agent": _CLAIMS,
+    "instance": {**_CLAIMS, "agent.": _claims_agent, "account.": _claims_account, "all.": _claims_all},
+    "environment": {**_CLAIMS, "account.": _claims_account},
+}
+"""By kind, the fields of a request that somebody might believe, each alone; of instances all together, too."""
+
+
 def _claimed(kind: str) -> Callable[[Session], None]:
-    """The admin of another organization asks for a change as if what he changes were of his own, or by its name."""
+    """The admin of another organization asks for a change as if what he changes were his own."""
 
     def exercise(session: Session) -> None:
         things, role, own = made_things(session, kind, "operator", "theirs"), "nobody", session.own_org
         session.grant("grant", ("identity_account", session.context.identity(role)), "admin", ("organization", own))
         mine = _owned(session, kind, own, role)
-        for operation in ("update", "apply"):
-            request = changed(session, things)
-            request.metadata.org = own
-            session.call(f"claimed.{operation}", f"{kind}.{operation}", request, role=role)
-            request.metadata.name, request.metadata.slug = mine.metadata.name, mine.metadata.slug
-            session.call(f"claimed.by_slug.{operation}", f"{kind}.{operation}", request, role=role)
-        if kind == "instance":
-            new = new_resource(session, kind, things.agent.metadata.id)
-            new.metadata.org = own
-            session.call("claimed.create", f"{kind}.create", new, role=role)
+        session.together(_claiming(session, things, mine, role))
         session.read("after", kind, things.resource.metadata.id, role="operator")
         session.call("twin", f"{kind}.update", changed(session, things), role="operator")
 
     return exercise
+
+
+def _claiming(session: Session, things: Things, mine: Proto, role: str) -> Iterator[Call]:
+    """Ask for an update and an apply with each claim, and for an instance of an agent that isn't the caller's."""
+    for name, claim in _CLAIMS_OF[things.kind].items():
+        for operation in ("update", "apply"):
+            request = changed(session, things)
+            claim(request, mine)
+            yield Call(f"claimed.{name}{operation}", f"{things.kind}.{operation}", request, role)
+    for name, claim in (("", _claims_organization), ("account.", _claims_account)):
+        if things.kind == "instance":
+            new = new_resource(session, things.kind, things.agent.metadata.id)
+            claim(new, mine)
+            yield Call(f"claimed.{name}create", "instance.create", new, role)
 
 
 def _owned(session: Session, kind: str, org: str, role: str) -> Proto:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.check import Check, Exercise, check
 from conformance.evidence import Evidence
-from conformance.judging import Judge, accepted, both, code, equal
+from conformance.judging import Judge, accepted, answered, both, code, equal
 from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
@@ -25,6 +25,23 @@ def _refused(role: str, *, metadata: Metadata | None = None, platform: bool = Fa
     return exercise
 
 
+def _platform(session: Session) -> None:
+    """An agent of platform scope by who isn't its operator: of no organization, and beside one that lets him create."""
+    _refused("org_admin", platform=True)(session)
+    account = ("identity_account", session.context.identity("org_admin"))
+    for relation, resource in (
+        ("admin", ("organization", session.own_org)),
+        ("operator", ("organization", session.own_org)),
+        ("operator", ("platform", session.name())),
+    ):
+        session.grant(f"grant.{relation}.{resource[0]}", account, relation, resource)
+    for where, org in (("member", session.org), ("operator", session.own_org)):
+        for operation in ("create", "apply"):
+            request = session.agent(org="")
+            request.metadata.org = org
+            session.call(f"beside.{operation}.{where}", f"agent.{operation}", request, role="org_admin")
+
+
 def _bare_token(session: Session) -> None:
     token = session.context.roles[session.context.caller].token
     _refused("anonymous", metadata=(("authorization", token),))(session)
@@ -37,6 +54,10 @@ def _unknown_token(session: Session) -> None:
 def _message(evidence: Evidence) -> list[Problem]:
     exchange = evidence["refused"]
     return equal("wrong message", exchange, METHODS["agent.create"].denied_message, exchange.message)
+
+
+def _beside_refused(evidence: Evidence) -> list[Problem]:
+    return [wrong for row in evidence.under("beside.") for wrong in answered(row, "PERMISSION_DENIED")]
 
 
 def _member(session: Session) -> None:
@@ -71,8 +92,8 @@ CHECKS: tuple[Check, ...] = (
     check("AUTH-MEMBER", _member, accepted("create", "admin"), roles=("org_member", "org_admin")),
     check(
         "AUTH-PLATFORM",
-        _refused("org_admin", platform=True),
-        _judge("PERMISSION_DENIED"),
+        _platform,
+        both(_judge("PERMISSION_DENIED"), _beside_refused),
         also={"ATOM-AUTH-PLATFORM": no_trace()},
         roles=("operator", "org_admin"),
     ),

@@ -34,8 +34,18 @@ def _exercise(session: Session) -> None:
             session.find(f"find.{role}", "environment", made.metadata.slug, "", role=role)
             if session.offers("list"):
                 session.call(f"list.{role}", "list.environments", METHODS["list.environments"].request(), role=role)
+        _beside_an_organization(session)
         for role, watch in watches.items():
             _tell_of_a_last_change(session, role, watch)
+
+
+def _beside_an_organization(session: Session) -> None:
+    """What is an account's own is no organization's, even if the request named one: its members may not read it."""
+    request = samples.environment(session.name(), session.org)
+    request.metadata.owner_scope = identity_account
+    made = session.need("made.beside", "environment.create", request, role=_OWNER)
+    session.read("get.beside", "environment", made.metadata.id, role="org_member")
+    session.find("find.beside", "environment", made.metadata.slug, role="org_member")
 
 
 def _tell_of_a_last_change(session: Session, role: str, watch: Watch) -> None:
@@ -58,7 +68,7 @@ def _not_shown(evidence: Evidence) -> list[Problem]:
 
 def _not_read(evidence: Evidence) -> list[Problem]:
     found = answered(evidence["made"], "OK") + answered(evidence[f"get.{_OWNER}"], "OK")
-    for role in _STRANGERS:
+    for role in (*_STRANGERS, "beside"):
         found += answered(evidence[f"get.{role}"], "PERMISSION_DENIED")
         found += answered(evidence[f"find.{role}"], "PERMISSION_DENIED", "NOT_FOUND")
     return found

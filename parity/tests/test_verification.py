@@ -117,6 +117,7 @@ def test_credentials_are_new_private_and_forgotten(tmp_path: Path) -> None:
     roles = tomllib.loads(made.credentials.read_text())["roles"]
     assert {row["id"]: row["token"] for row in roles.values()} == tokens
     assert len(set(tokens.values())) == len(reference.ROLES)
+    assert min(map(len, tokens.values())) > 72, "a server that looks at the first 72 bytes only must show it"
     assert stat.S_IMODE(made.tokens.stat().st_mode) == stat.S_IMODE(made.credentials.stat().st_mode) == 0o600
     before = made.credentials.read_text()
     made.prepare()

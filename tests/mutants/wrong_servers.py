@@ -17,6 +17,7 @@ from conformance.run_context import profile_named
 from conformance.runner import Options, run
 from conformance.verdict import FAILED, Report
 from reference_server.pipelines import OPERATIONS
+from tests.mutants.believing_sins import BELIEVING_SINS
 from tests.mutants.change_sins import CHANGE_SINS
 from tests.mutants.create_sins import CREATE_SINS
 from tests.mutants.edge_sins import EDGE_SINS
@@ -47,6 +48,7 @@ SINS = (
     EDGE_SINS,
     SECOND_LOOK_SINS,
     HOLDER_SINS,
+    BELIEVING_SINS,
 )
 STORES = {
     "leveldb": "leveldb:{folder}/store",
