@@ -35,11 +35,23 @@ _CLOCK = Clock()
 class UnitOfWork:
     """Stages puts and deletes over a store and answers reads as if they had happened."""
 
-    __slots__ = ("_conditions", "_deletes", "_foreseen", "_puts", "_store", "_wire", "instant", "rewrites")
+    __slots__ = (
+        "_conditions",
+        "_deletes",
+        "_foreseen",
+        "_puts",
+        "_store",
+        "_wire",
+        "instant",
+        "optimistic",
+        "rewrites",
+    )
 
-    def __init__(self, store: Store, instant: Instant | None = None) -> None:
+    def __init__(self, store: Store, instant: Instant | None = None, *, optimistic: bool = False) -> None:
         """`instant` is when it all happens; without one, when the first step asks for the time."""
         self._store = store
+        self.optimistic = optimistic
+        """What the commit refuses anyway needn't be looked up before: the request is then run again, and looks."""
         self.instant = Instant(_CLOCK) if instant is None else instant
         self._puts: dict[tuple[str, str], Put] = {}
         self._deletes: dict[tuple[str, str], Delete] = {}

@@ -52,8 +52,9 @@ class Executor:
         the last change that the caller knows of what it updates: another one in between is refused with Aborted.
         """
         try:
-            for _ in range(RUNS_MAX):
-                run = RequestRun(operation, data, caller, time_remaining, unchanged_since)
+            for number in range(RUNS_MAX):
+                optimistic = number == 0 and self.store.capabilities.shared_writers
+                run = RequestRun(operation, data, caller, time_remaining, unchanged_since, optimistic=optimistic)
                 if not operation.writes:
                     instant = Instant(self.context.clock)
                     await self.reading(lambda run=run, instant=instant: run.run(self.context, self.store, instant))  # type: ignore[misc] # binds the loop's values

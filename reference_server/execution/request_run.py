@@ -23,6 +23,7 @@ class RequestRun:
     __slots__ = (
         "_caller",
         "_data",
+        "_optimistic",
         "_span",
         "_state",
         "_time_remaining",
@@ -44,13 +45,19 @@ class RequestRun:
         caller: Caller | None,
         time_remaining: Callable[[], float | None],
         unchanged_since: str = "",
+        *,
+        optimistic: bool = False,
     ) -> None:
-        """`time_remaining`: seconds until nobody waits for the answer any more; None: for ever."""
+        """`time_remaining`: seconds until nobody waits for the answer any more; None: for ever.
+
+        `optimistic`: see `UnitOfWork`.
+        """
         self.operation = operation
         self._data = data
         self._caller = caller
         self._time_remaining = time_remaining
         self._unchanged_since = unchanged_since
+        self._optimistic = optimistic
         self._trace = trace_context.get_current()
         """The spans of the steps hang below the caller's, in whose turn of the loop ever they are run."""
         self._span: OperationSpan | None = None
@@ -83,7 +90,7 @@ class RequestRun:
 
     def begin(self, context: ServerContext, store: Store, instant: Instant) -> None:
         """Parse the request. Raises MalformedRequest."""
-        self._work = UnitOfWork(store, instant)
+        self._work = UnitOfWork(store, instant, optimistic=self._optimistic)
         self._state = State(context, self.operation, self._request(), self._caller, self._unchanged_since)
         if context.tracer is not None:
             self._span = OperationSpan(context.tracer, self.operation.name, self._trace)

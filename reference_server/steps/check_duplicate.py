@@ -1,7 +1,8 @@
 """CheckDuplicate: the slug key and the id are free.
 
 The store enforces both again inside the commit, so concurrent creates can't both pass; this step is what gives the
-answer its place in the order of steps.
+answer its place in the order of steps. No step after it refuses a create for anything else, so over a network a slug is
+looked up only once the commit has refused it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ def check_duplicate(state: State, work: UnitOfWork) -> State:
     """Raises AlreadyExists when the slug key or a client-sent id is taken."""
     kind = state.operation.kind.name
     metadata = state.resource.metadata
+    if work.optimistic and not metadata.id:
+        return state
     holder = holder_of_slug(state, work, metadata, metadata.slug)
     if holder is not None:
         record_by_slug_key(state, work)  # a holder that is gone is damage, not a duplicate

@@ -8,6 +8,7 @@ read lately is as it was then). Either notes what it told the plan; the write is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,10 +107,8 @@ def asked_by(schema: Schema, batches: Sequence[Batch]) -> Asked:
     asked = Asked()
     for batch in batches:
         for each in batch:
-            try:
+            with suppress(StoreError, LookupError, UnicodeEncodeError):
                 _ask(asked, schema, each)
-            except (StoreError, LookupError, UnicodeEncodeError):
-                break
     return asked
 
 

@@ -37,7 +37,7 @@ TOGETHER_MAX = 64
 """Resources under one key that are read together with those under others."""
 _TOGETHER = """
 SELECT asked.n, r.name, r.long_id, held.position, r.revision, r.checksum, r.data
-  FROM unnest(%b::text[], %b::bytea[]) WITH ORDINALITY AS asked (index_name, key, n)
+  FROM unnest((SELECT %b::text[]), (SELECT %b::bytea[])) WITH ORDINALITY AS asked (index_name, key, n)
   CROSS JOIN LATERAL (
     SELECT position FROM (
       SELECT position FROM entries AS e
@@ -49,6 +49,7 @@ SELECT asked.n, r.name, r.long_id, held.position, r.revision, r.checksum, r.data
   LEFT JOIN resources AS r ON r.position = held.position
   ORDER BY asked.n, held.position
 """
+"""The arrays stand in sub-selects so that no plan depends on their length: it is then made once, not for each call."""
 
 
 class PostgresqlReads(TableReads):

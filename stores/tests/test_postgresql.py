@@ -21,11 +21,13 @@ from stores.contract import (
     Conflict,
     Delete,
     FormatMismatch,
+    InvalidOperation,
     InvalidStoreUrl,
     OutcomeUnknown,
     StoreNotFound,
     StoreReadOnly,
     StoreUnavailable,
+    Vacant,
 )
 from stores.registry import open_store, unavailable
 from stores.registry import scheme_of as scheme
@@ -136,6 +138,13 @@ def test_what_another_has_changed_is_planned_again(url: str) -> None:
         assert one.count("agent", index="slug", key=("third",)) == 1
 
 
+def test_a_wrong_condition_hides_nothing_of_its_batch(url: str) -> None:
+    with opened(url) as store:
+        store.commit([put("a")])
+        with pytest.raises(InvalidOperation, match="index 'slug'"):
+            store.commit([Vacant("event", "slug", ("s",)), Delete("agent", "a", "present")])
+
+
 NAIVE = """
 CREATE SEQUENCE numbers;
 DO $do$ BEGIN EXECUTE (SELECT replace(pg_get_functiondef('write_batches'::regproc),
@@ -220,6 +229,20 @@ def test_who_listens_hears_of_the_writes_of_others(url: str) -> None:
         two.commit([put("a")])
         assert heard.wait(10)
         stop()
+
+
+def test_questions_that_are_asked_together_are_planned_once(url: str) -> None:
+    """To plan what a decision reads takes longer than to read it."""
+    with opened(url) as store:
+        store.commit([put("a", slug="s")])
+        for number in range(20):
+            store.read_together("agent", [("slug_key", slug_key("s")), ("slug", (f"s{number}",))])
+        with store._connections.borrowed() as connection:
+            plans = connection.execute(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements "
+                "WHERE statement LIKE '%SELECT asked.n, r.name%' AND statement NOT LIKE '%custom_plans%'"
+            ).fetchall()
+        assert plans == [(15, 5)], "PostgreSQL looks five times whether values make a better plan"
 
 
 def test_several_questions_are_answered_together(url: str) -> None:

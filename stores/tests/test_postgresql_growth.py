@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from stores.contract import Put
 from stores.registry import open_store, unavailable
 from stores.registry import scheme_of as scheme
-from stores.suite.samples import put, slug_key
+from stores.suite.samples import event, put, slug_key
 from stores.suite.subject import UrlSubject
 from tests.postgresql import Cluster
 
@@ -63,6 +64,8 @@ def blocks_a_call(store: PostgresqlStore, count: int) -> dict[str, float]:
         "find": lambda n: store.find("agent", "slug_key", slug_key(f"s{n * step}")),
         "count": lambda _: store.count("agent"),
         "page": lambda n: list(store.scan("agent", after=n * step, limit=20)),
+        "page of a rare kind": lambda _: list(store.scan("event", limit=20)),
+        "read together": lambda n: store.read_together("agent", [("slug_key", slug_key(f"s{n * step}"))]),
         "update": lambda n: store.commit([put(f"a{n * step}", slug=f"s{n * step}", when="present")]),
         "create": lambda n: store.commit([put(f"new{count}-{n}", slug=f"new{count}-{n}", when="absent")]),
     }
@@ -79,6 +82,7 @@ def blocks_a_call(store: PostgresqlStore, count: int) -> dict[str, float]:
 @pytest.mark.parametrize("many", [5_000, pytest.param(100_000, marks=pytest.mark.full)])
 def test_no_operation_touches_more_as_resources_grow(store: PostgresqlStore, many: int) -> None:
     few = 1_000
+    store.commit([Put("event", "e", event("e", "a"))])
     fill(store, 0, few)
     before = blocks_a_call(store, few)
     fill(store, few, many)
