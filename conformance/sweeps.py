@@ -89,14 +89,16 @@ def page(org: str, size: int, token: str = "", *, kind: str = "agent") -> Proto:
     return request
 
 
-def read_list(session: Session, label: str, kind: str, org: str, *, role: str | None = None) -> None:
+def read_list(
+    session: Session, label: str, kind: str, org: str, *, role: str | None = None, size: int = LIST_PAGE
+) -> None:
     """Read a listing to its end: a page may hold less than was asked for, where resources are large for example.
 
     The first page has the label, the others `label.1`, `label.2`, ...
     """
     token = ""
     for number in range(LIST_PAGES_MAX):
-        request = page(org, LIST_PAGE, token, kind=kind)
+        request = page(org, size, token, kind=kind)
         answer = session.call(f"{label}.{number}" if number else label, KINDS[kind].list_method, request, role=role)
         token = answer.message.next_page_token if answer.ok else ""
         if not token:

@@ -21,8 +21,8 @@ AGENTS = 7
 PAGE = 3
 PAGES_MAX = 200
 CHURN = 24
-HIDDEN, HIDDEN_QUICK = 130, 60
-"""So many of each kind are passed over: more than any page of the contract has; in a quick run, than half a page."""
+HIDDEN, HIDDEN_QUICK, HIDDEN_PAGE = 130, 60, 20
+"""So many of each kind are passed over: more than a server reads at once; and so many are asked for, less than that."""
 
 
 def _pages(
@@ -238,7 +238,7 @@ def _behind_hidden(session: Session) -> None:
         made = session.need(f"shown.{kind}", f"{kind}.create", last, role="operator")
         session.grant(f"grant.{kind}", nobody, "owner", (KINDS[kind].name, made.metadata.id))
     for kind in KINDS:
-        read_list(session, f"list.{kind}.0", kind, "", role="nobody")
+        read_list(session, f"list.{kind}.0", kind, "", role="nobody", size=HIDDEN_PAGE)
     by_agent = METHODS["instance.by_agent"].request(agent_id=parent)
     session.call("list.by_agent.0", "instance.by_agent", by_agent, role="nobody")
 

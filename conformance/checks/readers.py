@@ -13,7 +13,7 @@ from conformance.judging import answered
 from conformance.methods import Proto
 from conformance.secrets_shown import DATA_OF_AGENT, DATA_OF_ENVIRONMENT, leaks
 from conformance.session import Session
-from conformance.sweeps import LIST_PAGE, page
+from conformance.sweeps import read_list
 from conformance.verdict import Problem
 from conformance.watching import Watch
 
@@ -62,8 +62,7 @@ def _read_by_all(session: Session, kind: str, label: str, request: Proto) -> Non
         session.read(f"get.{label}.{role}", kind, metadata.id, role=role)
         session.find(f"find.{label}.{role}", kind, metadata.slug or metadata.name, metadata.org, role=role)
         if session.offers("list"):
-            whole = page(metadata.org, LIST_PAGE, kind=kind)
-            session.call(f"list.{label}.{role}", f"list.{kind}s", whole, role=role)
+            read_list(session, f"list.{label}.{role}", kind, metadata.org, role=role, size=1)
 
 
 def _hidden(evidence: Evidence) -> list[Problem]:

@@ -14,8 +14,10 @@ from reference_server.errors import (
     NotFound,
 )
 from reference_server.identity import message_of
+from reference_server.paging import LIST_SIZE_DEFAULT, position_of
 from reference_server.pipeline import State
 from reference_server.profile import Profile
+from reference_server.steps.list_resources import judged
 from reference_server.unit_of_work import UnitOfWork
 from tests.mutants.wrapping import (
     Run,
@@ -129,6 +131,26 @@ def unredacted(run: Run) -> Run:
     def listing(state: State, work: UnitOfWork) -> State:
         plain = replace(state.context, profile=Profile.OSS)
         return run(state._replace(context=plain), work)._replace(context=state.context)
+
+    return listing
+
+
+def unredacted_later(run: Run) -> Run:
+    """Show the pages behind the first one as the oss profile does."""
+    revealing = unredacted(run)
+    return lambda state, work: (revealing if state.request.page.page_token else run)(state, work)
+
+
+def ending_with_an_empty_page(run: Run) -> Run:
+    """Leave out of a page what the caller may not view: where nothing of it is left, the list seems to end."""
+
+    def listing(state: State, work: UnitOfWork) -> State:
+        request, kind = state.request, state.operation.kind.name
+        size, after = request.page.size or LIST_SIZE_DEFAULT, position_of(request.page.page_token)
+        key = (request.org,) if request.org else None
+        rows = work.scan(kind, "org" if key else None, key, after=after, limit=size)
+        visible = [is_viewable for _, is_viewable in judged(state, work, rows)]
+        return run(state, work) if any(visible) else state.with_response(state.operation.response_type())
 
     return listing
 

@@ -14,6 +14,7 @@ from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork, staged_message, stored_message
 from stores.schema import KINDS, slug_key
 from tests.mutants.mutant import DEFAULTS, DELETE, PERSIST, TRANSFORM, UPDATE, Mutant
+from tests.mutants.read_effects import ending_with_an_empty_page, unredacted_later
 from tests.mutants.wrapping import Run, Wrapper, everywhere, then, together, wrap
 
 PASSED_OVER = 50
@@ -227,6 +228,18 @@ SECOND_LOOK_SINS: tuple[Mutant, ...] = (
         "who is member and admin is listed everything twice",
         everywhere("list", lambda name: wrap(name, "ListResources", joined_memberships)),
         asked=("SEEN-*", "LST-*"),
+    ),
+    Mutant(
+        "list-unredacted-later",
+        "lists show secrets on each page but the first",
+        together(*(wrap(f"{kind}-list", "ListResources", unredacted_later) for kind in ("agent", "environment"))),
+        asked=("RED-*", "ENV-*"),
+    ),
+    Mutant(
+        "list-ends-on-empty-page",
+        "a list ends where a whole page is hidden from the caller",
+        everywhere("list", lambda name: wrap(name, "ListResources", ending_with_an_empty_page)),
+        asked=("LST-*", "SEEN-*"),
     ),
     *(
         Mutant(
