@@ -125,9 +125,15 @@ def _none_left(evidence: Evidence) -> list[Problem]:
 
 def _all_or_none(evidence: Evidence) -> list[Problem]:
     """Whether instances go is a choice; that some of those that are alike go and others stay is none."""
-    rows = [evidence["second"], *evidence.under("left."), *evidence.under("after.")]
+    rows = [evidence["second"], *evidence.under("left.")]
     left = [row for row in rows if row.ok]
-    if len(left) in {0, len(rows)}:
+    if not left:
+        return [
+            problem(f"{row.label}: what is gone is still answered", row, expected="NOT_FOUND", actual=row.code)
+            for row in evidence.under("after.")
+            if row.ok
+        ]
+    if len(left) == len(rows):
         return []
     return [
         problem(
