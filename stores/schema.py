@@ -27,8 +27,9 @@ Entries = Iterable[tuple[str, IndexKey]]
 class Index:
     """One index of a kind: its name, and whether a key may stand for one resource only.
 
-    `counted`: the store keeps the number of entries per key, so that `count` doesn't cost more as they grow. It costs
-    a row per key and a read per write; an index whose keys nobody counts does without, and is counted by reading.
+    `counted`: the store keeps the number of entries per key, so that `count` doesn't cost more as they grow. In tables
+    that costs a row per key and a read per write; an index whose keys nobody counts does without, and is counted by
+    reading. A key-value store always keeps it: it saves an iterator over what was removed (ADR 0025).
     """
 
     name: str
@@ -50,7 +51,7 @@ class Kind:
     unique: frozenset[str] = field(init=False)
     """The names of the unique indexes."""
     counted: frozenset[str] = field(init=False)
-    """The names of the indexes that keep a number per key."""
+    """The names of the indexes that keep a number per key in every store."""
 
     def __post_init__(self) -> None:
         counted = (index.name for index in self.indexes if index.counted and not index.unique)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from stores.engines import plyvel_driver as plyvel
 from stores.engines.folders import LEVELDB, check_folder, enter_folder, hint_for, told
 from stores.engines.logs import check_logs
 from stores.files import size_of
-from stores.keyvalue.engine import EngineCorrupt
+from stores.keyvalue.engine import NO_LIMIT, EngineCorrupt
 from stores.shadow import told_of
 
 MIB = 1024 * 1024
@@ -134,14 +135,16 @@ class LevelDbSnapshot:
 
     def get(self, key: bytes) -> bytes | None:
         """See `Snapshot`."""
-        with _translated(self._path):
+        try:
             value: bytes | None = self._snapshot.get(key, verify_checksums=True)
-            return value
+        except plyvel.Error as error:
+            raise _translation(error, self._path) from error
+        return value
 
-    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """See `Snapshot`."""
+    def range(self, start: bytes, stop: bytes, limit: int = NO_LIMIT) -> Iterator[tuple[bytes, bytes]]:
+        """See `Snapshot`. LevelDB's iterators know no bound: plyvel compares with `stop` what they come to."""
         with _translated(self._path), self._snapshot.iterator(start=start, stop=stop, verify_checksums=True) as rows:
-            yield from rows
+            yield from islice(rows, limit)
 
     def close(self) -> None:
         """See `Snapshot`."""

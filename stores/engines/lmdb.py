@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from stores.engines.folders import LMDB, check_folder, hint_for
 from stores.engines.lmdb_pages import check_pages
 from stores.files import FileLock, size_of
 from stores.high_water import FOLDER_MARK, read_mark
-from stores.keyvalue.engine import EngineCorrupt
+from stores.keyvalue.engine import NO_LIMIT, EngineCorrupt
 
 MAP_BYTES = 1 << 38
 """Address space set aside (256 GiB), not disk: the file grows as pages are used."""
@@ -121,16 +122,18 @@ class LmdbSnapshot:
 
     def get(self, key: bytes) -> bytes | None:
         """See `Snapshot`."""
-        with _translated(self._path):
+        try:
             value: bytes | None = self._transaction.get(key)
-            return value
+        except lmdb.Error as error:
+            raise _translation(error, self._path) from error
+        return value
 
-    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def range(self, start: bytes, stop: bytes, limit: int = NO_LIMIT) -> Iterator[tuple[bytes, bytes]]:
         """See `Snapshot`."""
         with _translated(self._path), self._transaction.cursor() as cursor:
             if not (cursor.set_range(start) if start else cursor.first()):
                 return
-            for key, value in cursor:
+            for key, value in islice(cursor, limit):
                 if key >= stop:
                     return
                 yield key, value

@@ -22,7 +22,7 @@ from stores.contract import Access, SizeOnDisk, StoreLocked, StoreUnavailable
 from stores.engines.folders import ROCKSDB, check_folder, enter_folder, hint_for, told
 from stores.engines.logs import check_logs, check_manifest
 from stores.files import size_of
-from stores.keyvalue.engine import EngineCorrupt
+from stores.keyvalue.engine import NO_LIMIT, EngineCorrupt
 from stores.shadow import told_of
 
 MIB = 1024 * 1024
@@ -139,35 +139,36 @@ class RocksDbSnapshot:
         rows = self._rows
         if rows is None:
             return None
-        with _translated(self._path):
+        try:
             rows.seek(key)
             rows.status()
             value: bytes | None = rows.value() if rows.valid() and rows.key() == key else None
-            return value
+        except Exception as error:  # the driver raises nothing more exact
+            raise _translation(error, self._path) from error
+        return value
 
-    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def range(self, start: bytes, stop: bytes, limit: int = NO_LIMIT) -> Iterator[tuple[bytes, bytes]]:
         """See `Snapshot`."""
-        page_rows = _FIRST_PAGE_ROWS
-        while page := self._page(start, stop, page_rows):
+        page_rows = min(_FIRST_PAGE_ROWS, limit)
+        while page_rows and (page := self._page(start, stop, page_rows)):
             yield from page
             if len(page) < page_rows:
                 return
-            start = page[-1][0] + b"\0"
-            page_rows = _PAGE_ROWS
+            start, limit = page[-1][0] + b"\0", limit - page_rows
+            page_rows = min(_PAGE_ROWS, limit)
 
     def _page(self, start: bytes, stop: bytes, page_rows: int) -> list[tuple[bytes, bytes]]:
-        """Return the first rows of a range."""
+        """Return the first rows of a range, without a step behind the last."""
         rows = self._rows
         page: list[tuple[bytes, bytes]] = []
         if rows is None:
             return []
         with _translated(self._path):
             rows.seek(start)
-            while rows.valid() and len(page) < page_rows:
-                key = rows.key()
-                if key >= stop:
-                    break
+            while rows.valid() and (key := rows.key()) < stop:
                 page.append((key, rows.value()))
+                if len(page) == page_rows:
+                    break
                 rows.next()
             rows.status()
         return page

@@ -177,8 +177,9 @@ class _KindCheck:
         return False
 
     def _counts(self) -> Iterator[Finding]:
-        left = {name: number for name, number in self.numbers.items() if name[0] in self.kind.counted}
-        right = self._right_counts() if self.whole and not self.unread and not self.gone else left
+        counted = self.contents.counted(self.kind.name)
+        left = {name: number for name, number in self.numbers.items() if name[0] in counted}
+        right = self._right_counts(counted) if self.whole and not self.unread and not self.gone else left
         complete = self.entries_whole
         for each in self.contents.counts(self.kind.name):
             if isinstance(each, Finding):
@@ -194,8 +195,8 @@ class _KindCheck:
                 if right.get(name, 0):
                     yield self._count_wrong(name, 0, right[name])
 
-    def _right_counts(self) -> dict[tuple[str, bytes], int]:
-        return Counter((index, key) for index, key, _ in self.expected if index in self.kind.counted)
+    def _right_counts(self, counted: frozenset[str]) -> dict[tuple[str, bytes], int]:
+        return Counter((index, key) for index, key, _ in self.expected if index in counted)
 
     def _count_wrong(self, name: tuple[str, bytes], number: int, right: int) -> Finding:
         return self._found("count-wrong", "", f"{name[0]} {_shown(name[1])}: the number is {number}, not {right}")

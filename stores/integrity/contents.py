@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
 
 class Count(NamedTuple):
-    """The number that is kept for a key of a counted index."""
+    """The number that is kept for a key of an index."""
 
     index_name: str
     key: bytes
@@ -77,8 +77,12 @@ class Contents(Protocol):
         """Yield the entries of all indexes of a kind."""
         ...
 
+    def counted(self, kind: str) -> frozenset[str]:
+        """Return the indexes of a kind for whose keys numbers are kept."""
+        ...
+
     def counts(self, kind: str) -> Iterator[Count | Finding]:
-        """Yield the numbers kept for the keys of a kind's counted indexes."""
+        """Yield these numbers."""
         ...
 
     def order(self, kind: str) -> Iterator[tuple[int, str] | Finding]:

@@ -131,6 +131,10 @@ class KeyValueContents:
                 if entry is not None:
                     yield entry
 
+    def counted(self, kind: str) -> frozenset[str]:
+        """See `Contents`: every index that isn't unique."""
+        return frozenset(self._spans[kind].counts)
+
     def counts(self, kind: str) -> Iterator[Count | Finding]:
         """See `Contents`."""
         for index, span in self._spans[kind].counts.items():

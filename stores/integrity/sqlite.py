@@ -104,6 +104,10 @@ class SqliteContents:
                 except (ValueError, TypeError, AttributeError) as error:
                     yield Finding("row-unreadable", kind, _text(id_), f"table {table}: {error}")
 
+    def counted(self, kind: str) -> frozenset[str]:
+        """See `Contents`: those that the schema says."""
+        return self.schema[kind].counted
+
     def counts(self, kind: str) -> Iterator[Count | Finding]:
         """See `Contents`."""
         for row in self._rows(kind, _COUNTS, (kind,)):

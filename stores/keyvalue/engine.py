@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from stores.contract import SizeOnDisk, StoreDamaged
+
+NO_LIMIT = sys.maxsize
+"""As many rows as there are."""
 
 
 class EngineCorrupt(StoreDamaged):
@@ -19,8 +23,11 @@ class Snapshot(Protocol):
         """Return the value of a key, or None. Raises EngineCorrupt, StoreUnavailable."""
         ...
 
-    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield (key, value) with start <= key < stop, in the order of the keys' bytes."""
+    def range(self, start: bytes, stop: bytes, limit: int = NO_LIMIT) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key, value) with start <= key < stop, in the order of the keys' bytes, at most so many.
+
+        Nothing is read behind the last of them: an engine that keeps marks of removed keys may have to pass very many.
+        """
         ...
 
     def close(self) -> None:

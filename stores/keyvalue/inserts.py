@@ -64,7 +64,7 @@ class Inserts:
         self._created: dict[str, list[tuple[int, bytes]]] = {}
         """Position and id of what is new, by kind."""
         self._added: dict[bytes, Entered] = {}
-        """What is new under each key of a counted index, by the key of its counter."""
+        """What is new under each key that isn't unique, by the key of its counter."""
 
     def add(self, batch: Batch) -> int:
         """Enter a batch; return the position of the last resource that it creates. Raises NotInsertOnly."""
@@ -162,11 +162,6 @@ class Inserts:
                 if row in rows or get(row) is not None:
                     raise NotInsertOnly
                 rows[row] = position + id_
-            elif counter is None:
-                row += position
-                if row in rows:
-                    raise NotInsertOnly
-                rows[row] = id_
             else:
                 self._count(counter + packed, row, position, id_)
         return b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
@@ -201,7 +196,7 @@ class Inserts:
 
     def _check_vacant(self, index: layout.IndexLayout, vacant: Vacant) -> None:
         check_key(vacant.index, vacant.key)
-        if index.counter is None:
+        if index.unique:
             raise NotInsertOnly
         counter = index.counter + layout.pack_key(vacant.key)
         _row, new = self._added.get(counter, (b"", ()))

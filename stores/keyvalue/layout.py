@@ -22,7 +22,7 @@ from stores.high_water import HighWater
 from stores.rules import Held
 from stores.schema import Index, Kind
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 META_KEY = b"M"
 STATE_KEY = b"S"
 KEY_BYTES_MAX = 460
@@ -52,11 +52,11 @@ class Damaged(Exception):
 
 
 class IndexLayout(NamedTuple):
-    """What the keys of an index's rows begin with. `counter` is None where entries aren't counted."""
+    """What the keys of an index's rows begin with. A unique index has no counters: `counter` is empty."""
 
     unique: bool
     prefix: bytes
-    counter: bytes | None
+    counter: bytes
     listed: bytes
     """What an entry begins with in the list of index keys that a record holds."""
 
@@ -74,7 +74,7 @@ class KindLayout:
         self._order = b"o" + name
         self.message_type = kind.message_type
         self.entries = kind.entries
-        self.indexes = {index.name: _index_layout(name, kind, index) for index in kind.indexes}
+        self.indexes = {index.name: _index_layout(name, index) for index in kind.indexes}
 
     def record(self, id: str) -> bytes:  # noqa: A002
         """Key of a record. Raises UnicodeEncodeError for an id that can't be one, the empty one included."""
@@ -106,17 +106,16 @@ class KindLayout:
         prefix = self.indexes[index].prefix + packed
         return prefix + pack_position(after + 1), prefix + b"\xff" * 9
 
-    def counter(self, index: str, packed: bytes) -> bytes | None:
-        """Key of the counter of an index key, None where entries aren't counted."""
-        prefix = self.indexes[index].counter
-        return None if prefix is None else prefix + packed
+    def counter(self, index: str, packed: bytes) -> bytes:
+        """Key of the counter of an index key. The index isn't unique."""
+        return self.indexes[index].counter + packed
 
 
-def _index_layout(kind_named: bytes, kind: Kind, index: Index) -> IndexLayout:
+def _index_layout(kind_named: bytes, index: Index) -> IndexLayout:
     named = kind_named + _named(index.name)
-    counter = b"c" + named if index.name in kind.counted else None
     listed = b"[" + orjson.dumps(index.name) + b","
-    return IndexLayout(index.unique, (b"u" if index.unique else b"i") + named, counter, listed)
+    prefix, counter = (b"u", b"") if index.unique else (b"i", b"c" + named)
+    return IndexLayout(index.unique, prefix + named, counter, listed)
 
 
 @cache

@@ -13,7 +13,7 @@ from stores.contract import CorruptIndex, CorruptRecord, IndexKey, InvalidOperat
 from stores.gate import Gate
 from stores.keyvalue import layout
 from stores.keyvalue.engine import Engine, EngineCorrupt, Snapshot
-from stores.keyvalue.scan import KeyValueScan, entries_under, ids_in_order, ids_under, unique_ids
+from stores.keyvalue.scan import KeyValueScan, entries_under, ids_in_order, unique_ids
 from stores.rules import Held, check_id, check_key
 from stores.schema import Schema, kind_of
 
@@ -72,15 +72,13 @@ class KeyValueReads:
             if value is not None:
                 yield layout.unpack_unique(value)
             return
-        counter = keys.counter(index, packed)
-        if counter is not None:
-            # Most keys have one entry or none, and this read costs less than an iterator.
-            value = self._engine.get(counter)
-            single = layout.single_of(value)
-            if single is not None:
-                yield layout.unpack_position(single[0]), single[1].decode()
-            if value is None or single is not None:
-                return
+        # Most keys have one entry or none, and this read costs less than an iterator.
+        value = self._engine.get(keys.counter(index, packed))
+        single = layout.single_of(value)
+        if single is not None:
+            yield layout.unpack_position(single[0]), single[1].decode()
+        if value is None or single is not None:
+            return
         snapshot = self._engine.snapshot()
         try:
             yield from entries_under(snapshot, keys, index, packed, 0)
@@ -164,7 +162,7 @@ class KeyValueReads:
             self._gate.leave()
 
     def count(self, kind: str, *, index: str | None = None, key: IndexKey | None = None) -> int:
-        """See `Store`. One engine get; the entries are read where the index isn't counted."""
+        """See `Store`. One engine get."""
         unique = self._check_scan(kind, index, key)
         self._gate.enter()
         try:
@@ -172,10 +170,7 @@ class KeyValueReads:
                 return self._state.counts.get(kind, 0)
             if unique:
                 return int(self.holder(kind, index, key) is not None)
-            counter = self._layouts[kind].counter(index, layout.pack_key(key))
-            if counter is None:
-                return sum(1 for _ in self.entries(kind, index, key))
-            return layout.unpack_count(self._engine.get(counter))
+            return layout.unpack_count(self._engine.get(self._layouts[kind].counter(index, layout.pack_key(key))))
         except _INDEX_ERRORS as error:
             raise CorruptIndex(kind, str(error)) from error
         finally:
@@ -195,13 +190,16 @@ class KeyValueReads:
         self._gate.enter()
         try:
             keys = self._layouts[kind]
+            packed = b"" if key is None else layout.pack_key(key)
+            if index is not None and self._is_vacant(keys, index, packed):
+                return iter(())
             snapshot = self._engine.snapshot()
-            if index is None or key is None:
+            if index is None:
                 ids = ids_in_order(snapshot.range(*keys.order_range(after)), after)
             elif unique:
-                ids = unique_ids(snapshot.get(keys.unique(index, layout.pack_key(key))), after)
+                ids = unique_ids(snapshot.get(keys.unique(index, packed)), after)
             else:
-                ids = ids_under(snapshot, keys, index, layout.pack_key(key), after)
+                ids = (id_ for _, id_ in entries_under(snapshot, keys, index, packed, after))
             if limit is not None:
                 ids = islice(ids, max(limit, 0))
             scan = KeyValueScan(self._record_of, kind, keys, snapshot, ids, self._gate, self._left_over)
@@ -212,6 +210,11 @@ class KeyValueReads:
             return scan
         finally:
             self._gate.leave()
+
+    def _is_vacant(self, keys: layout.KindLayout, index: str, packed: bytes) -> bool:
+        """Say whether nothing stands under a key: most sets that a permission could come by are empty."""
+        unique = keys.indexes[index].unique
+        return self._engine.get(keys.unique(index, packed) if unique else keys.counter(index, packed)) is None
 
     def _check_scan(self, kind: str, index: str | None, key: IndexKey | None) -> bool:
         """Check the arguments of a scan or count; return whether the index is unique."""

@@ -16,7 +16,7 @@ _ORDER_HINT = "restore the database from a backup; what else was created at that
 
 @dataclass(slots=True)
 class Recount:
-    """What changes under one key of a counted index: positions (packed) that go, positions and ids that come."""
+    """What changes under one key: positions (packed) that go, positions and ids that come."""
 
     row: bytes
     """What the keys of its index rows begin with."""
@@ -98,8 +98,6 @@ class Rows:
             row = prefix + packed
             if unique:
                 self._additions.append((row, layout.pack_unique(position, id_)))
-            elif counter is None:
-                self._additions.append((row + position, id_))
             else:
                 self._recounts.setdefault(counter + packed, Recount(row)).gained.append((position, id_))
 
@@ -110,8 +108,6 @@ class Rows:
             row = prefix + packed
             if unique:
                 self._removals.append((row, None))
-            elif counter is None:
-                self._removals.append((row + position, None))
             else:
                 self._recounts.setdefault(counter + packed, Recount(row)).lost.append(position)
 

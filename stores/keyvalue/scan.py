@@ -22,22 +22,23 @@ def ids_in_order(rows: Iterator[tuple[bytes, bytes]], after: int) -> Iterator[st
                 yield id_.decode()
 
 
-def ids_under(snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int) -> Iterator[str]:
-    """Return the ids under the key of an index that isn't unique."""
-    counter = keys.counter(index, packed)
-    single = None if counter is None else layout.single_of(snapshot.get(counter))
-    if single is None:
-        return (id_ for _, id_ in entries_under(snapshot, keys, index, packed, after))
-    position, id_ = single
-    return iter((id_.decode(),) if layout.unpack_position(position) > after else ())
-
-
 def entries_under(
     snapshot: Snapshot, keys: layout.KindLayout, index: str, packed: bytes, after: int
 ) -> Iterator[tuple[int, str]]:
-    """Yield (position, id) from the rows of a key that has several, by position."""
-    for row_key, id_ in snapshot.range(*keys.index_range(index, packed, after)):
-        yield layout.position_of(row_key), id_.decode()
+    """Yield (position, id) of what stands under a key of an index that isn't unique, behind a position.
+
+    The engine is asked for no more rows than the counter says: behind the last one it may have to pass every row that
+    was ever removed there, up to the next one that is left.
+    """
+    value = snapshot.get(keys.counter(index, packed))
+    single = layout.single_of(value)
+    if single is not None:
+        position = layout.unpack_position(single[0])
+        if position > after:
+            yield position, single[1].decode()
+    elif value is not None:
+        for row_key, id_ in snapshot.range(*keys.index_range(index, packed, after), layout.unpack_count(value)):
+            yield layout.position_of(row_key), id_.decode()
 
 
 def unique_ids(value: bytes | None, after: int) -> Iterator[str]:

@@ -14,6 +14,8 @@ What stands in the engine (all numbers big-endian; *kind* is one length byte and
 | `c` kind index key                          | how many entries such a key has; if it is only one, also its     |
 |                                             | position and id, and there is no `i` row then                    |
 
+A `c` row also says that a key is empty, or how many rows to read: an iterator may have to pass what was removed there.
+
 Everything of variable length is prefixed with its length or ends the key, so no key is a prefix of a stranger's.
 """
 

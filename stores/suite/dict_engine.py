@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import TypeAlias
 
 from sortedcontainers import SortedDict
 
 from stores.contract import SizeOnDisk
+from stores.keyvalue.engine import NO_LIMIT
 
 Rows: TypeAlias = "SortedDict[bytes, bytes]"
 
@@ -68,9 +70,9 @@ class DictSnapshot:
         value: bytes | None = self._rows.get(key)
         return value
 
-    def range(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def range(self, start: bytes, stop: bytes, limit: int = NO_LIMIT) -> Iterator[tuple[bytes, bytes]]:
         """See `Snapshot`."""
-        for key in self._rows.irange(start, stop, (True, False)):
+        for key in islice(self._rows.irange(start, stop, (True, False)), limit):
             yield key, self._rows[key]
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
 from stores.codecs import CODECS, Undecodable, codec_of
 from stores.contract import CorruptRecord, Delete, FormatMismatch, InvalidStoreUrl, Put, Store, StoreUnavailable
 from stores.engines import plyvel_driver as plyvel
@@ -80,7 +81,7 @@ def test_golden_rows(tmp_path: Path) -> None:
     one = b"\0\0\0\0\0\0\0\1"
     keys = b'[["slug_key",["2","o","s"]],["slug",["s"]],["org",["o"]]]'
     assert rows == {
-        b"M": b'{"product":"parity-store","format":3,"codec":"protobuf"}',
+        b"M": b'{"product":"parity-store","format":4,"codec":"protobuf"}',
         b"S": one + one + b"\x05agent" + one,
         b"r\x05agentagt-1": b"\0\0\0"
         + bytes([len(keys)])
@@ -119,6 +120,27 @@ def test_golden_rows_of_an_index_key(tmp_path: Path) -> None:
     assert rows_after(Delete("agent", "a")) == {count: one, row + two: b"b"}
     assert rows_after(of("c"), Delete("agent", "b")) == {count: one + three + b"c"}
     assert rows_after(Delete("agent", "c")) == {}
+
+
+def test_golden_rows_of_a_policy(tmp_path: Path) -> None:
+    """All that is derived from one: no index of a policy goes without counters."""
+    spec = {
+        "principal": {"kind": "team", "id": "t", "relation": "member"},
+        "relation": "editor",
+        "resource": {"kind": "agent", "id": "a"},
+    }
+    with open_store(f"leveldb:{tmp_path / 'db'}", create=True) as store:
+        store.commit([Put("iam_policy", "p", IamPolicy(spec=spec))])
+    database = plyvel.DB(str(tmp_path / "db"))
+    rows = {key: value for key, value in database if key[:1] in b"uic"}
+    database.close()
+    one = b"\0\0\0\0\0\0\0\1"
+    assert rows == {
+        b'u\x0aiam_policy\x05tuple["team","t","member","editor","agent","a"]': one + b"p",
+        b'c\x0aiam_policy\x08resource["agent","a"]': one + one + b"p",
+        b'c\x0aiam_policy\x09principal["team","t"]': one + one + b"p",
+        b'c\x0aiam_policy\x07userset["editor","agent","a"]': one + one + b"p",
+    }
 
 
 def test_golden_order_rows(tmp_path: Path) -> None:
@@ -241,15 +263,16 @@ def _as_sqlite(path: Path, version: int) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("version", [2, 4])
-@pytest.mark.parametrize(("scheme", "stamp"), [("leveldb", _as_leveldb), ("sqlite", _as_sqlite)])
+@pytest.mark.parametrize("difference", [-1, 1])
+@pytest.mark.parametrize(("scheme", "stamp", "own"), [("leveldb", _as_leveldb, 4), ("sqlite", _as_sqlite, 3)])
 def test_another_format_is_refused(
-    scheme: str, stamp: Callable[[Path, int], None], version: int, tmp_path: Path
+    scheme: str, stamp: Callable[[Path, int], None], own: int, difference: int, tmp_path: Path
 ) -> None:
+    version = own + difference
     path = tmp_path / "db"
     open_store(f"{scheme}:{path}", create=True).close()
     stamp(path, version)
-    with pytest.raises(FormatMismatch, match=f"has format {version}; this program reads format 3") as refusal:
+    with pytest.raises(FormatMismatch, match=f"has format {version}; this program reads format {own}") as refusal:
         open_store(f"{scheme}:{path}", create=True)
     assert "export" in refusal.value.hint
 

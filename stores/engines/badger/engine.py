@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from stores.codecs import codec_of
@@ -18,6 +19,7 @@ from stores.engines.badger.library import Library, load
 from stores.engines.badger.rooms import Code, NeedsWriting, error_of
 from stores.engines.folders import BADGER, check_folder
 from stores.files import FileLock, check_descriptors, size_of, unreadable
+from stores.keyvalue.engine import NO_LIMIT
 from stores.keyvalue.reopening import Reopening
 from stores.keyvalue.store import KeyValueStore
 from stores.schema import KINDS, Schema
@@ -255,10 +257,16 @@ class BadgerSnapshot:
         return self._engine.get_at(self._handle, key)
 
     def range(
-        self, start: bytes, stop: bytes, *, keys_only: bool = False, reverse: bool = False
+        self, start: bytes, stop: bytes, limit: int = NO_LIMIT, *, keys_only: bool = False, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
-        """See `Snapshot`; an empty stop means no end. With keys_only values are empty and not read from disk."""
-        flags, limit, cursor = reverse | keys_only << 1, _FIRST_PAGE_ROWS, 0
+        """See `Snapshot`; an empty stop means no end. With keys_only values are empty and not read from disk.
+
+        Badger stops at the first mark of a removed key that doesn't begin as both bounds do.
+        """
+        yield from islice(self._pages(start, stop, reverse | keys_only << 1), limit)
+
+    def _pages(self, start: bytes, stop: bytes, flags: int) -> Iterator[tuple[bytes, bytes]]:
+        limit, cursor = _FIRST_PAGE_ROWS, 0
         try:
             page, cursor = self._page(start, stop, flags, limit)
             yield from _rows(page)
