@@ -94,15 +94,19 @@ class Inserts:
             self._counts[kind] = self._counts.get(kind, 0) + len(created)
             self._order(kind, created)
         rows: RowChanges = list(self._rows.items())
+        counters, get = self._counters, self._get
         for counter, (row, entries) in self._added.items():
-            before = self._counter(counter)
-            if before is None and len(entries) == 1:
-                rows.append((counter, layout.pack_single(*entries[0])))
-                del self._counters[counter]  # one that is new seldom comes again
-                continue
-            single = layout.single_of(before)
-            rows += [(row + position, id_) for position, id_ in (*((single,) if single else ()), *entries)]
-            value = self._counters[counter] = layout.pack_count(layout.unpack_count(before) + len(entries))
+            before = counters.pop(counter) if counter in counters else get(counter)
+            if before is None:  # one that is new seldom comes again, and isn't remembered
+                if len(entries) == 1:
+                    rows.append((counter, layout.pack_single(*entries[0])))
+                    continue
+                value = layout.pack_count(len(entries))
+            else:
+                if single := layout.single_of(before):
+                    rows.append((row + single[0], single[1]))
+                value = counters[counter] = layout.pack_count(layout.unpack_count(before) + len(entries))
+            rows += [(row + position, id_) for position, id_ in entries]
             rows.append((counter, value))
         state = layout.State(self._position, self._revision, self._counts)
         rows.append((layout.STATE_KEY, layout.pack_state(state)))
@@ -148,7 +152,7 @@ class Inserts:
 
     def _index(self, keys: layout.KindLayout, entries: Entries, position: bytes, id_: bytes) -> bytes:
         """Enter the index rows of a resource; return its index keys as a record holds them."""
-        rows, get = self._rows, self._get
+        rows, added, get = self._rows, self._added, self._get
         listed: list[bytes] = []
         for name, key in entries:
             unique, prefix, counter, front = keys.indexes[name]
@@ -163,7 +167,14 @@ class Inserts:
                     raise NotInsertOnly
                 rows[row] = position + id_
             else:
-                self._count(counter + packed, row, position, id_)
+                counter += packed
+                entered = added.get(counter)
+                if entered is None:
+                    added[counter] = (row, [(position, id_)])
+                elif entered[1][-1][0] == position:
+                    raise NotInsertOnly  # the same key twice counts once
+                else:
+                    entered[1].append((position, id_))
         return b"[" + b"],".join(listed) + b"]]" if listed else b"[]"
 
     def _encoded(self, put: Put, message_type: type[Message]) -> bytes:
@@ -172,15 +183,6 @@ class Inserts:
         if put.message is not None or put.data is None or put.keys is None:
             raise NotInsertOnly
         return self._codec.encode_wire(message_type, put.data)
-
-    def _count(self, counter: bytes, row: bytes, position: bytes, id_: bytes) -> None:
-        entered = self._added.get(counter)
-        if entered is None:
-            self._added[counter] = (row, [(position, id_)])
-        elif entered[1][-1][0] == position:
-            raise NotInsertOnly  # the same key twice counts once
-        else:
-            entered[1].append((position, id_))
 
     def _check(self, condition: Vacant | Present) -> None:
         keys = self._layouts[condition.kind]
