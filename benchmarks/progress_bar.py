@@ -10,7 +10,7 @@ from terminal.progress import progress_of
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """Tell on standard error how far the block is: yield what is to be called at each step."""
-    with progress_of("measurements") as advance:
+def progress_bar(*, left: str = "") -> Iterator[Callable[[Progress], None]]:
+    """Tell on standard error how far the block is: yield what is to be called at each step (`left`: as there)."""
+    with progress_of("measurements", left=left) as advance:
         yield lambda one: advance(one.label, one.done, one.total)

@@ -50,7 +50,7 @@ def upgrade(
         start_seconds=start_timeout,
         judged=suite,
     )
-    with progress_of_stages("upgrade", planned(options)) as within:
+    with progress_of_stages("upgrade", planned(options), left="both builds are ended, and no data is kept") as within:
         found = try_upgrade(old, new, options, lambda stage: _print_stage(console, stage), within)
     if found.untestable:
         console.print(f"[red]nothing can be said of this upgrade:[/red] the old build: {escape(found.untestable)}")

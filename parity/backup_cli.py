@@ -51,7 +51,7 @@ def backup(
     console = Console(emoji=False)
     with (
         Server(Endpoint(address, token, tls_ca, timeout)) as server,
-        progress_of("bytes received") as advance,
+        progress_of("bytes received", left="no file is left") as advance,
     ):
 
         def pieces() -> Iterable[bytes]:
@@ -139,7 +139,7 @@ def restore(
     Exit code 1: not all that was backed up is in it, and the output says what is missing.
     """
     console = Console(emoji=False)
-    with progress_of_stages("restore", {CHECKING: 1, RESTORING: 3}) as within:
+    with progress_of_stages("restore", {CHECKING: 1, RESTORING: 3}, left="no database is left") as within:
         restored = restore_files(
             files, to, partial=partial, progress=lambda stage, done, total: within(stage)("", done, total)
         )

@@ -45,7 +45,10 @@ def choose(
         if count > 1:
             console.print(for_several_machines(count, use), markup=False, highlight=False, soft_wrap=True)
             return
-        with tempfile.TemporaryDirectory(prefix="parity-choose-") as folder, progress_bar() as report:
+        with (
+            tempfile.TemporaryDirectory(prefix="parity-choose-") as folder,
+            progress_bar(left="nothing is kept") as report,
+        ):
             raw = run_stores(measurement(use, Path(folder), seed), report).raw
         try:
             ranking = rank(raw, use)

@@ -30,7 +30,7 @@ def measure(run: Path, *, speed: str, corpus: Path | None) -> Measurement:
     folder.mkdir(parents=True, exist_ok=True)
     options = ["--quick"] if speed == "quick" else ["--full"] if speed == "full" else []
     options += ["--corpus", str(corpus)] if corpus else []
-    command = [sys.executable, "-m", "parity.main", "bench", "stores", *options, "--out", str(folder)]
+    command = [sys.executable, "-m", "parity", "bench", "stores", *options, "--out", str(folder)]
     command += ["--db", str(run.parent / DATABASE)]
     begun = time.monotonic()
     with Children() as children, (folder / LOG_FILE).open("w", encoding="utf-8") as log:

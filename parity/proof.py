@@ -73,7 +73,7 @@ def prove(subject: JudgedStore, run: Path, scratch: Path, children: Children, *,
     folder = run / CONFORMANCE_FOLDER / subject.label
     reference = Reference(subject.url(scratch), subject.profile, scratch / f"{subject.label}-server", folder)
     reference.prepare()
-    command = [sys.executable, "-m", "parity.main", "conform", reference.target, "--profile", subject.profile]
+    command = [sys.executable, "-m", "parity", "conform", reference.target, "--profile", subject.profile]
     command += ["--credentials", str(reference.credentials), "--declare", str(reference.declaration)]
     command += ["--out", str(folder), "--jobs", str(JOBS)]
     begun = time.monotonic()

@@ -99,7 +99,7 @@ def _set_aside(request: Request, found: Sequence[Proof]) -> None:
 
 def write_report(directory: Path) -> int:
     """Make the page, the summary and the JUnit file out of a run's folder; return the command's exit code."""
-    command = [sys.executable, "-m", "parity.main", "report", str(directory)]
+    command = [sys.executable, "-m", "parity", "report", str(directory)]
     return subprocess.run(command, stdout=subprocess.DEVNULL, timeout=REPORT_SECONDS_MAX, check=False).returncode
 
 

@@ -101,7 +101,11 @@ def export(
     with told_errors():
         check_not_within(file, parse_url(url))
         check_place(file, force=force)
-    with told_errors(), open_store(url, read_only=True) as store, progress_of("resources written") as advance:
+    with (
+        told_errors(),
+        open_store(url, read_only=True) as store,
+        progress_of("resources written", left="no file is left") as advance,
+    ):
         there = resources_of(store)
         done = export_store(store, file, lambda number: advance("exporting", number, there), force=force)
     console.print(f"{done} resources written to {plain(str(file))}", soft_wrap=True)
@@ -118,7 +122,7 @@ def import_(
 ) -> None:
     """Create all resources of a file in a store. One that is there already stops the import."""
     console = Console(emoji=False)
-    with told_errors(), progress_of("resources created") as advance:
+    with told_errors(), progress_of("resources created", left=_stays(url)) as advance:
         there = 0 if partial else check_export(file)  # before a database is made for it
         with open_store(url, create=True) as store:
             done = import_store(store, file, lambda number: advance("importing", number, there), partial=partial)
@@ -140,7 +144,7 @@ def copy(source: Url, target: Url) -> None:
         check_not_within(Path(parse_url(target).path), parse_url(source))
     with told_errors(), open_store(source, read_only=True) as old, open_store(target, create=True) as new:
         there = resources_of(old)
-        with progress_of_stages("copy", {"copying": 2, "comparing": 1}) as within:
+        with progress_of_stages("copy", {"copying": 2, "comparing": 1}, left=_stays(target)) as within:
             copying, comparing = within("copying"), within("comparing")
             done = copy_store(old, new, lambda number: copying("", number, there))
             differing = list(differences(old, new, lambda number: comparing("", number, there)))
@@ -152,6 +156,10 @@ def copy(source: Url, target: Url) -> None:
 
 
 # ---- output and errors
+
+
+def _stays(url: str) -> str:
+    return f"what was created stays in {plain(url)}: remove it before another try"
 
 
 def _search(console: Console, subject: StoreUnderTest, examples: int, seed: int) -> list[str]:

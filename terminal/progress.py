@@ -40,22 +40,30 @@ def span(seconds: float) -> str:
 
 
 @contextmanager
-def progress_of(what: str) -> Iterator[Advance]:
-    """Tell on standard error how far the block is: yield what is to be called at each step."""
-    with _told(what, MofNCompleteColumn(), _counted) as advance:
-        yield advance
+def progress_of(what: str, *, left: str = "") -> Iterator[Advance]:
+    """Tell on standard error how far the block is: yield what is to be called at each step.
+
+    Args:
+        what: what is counted.
+        left: what somebody who presses Ctrl-C is told after how far it came: what is kept of it, and where.
+    """
+    with _told_at_the_end(what, _counted, left) as note, _told(what, MofNCompleteColumn(), _counted) as advance:
+        yield note(advance)
 
 
 @contextmanager
-def progress_of_stages(what: str, shares: Mapping[str, float]) -> Iterator[Callable[[str], Advance]]:
+def progress_of_stages(what: str, shares: Mapping[str, float], *, left: str = "") -> Iterator[Callable[[str], Advance]]:
     """Tell how far a block of several stages is: yield what gives, by a stage's name, what is to be called within it.
 
     Args:
         what: what is done, all in all.
         shares: the stages in their order, each with the share of the time that it is planned to take.
+        left: as in `progress_of`.
     """
     planned = sum(shares.values())
-    with _told(what, TextColumn("{task.percentage:>3.0f} %"), _percent) as advance:
+    column = TextColumn("{task.percentage:>3.0f} %")
+    with _told_at_the_end(what, _percent, left) as note, _told(what, column, _percent) as shown:
+        advance = note(shown)
 
         def within(stage: str) -> Advance:
             before = sum(list(shares.values())[: list(shares).index(stage)])
@@ -67,6 +75,27 @@ def progress_of_stages(what: str, shares: Mapping[str, float]) -> Iterator[Calla
             return step
 
         yield within
+
+
+@contextmanager
+def _told_at_the_end(what: str, said: Callable[[int, int], str], left: str) -> Iterator[Callable[[Advance], Advance]]:
+    """Say at Ctrl-C how far the block came, and what is left of it: yield what notes how far it is."""
+    came = (0, 0)
+
+    def noting(advance: Advance) -> Advance:
+        def step(label: str, done: int, total: int) -> None:
+            nonlocal came
+            came = done, total
+            advance(label, done, total)
+
+        return step
+
+    try:
+        yield noting
+    except KeyboardInterrupt:
+        if left:
+            typer.echo(f"interrupted: {what}: {said(*came)}; {left}", err=True)
+        raise
 
 
 @contextmanager
@@ -94,7 +123,7 @@ def _counted(done: int, total: int) -> str:
 
 
 def _percent(done: int, total: int) -> str:
-    return f"{done / total:.0%}".replace("%", " %")
+    return f"{done / max(total, 1):.0%}".replace("%", " %")
 
 
 class Lines:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,18 @@ from conformance.verdict import Verdict
 from conformance.verdicts_file import read_verdicts
 from parity.interrupts import AGAIN_SECONDS, EXIT_INTERRUPTED, descendants
 from parity.run_folder import RECORD_FILE
+from stores.registry import open_store
+from stores.suite.samples import put
+from stores.transfer import export_store
+from tests.serving import serve
 
 ROOT = Path(__file__).resolve().parents[1]
 DEADLINE_S = 110.0
 LONG_S = 600
+END_S = 5.0
+"""From Ctrl-C to the end. A quiet machine needs some tenths of a second; a busy one isn't to fail this."""
+AGENTS = 20_000
+"""So many that reading or writing them takes longer than to notice that it has begun."""
 SECOND_SERVER = f"cmd:{sys.executable} -m tests.second_server.server --port {{port}} --profile oss"
 
 
@@ -31,7 +41,9 @@ class Command:
     def __init__(self, folder: Path, *words: str) -> None:
         """Start it in a process group of its own, so that a signal reaches it alone."""
         self.said = folder / "said"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        self.scratch = folder / "tmp"
+        self.scratch.mkdir(exist_ok=True)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TMPDIR": str(self.scratch)}
         with self.said.open("wb") as said:
             self.process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=folder, env=environment, process_group=0
@@ -45,15 +57,21 @@ class Command:
             assert time.monotonic() < until, self.text()
             time.sleep(0.05)
 
-    def interrupt(self) -> str:
+    def interrupt(self, code: int = EXIT_INTERRUPTED) -> str:
         """Send SIGINT, wait for the end, return all that it said."""
         started = descendants(self.process.pid, parents())
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(DEADLINE_S) == EXIT_INTERRUPTED, self.text()
+        sent = time.monotonic()
+        assert self.process.wait(DEADLINE_S) == code, self.text()
+        assert time.monotonic() - sent < END_S
         left = set(started) & set(parents())
         assert not {pid for pid in left if parents().get(pid) is not None and runs(pid)}
+        assert list(self.scratch.iterdir()) == []
         assert "Traceback" not in self.text()
         return self.text()
+
+    def threads(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
 
     def text(self) -> str:
         return self.said.read_text(encoding="utf-8", errors="replace")
@@ -73,7 +91,7 @@ def runs(pid: int) -> bool:
 
 
 def parity(folder: Path, *words: str) -> Command:
-    return Command(folder, sys.executable, "-m", "parity.main", *words)
+    return Command(folder, sys.executable, "-m", "parity", *words)
 
 
 def lines_of(file: Path, what: bytes) -> int:
@@ -126,6 +144,84 @@ def test_stores_check_names_the_checks_that_are_finished(tmp_path: Path) -> None
     assert not list(tmp_path.glob("x.db.check-*"))
 
 
+@dataclass(frozen=True, slots=True)
+class Long:
+    """A command that takes long: a file of this pattern says that it is under way, or these words of its output.
+
+    Without either it talks to a server, for which gRPC has threads.
+    `{many}` is a database of many agents, `{exported}` and `{backup}` are files of them, `{address}` is their server's.
+    """
+
+    words: str
+    pattern: str = ""
+    sign: str = ""
+    said: str = "interrupted"
+    code: int = EXIT_INTERRUPTED
+    gone: str = "nothing"
+
+
+WAIT = "agent wait nobody --org acme --for create --timeout 100 --address {address} --token root-token"
+BUILD = f"cmd:{sys.executable} -m parity serve --store leveldb:{{data}}/db --listen 127.0.0.1:{{port}}"
+LONG_COMMANDS = {
+    "stores export": Long("stores export {many} out", ".out.*.partial", said="no file is left", gone="*out*"),
+    "stores import": Long("stores import {exported} leveldb:out", "out/CURRENT", said="stays in leveldb:out"),
+    "stores copy": Long("stores copy {many} sqlite:out", "out.mark", said="stays in sqlite:out"),
+    "stores salvage": Long("stores salvage {many} --to leveldb:out", "out/CURRENT", said="stays in leveldb:out"),
+    "stores verify": Long("stores verify {many}", "tmp/parity-shadow-*/CURRENT", said="nothing was changed"),
+    "stores measure": Long("stores measure sqlite:out", "out.*/*", said="nothing is kept", gone="out*"),
+    "stores check": Long("stores check lmdb:out --power-loss", "tmp/parity-power-loss-*/*.trace", said="states tried"),
+    "backup": Long(
+        "backup --out out --address {address} --token root-token", ".out.*", said="no file is left", gone="*out*"
+    ),
+    "restore": Long("restore {backup} --to leveldb:out", ".out.*/*", said="no database is left", gone="*out*"),
+    "choose": Long("choose --agents 2000", "tmp/parity-choose-*/*", said="nothing is kept"),
+    "upgrade": Long(f"upgrade '{BUILD}' '{BUILD}' --no-suite", "tmp/upgrade-*/*", said="no data is kept"),
+    "events": Long("events --watch --address {address} --token root-token"),
+    "wait": Long(WAIT),
+    "report serve": Long("report serve .", sign="http://", said="ended", code=0),
+    "serve": Long("serve --store leveldb:out --listen 127.0.0.1:0", sign="listening on", said="stopping", code=0),
+}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What the rows of `LONG_COMMANDS` name."""
+    folder = tmp_path_factory.mktemp("many")
+    places = {"many": f"leveldb:{folder / 'db'}", "exported": str(folder / "e"), "backup": str(folder / "b")}
+    with open_store(f"{places['many']}?durability=relaxed", create=True) as store:
+        for first in range(0, AGENTS, 500):
+            store.commit([put(f"a{number}", org="acme") for number in range(first, first + 500)])
+        export_store(store, folder / "e")
+    shutil.copytree(folder / "db", folder / "served")
+    server = serve(f"leveldb:{folder / 'served'}", folder / "log")
+    places["address"] = server.address
+    backup = ["backup", "--out", places["backup"], "--address", server.address, "--token", "root-token"]
+    subprocess.run([sys.executable, "-m", "parity", *backup], cwd=ROOT, check=True, capture_output=True)
+    yield places
+    server.stop()
+
+
+@pytest.mark.parametrize("name", LONG_COMMANDS)
+def test_every_long_command_ends_at_once(name: str, places: dict[str, str], tmp_path: Path) -> None:
+    row = LONG_COMMANDS[name]
+    words = row.words
+    for place, at in places.items():
+        words = words.replace(f"{{{place}}}", at)
+    command = parity(tmp_path, *shlex.split(words))
+    if row.pattern:
+        command.under_way(lambda _: bool(list(tmp_path.glob(row.pattern))))
+    else:
+        command.under_way(lambda said: row.sign in said if row.sign else command.threads() > 1)
+    assert row.said in command.interrupt(row.code)
+    assert not list(tmp_path.glob(row.gone))
+
+
+def test_ctrl_c_while_modules_are_loaded_is_no_traceback(tmp_path: Path) -> None:
+    command = Command(tmp_path, sys.executable, "-X", "importtime", "-m", "parity", "stores", "check", "sqlite:x.db")
+    command.under_way(lambda said: "typer" in said)
+    assert command.interrupt().endswith("interrupted\n")
+
+
 @pytest.mark.full
 @pytest.mark.timeout(LONG_S)
 def test_verify_names_the_stores_that_are_finished(tmp_path: Path) -> None:
@@ -137,7 +233,7 @@ def test_verify_names_the_stores_that_are_finished(tmp_path: Path) -> None:
     assert f"parity report {out}" in said
     assert (out / RECORD_FILE).is_file()
     made = subprocess.run(
-        [sys.executable, "-m", "parity.main", "report", str(out)], cwd=ROOT, capture_output=True, check=False
+        [sys.executable, "-m", "parity", "report", str(out)], cwd=ROOT, capture_output=True, check=False
     )
     assert made.returncode == 0, made.stderr
     assert not list(out.glob(".stores-*"))

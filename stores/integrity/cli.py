@@ -47,7 +47,7 @@ def verify_command(
 
 
 def _verified(url: str) -> list[Finding]:
-    with progress_of_stages("database read", {"reading": 1}) as within:
+    with progress_of_stages("database read", {"reading": 1}, left="nothing was changed") as within:
         reading = within("reading")
         return verify(url, lambda done, total: reading("", done, total))
 

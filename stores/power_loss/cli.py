@@ -11,6 +11,7 @@ from stores.power_loss.crash_states import NameOrder, keeps_order
 from stores.power_loss.judge import REFUSED, WHOLE
 from stores.power_loss.trial import Report, try_power_loss
 from stores.registry import StoreUrl
+from terminal.progress import progress_of
 
 _SEEDS = 1 << 16
 
@@ -18,8 +19,10 @@ _SEEDS = 1 << 16
 def print_power_loss(console: Console, url: StoreUrl, states: int, seed: int | None, names: NameOrder) -> bool:
     """Try what a power failure may leave of a store, print what came, and return whether all was right."""
     seed = secrets.randbelow(_SEEDS) if seed is None else seed
-    with console.status("recording a store at work, and trying what a power failure may leave of it"):
-        report = try_power_loss(url, seed, states=states, names=names)
+    with progress_of("states tried", left=f"none of them was wrong; --seed {seed} draws the same again") as advance:
+        report = try_power_loss(
+            url, seed, states=states, names=names, progress=lambda number: advance("states", number, states)
+        )
     number = sum(report.outcomes.values())
     console.print(
         f"{len(report.operations)} operations recorded; {number} states that a power failure may leave (seed {seed}): "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import select
 import subprocess
@@ -23,6 +24,7 @@ from stores.power_loss.judge import DATABASE, WRONG
 from stores.power_loss.trace import CALLS, TraceReader, Unrecordable
 from stores.registry import StoreUrl, scheme_of
 from stores.suite.crash import strace_works
+from stores.suite.traced import run_traced
 
 RUNS = ((1, 5), (6, 10), (11, 14))
 """First and last commit of each process: each meets what those before it left, and moves and removes files."""
@@ -57,6 +59,7 @@ def try_power_loss(
     seconds: float = SECONDS,
     names: NameOrder = NameOrder.ANY,
     mutant: str = "",
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """Try random states of a store; the first wrong one ends the trial.
 
@@ -67,6 +70,7 @@ def try_power_loss(
         seconds: When to end before that.
         names: What is assumed of the order of names.
         mutant: A row of `CRASH_MUTANTS`, to prove the trial itself.
+        progress: Is told how many are tried.
 
     Raises StoreUnavailable if strace can't be used, or the store writes in a way that it doesn't show.
     """
@@ -75,9 +79,10 @@ def try_power_loss(
         report = Report(record(url, seed, Path(folder), mutant))
         end = time.monotonic() + seconds
         with Judge(url, seed, Path(folder), mutant) as judge:
-            for _ in range(states):
+            for number in range(states):
                 if time.monotonic() > end or report.failure is not None:
                     break
+                progress(number)
                 _try_state(report, drawn(report.operations, draw, names), judge, names)
     return report
 
@@ -120,7 +125,7 @@ def record(url: StoreUrl, seed: int, folder: Path, mutant: str = "") -> list[Fil
         child = [sys.executable, "-m", "stores.suite.crash_child", target, str(seed), str(first), str(last), mutant]
         command = ["strace", "-f", "-y", "-xx", "-s", str(_TEXT_BYTES_MAX), "-qqq", "-e", "signal=none"]
         command += ["-e", f"trace={CALLS}", "-o", str(trace), *child]
-        run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=RECORD_SECONDS_MAX)
+        run = run_traced(command, RECORD_SECONDS_MAX)
         if run.returncode:
             raise StoreUnavailable(f"the store can't be recorded: {run.stderr.strip().splitlines()[-1:]}")
         try:
@@ -181,7 +186,12 @@ class Judge:
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env={**os.environ, "TMPDIR": str(self._folder)},  # it is killed, and its shadows go with the folder
             )
         return self._process
 

@@ -25,7 +25,8 @@ def salvage_command(
     The damaged database is only read, and by no engine. Positions and revisions are given anew, in the old order.
     """
     console = wide_console()
-    with told_errors(), progress_of_stages("salvage", {READING: 2, TAKING: 1}) as within:
+    left = f"what was taken stays in {plain(to)}: remove it before another try"
+    with told_errors(), progress_of_stages("salvage", {READING: 2, TAKING: 1}, left=left) as within:
         result = salvage(url, to, lambda stage, done, total: within(stage)("", done, total))
     print_salvage(console, result, to)
     if not result.is_whole:

@@ -26,6 +26,7 @@ from stores.suite.crash_child import apply
 from stores.suite.outcomes import seen
 from stores.suite.subject import UrlSubject
 from stores.suite.syncs import strace_refusal
+from stores.suite.traced import run_traced
 
 CHILD_TIMEOUT_SECONDS = 90
 WRITES = "write,pwrite64,pwritev"
@@ -199,7 +200,8 @@ def count_syncs(url: str, seed: int, batches: int, folder: Path, mutant: str = "
         target = url.replace("?", f"{last}?") if "?" in url else f"{url}{last}"
         child = [sys.executable, "-m", "stores.suite.crash_child", target, str(seed), "1", str(last), mutant]
         command = ["strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={SYNCS}", *child]
-        run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=CHILD_TIMEOUT_SECONDS)
+        run = run_traced(command, CHILD_TIMEOUT_SECONDS)
+        run.check_returncode()
         made.append(len(re.findall(r"(?:fsync|fdatasync|msync|sync_file_range)\(", trace.read_text())))
         if run.stdout.count("done ") != last:
             raise RuntimeError(f"the child acknowledged other batches than it was given: {run.stdout[-200:]}")

@@ -15,6 +15,7 @@ from stores.suite.kills import kill_in_batches
 from stores.suite.shim import environment as environment_of
 from stores.suite.shim import shim_refusal, unseen
 from stores.suite.syncs import SYNC_CALLS, WRITE_CALLS, read_trace, strace_refusal
+from stores.suite.traced import run_traced
 
 checks = Checks()
 RUN_SECONDS_MAX = 60
@@ -34,9 +35,7 @@ def syncs(bench: Bench) -> None:
     command = [sys.executable, "-m", "stores.suite.commit_child", url, "together"]
     traced, environment = _watched(command, path)
     try:
-        done = subprocess.run(
-            traced, env=environment, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False
-        )
+        done = run_traced(traced, RUN_SECONDS_MAX, environment)
     except subprocess.TimeoutExpired:
         raise NotProven(f"{ACKNOWLEDGED} commits took more than {RUN_SECONDS_MAX} s where syncs are counted") from None
     if done.returncode != 0 and environment is not None:
