@@ -29,6 +29,8 @@ OTHERWISE_PRICE = 1.0
 """What each costs that a cause would have broken and that failed in another way."""
 UNKNOWN_SHARE_MAX, LITTLE_MAX = 0.5, 2
 """Where more than this share of the failures has no cause, a fault that explains so few of them isn't believed."""
+CREATE = "agent-create"
+"""What faults in a step of a create are said to be in."""
 BROKEN_SHARE_MIN = 0.5
 """A fault of which more than this passed is not what is wrong here."""
 
@@ -235,7 +237,9 @@ def _told(
     blocked = tuple(
         name for name in explains if not by_id[name].failed or blockers.get(name, frozenset()) & set(explains)
     )
-    telling = min(explains, key=lambda name: (name in blocked, name not in alone, _frequency(name)))
+    telling = min(
+        explains, key=lambda name: (name in blocked, name not in alone, not _at(name, cause.where), _frequency(name))
+    )
     shown = by_id[telling].exchanges
     return replace(
         cause,
@@ -245,6 +249,12 @@ def _told(
         telling=telling,
         exchange=shown[0].seq if shown else None,
     )
+
+
+def _at(name: str, where: str) -> bool:
+    """Say whether a requirement is about the step of a create that a cause names, or about any if it names nothing."""
+    step = catalogue()[name].step
+    return bool(step) and where in {"", step, f"{CREATE}: {step}"}
 
 
 def _frequency(name: str) -> int:

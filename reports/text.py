@@ -37,8 +37,12 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return at most `limit` characters, and say how many were left out."""
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more characters)"
+    """Return at most `limit` characters, to the end of a word if there is one near, and say how many were left out."""
+    if len(text) <= limit:
+        return text
+    blank = text.rfind(" ", 2 * limit // 3, limit + 1)
+    kept = text[: blank if blank > 0 else limit].rstrip()
+    return f"{kept}… ({len(text) - len(kept)} more characters)"
 
 
 def pretty(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -68,6 +68,19 @@ def test_faults_that_look_the_same_are_told_together() -> None:
     assert (cause.sentence, cause.also) == ("the organization is ignored", ("the organization is lost",))
 
 
+@pytest.mark.parametrize(
+    ("fault", "telling"),
+    [("create-duplicate-omitted", "DUP-SLUG"), ("environment-duplicate-wrong-code", "ENV-DUPLICATE")],
+)
+def test_what_is_about_the_step_that_is_wrong_shows_it_best(fault: str, telling: str) -> None:
+    """Each breaks requirements of other operations or steps that fewer faults break."""
+    (known,) = [one for one in dictionary() if one.id == fault]
+    assert {"ENV-DUPLICATE", "DUP-SCOPE-ORG"} <= set(known.fails)
+    rows = [result(name) for name in catalogue() if name in known.fails]
+    (cause,) = explained(rows, faults=[replace(known, kinds={})]).diagnosis.causes
+    assert (cause.id, cause.telling) == (fault, telling)
+
+
 def test_what_was_not_measured_speaks_neither_for_a_fault_nor_against_it() -> None:
     (cause,) = explained([result("REF-FOUND", Verdict.NOT_APPLICABLE), result("REF-ORG")]).diagnosis.causes
     assert cause.passed == ()

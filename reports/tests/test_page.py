@@ -198,7 +198,7 @@ def test_a_chart_says_what_it_found_and_its_rows_open_their_numbers(page: Page, 
         "no credentials for an admin",
         "Example CPU 3000, 2 cores",
         "2026-03-01 09:30:00 UTC",
-        "(740 more characters)",
+        "(742 more characters)",
         "(10 more)",
     ],
 )

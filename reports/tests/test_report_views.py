@@ -18,7 +18,7 @@ from reports.markdown import render_markdown
 from reports.models import Broken, Judged, Run
 from reports.read import read_run
 from reports.tests import sample
-from reports.text import anchor, pretty, visible
+from reports.text import anchor, cut, pretty, visible
 from reports.views.attribution import AttributionRow, attribution
 from reports.views.blanks import gaps
 from reports.views.claims import claim_groups, claim_row
@@ -310,6 +310,13 @@ def test_long_and_deep_values_are_cut() -> None:
     assert "(9600 more characters)" in pretty({"a": "x" * 10_000})
     assert "(80 more)" in pretty(list(range(100)))
     assert len(pretty({str(n): "y" * 300 for n in range(100)})) < 4100
+
+
+def test_a_cut_is_behind_a_word_where_there_are_words() -> None:
+    assert cut("one two three", 13) == "one two three"
+    assert cut("one two threeee", 10) == "one two… (8 more characters)"
+    assert cut("one two threeee", 7) == "one two… (8 more characters)"
+    assert cut("a " + "x" * 20, 10) == "a xxxxxxxx… (12 more characters)"
 
 
 def test_different_names_have_different_anchors_of_plain_characters() -> None:

@@ -20,7 +20,7 @@ def measure_command(
     resources: Annotated[int, typer.Option(help="Resources in the large store of the listing.", min=1000)] = 20_000,
 ) -> None:
     """Measure overhead over the engine, the gain of group commit, and listing, on new databases beside the path."""
-    with told_errors(), scratch(url) as subject, progress_of("measurements", left="nothing is kept") as advance:
+    with told_errors(), progress_of("measurements", left="nothing is kept") as advance, scratch(url) as subject:
         cost = overhead(subject, "o")
         advance("overhead", 1, 3)
         gain = group_gain(subject, "g")
