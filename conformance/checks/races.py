@@ -11,7 +11,7 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
 from conformance.judging import answered, asked_if, differences, equal, nanoseconds, not_found, problem
 from conformance.methods import METHODS, Proto
-from conformance.racing import heats_of, race, racers
+from conformance.racing import HEATS_QUICK, HEATS_QUICK_AGAIN, heats_of, race, racers
 from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.target_client import Call
@@ -24,25 +24,32 @@ _OWNERS = ("org_member", "org_admin", "other_org_member", "nobody")
 """Who makes what is his own, in turns."""
 
 
-def _creates(session: Session) -> None:
-    ids: dict[str, str] = {}
-    names: list[str] = []
+def _one_slug(kind: str) -> Callable[[Session], None]:
+    """Create at once what has one slug and ids of its own."""
 
-    def calls(number: int) -> list[Call]:
-        names.append(session.name())
-        requests = [session.agent(name=names[-1], resource_id=session.new_id()) for _ in range(racers(session))]
-        ids.update({f"{number}.{n}": request.metadata.id for n, request in enumerate(requests)})
-        return [Call(f"heat.{number}.{n}", "agent.create", request) for n, request in enumerate(requests)]
+    def exercise(session: Session) -> None:
+        ids: dict[str, str] = {}
+        names: list[str] = []
+        agent_id = session.created_agent("parent").metadata.id if kind == "instance" else ""
 
-    heats = race(session, calls)
-    _read_all(session, ids)
-    session.together(
-        Call(f"find.{n}", "agent.by_reference", samples.reference(names[n], session.org)) for n in range(heats)
-    )
+        def calls(number: int) -> list[Call]:
+            names.append(session.name())
+            requests = [_named(session, kind, names[-1], agent_id) for _ in range(racers(session))]
+            ids.update({f"{number}.{n}": request.metadata.id for n, request in enumerate(requests)})
+            return [Call(f"heat.{number}.{n}", f"{kind}.create", request) for n, request in enumerate(requests)]
+
+        heats = race(session, calls, heats_quick=HEATS_QUICK if kind == "agent" else HEATS_QUICK_AGAIN)
+        get, find = f"{kind}.get", f"{kind}.by_reference"
+        session.together(Call(f"get.{n}", get, session.by_id(get, one)) for n, one in ids.items())
+        session.together(Call(f"find.{n}", find, samples.reference(names[n], session.org)) for n in range(heats))
+
+    return exercise
 
 
-def _read_all(session: Session, ids: dict[str, str]) -> None:
-    session.together(Call(f"get.{n}", "agent.get", session.by_id("agent.get", one)) for n, one in ids.items())
+def _named(session: Session, kind: str, name: str, agent_id: str) -> Proto:
+    request = new_resource(session, kind, agent_id)
+    request.metadata.name, request.metadata.id = name, session.new_id(kind)
+    return request
 
 
 def _one_winner(evidence: Evidence) -> list[Problem]:
@@ -279,7 +286,8 @@ def _shut_out(evidence: Evidence) -> list[Problem]:
 
 
 CHECKS: tuple[Check, ...] = (
-    check("ORD-RACE", _creates, _one_winner),
+    check("ORD-RACE", _one_slug("agent"), _one_winner),
+    *(check(f"RACE-SLUG-{kind.upper()}", _one_slug(kind), _one_winner) for kind in ("instance", "environment")),
     *(
         check(f"RACE-ID-{kind.upper()}", _one_id(kind), _first_stays, roles=("caller", "operator"))
         for kind in ("agent", "environment")

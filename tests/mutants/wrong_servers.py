@@ -29,6 +29,7 @@ from tests.mutants.instance_sins import INSTANCE_SINS
 from tests.mutants.mutant import Mutant
 from tests.mutants.operators import generated
 from tests.mutants.policy_sins import POLICY_SINS
+from tests.mutants.racing_sins import RACING_SINS
 from tests.mutants.read_sins import READ_SINS
 from tests.mutants.refusal_sins import REFUSAL_SINS
 from tests.mutants.second_look_sins import SECOND_LOOK_SINS
@@ -49,6 +50,7 @@ SINS = (
     SECOND_LOOK_SINS,
     HOLDER_SINS,
     BELIEVING_SINS,
+    RACING_SINS,
 )
 STORES = {
     "leveldb": "leveldb:{folder}/store",
