@@ -7,7 +7,7 @@ protovalidate, the oracle, names exactly this rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, cast
 
@@ -28,7 +28,10 @@ from protos.parity.v1.list_pb2 import ListRequest
 
 Path = tuple[tuple[str, Any], ...]
 """Steps from a request to one of its messages: field name, and index, map key or None."""
+Place = tuple[str, Path]
+"""A method, and the path to one of the messages of its request."""
 Mutation = Callable[[Any], None]
+INT32_MAX = 2**31 - 1
 
 _ODD_NUMBERS = (0, -1, 1, 2, 3, 40, 99, 1001)
 """Values that some CEL rule of the contract refuses; the oracle picks."""
@@ -78,6 +81,13 @@ class RuleCase:
     path: Path
     break_it: Mutation
     keep_it: Mutation
+    elsewhere: tuple[Place, ...] = ()
+    """Where else in a sample request the rule's message stands, and the rule holds."""
+
+    @property
+    def has_edge(self) -> bool:
+        """Whether the value that is kept is another one than the sample's: one at the edge of what is allowed."""
+        return self.keep_it is not _unchanged
 
     @property
     def leaves_trace(self) -> bool:
@@ -85,14 +95,16 @@ class RuleCase:
         metadata_gone = self.rule.field == "metadata" and self.rule.name == "required"
         return self.method.endswith(".create") and self.method != "policy.create" and not metadata_gone
 
-    def trimmed(self, sample: Message) -> Message:
+    def trimmed(self, sample: Message, place: Place | None = None) -> Message:
         """Return the sample without the parts of its spec that the rule isn't about and that may be left out.
 
-        So that a server which can't take one part is told of that part, not of every rule.
+        So that a server which can't take one part is told of that part, not of every rule. `place` is one of
+        `elsewhere`.
         """
-        if self.method != "agent.create":
+        method, path = place or (self.method, self.path)
+        if method != "agent.create":
             return sample
-        kept = self.path[1][0] if len(self.path) > 1 else self.rule.field
+        kept = path[1][0] if len(path) > 1 else self.rule.field
         made: Any = type(sample)()
         made.CopyFrom(sample)
         for field, _ in made.spec.ListFields():
@@ -103,6 +115,18 @@ class RuleCase:
     def broken(self, sample: Message) -> Message:
         """Return the sample, broken in this rule."""
         return _changed(sample, self.path, self.break_it)
+
+    def broken_at(self, path: Path, sample: Message) -> Message:
+        """Return the sample, broken in this rule at another place."""
+        return _changed(sample, path, self.break_it)
+
+    def kept_at(self, path: Path, sample: Message) -> Message:
+        """Return the sample with the value that is nearest to breaking the rule at another place."""
+        return _changed(sample, path, self.keep_it)
+
+    def farthest(self, sample: Message) -> Message | None:
+        """Return the sample with the largest number there is; None where the rule is about no least number."""
+        return _changed(sample, self.path, _setter(self.rule.field, INT32_MAX)) if self.rule.name == "gte" else None
 
     def crowded(self, sample: Message) -> Message | None:
         """Return the broken sample with many right items before the broken one; None where it is in no list."""
@@ -224,7 +248,17 @@ def cases() -> tuple[RuleCase, ...]:
                     case = _find(rule, method, path, sample)
                     if case is not None:
                         found[rule.id] = case
-    return tuple(found.values())
+    return tuple(replace(case, elsewhere=tuple(_elsewhere(case))) for case in found.values())
+
+
+def _elsewhere(case: RuleCase) -> Iterator[Place]:
+    """Yield the other places of the samples where the rule can be broken."""
+    for method, build in ROOTS:
+        sample = build()
+        for path, message in _messages(sample, ()):
+            stands = message.full_name == case.rule.message and (method, path) != (case.method, case.path)
+            if stands and protovalidate.collect_violations(case.broken_at(path, sample)):
+                yield method, path
 
 
 def _messages(message: Message, path: Path) -> Iterator[tuple[Path, Proto]]:

@@ -27,6 +27,7 @@ LONG_NAME_CHARACTERS = 400
 SCRIPTS: tuple[tuple[str, str], ...] = (
     ("latin", "Größe {0}"),
     ("kelvin", "\u212aelvin {0}"),
+    ("dotted", "\u0130zmir {0}"),
     ("cyrillic", "Агент {0}"),
     ("greek", "Πράκτορας {0}"),
     ("han", "代理{0}"),
@@ -39,8 +40,9 @@ SCRIPTS: tuple[tuple[str, str], ...] = (
     ("emoji", "🤖 {0} 🚀"),
 )
 """Names in many scripts. The last word is ASCII and the run's own, so that something to make a slug of is left."""
-_SLUGS = {"latin": "gre-{0}", "kelvin": "kelvin-{0}"}
-"""What is left of a script's pattern; the sign of the unit of temperature is a letter K when it is made lower-case."""
+_SLUGS = {"latin": "gre-{0}", "kelvin": "kelvin-{0}", "dotted": "izmir-{0}"}
+"""What is left of a script's pattern. The sign of the unit of temperature and the capital I with a dot, only these,
+have ASCII letters when they are made lower-case."""
 
 
 def _derived(pattern: str, slug: str) -> Exercise:

@@ -1,6 +1,8 @@
-"""Every method evaluates its field constraints, if it has any."""
+"""Every method evaluates its field constraints, if it has any, and does so before it asks who calls."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 from conformance.access import ACCESS, RULED, method_id
 from conformance.check import Check, check
@@ -23,10 +25,20 @@ def _ask_all(session: Session) -> None:
         methods = [name for name in methods if not name.startswith("list.")]
     role = "operator" if session.cloud and "operator" in session.context.roles else None
     session.together(Call(f"{name}.broken", name, _broken(session, name), role) for name in methods)
+    if session.cloud:
+        session.together(_early(session, methods))
     references = [name for name in methods if name.endswith("by_reference")]
     session.together(Call(f"{name}.line_end", name, _line_end(session, name), role) for name in references)
     # About things that aren't there: whatever else a server says of them, the requests break no rule.
     session.together(Call(f"{name}.twin", name, _whole(session, name), role) for name in methods)
+
+
+def _early(session: Session, methods: Sequence[str]) -> Iterator[Call]:
+    """Ask for what breaks a rule without credentials, and as somebody who may do nothing; in a quick run in turns."""
+    askers = ("anonymous", *({"nobody"} & session.context.roles.keys()))
+    for number, name in enumerate(methods):
+        for role in askers if session.context.scale >= 1 else (askers[number % len(askers)],):
+            yield Call(f"{name}.early.{role}", name, _broken(session, name), role)
 
 
 def _whole(session: Session, method: str) -> Proto:
@@ -76,6 +88,21 @@ def _refused(method: str) -> Judge:
     return judge
 
 
+def _before_the_caller(kind: str) -> Judge:
+    def judge(evidence: Evidence) -> list[Problem]:
+        rows = [(name, row) for name in _of_kind(kind) for row in evidence.under(f"{name}.early.")]
+        if not rows:
+            raise NotAsked("the target serves none of these methods")
+        allowed = {name: ("UNIMPLEMENTED",) if name in _OPTIONAL else () for name, _ in rows}
+        return [wrong for name, row in rows for wrong in answered(row, "INVALID_ARGUMENT", *allowed[name])]
+
+    return PartJudge(tuple(f"{name}." for name in _of_kind(kind)), judge)
+
+
+def _of_kind(kind: str) -> list[str]:
+    return [name for name in RULED if METHODS[name].kind == kind]
+
+
 _FIRST, *_OTHERS = RULED
 
 CHECKS: tuple[Check, ...] = (
@@ -83,6 +110,14 @@ CHECKS: tuple[Check, ...] = (
         f"RULES-{method_id(_FIRST)}",
         _ask_all,
         PartJudge((f"{_FIRST}.",), _refused(_FIRST)),
-        also={f"RULES-{method_id(method)}": PartJudge((f"{method}.",), _refused(method)) for method in _OTHERS},
+        also={
+            **{f"RULES-{method_id(method)}": PartJudge((f"{method}.",), _refused(method)) for method in _OTHERS},
+            **{
+                f"ORD-RULES-{kind.upper()}": PartJudge(
+                    tuple(f"{name}." for name in _of_kind(kind)), _before_the_caller(kind)
+                )
+                for kind in (*KINDS, "policy", "list")
+            },
+        },
     ),
 )

@@ -8,12 +8,15 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.constraints import RuleCase, cases
 from conformance.evidence import Evidence
-from conformance.judging import accepted, answered, both, code, problem
+from conformance.judging import answered, both, code, problem
+from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
 from conformance.session import Session
 from conformance.sweeps import no_trace, sweep
+from conformance.target_client import Call
 from conformance.verdict import Problem
 
+_CHANGES = ("update", "apply")
 Sample = Callable[[Session], Proto]
 
 
@@ -73,14 +76,42 @@ def _exercise(case: RuleCase) -> Callable[[Session], None]:
             request = also(case.trimmed(sample(session)))
             if request is not None:
                 session.call(label, case.method, request, valid=False, role=role)
+        _ask_elsewhere(session, case, role)
         if case.leaves_trace:
             sweep(session, "sweep", case.method.partition(".")[0], broken)
+        _change(session, case, broken)
         twin = case.kept(case.trimmed(sample(session)))
         if case.method == "policy.create":
             session.forget_grant_later(twin)
         session.call("twin", case.method, twin, role=role)
+        farthest = case.farthest(case.trimmed(sample(session)))
+        if farthest is not None:
+            session.call("far", case.method, farthest, role=role)
 
     return exercise
+
+
+def _change(session: Session, case: RuleCase, broken: Proto) -> None:
+    """Send what a create is refused as an update and as an apply; in a quick run as one of the two."""
+    kind, _, operation = case.method.partition(".")
+    if kind in KINDS and operation == "create":
+        taken = session.size(len(_CHANGES), 1)
+        first = len(case.rule.id) % len(_CHANGES)
+        session.together(
+            Call(f"elsewhere.{change}", f"{kind}.{change}", broken) for change in (*_CHANGES, *_CHANGES)[first:][:taken]
+        )
+
+
+def _ask_elsewhere(session: Session, case: RuleCase, role: str | None) -> None:
+    """Break the rule wherever else its message stands, and go there to the edge of what it allows, if it has one."""
+    for number, (method, path) in enumerate(case.elsewhere):
+        broken = case.broken_at(path, case.trimmed(SAMPLES[method](session), (method, path)))
+        session.call(f"elsewhere.{number}", method, broken, valid=False, role=role)
+        if case.has_edge:
+            kept = case.kept_at(path, SAMPLES[method](session))
+            if method == "policy.create":
+                session.forget_grant_later(kept)
+            session.call(f"edge.{number}", method, kept, role=role)
 
 
 def _field_in_details(evidence: Evidence) -> list[Problem]:
@@ -101,7 +132,14 @@ def _nested(session: Session) -> None:
 def _each_refused(evidence: Evidence) -> list[Problem]:
     """The broken request, and those in which the fault is the last of many or a line's end, where they were made."""
     labels = [label for label in ("broken", "crowded", "nearly") if label == "broken" or label in evidence]
-    return [found for label in labels for found in code(label, "INVALID_ARGUMENT")(evidence)]
+    found = [found for label in labels for found in code(label, "INVALID_ARGUMENT")(evidence)]
+    return found + [wrong for row in evidence.under("elsewhere.") for wrong in answered(row, "INVALID_ARGUMENT")]
+
+
+def _each_accepted(evidence: Evidence) -> list[Problem]:
+    """What is right, at the edge of what is allowed and far from it."""
+    rows = [evidence["twin"], *evidence.under("edge."), *([evidence["far"]] if "far" in evidence else [])]
+    return [wrong for row in rows for wrong in answered(row, "OK")]
 
 
 def _for_case(case: RuleCase) -> Check:
@@ -110,7 +148,7 @@ def _for_case(case: RuleCase) -> Check:
     return check(
         case.rule.id,
         _exercise(case),
-        both(_each_refused, accepted("twin")),
+        both(_each_refused, _each_accepted),
         also=also,
         roles=("operator",) if kind == "policy" else ("caller",),
         features=("list",) if kind == "list" else (),

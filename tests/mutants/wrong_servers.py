@@ -32,6 +32,7 @@ from tests.mutants.policy_sins import POLICY_SINS
 from tests.mutants.racing_sins import RACING_SINS
 from tests.mutants.read_sins import READ_SINS
 from tests.mutants.refusal_sins import REFUSAL_SINS
+from tests.mutants.rule_sins import RULE_SINS
 from tests.mutants.second_look_sins import SECOND_LOOK_SINS
 from tests.mutants.wrapping import Change, renamed, step_renamed, swap
 from tests.second_server import DEFECTS, start
@@ -51,6 +52,7 @@ SINS = (
     HOLDER_SINS,
     BELIEVING_SINS,
     RACING_SINS,
+    RULE_SINS,
 )
 STORES = {
     "leveldb": "leveldb:{folder}/store",
