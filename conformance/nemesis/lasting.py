@@ -40,7 +40,7 @@ def lost(calls: Sequence[Call]) -> Iterator[str]:
         for write in reversed(writes):
             undone = any(_may_come_between(call, write, read) for call in _deletes(calls))
             if read.answer is None:
-                if not undone:
+                if not undone and _asks_for(read, write):
                     yield f"{told(write)} was acknowledged and is lost: {told(read)}, and nobody deleted it"
                     return
                 continue
@@ -71,6 +71,11 @@ def doubled(calls: Sequence[Call]) -> Iterator[str]:
             if not any(_may_come_between(call, first, second) for call in _deletes(calls)):
                 yield f"both were acknowledged, and nothing was deleted between: {told(first)}; {told(second)}"
                 return
+
+
+def _asks_for(read: Call, write: Call) -> bool:
+    """Whether a read meant what a write was answered with, not a resource that had the slug before it."""
+    return read.sent.get("id", "") in {"", write.answer["id"]}
 
 
 def _deletes(calls: Sequence[Call]) -> list[Call]:

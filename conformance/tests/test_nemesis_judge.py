@@ -268,6 +268,18 @@ def test_a_lost_write() -> None:
     assert failing(lines) == {"NEM-LINEAR", "NEM-LOST"}
 
 
+def test_a_read_of_an_id_that_a_slug_had_before_is_no_loss() -> None:
+    lines = Lines()
+    lines.both("delete", "busy-3", {"id": "b3"}, {"id": "b3", "value": "u3"})
+    lines.event("busy-3", "b3", "deleted", "u3")
+    lines.both("create", "busy-3", {"id": "", "value": "z"}, {"id": "b9", "value": "z"})
+    lines.event("busy-3", "b9", "created", "z")
+    lines.both("read", "busy-3", {"id": "b3"}, None)
+    assert failing(lines) == set()
+    lines.both("read", "busy-3", {"id": "b9"}, None)
+    assert failing(lines) == {"NEM-LINEAR", "NEM-LOST"}
+
+
 def test_a_lost_update() -> None:
     lines = Lines()
     lines.both("find", "busy-3", {}, {"id": "b3", "value": "b3"})
