@@ -92,7 +92,7 @@ def test_what_the_contract_leaves_to_the_server_is_not_killed(some: list[SourceM
     session.add(some[1].key, Judgement(Ending.KILLED, "DUP-SLUG (cloud)"))
     reason = Reason(file=DUPLICATE, why=Why.OPEN, line=some[0].line, mutated=some[0].mutated, reason="its own words")
     score = score_of(some, session.judged(), Reasons(reason=(reason,)))
-    assert (score.killed, score.killable, score.unexplained) == (1, 2, ())
+    assert (score.killed, score.killable, score.asked, score.unexplained) == (1, 2, 1, ())
 
 
 def test_a_kill_stands_as_long_as_its_requirement_says_the_same(some: list[SourceMutant], tmp_path: Path) -> None:

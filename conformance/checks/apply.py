@@ -176,6 +176,21 @@ def _half(session: Session) -> None:
         session.read("default", "instance", named or default)
         if session.cloud:
             session.holds("link", ("agent", made.metadata.id), "agent", ("agent_instance", named or default))
+    _taken_slug(session)
+
+
+def _taken_slug(session: Session) -> None:
+    """The default instance is gone, and another instance of the same agent has its slug."""
+    made = session.created_agent("taken.create")
+    default = session.need(
+        "taken.default", "instance.get", session.by_id("instance.get", session.default_instance(made))
+    )
+    session.delete("taken.halve", "instance", default.metadata.id)
+    other = samples.instance(default.metadata.name, session.org, made.metadata.id, slug=default.metadata.slug)
+    session.call("taken.other", "instance.create", other)
+    applied = session.call("taken.apply", "agent.apply", session.agent(name=made.metadata.name))
+    if applied.ok:
+        session.read("taken.named", "instance", applied.message.status.default_instance_id or default.metadata.id)
 
 
 def _healed_or_refused(evidence: Evidence) -> list[Problem]:
@@ -188,6 +203,17 @@ def _healed_or_refused(evidence: Evidence) -> list[Problem]:
     if not belongs:
         found.append(problem("answered OK, and the agent has no default instance", applied, expected="an instance"))
     return found
+
+
+def _healed_with_what_there_is(evidence: Evidence) -> list[Problem]:
+    """Where something has the slug of a default instance, a server may refuse to make one for that reason too."""
+    applied = evidence["taken.apply"]
+    if not applied.ok:
+        return answered(applied, "FAILED_PRECONDITION", "ALREADY_EXISTS")
+    named = evidence["taken.named"]
+    if named.ok and named.value("spec.agent_id") == applied.value("metadata.id"):
+        return []
+    return [problem("answered OK, and names no instance of the agent", applied, expected="an instance")]
 
 
 def _was_healed(evidence: Evidence) -> bool:
@@ -231,7 +257,7 @@ CHECKS: tuple[Check, ...] = (
     check(
         "APL-HALF",
         _half,
-        choice(_healed_or_refused, "OK"),
+        choice(both(_healed_or_refused, _healed_with_what_there_is), "OK"),
         also={"APL-HEALED": asked_if(_was_healed, "an apply heals no agent here", _like_the_first)},
     ),
     check(

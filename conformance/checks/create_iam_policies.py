@@ -39,6 +39,12 @@ def _platform_agent(session: Session) -> None:
     resource = ("agent", made.metadata.id)
     session.holds("owner", _account(session, "operator"), "owner", resource)
     session.holds("parent", ("platform", "stigmer"), "platform", resource)
+    request = session.agent(org="")
+    request.metadata.org = session.org
+    named = session.need("setup.named", "agent.create", request, role="operator")
+    resource = ("agent", named.metadata.id)
+    session.holds("named.parent", ("platform", "stigmer"), "platform", resource)
+    session.holds("named.org", ("organization", session.org), "organization", resource)
 
 
 def _effective(session: Session) -> None:
@@ -70,7 +76,12 @@ CHECKS: tuple[Check, ...] = (
         },
         roles=("org_member", "org_admin"),
     ),
-    check("POL-PARENT-PLATFORM", _platform_agent, _holds("owner", "parent"), roles=("operator",)),
+    check(
+        "POL-PARENT-PLATFORM",
+        _platform_agent,
+        both(_holds("owner", "parent", "named.parent"), _holds_not("named.org")),
+        roles=("operator",),
+    ),
     check(
         "POL-EFFECTIVE",
         _effective,

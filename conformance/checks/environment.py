@@ -41,7 +41,10 @@ _DELETES: dict[str, dict[str, object]] = {
 def _life(session: Session) -> None:
     request = _request(session)
     samples.add_odd_secrets(request.spec.data)
-    made = session.need("create", "environment.create", request)
+    answer = session.call("create", "environment.create", request)
+    if not answer.ok:
+        return
+    made = answer.message
     session.read("read", "environment", made.metadata.id)
     session.find("find", "environment", made.metadata.slug)
     changed = _request(session, name=f"{made.metadata.name} renamed", resource_id=made.metadata.id)

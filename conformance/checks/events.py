@@ -115,9 +115,12 @@ def _seen_by_others(session: Session) -> None:
     with ExitStack() as stack:
         watches = {role: stack.enter_context(Watch(session, f"watch.{role}", role=role)) for role in watchers}
         for role, org in watchers.items():
-            session.note(f"made.{role}", session.created_agent(f"setup.{role}", role="operator", org=org).metadata.id)
+            made = session.created_agent(f"setup.{role}", role="operator", org=org).metadata.id
+            session.note(f"made.{role}", made)
+            session.delete(f"delete.{role}", "agent", made, role="operator")
         for role, org in watchers.items():
-            watches[role].catch_up(org=org, maker="operator")
+            # The contract doesn't say who is told of a delete; the watch goes on behind it.
+            session.note(f"last.{role}", watches[role].catch_up(org=org, maker="operator"))
 
 
 def _own_only(evidence: Evidence) -> list[Problem]:
@@ -127,6 +130,8 @@ def _own_only(evidence: Evidence) -> list[Problem]:
         watch = evidence[f"watch.{watcher}"]
         told = {role: bool(events_about(watch, evidence.fact(f"made.{role}"))) for role in roles}
         found += equal(f"whose agents {watcher} is told of", watch, {role: role == watcher for role in roles}, told)
+        if not events_about(watch, evidence.fact(f"last.{watcher}")):
+            found.append(problem(f"{watcher} is told of nothing that came after the deletes", watch))
     return found
 
 
@@ -148,6 +153,8 @@ def _revoked(session: Session) -> None:
             revoked = samples.policy(nobody, relation, resource)
             session.call(f"revoke.{relation}", "policy.delete", revoked, role="operator")
         _change_each(session, "stranger", made.values())
+        for role, agent in made.items():
+            session.delete(f"delete.{role}", "agent", agent.metadata.id, role="operator")
         watch.catch_up(org=other, maker="operator")
 
 
@@ -159,7 +166,8 @@ def _change_each(session: Session, label: str, agents: Iterable[Proto]) -> None:
 
 def _no_longer_told(evidence: Evidence) -> list[Problem]:
     watch = evidence["watch"]
-    found = [wrong for row in evidence.under("revoke.") for wrong in answered(row, "OK")]
+    rows = (*evidence.under("revoke."), *evidence.under("delete."))
+    found = [wrong for row in rows for wrong in answered(row, "OK")]
     for made in evidence.under("made."):
         told = events_about(watch, made.value("metadata.id"))
         found += equal(f"{made.label}: events about what may be viewed no longer", watch, 1, len(told))

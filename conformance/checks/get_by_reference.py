@@ -28,6 +28,9 @@ def _found(session: Session) -> None:
 def _no_org(session: Session) -> None:
     made = session.created_agent()
     session.find("slug", "agent", made.metadata.slug, "")
+    scoped = samples.reference(made.metadata.slug)
+    scoped.scope = made.metadata.owner_scope
+    session.call("scope", BY_REFERENCE, scoped)
 
 
 def _no_slug(session: Session) -> None:
@@ -71,7 +74,7 @@ def _refused(session: Session) -> None:
 
 CHECKS: tuple[Check, ...] = (
     check("REF-FOUND", _found, both(same_answer("setup.create", "org"), same_answer("setup.create", "whole"))),
-    check("REF-NO-ORG", _no_org, same_answer("setup.create", "slug")),
+    check("REF-NO-ORG", _no_org, both(same_answer("setup.create", "slug"), same_answer("setup.create", "scope"))),
     check("REF-SLUG", _no_slug, both(code("refused", "INVALID_ARGUMENT"), accepted("twin"))),
     check(
         "REF-KIND",

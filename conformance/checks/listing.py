@@ -21,6 +21,7 @@ AGENTS = 7
 PAGE = 3
 PAGES_MAX = 200
 CHURN = 24
+LARGE_BYTES = 4 * 1024 * 1024
 HIDDEN, HIDDEN_QUICK, HIDDEN_PAGE = 130, 60, 20
 """So many of each kind are passed over: more than a server reads at once; and so many are asked for, less than that."""
 
@@ -73,6 +74,17 @@ def _in_order(session: Session) -> None:
     session.note("gone", gone)
     session.delete("delete", "agent", gone, role=role)
     _pages(session, "after", org, PAGE, role=role)
+    _large(session, f"{org}1", role)
+
+
+def _large(session: Session, org: str, role: str | None) -> None:
+    """A page begins with an agent that is larger than what a gRPC client takes unless told otherwise."""
+    request = session.agent(org=org)
+    request.spec.instructions = "i" * LARGE_BYTES
+    first = session.need("setup.large", "agent.create", request, role=role)
+    after = session.created_agent("setup.small", role=role, org=org)
+    session.note("large", [first.metadata.id, after.metadata.id])
+    _pages(session, "large", org, PAGE, role=role)
 
 
 def _ids(evidence: Evidence, label: str) -> list[str]:
@@ -98,6 +110,7 @@ def _whole_org(evidence: Evidence) -> list[Problem]:
 def _every_page(evidence: Evidence) -> list[Problem]:
     made = evidence.fact("made")
     found = [wrong for size in (1, PAGE, AGENTS, AGENTS + 1) for wrong in _listing(evidence, f"size{size}", made)]
+    found += _listing(evidence, "large", evidence.fact("large"))
     too_long = [row for row in evidence.under(f"size{PAGE}.") if len(row.value("items", [])) > PAGE]
     return found + [problem("a page is longer than asked for", row, expected=PAGE) for row in too_long]
 

@@ -16,6 +16,7 @@ from protos.ai.stigmer.iam.iampolicy.v1.spec_pb2 import IamPolicySpec
 
 _ID = re.compile("iamp-[0-9a-hjkmnp-tv-z]{26}")
 _TRUE, _FALSE = True, False
+_OTHERS = ("principal", "relation", "resource", "itself")
 
 
 def _life(session: Session) -> None:
@@ -30,8 +31,10 @@ def _life(session: Session) -> None:
     session.holds("other.principal", ("identity_account", f"{principal[1]}0"), "member", resource)
     session.holds("other.relation", principal, "admin", resource)
     session.holds("other.resource", principal, "member", ("organization", f"{resource[1]}0"))
+    session.holds("other.itself", resource, "member", resource)
     session.call("delete", "policy.delete", request, role="operator")
     session.holds("deleted", principal, "member", resource)
+    session.call("again", "policy.delete", request, role="operator")
     session.call("unknown", "policy.get", session.by_id("policy.get", "iamp-missing"), role="operator")
 
 
@@ -198,9 +201,11 @@ CHECKS: tuple[Check, ...] = (
             "IAM-CHECK": both(
                 field_is("before", "is_authorized", _FALSE),
                 field_is("after", "is_authorized", _TRUE),
-                *(field_is(f"other.{part}", "is_authorized", _FALSE) for part in ("principal", "relation", "resource")),
+                *(field_is(f"other.{part}", "is_authorized", _FALSE) for part in _OTHERS),
             ),
-            "IAM-DELETE": both(accepted("delete"), field_is("deleted", "is_authorized", _FALSE)),
+            "IAM-DELETE": both(
+                accepted("delete"), field_is("deleted", "is_authorized", _FALSE), code("again", "NOT_FOUND")
+            ),
             "IAM-UNKNOWN": code("unknown", "NOT_FOUND"),
         },
         roles=("operator",),

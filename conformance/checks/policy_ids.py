@@ -51,8 +51,19 @@ def _by_permission(session: Session) -> None:
     operator = session.context.identity("operator")
     for label, context in (("untold", []), ("told", told)):
         _view_ids(session, label, agent, {**accounts, "operator": operator}, context)
+    _of_nothing_stored(session, operator)
     session.note("viewed", agent)
     session.note("accounts", {**accounts, "operator": operator})
+
+
+def _of_nothing_stored(session: Session, operator: str) -> None:
+    """The question tells that an operator owns an agent which isn't there: he may reach what is there, and that."""
+    owned = samples.policy(("identity_account", operator), "owner", ("agent", session.new_id()))
+    method = METHODS["policy.listAuthorizedResourceIds"]
+    request = method.request(resource_kind="agent", relation="owner", contextual_policies=[owned])
+    request.principal.kind, request.principal.id = "identity_account", operator
+    session.call("owned", method.name, request, role="operator")
+    session.note("owned", owned.resource.id)
 
 
 def _view_ids(
@@ -97,7 +108,12 @@ def _own_ids(evidence: Evidence) -> list[Problem]:
         row = evidence[f"all.{name}"]
         ids = row.value(f"{name.removesuffix('s')}_ids", [])
         many += answered(row, "OK") or equal(f"{name} of many", row, sorted(each), sorted(ids))
-    return many + _exactly_own(evidence) + _viewers(evidence)
+    return many + _exactly_own(evidence) + _viewers(evidence) + _owned(evidence)
+
+
+def _owned(evidence: Evidence) -> list[Problem]:
+    row, wanted = evidence["owned"], evidence.fact("owned")
+    return answered(row, "OK") + equal("the agent that is owned", row, True, wanted in row.value("resource_ids", []))  # noqa: FBT003 - a value to compare with
 
 
 def _viewers(evidence: Evidence) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from conformance import samples
@@ -18,6 +19,8 @@ from conformance.verdict import Problem
 
 _CHANGES = ("update", "apply")
 Sample = Callable[[Session], Proto]
+_SUBSCRIPT = re.compile(r"\[[^\]]*\]")
+"""Which item of a list it is: counted from 0 or from 1, or left out."""
 
 
 def _instance(session: Session) -> Proto:
@@ -117,7 +120,7 @@ def _ask_elsewhere(session: Session, case: RuleCase, role: str | None) -> None:
 def _field_in_details(evidence: Evidence) -> list[Problem]:
     exchange, field = evidence["broken"], evidence.fact("field")
     named = [row.get("field", "") for detail in exchange.details for row in detail.get("field_violations", ())]
-    if any(field in path for path in named):
+    if field in (_SUBSCRIPT.sub("", path) for path in named):
         return answered(exchange, "INVALID_ARGUMENT")
     return [problem("the details hold no BadRequest that names the field", exchange, expected=field, actual=named)]
 
@@ -125,7 +128,7 @@ def _field_in_details(evidence: Evidence) -> list[Problem]:
 def _nested(session: Session) -> None:
     broken = samples.full_agent(session.name(), session.org)
     broken.spec.sub_agents[0].instructions = "short"
-    session.note("field", "spec.sub_agents")
+    session.note("field", "spec.sub_agents.instructions")
     session.call("broken", "agent.create", broken, valid=False)
 
 

@@ -58,6 +58,8 @@ def _head() -> list[str]:
         f"{folders}.",
         "Each changed server runs over a memory store, and the quick suite judges it as it judges a stranger, in",
         f"{len(SETTINGS)} settings: {'; '.join(setting.name for setting in SETTINGS)}.",
+        "The store of the last one is as one over a network is: others may write to it, and it takes several questions",
+        "at once.",
         "First it asks what is most likely to notice, then everything whose calls run the changed function on the",
         "server as it is (recorded once; where the server's start runs it: everything). A failure counts when it comes",
         "again on a second server of the same mutant, so that a busy machine kills nothing; what can't be tested is",
@@ -70,6 +72,8 @@ def _head() -> list[str]:
 def _result(population: Sequence[SourceMutant], score: Score, drawn: str) -> Iterator[str]:
     low, high = wilson(score.killed, score.killable)
     yield f"**{score.share:.1%} of those that aren't equivalent are killed** ({score.killed} of {score.killable})."
+    asked = score.killed / score.asked if score.asked else 0.0
+    yield f"Of those that show in what the contract asks for, {asked:.1%} are ({score.killed} of {score.asked})."
     if drawn:
         yield f"Judged are {score.judged} of {len(population)}, drawn at random ({drawn}); the 95 % interval (Wilson)"
         yield f"of the share in all of them is {low:.1%} to {high:.1%}."

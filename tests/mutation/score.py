@@ -40,6 +40,11 @@ class Score:
         return self.judged - self.excused_as(Why.EQUIVALENT)
 
     @property
+    def asked(self) -> int:
+        """How many of the killable show in what the contract asks for, and so are the suite's business."""
+        return self.killable - self.excused_as(Why.OPEN)
+
+    @property
     def share(self) -> float:
         """The share of the killable that were killed, 0 to 1."""
         return self.killed / self.killable if self.killable else 0.0

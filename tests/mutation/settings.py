@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from conformance.credentials import ROLES, Credentials, Role
 from conformance.run_context import Profile
 from protos.parity.v1.event_pb2 import Cursor
-from stores.contract import Put, Store
+from stores.contract import IndexKey, Put, Record, Store
 
 ORGANIZATION, OTHER_ORGANIZATION = "acme", "globex"
 ROLES_GIVEN = Credentials({role: Role(role, id=f"ida-{role}", token=f"token-{role}") for role in ROLES})
@@ -37,7 +37,8 @@ class Setting:
     fast_paths: bool
     """Without them each request takes its steps."""
     by_file: bool = False
-    """The memberships stand in the token file, beside hashes instead of tokens, and old events were cleared."""
+    """The memberships stand in the token file, beside hashes instead of tokens; old events were cleared; and the store
+    is one over a network."""
 
     @property
     def credentials(self) -> Credentials:
@@ -54,7 +55,7 @@ class Setting:
                 tokens = Path(folder) / "tokens.toml"
                 tokens.write_text(_token_file(), encoding="utf-8")
                 settings["tokens"] = str(tokens)
-            around = _cleared if self.by_file else lambda store: store
+            around = _over_a_network if self.by_file else lambda store: store
             with hosting.reference(
                 self.profile, fast_paths=self.fast_paths, settings=settings, around=around
             ) as address:
@@ -77,7 +78,24 @@ def _token_file() -> str:
     )
 
 
-def _cleared(store: Store) -> Store:
+def _over_a_network(store: Store) -> Store:
     """Leave the cursor of a server that has cleared old events, written without the source that is changed."""
     store.commit([Put("cursor", "cleared", Cursor(name="cleared", position=1))])
-    return store
+    return cast("Store", _ReadsTogether(store))
+
+
+class _ReadsTogether:
+    """A store as one over a network is: others may write to it, and it takes several questions at once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.capabilities = replace(store.capabilities, shared_writers=True)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def read_together(
+        self, kind: str, keys: Sequence[tuple[str, IndexKey]]
+    ) -> dict[tuple[str, IndexKey], list[Record]]:
+        """See `stores.contract.ReadsTogether`."""
+        return {(index, key): list(self._store.scan(kind, index=index, key=key)) for index, key in keys}
