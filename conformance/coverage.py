@@ -101,7 +101,7 @@ RULES: tuple[Rule, ...] = (
     _asked("redaction", "environment.update environment.apply", "ENV-SECRET ENV-UNMASK ENV-READERS"),
     _asked("redaction", "environment.*", "ENV-SECRET ENV-READERS"),
     _asked("redaction", "event.watch", "EVT-AGENT-REDACTED EVT-ENVIRONMENT-REDACTED PUB-REDACTED RED-READERS"),
-    _asked("event", "event.watch", "EVT-AGENT EVT-INSTANCE EVT-ENVIRONMENT EVT-RESUME PUB-SILENT"),
+    _asked("event", "event.watch", "EVT-AGENT EVT-INSTANCE EVT-ENVIRONMENT EVT-NO-ORG EVT-RESUME PUB-SILENT"),
     _why("event", "policy.*", _NO_EVENT),
     _asked("event", "agent.create agent.apply agent.delete", "EVT-AGENT EVT-DEFAULT-INSTANCE"),
     _asked("event", _CHANGES, "EVT-{KIND}"),

@@ -118,6 +118,16 @@ def _other_kinds(session: Session) -> None:
                 request = METHODS["policy.cleanupResourcePolicies"].request(kind=resource[0], id=resource[1])
                 session.call("clean", "policy.cleanupResourcePolicies", request, role="operator")
                 session.holds("cleaned.before", principal, "member", resource)
+        _grant_to_a_set(session)
+
+
+def _grant_to_a_set(session: Session) -> None:
+    """Grant something to all members of an organization, and make somebody one."""
+    account, group, resource = session.name(), session.name(), session.name()
+    session.note("set", [account, resource])
+    session.grant("set.member", ("identity_account", account), "member", ("organization", group))
+    session.grant("set", ("organization", group, "member"), "member", ("organization", resource))
+    session.holds("set.before", ("identity_account", account), "member", ("organization", resource))
 
 
 def _environment(session: Session) -> Environment:
@@ -131,7 +141,7 @@ def _look_at_kinds(session: Session) -> None:
     for kind in ("instance", "environment"):
         session.read(f"again.{kind}", kind, before[f"kind.{kind}"].value("metadata.id"), role=role)
     session.read("again.gone", "environment", before["gone.create"].value("metadata.id"), role=role)
-    for label in _GRANTS if session.cloud else ():
+    for label in (*_GRANTS, "set") if session.cloud else ():
         principal, resource = before.fact(label)
         session.holds(f"held.{label}", ("identity_account", principal), "member", ("organization", resource))
     if "bookmark" in before and before["bookmark"].ok:
@@ -150,10 +160,12 @@ def _kinds_kept(evidence: Evidence) -> list[Problem]:
 
 def _policies_kept(evidence: Evidence) -> list[Problem]:
     labels = [label for label in _GRANTS if label != "cleaned" or evidence["clean"].code != "UNIMPLEMENTED"]
+    if evidence["set.before"].value("is_authorized", default=False):
+        labels.append("set")
     rows = [evidence[f"held.{label}"] for label in labels]
     told = [row.value("is_authorized", default=False) for row in rows]
     failed = [wrong for row in rows for wrong in answered(row, "OK")]
-    wanted = [label == "granted" for label in labels]
+    wanted = [label in {"granted", "set"} for label in labels]
     return failed + equal("what was granted holds, what was revoked or cleaned up doesn't", rows[0], wanted, told)
 
 

@@ -65,6 +65,7 @@ def _life(session: Session) -> None:
         delete = METHODS["environment.delete"].request(resource_id=more.metadata.id, **said)
         session.call(f"delete.{way}", "environment.delete", delete)
         session.read(f"gone.{way}", "environment", more.metadata.id, role=role)
+        session.call(f"again.{way}", "environment.delete", delete, role=role)
 
 
 def _plain(data: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
@@ -162,7 +163,7 @@ CHECKS: tuple[Check, ...] = (
                 absent("gone.find"),
                 code("again", "NOT_FOUND"),
                 accepted(*(f"delete.{way}" for way in _DELETES)),
-                *(code(f"gone.{way}", "NOT_FOUND") for way in _DELETES),
+                *(code(f"{after}.{way}", "NOT_FOUND") for way in _DELETES for after in ("gone", "again")),
             ),
         },
         roles=("caller", "operator"),

@@ -1,4 +1,4 @@
-"""What is an account's own, of no organization: nobody else is shown it, by a list, a reference or an event."""
+"""What is of no organization: nobody else is shown an account's own; what becomes of it is announced all the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conformance.methods import METHODS
 from conformance.session import Session
 from conformance.verdict import Problem
 from conformance.watching import Watch, events_about
-from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account, platform
 
 _STRANGERS = ("org_member", "other_org_member", "nobody")
 _OWNER = "org_admin"
@@ -82,6 +82,32 @@ def _not_told(evidence: Evidence) -> list[Problem]:
     )
 
 
+_LIFE = ("created", "updated", "deleted")
+
+
+def _lives(session: Session) -> None:
+    """Of what belongs to no organization: an account's environment and an agent of the platform come, change and go."""
+    environment, agent = samples.environment(session.name(), ""), session.agent(org="")
+    environment.metadata.owner_scope, agent.metadata.owner_scope = identity_account, platform
+    with Watch(session, "watch", role="operator") as watch:
+        for kind, request, role in (("environment", environment, _OWNER), ("agent", agent, "operator")):
+            request.metadata.id = session.need(f"{kind}.created", f"{kind}.create", request, role=role).metadata.id
+            request.spec.description = "changed"
+            session.call(f"{kind}.updated", f"{kind}.update", request, role=role)
+            session.delete(f"{kind}.deleted", kind, request.metadata.id, role=role)
+        watch.catch_up(org=session.own_org, maker="operator")
+
+
+def _each_told(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for kind in ("environment", "agent"):
+        rows = [evidence[f"{kind}.{change}"] for change in _LIFE]
+        told = events_about(evidence["watch"], rows[0].value("metadata.id"))
+        found += [wrong for row in rows for wrong in answered(row, "OK")]
+        found += equal(f"events of one {kind}'s life", evidence["watch"], len(_LIFE), len(told))
+    return found
+
+
 CHECKS: tuple[Check, ...] = (
     check(
         "OWN-READ",
@@ -95,4 +121,5 @@ CHECKS: tuple[Check, ...] = (
         },
         roles=("operator", *_STRANGERS, _OWNER),
     ),
+    check("EVT-NO-ORG", _lives, _each_told, roles=("operator", _OWNER), features=("watch",)),
 )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
+from reference_server.errors import NotFound
+from reference_server.pipeline import State
+from reference_server.unit_of_work import UnitOfWork
 from tests.mutants import change_effects as ch
 from tests.mutants import effects as do
 from tests.mutants import operator_effects as op
@@ -15,9 +20,49 @@ from tests.mutants.mutant import (
     TRANSFORM,
     Mutant,
 )
-from tests.mutants.wrapping import answering, first, leaking, omit, store_now, then, together, wrap
+from tests.mutants.wrapping import Run, answering, first, leaking, omit, store_now, then, together, wrap
+
+_DELETE = "environment-delete"
+
+
+def _gone_is_gone(run: Run) -> Run:
+    """Where a delete is forced, what isn't there is deleted already."""
+
+    def load(state: State, work: UnitOfWork) -> State:
+        try:
+            return run(state, work)
+        except NotFound:
+            if state.request.force:
+                return state.with_resource(Environment())
+            raise
+
+    return load
+
+
+def _where_it_is(run: Run) -> Run:
+    return lambda state, work: state if state.existing is None else run(state, work)
+
+
+def _in_organizations_only(run: Run) -> Run:
+    return lambda state, work: run(state, work) if state.resource.metadata.owner_scope == organization else state
+
 
 ENVIRONMENT_SINS: tuple[Mutant, ...] = (
+    Mutant(
+        "environment-forced-delete-again",
+        "a forced delete of an environment that isn't there is answered OK",
+        together(
+            wrap(_DELETE, "LoadExistingForDelete", _gone_is_gone),
+            *(wrap(_DELETE, step, _where_it_is) for step in ("DeleteResource", PUBLISH)),
+        ),
+        asked=("ENV-*",),
+    ),
+    Mutant(
+        "no-organization-deleted-untold",
+        "that something of no organization is deleted is announced to nobody",
+        together(*(wrap(f"{kind}-delete", PUBLISH, _in_organizations_only) for kind in ("agent", "environment"))),
+        asked=("EVT-*",),
+    ),
     Mutant(
         "environment-authorize-omitted",
         "environments are everybody's",
