@@ -24,6 +24,7 @@ from conformance.session import Session
 from conformance.sweeps import pages_of, read_list
 from conformance.target_client import Call
 from conformance.verdict import Problem
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
 
 MANY, SOME = 260, 2
 """So many instances more than the default one, of an ordinary and of a quick run: over 100, over 250, over 256."""
@@ -58,6 +59,11 @@ def _again_by_owner(session: Session) -> None:
     made = session.created_agent(role="org_member")
     session.delete("delete", "agent", made.metadata.id, role="org_member")
     session.delete("again", "agent", made.metadata.id, role="org_member")
+    request = samples.environment(session.name(), "")
+    request.metadata.owner_scope = identity_account
+    own = session.need("own", "environment.create", request, role="org_member")
+    session.delete("delete.own", "environment", own.metadata.id, role="org_member")
+    session.delete("again.own", "environment", own.metadata.id, role="org_member")
 
 
 def _unknown(session: Session) -> None:
@@ -208,7 +214,10 @@ CHECKS: tuple[Check, ...] = (
     check(
         "DEL-AGAIN-OWNER",
         _again_by_owner,
-        both(accepted("delete"), choice(code("again", "PERMISSION_DENIED"), "NOT_FOUND")),
+        both(
+            accepted("delete", "delete.own"),
+            *(choice(code(label, "PERMISSION_DENIED"), "NOT_FOUND") for label in ("again", "again.own")),
+        ),
         roles=("org_member",),
     ),
     check("DEL-UNKNOWN", _unknown, both(code("refused", "NOT_FOUND"), accepted("twin")), roles=("caller", "operator")),
