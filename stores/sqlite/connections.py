@@ -14,6 +14,7 @@ from urllib.parse import quote
 import sqlite_utils
 
 from stores.contract import Durability, FormatMismatch, StoreDamaged, StoreNotFound, StoreUnavailable
+from stores.files import check_descriptors
 from stores.format import PRODUCT, check_format
 
 FORMAT_VERSION = 3
@@ -27,6 +28,8 @@ LOG_RETRY_SECONDS = 1.0
 """So long a log that a listing keeps long is left alone."""
 BUSY_TIMEOUT_MS = 10_000
 """Waits for a tool that holds a lock for a moment."""
+FILES = 3
+"""The database, its log, and the log's index: before SQLite notices that it can't open all, it has written to one."""
 _SYNCHRONOUS = {Durability.DURABLE: "FULL", Durability.RELAXED: "NORMAL"}
 
 
@@ -45,6 +48,8 @@ class Connections:
 
     def open_writer(self, durability: Durability) -> sqlite3.Connection:
         """Open the connection that writes, with this durability. Raises StoreUnavailable, FormatMismatch."""
+        if not self._immutable:
+            check_descriptors(FILES)
         with translated(self._path):
             self._writer = self._connect("rwc")
             if self._immutable:
