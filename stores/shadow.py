@@ -49,6 +49,9 @@ class Shadow:
                 f"{named} can't be copied for reading: {error.strerror}",
                 hint=f"correct the file's permissions, or give TMPDIR a folder with room; it is {self.path.parent} now",
             ) from error
+        except BaseException:  # Ctrl-C, above all
+            self.remove()
+            raise
 
     def remove(self) -> None:
         """Remove the folder. Twice is no error."""
