@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -23,6 +24,17 @@ def cluster() -> Iterator[postgresql.Cluster]:
         pytest.skip(reason)
     with postgresql.cluster() as made:
         yield made
+
+
+@pytest.fixture
+def url(cluster: postgresql.Cluster, tmp_path: Path) -> Iterator[str]:
+    """The store URL of a database in that PostgreSQL, in a schema of the test's own."""
+    from stores.suite.subject import UrlSubject  # noqa: PLC0415 - most tests do without
+
+    subject = UrlSubject.of(cluster.url, tmp_path)
+    subject.opened.add(subject.url_of("db"))
+    yield subject.url_of("db")
+    subject.remove()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,7 +13,7 @@ from conformance import samples
 from conformance.evidence import Exchange, value_at
 from conformance.kinds import KINDS
 from conformance.line import insist, likely_slug
-from conformance.methods import METHODS, Method, Proto
+from conformance.methods import METHODS, Method, Proto, deletion
 from conformance.target_client import Metadata, Part, Response, TargetClient
 
 CREATES = frozenset(f"{kind}.{operation}" for kind in KINDS for operation in ("create", "apply"))
@@ -109,6 +109,4 @@ class Made:
         return answer.exchange.code == "NOT_FOUND" or (answer.ok and not answer.message.items)
 
     def _remove(self, kind: str, resource_id: str) -> str:
-        method = METHODS[f"{kind}.delete"]
-        request = method.request(**{KINDS[kind].delete_field: resource_id})
-        return self._call(method.name, request).exchange.code
+        return self._call(f"{kind}.delete", deletion(kind, resource_id)).exchange.code

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
+from conformance.kinds import KINDS
 from protos.ai.stigmer.agentic.agent.v1 import command_pb2 as agent_command
 from protos.ai.stigmer.agentic.agent.v1 import query_pb2 as agent_query
 from protos.ai.stigmer.agentic.agentinstance.v1 import command_pb2 as instance_command
@@ -96,3 +97,8 @@ METHODS: dict[str, Method] = {
 }
 
 SERVICE_NAMES: tuple[str, ...] = tuple(service.full_name for _, service in _SERVICES)
+
+
+def deletion(kind: str, resource_id: str) -> Proto:
+    """Return the request that deletes a resource of a kind."""
+    return METHODS[f"{kind}.delete"].request(**{KINDS[kind].delete_field: resource_id})

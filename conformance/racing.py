@@ -11,10 +11,12 @@ import grpc
 
 from conformance.address import Address
 from conformance.evidence import Evidence, Exchange
+from conformance.judging import answered
 from conformance.last_byte import Gate, detours
 from conformance.session import Session, SetupRefused
 from conformance.target import open_channel
 from conformance.target_client import Call
+from conformance.verdict import Problem
 
 HEATS, HEATS_QUICK, HEATS_QUICK_AGAIN = 48, 8, 3
 """Of the last there are so many where a race that agents have run is run by another kind too."""
@@ -121,3 +123,18 @@ def heats_of(evidence: Evidence) -> Iterator[tuple[int, list[Exchange]]]:
     for row in evidence.under("heat."):
         by_heat.setdefault(int(row.label.split(".")[1]), []).append(row)
     yield from by_heat.items()
+
+
+def beside_delete(deleting: Call, rivals: Sequence[Call]) -> list[Call]:
+    """Return a heat in which a delete, labelled `heat.NUMBER.delete`, is neither the first nor, of three, the last."""
+    return [*rivals[:1], deleting, *rivals[1:]]
+
+
+def statuses_beside_delete(heat: Sequence[Exchange]) -> list[Problem]:
+    """Return what is wrong with the statuses of such a heat."""
+    found: list[Problem] = []
+    for row in heat:
+        # Who comes after the delete has lost his permission with the policies.
+        late = () if row.label.endswith(".delete") else ("NOT_FOUND", "PERMISSION_DENIED")
+        found += answered(row, "OK", "ABORTED", *late)
+    return found

@@ -8,8 +8,7 @@ from typing import Self
 import grpc
 
 from conformance.evidence import NotAsked
-from conformance.kinds import KINDS
-from conformance.methods import METHODS, Proto
+from conformance.methods import Proto
 from conformance.replicas import channels_of
 from conformance.session import Session
 from conformance.target_client import Call, Response
@@ -49,8 +48,3 @@ class Replicas:
             Call(f"{label}.{place}", method, request, role, channel=channel)
             for place, channel in enumerate(self.channels)
         )
-
-
-def deletion(kind: str, resource_id: str) -> Proto:
-    """Return the request that deletes a resource of a kind."""
-    return METHODS[f"{kind}.delete"].request(**{KINDS[kind].delete_field: resource_id})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conformance import samples
 from conformance.kinds import KINDS
-from conformance.methods import METHODS, Proto
+from conformance.methods import METHODS, Proto, deletion
 from conformance.session import Session
 
 
@@ -106,9 +106,7 @@ _MAKERS: Mapping[str, Callable[[Session, Things], Proto]] = {
     "create": lambda session, things: new_resource(session, things.kind, things.agent.metadata.id),
     "update": changed,
     "apply": changed,
-    "delete": lambda _, things: METHODS[f"{things.kind}.delete"].request(
-        **{KINDS[things.kind].delete_field: things.resource.metadata.id}
-    ),
+    "delete": lambda _, things: deletion(things.kind, things.resource.metadata.id),
     "get": lambda _, things: METHODS[f"{things.kind}.get"].request(value=things.resource.metadata.id),
     "by_reference": lambda session, things: samples.reference(things.resource.metadata.slug, session.org),
     "by_agent": lambda _, things: METHODS["instance.by_agent"].request(agent_id=things.agent.metadata.id),

@@ -17,7 +17,7 @@ from conformance.evidence import Evidence, Exchange, Json
 from conformance.kinds import KINDS
 from conformance.line import ATTEMPTS_MAX, READS
 from conformance.made import CREATES, Made
-from conformance.methods import METHODS, Method, Proto
+from conformance.methods import METHODS, Method, Proto, deletion
 from conformance.run_context import RunContext
 from conformance.target import Running
 from conformance.target_client import Call, Metadata, Part, PendingCall, Response, TargetClient
@@ -320,8 +320,7 @@ class Session:
 
     def delete(self, label: str, kind: str, resource_id: str, *, role: str | None = None) -> Response:
         """Delete a resource by id."""
-        method = METHODS[f"{kind}.delete"]
-        return self.call(label, method.name, method.request(**{KINDS[kind].delete_field: resource_id}), role=role)
+        return self.call(label, f"{kind}.delete", deletion(kind, resource_id), role=role)
 
     def find(self, label: str, kind: str, slug: str, org: str | None = None, *, role: str | None = None) -> Response:
         """Get a resource by its slug."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,7 @@ from reference_server.profile import Profile
 from reference_server.tests.running import Running, running
 from stores.registry import scheme_of as scheme
 from stores.registry import unavailable
-from stores.suite.subject import UrlSubject
 from tests.mutants.hosting import token_file
-from tests.postgresql import Cluster
 
 if unavailable(scheme("postgresql")):
     pytest.skip(str(unavailable(scheme("postgresql"))), allow_module_level=True)
@@ -28,14 +25,6 @@ from stores.postgresql.connections import Connections
 
 CREATE = METHODS["agent.create"].path.removeprefix("/")
 OPERATOR = "token-operator"
-
-
-@pytest.fixture
-def url(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
-    subject = UrlSubject.of(cluster.url, tmp_path)
-    subject.opened.add(subject.url_of("db"))
-    yield subject.url_of("db")
-    subject.remove()
 
 
 def configured(profile: str, folder: Path) -> ServerConfig:

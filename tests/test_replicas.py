@@ -27,9 +27,7 @@ from parity.reference import Reference
 from stores.registry import open_store, unavailable
 from stores.registry import scheme_of as scheme
 from stores.suite.samples import put
-from stores.suite.subject import UrlSubject
 from tests.mutants.hosting import token_file
-from tests.postgresql import Cluster
 
 if unavailable(scheme("postgresql")):
     pytest.skip(str(unavailable(scheme("postgresql"))), allow_module_level=True)
@@ -47,14 +45,6 @@ ACROSS = (
     "REP-*",
 )
 """What needs that one server reads, refuses and announces what another has done."""
-
-
-@pytest.fixture
-def url(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
-    subject = UrlSubject.of(cluster.url, tmp_path)
-    subject.opened.add(subject.url_of("db"))
-    yield subject.url_of("db")
-    subject.remove()
 
 
 def judged(url: str, profile: str, folder: Path, count: int, only: tuple[str, ...] = (), *, quick: bool) -> Report:

@@ -8,8 +8,8 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence
 from conformance.judging import answered, differences, equal
 from conformance.kinds import KINDS
-from conformance.methods import METHODS, Proto
-from conformance.racing import HEATS_QUICK_AGAIN, heats_of, race, racers
+from conformance.methods import METHODS, Proto, deletion
+from conformance.racing import HEATS_QUICK_AGAIN, beside_delete, heats_of, race, racers, statuses_beside_delete
 from conformance.requests import Things, changed, new_resource
 from conformance.samples import reference
 from conformance.session import Session
@@ -35,12 +35,12 @@ def _beside_delete(kind: str) -> Callable[[Session], None]:
             new = new_resource(session, kind, agent.metadata.id)
             resource = session.need(f"setup.{number}", f"{kind}.create", new, role=role)
             made.append(Things(agent, resource, kind))
-            gone = METHODS[f"{kind}.delete"].request(**{KINDS[kind].delete_field: resource.metadata.id})
             rivals = [
                 Call(f"heat.{number}.{n}", f"{kind}.update", changed(session, made[-1]), role)
                 for n in range(racers(session) - 1)
             ]
-            return [*rivals[:1], Call(f"heat.{number}.delete", f"{kind}.delete", gone, role), *rivals[1:]]
+            gone = deletion(kind, resource.metadata.id)
+            return beside_delete(Call(f"heat.{number}.delete", f"{kind}.delete", gone, role), rivals)
 
         race(session, calls, heats_quick=HEATS_QUICK_AGAIN)
         session.together(
@@ -54,12 +54,8 @@ def _beside_delete(kind: str) -> Callable[[Session], None]:
 def _stays_gone(evidence: Evidence) -> list[Problem]:
     found: list[Problem] = []
     for number, rows in heats_of(evidence):
-        deleting = evidence[f"heat.{number}.delete"]
-        found += answered(deleting, "OK", "ABORTED")
-        for row in rows:
-            # Who comes after the delete may have lost his permission with the policies.
-            found += [] if row is deleting else answered(row, "OK", "NOT_FOUND", "ABORTED", "PERMISSION_DENIED")
-        if deleting.ok:
+        found += statuses_beside_delete(rows)
+        if evidence[f"heat.{number}.delete"].ok:
             found += answered(evidence[f"get.{number}"], "NOT_FOUND")
     return found
 

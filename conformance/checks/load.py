@@ -11,7 +11,7 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json, NotAsked, value_at
 from conformance.judging import Judge, answered, equal, problem
 from conformance.kinds import KINDS
-from conformance.methods import METHODS, Proto
+from conformance.methods import METHODS, Proto, deletion
 from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.target_client import Call
@@ -67,9 +67,9 @@ def _load(session: Session, kind: str, count: int, parent: str) -> None:
     session.together(_calls(kind, "update", requests))
     # A member reads by the policies of what was made, an operator by none of them.
     member = "org_member" if "org_member" in session.context.roles else None
-    get, delete = METHODS[f"{kind}.get"].request, METHODS[f"{kind}.delete"].request
+    get = METHODS[f"{kind}.get"].request
     gets = [get(value=request.metadata.id) for request in requests]
-    deletes = [delete(**{KINDS[kind].delete_field: request.metadata.id}) for request in requests]
+    deletes = [deletion(kind, request.metadata.id) for request in requests]
     session.together(_calls(kind, "get", gets, member))
     session.together(_calls(kind, "delete", deletes))
     session.together(Call(f"{kind}.gone.{n}", f"{kind}.get", request) for n, request in enumerate(gets))

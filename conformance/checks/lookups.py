@@ -8,7 +8,7 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence
 from conformance.judging import Judge, PartJudge, accepted, answered, both, fact, field_is
 from conformance.kinds import KINDS
-from conformance.methods import METHODS, Proto
+from conformance.methods import METHODS, Proto, deletion
 from conformance.requests import new_resource
 from conformance.samples import reference
 from conformance.session import Session
@@ -64,7 +64,7 @@ def _exercise(kind: str) -> Callable[[Session], None]:
 
 def _loose(session: Session, kind: str, made: Proto, agent_id: str, role: str | None) -> Iterator[Call]:
     """Ask for what was made by ids and slugs that only look like its own."""
-    get, delete, find = (METHODS[f"{kind}.{operation}"] for operation in ("get", "delete", "by_reference"))
+    get, find = (METHODS[f"{kind}.{operation}"] for operation in ("get", "by_reference"))
     for name, spell in _SPELLINGS.items():
         other = spell(made.metadata.id)
         yield Call(f"get.{name}", get.name, get.request(value=other), role)
@@ -73,7 +73,7 @@ def _loose(session: Session, kind: str, made: Proto, agent_id: str, role: str | 
             changed = new_resource(session, kind, agent_id)
             changed.metadata.id = other
             yield Call(f"update.{name}", f"{kind}.update", changed, role)
-            yield Call(f"delete.{name}", delete.name, delete.request(**{KINDS[kind].delete_field: other}), role)
+            yield Call(f"delete.{name}", f"{kind}.delete", deletion(kind, other), role)
 
 
 def _policy_by_id(session: Session) -> None:

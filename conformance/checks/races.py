@@ -10,8 +10,16 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange
 from conformance.judging import answered, asked_if, differences, equal, nanoseconds, not_found, problem
-from conformance.methods import METHODS, Proto
-from conformance.racing import HEATS_QUICK, HEATS_QUICK_AGAIN, heats_of, race, racers
+from conformance.methods import METHODS, Proto, deletion
+from conformance.racing import (
+    HEATS_QUICK,
+    HEATS_QUICK_AGAIN,
+    beside_delete,
+    heats_of,
+    race,
+    racers,
+    statuses_beside_delete,
+)
 from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.target_client import Call
@@ -206,9 +214,8 @@ def _against_delete(session: Session, other: Callable[[Session, Proto, str], Cal
         made = session.created_agent(f"setup.{number}", role=role)
         agents.append(made.metadata.id)
         rivals = [other(session, made, f"heat.{number}.{n}") for n in range(racers(session) - 1)]
-        gone = METHODS["agent.delete"].request(value=made.metadata.id)
-        deleting = Call(f"heat.{number}.delete", "agent.delete", gone, role)
-        return [*rivals[:1], deleting, *rivals[1:]]
+        gone = deletion("agent", made.metadata.id)
+        return beside_delete(Call(f"heat.{number}.delete", "agent.delete", gone, role), rivals)
 
     race(session, calls)
     for number, rows in heats_of(session.evidence()):
@@ -236,12 +243,8 @@ def _new_instance(session: Session, made: Proto, label: str) -> Call:
 def _stays_deleted(evidence: Evidence) -> list[Problem]:
     found: list[Problem] = []
     for number, rows in heats_of(evidence):
-        rivals = [row for row in rows if not row.label.endswith(".delete")]
-        deleting = evidence[f"heat.{number}.delete"]
-        # Who comes after the delete has lost his permission with the agent's policies.
-        found += [wrong for row in rivals for wrong in answered(row, "OK", "NOT_FOUND", "ABORTED", "PERMISSION_DENIED")]
-        found += answered(deleting, "OK", "ABORTED")
-        if not deleting.ok:
+        found += statuses_beside_delete(rows)
+        if not evidence[f"heat.{number}.delete"].ok:
             continue
         for row in (evidence[f"get.{number}"], *evidence.under(f"left.{number}.")):
             if not not_found(row):

@@ -11,8 +11,8 @@ from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json, value_at
 from conformance.judging import answered, differences, equal, not_found, problem
 from conformance.kinds import KINDS
-from conformance.methods import METHODS, Proto
-from conformance.replica_calls import Replicas, deletion
+from conformance.methods import METHODS, Proto, deletion
+from conformance.replica_calls import Replicas
 from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.verdict import Problem

@@ -10,9 +10,9 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json
 from conformance.judging import answered, differences, equal, problem
-from conformance.methods import Proto
+from conformance.methods import Proto, deletion
 from conformance.racing import heats_of, race, racers
-from conformance.replica_calls import Replicas, deletion
+from conformance.replica_calls import Replicas
 from conformance.session import Session
 from conformance.target_client import Call
 from conformance.verdict import Problem

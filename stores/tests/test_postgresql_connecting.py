@@ -176,16 +176,6 @@ def test_a_password_file_that_others_may_read_is_not_used(guarded: Guarded, tmp_
 # ---- deadlines, and whom it waits for
 
 
-@pytest.fixture
-def url(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
-    from stores.suite.subject import UrlSubject
-
-    subject = UrlSubject.of(cluster.url, tmp_path)
-    subject.opened.add(subject.url_of("db"))
-    yield subject.url_of("db")
-    subject.remove()
-
-
 @contextlib.contextmanager
 def locked(cluster: Cluster, statement: str) -> Iterator[Any]:
     """Hold a lock in a transaction of somebody else's."""
