@@ -36,6 +36,7 @@ from benchmarks.tables import render_verdicts, show
 from benchmarks.unfinished import Unfinished
 from stores.contract import StoreError
 from terminal.fitting import Fitted, wide_console
+from terminal.interrupt import interrupts_first
 
 SLOWER, USAGE_ERROR, HARNESS_FAULT = 1, 2, 4
 
@@ -205,7 +206,8 @@ def _share(text: str) -> float:
 def told_plainly(console: Console) -> Iterator[None]:
     """Turn errors of the vocabulary into one line and an exit code; anything else is a bug and may show itself."""
     try:
-        yield
+        with interrupts_first():
+            yield
     except (ConfigError, PayloadError, ResultsError) as error:
         console.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(USAGE_ERROR) from error

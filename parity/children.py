@@ -16,8 +16,8 @@ from parity.errors import EXIT_UNREACHABLE
 STOP_SECONDS = 20.0
 """Time that a process gets to end what it started itself, before it is killed."""
 
-INTERRUPT_SECONDS = 2.0
-"""Time that a process gets after Ctrl-C, before it is told to end."""
+INTERRUPT_SECONDS = 0.5
+"""Time that a process gets after Ctrl-C, before it is told to end: people wait no longer than a second."""
 
 
 class Children:

@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 EXIT_INTERRUPTED = 130
@@ -19,6 +20,11 @@ AGAIN_SECONDS = 0.3
 END_SECONDS_MAX = 10.0
 """A command that still hasn't ended then is ended without its doing. That is late: a busy machine may only be slow in
 writing down what is finished, and who is in a hurry presses Ctrl-C again."""
+CALL_IS_MADE = ("grpc._channel", "create")
+"""Module and function in which gRPC registers a call and then starts the thread that attends to it. An exception in
+between leaves a channel that can't be closed: closing waits for that call for ever (gRPC 1.85)."""
+LATER_SECONDS = 0.002
+Handler = Callable[[int, FrameType | None], None]
 
 
 class _Interrupt:
@@ -29,7 +35,27 @@ class _Interrupt:
 
 def install() -> None:
     """Handle SIGINT in this process, which must be in its main thread. `serve` sets its own handler."""
-    signal.signal(signal.SIGINT, _handle)
+    signal.signal(signal.SIGINT, when_no_call_is_made(_handle))
+
+
+def when_no_call_is_made(handler: Handler) -> Handler:
+    """Return a handler that may raise: at once, or a moment later if gRPC is just making a call."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if _makes_call(frame):
+            threading.Timer(LATER_SECONDS, os.kill, (os.getpid(), number)).start()
+        else:
+            handler(number, frame)
+
+    return handle
+
+
+def _makes_call(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) == CALL_IS_MADE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def interrupted() -> bool:
@@ -37,7 +63,7 @@ def interrupted() -> bool:
     return _Interrupt.at is not None
 
 
-def _handle(_number: int, _frame: object) -> None:
+def _handle(_number: int, _frame: FrameType | None) -> None:
     now = time.monotonic()
     if _Interrupt.at is not None:
         if now - _Interrupt.at > AGAIN_SECONDS:

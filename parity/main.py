@@ -8,12 +8,12 @@ import sys
 import threading
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from parity.errors import told, wants_traceback
-from parity.interrupts import EXIT_INTERRUPTED, end_now, install, interrupted
+from parity.interrupts import EXIT_INTERRUPTED, end_now, install, interrupted, when_no_call_is_made
 from parity.lazy import LazyGroup
 
 application = typer.Typer(
@@ -25,7 +25,6 @@ application = typer.Typer(
 )
 
 
-_terminated = threading.Event()
 _UNWIND_SECONDS_MAX = 20.0
 """A command that is told to end has so long to end what it has started."""
 
@@ -59,13 +58,10 @@ def run(arguments: Sequence[str]) -> int:
         typer.main.get_command(application).main(list(arguments), prog_name="parity")
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        if interrupted():
-            print("interrupted", file=sys.stderr)
-            end_now(EXIT_INTERRUPTED)
-        if _terminated.is_set():
-            _leave(code)
+        _end_if_interrupted()
         return code
     except Exception as error:
+        _end_if_interrupted()
         if wants_traceback():
             raise
         text, code = told(error)
@@ -74,29 +70,24 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _end_if_interrupted() -> None:
+    """End after Ctrl-C, whatever it has become on the way here."""
+    if interrupted():
+        print("interrupted", file=sys.stderr)
+        end_now(EXIT_INTERRUPTED)
+
+
 def _terminate(number: int, _frame: object) -> None:
     """SIGTERM unwinds like an error, so that whatever a command has started is ended; `serve` sets its own handler."""
-    _terminated.set()
     watchdog = threading.Timer(_UNWIND_SECONDS_MAX, os._exit, (128 + number,))
     watchdog.daemon = True
     watchdog.start()
     sys.exit(128 + number)
 
 
-def _leave(code: int) -> NoReturn:
-    """End the process while the exception is still held.
-
-    Everything has been unwound. Letting go of the frames would run the destructor of a gRPC call that the signal
-    cut short, and that waits for an answer which nobody fetches any more.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
 def main() -> None:
     """Entry point of the installed command."""
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, when_no_call_is_made(_terminate))
     install()
     sys.exit(run(sys.argv[1:]))
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from stores.contract import InvalidStoreUrl, StoreError
 from stores.export_file import BadExport
 from terminal.fitting import plain
+from terminal.interrupt import interrupts_first
 
 DAMAGED = 1
 USAGE = 2
@@ -22,7 +23,8 @@ UNREACHABLE = 3
 def told_errors() -> Iterator[None]:
     """Turn what is wrong with a URL, a file or a store into a sentence on standard error and an exit code."""
     try:
-        yield
+        with interrupts_first():
+            yield
     except (InvalidStoreUrl, BadExport) as error:
         stop(str(error), error.hint, USAGE)
     except StoreError as error:

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from terminal.interrupt import interrupts_first
+
 FIRST_LINE_SECONDS = 2.0
 """What takes no longer says nothing on the way."""
 LINE_SECONDS = 10.0
@@ -91,7 +93,8 @@ def _told_at_the_end(what: str, said: Callable[[int, int], str], left: str) -> I
         return step
 
     try:
-        yield noting
+        with interrupts_first():
+            yield noting
     except KeyboardInterrupt:
         if left:
             typer.echo(f"interrupted: {what}: {said(*came)}; {left}", err=True)

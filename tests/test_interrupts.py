@@ -269,7 +269,7 @@ def test_the_second_is_immediate_and_ends_what_was_started(tmp_path: Path) -> No
         "except KeyboardInterrupt:\n    print('ending')\n    time.sleep(4)\n"
     )
     command = Command(tmp_path, sys.executable, "-c", program)
-    command.under_way(lambda said: "ready" in said)
+    command.under_way(lambda said: said.endswith("\n"))
     child = int(command.text().split()[1])
     command.process.send_signal(signal.SIGINT)
     command.under_way(lambda said: "ending" in said)

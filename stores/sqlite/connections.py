@@ -185,7 +185,8 @@ def open_database(writer: sqlite3.Connection, codec: str, *, is_text: bool, crea
         numbers = _check(writer, codec)
         writer.execute("COMMIT")
     except BaseException:
-        writer.execute("ROLLBACK")
+        if writer.in_transaction:  # Ctrl-C may come when the commit has just succeeded
+            writer.execute("ROLLBACK")
         raise
     return numbers
 

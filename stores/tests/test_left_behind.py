@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,3 +41,21 @@ def test_sqlite_asks_for_all_file_descriptors_before_it_writes(tmp_path: Path, m
     with pytest.raises(StoreUnavailable, match="no 3 files"):
         open_store(f"sqlite:{tmp_path / 'x.db'}", create=True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.db.lock"], "the lock stands for nothing"
+
+
+class Interrupted(sqlite3.Connection):
+    """A connection whose COMMIT succeeds just before Ctrl-C is noticed."""
+
+    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
+        done = super().execute(statement, values)
+        if statement == "COMMIT":
+            raise KeyboardInterrupt
+        return done
+
+
+def test_ctrl_c_right_after_a_new_sqlite_database_was_committed_is_no_error_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        open_store(f"sqlite:{tmp_path / 'x.db'}", create=True)
