@@ -57,7 +57,7 @@ class UnitOfWork:
         self._deletes: dict[tuple[str, str], Delete] = {}
         self._foreseen: dict[tuple[str, str, IndexKey], list[Record]] = {}
         self._conditions: list[Vacant | Present] = []
-        self._wire: dict[int, bytes] = {}
+        self._wire: dict[int, tuple[Message, bytes]] = {}
         self.rewrites = False
         """What is staged changes or removes resources that are stored."""
 
@@ -191,10 +191,10 @@ class UnitOfWork:
 
     def wire(self, message: Message) -> bytes:
         """Return the bytes of a message that will not change any more; computed once."""
-        data = self._wire.get(id(message))
-        if data is None:
-            data = self._wire[id(message)] = message.SerializeToString()
-        return data
+        known = self._wire.get(id(message))
+        if known is None:  # the message is kept, too: of one that is gone another may have the identity
+            known = self._wire[id(message)] = message, message.SerializeToString()
+        return known[1]
 
     def batch(self) -> list[BatchOperation]:
         """Return all that is staged, ready to commit: removals, resources, conditions."""
@@ -202,9 +202,9 @@ class UnitOfWork:
             return []
         known = self._wire
         for name, put in self._puts.items() if known else ():
-            data = None if put.message is None else known.get(id(put.message))
-            if data is not None:
-                self._puts[name] = Put(put.kind, put.id, put.message, put.precondition, put.expect, data)
+            found = known.get(id(put.message))
+            if found is not None:
+                self._puts[name] = Put(put.kind, put.id, put.message, put.precondition, put.expect, found[1])
         return [*self._deletes.values(), *self._puts.values(), *self._conditions]
 
     def _overlaid(self, kind: str, id: str) -> bool:  # noqa: A002

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from google.protobuf.message import Message
-
 from reference_server.events.outbox import stage_event
 from reference_server.pipeline import State
 from reference_server.redaction import redacted
@@ -21,8 +19,7 @@ def publish(event: str, state: State, work: UnitOfWork) -> State:
 
 def public_bytes(state: State, work: UnitOfWork) -> bytes:
     """Return the wire bytes of the resource as callers see it."""
-    public: Message = redacted(state.operation.kind, state.resource)
-    return work.wire(public) if public is state.resource else public.SerializeToString()
+    return work.wire(redacted(state.operation.kind, state.resource))
 
 
 STEPS = {event: partial(publish, event) for event in ("created", "updated", "deleted")}
