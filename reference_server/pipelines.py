@@ -26,6 +26,7 @@ from reference_server.steps.load_by_reference import load_by_reference
 from reference_server.steps.load_existing import load_existing, load_for_apply
 from reference_server.steps.load_parent_agent import load_parent_agent
 from reference_server.steps.load_target import load_existing_for_delete, load_target
+from reference_server.steps.move_to_agent import move_to_agent
 from reference_server.steps.persist import persist
 from reference_server.steps.resolve_slug import resolve_slug, resolve_slug_if_needed
 from reference_server.steps.send_response import send_response
@@ -99,7 +100,7 @@ _CHANGE = (
 
 UPDATE = (*_LOAD_FOR_UPDATE, *_CHANGE)
 
-AGENT_INSTANCE_UPDATE = (*_LOAD_FOR_UPDATE, step(load_parent_agent), *_CHANGE)
+AGENT_INSTANCE_UPDATE = (*_LOAD_FOR_UPDATE, step(move_to_agent, only=CLOUD), step(load_parent_agent), *_CHANGE)
 
 APPLY = (
     _VALIDATE,

@@ -119,6 +119,19 @@ def grant(work: UnitOfWork, clock: Clock, actor: Caller, resource: Ref, grants: 
         work.create(KIND, policy.metadata.id, policy)
 
 
+def ensure(work: UnitOfWork, clock: Clock, actor: Caller, relation_tuple: RelationTuple) -> None:
+    """Stage a policy, unless one says the same already."""
+    if work.find(KIND, "tuple", tuple_key(relation_tuple)) is None:
+        grant(work, clock, actor, relation_tuple.resource, [(relation_tuple.principal, relation_tuple.relation)])
+
+
+def revoke(work: UnitOfWork, relation_tuple: RelationTuple) -> None:
+    """Stage the removal of the policy that says this, if there is one."""
+    held = work.find(KIND, "tuple", tuple_key(relation_tuple))
+    if held is not None:
+        work.delete(KIND, held)
+
+
 def revoke_all(work: UnitOfWork, ref: Ref) -> None:
     """Stage the removal of every policy about a resource and of every policy in which it is the principal."""
     for index in ("resource", "principal"):

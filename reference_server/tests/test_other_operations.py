@@ -16,6 +16,7 @@ from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account, organization
 from protos.ai.stigmer.commons.apiresource.io_pb2 import ApiResourceDeleteInput, ApiResourceId, ApiResourceReference
 from protos.ai.stigmer.iam.iampolicy.v1.io_pb2 import (
+    CheckAuthorizationInput,
     IamPolicyId,
     ListAuthorizedPrincipalIdsInput,
     ListAuthorizedResourceIdsInput,
@@ -111,6 +112,43 @@ def test_delete_takes_instances_policies_and_frees_the_slug(cloud: Bench) -> Non
     again = cloud.call("agent-create", agent(), "max")
     assert again.metadata.slug == created.metadata.slug
     assert again.metadata.id != created.metadata.id
+
+
+def test_an_instance_is_given_to_an_agent_as_if_it_were_made_there(cloud: Bench) -> None:
+    first, second = (cloud.call("agent-create", agent(name), "max").metadata.id for name in ("First", "Second"))
+    moved = cloud.call("agent-instance-create", instance(first, "Moved"), "max")
+    moved.spec.agent_id = second
+    cloud.call("agent-instance-update", moved, "max")
+    assert [_hangs_below(cloud, each, moved) for each in (first, second)] == [False, True]
+    moved.spec.agent_id = first
+    cloud.call("iam-policy-create", policy(f"agent:{first}", "agent", f"agent_instance:{moved.metadata.id}"), "max")
+    cloud.call("agent-instance-update", moved, "max")
+    assert [_hangs_below(cloud, each, moved) for each in (first, second)] == [True, False]
+
+
+def _hangs_below(cloud: Bench, agent_id: str, moved: AgentInstance) -> bool:
+    said = policy(f"agent:{agent_id}", "agent", f"agent_instance:{moved.metadata.id}")
+    answer = cloud.call("iam-policy-check-authorization", CheckAuthorizationInput(policy=said), "root")
+    return bool(answer.is_authorized)
+
+
+def test_an_instance_is_not_given_to_an_agent_of_others_nor_does_that_tell_whether_it_is_there(cloud: Bench) -> None:
+    others = cloud.call("agent-create", agent(), "max").metadata.id
+    own = cloud.call("agent-create", agent("Own", "globex"), "eve").metadata.id
+    request = instance(own, "Mine")
+    request.metadata.org = "globex"
+    mine = cloud.call("agent-instance-create", request, "eve")
+    answers = set()
+    for wanted in (others, "agt-unknown"):
+        mine.spec.agent_id = wanted
+        for operation in ("agent-instance-update", "agent-instance-apply"):
+            with pytest.raises(PermissionDenied) as caught:
+                cloud.call(operation, mine, "eve")
+            answers.add(caught.value.message)
+    assert len(answers) == 1
+    with pytest.raises(NotFound):
+        cloud.call("agent-instance-update", mine, "root")
+    assert cloud.call("agent-instance-get", AgentInstanceId(value=mine.metadata.id), "eve").spec.agent_id == own
 
 
 def test_existence_is_not_leaked(cloud: Bench) -> None:
