@@ -80,7 +80,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _asked("permission", "*", "PERM-{METHOD}"),
     _asked("stored", "agent.update agent.apply", "PERM-STORED-AGENT"),
-    _asked("stored", "instance.update instance.apply instance.create", "PERM-STORED-INSTANCE"),
+    _asked("stored", "instance.update instance.apply instance.create", "PERM-STORED-INSTANCE PERM-MOVE"),
     _asked("stored", "environment.update environment.apply", "PERM-STORED-ENVIRONMENT"),
     _why(
         "stored",

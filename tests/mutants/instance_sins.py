@@ -81,6 +81,16 @@ INSTANCE_SINS: tuple[Mutant, ...] = (
         together(*(omit(f"agent-instance-{v}", AUTHORIZE) for v in ("get", "update", "delete"))),
     ),
     Mutant(
+        "instance-moved-by-anybody",
+        "an update hangs an instance below any agent",
+        omit("agent-instance-update", "MoveToAgent"),
+    ),
+    Mutant(
+        "instance-move-tells",
+        "an update looks for the agent before it asks whether the caller may create instances there",
+        move("agent-instance-update", "LoadParentAgent", before="MoveToAgent"),
+    ),
+    Mutant(
         "instance-touches-agent",
         "creating an instance makes it the agent's default",
         then(INSTANCE, PERSIST, ch.adopt),

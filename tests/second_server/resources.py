@@ -206,6 +206,9 @@ class Resources:
             self.access.require(caller, "can_edit", kind, resource_id, message)
         back = self.state.races("deletes", "deleted", resource_id)
         stored = self.state.removed[resource_id] if back else self.load(kind, resource_id)
+        if kind == "agent_instance" and request.spec.agent_id != stored.spec.agent_id:
+            self.authorize_create(kind, request, caller)
+            self.load_parent(request.spec.agent_id)
         self.build_update(request, stored, caller)
         self.state.drawn.pop(("updates", resource_id), None)
         if not self.state.races("updates", "updated", resource_id):
