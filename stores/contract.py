@@ -10,6 +10,7 @@ Words used here, one way only:
   reused, an update keeps it. Listing is by position, and a position is the cursor of a listing.
 - *revision*: a number that grows with every write of a resource. `Put(expect=revision)` writes only over what was read.
   Revisions are counted per store, so that a resource deleted and created again never gets an old revision back.
+  None can be known before its write has ended: whether a guess at one that the same call gives is refused is open.
 - *durable*: what was acknowledged survives the loss of power. *relaxed*: it survives SIGKILL of the process.
 """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stores.contract import IndexKey
+from stores.contract import Batch, Delete, IndexKey, Put, StoreError
 from stores.memory import MemoryStore
 from stores.registry import SCHEMES, unavailable
 from stores.suite.agreement import check_agreement
@@ -33,6 +33,24 @@ def test_engines_agree(subject: UrlSubject) -> None:
 @pytest.mark.parametrize("subject", [*URLS, "sqlite:?codec=json", "lmdb:?codec=json-orjson"], indirect=True)
 def test_engines_agree_at_length(subject: UrlSubject) -> None:
     assert check_agreement(subject, examples=300) == []
+
+
+def test_a_guess_at_a_revision_that_the_same_call_gives_may_be_refused(tmp_path: Path) -> None:
+    class GivesRevisionsLast(MemoryStore):
+        def commit(self, batch: Batch) -> int:
+            return super().commit(self._without_guesses(batch))
+
+        def commit_many(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+            return super().commit_many([self._without_guesses(batch) for batch in batches])
+
+        def _without_guesses(self, batch: Batch) -> Batch:
+            last = self._revision
+            return [
+                each._replace(expect=0) if isinstance(each, Put | Delete) and (each.expect or 0) > last else each
+                for each in batch
+            ]
+
+    assert check_agreement(FunctionSubject(lambda _: GivesRevisionsLast(), tmp_path), examples=300) == []
 
 
 def test_what_a_store_raises_is_told_with_the_steps_that_lead_to_it(tmp_path: Path) -> None:

@@ -120,6 +120,9 @@ def expect_stale(bench: Bench) -> None:
     refused("put", RevisionConflict, lambda: bench.store.commit([put("a", slug="mine", expect=stale)]))
     error = refused("delete", RevisionConflict, lambda: bench.store.commit([Delete("agent", "a", expect=stale)]))
     same("the conflict", (error.kind, error.key, error.holder_id), ("agent", "a", "a"))
+    now = _revision(bench)
+    for then in (put("a", slug="mine", expect=now), Delete("agent", "a", expect=now)):
+        refused("after a put of the batch", RevisionConflict, lambda: bench.store.commit([put("a"), then]))  # noqa: B023 - called at once
     same("get", bench.store.get("agent", "a"), agent("a", "theirs"))
 
 

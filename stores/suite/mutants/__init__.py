@@ -18,6 +18,7 @@ from stores.memory import MemoryStore
 from stores.suite.dict_engine import DictEngine, Rows
 from stores.suite.mutants.commits import (
     CreatesOnUpdate,
+    ExpectsTooEarly,
     GroupFailsTogether,
     GroupSkipsAfterFailure,
     IgnoresPresent,
@@ -93,6 +94,7 @@ MUTANTS: dict[str, Callable[[Path], Store]] = {
     "cursor_inclusive": _memory(CursorInclusive),
     "cuts_ids_at_nul": _memory(CutsIdsAtNul),
     "drops_unknown_fields": _memory(DropsUnknownFields),
+    "expects_too_early": _memory(ExpectsTooEarly),
     "forgets_given_keys": _memory(ForgetsGivenKeys),
     "forgets_index_on_delete": _memory(ForgetsIndexOnDelete),
     "forgets_numbers": _over_dict(ForgetsNumbers),

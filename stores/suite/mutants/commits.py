@@ -10,6 +10,7 @@ from stores.contract import (
     Delete,
     Present,
     Put,
+    RevisionConflict,
     StoreError,
     Vacant,
 )
@@ -21,6 +22,19 @@ class LosesUpdate(MemoryStore):
 
     def commit(self, batch: Batch) -> int:
         """See `Store`."""
+        return super().commit([op._replace(expect=None) if isinstance(op, Put | Delete) else op for op in batch])
+
+
+class ExpectsTooEarly(MemoryStore):
+    """Compares `expect` with what was there before the batch, whatever the batch has written since."""
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        for each in batch:
+            if isinstance(each, Put | Delete) and each.expect is not None:
+                record = self.get_record(each.kind, each.id)
+                if record is None or record.revision != each.expect:
+                    raise RevisionConflict(each.kind, each.id, each.id if record else None)
         return super().commit([op._replace(expect=None) if isinstance(op, Put | Delete) else op for op in batch])
 
 
