@@ -150,3 +150,8 @@ def test_a_missing_file_is_named_before_anybody_is_asked(option: str, capsys: py
     ):
         assert run_parity(command) == 2, command
         assert "no such file: /no/such/file" in capsys.readouterr().err
+
+
+def test_a_ca_beside_an_address_without_tls_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_parity(["authorizer", "install", f"http://127.0.0.1:9?ca={Authority(tmp_path).cert}"]) == 2
+    assert "ca is for TLS: write https://" in capsys.readouterr().err

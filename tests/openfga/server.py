@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from reference_server.authorization.openfga.address import OpenFgaPlace, parse_p
 from reference_server.authorization.openfga.client import OpenFgaClient
 from reference_server.authorization.openfga.rendering import model_json, types_of
 from reference_server.authorization.openfga.tuples import TupleKey
+from reference_server.tests.certificates import Pair
 from tests.openfga.build import missing, program
 
 T = TypeVar("T")
@@ -33,6 +35,10 @@ class OpenFgaServer:
 
     def __init__(self, folder: Path, *, outlives: bool = True) -> None:
         self._folder = folder
+        self.tls: Pair | None = None
+        """What it speaks TLS with from its next start on."""
+        self.key = ""
+        """What callers must show, if anything."""
         self._engine = ["--datastore-engine", "memory"]
         if outlives:
             self._engine = ["--datastore-engine", "sqlite", "--datastore-uri", f"file:{folder / 'openfga.sqlite'}"]
@@ -43,7 +49,7 @@ class OpenFgaServer:
     @property
     def url(self) -> str:
         """Where it is, without a store."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -55,6 +61,11 @@ class OpenFgaServer:
             command = [_program(), "run", *self._engine, "--http-addr", f"127.0.0.1:{self.port}"]
             command += ["--grpc-addr", f"127.0.0.1:{self._grpc_port}", "--log-level", "error"]
             command += ["--metrics-enabled=false", "--playground-enabled=false"]
+            if self.key:
+                command += ["--authn-method", "preshared", "--authn-preshared-keys", self.key]
+            if self.tls:
+                command += ["--http-tls-enabled", "--http-tls-cert", str(self.tls.cert)]
+                command += ["--http-tls-key", str(self.tls.key)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         until = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -64,6 +75,10 @@ class OpenFgaServer:
 
     def _answers(self) -> bool:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=1)
+        if self.tls:
+            anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+            connection = HTTPSConnection("127.0.0.1", self.port, timeout=1, context=anybody)
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status == HTTPStatus.OK
@@ -125,9 +140,10 @@ async def _with_client(place: OpenFgaPlace, asking: Callable[[OpenFgaClient], Aw
 
 
 @contextmanager
-def openfga(folder: Path, *, outlives: bool = True) -> Iterator[OpenFgaServer]:
+def openfga(folder: Path, *, outlives: bool = True, tls: Pair | None = None, key: str = "") -> Iterator[OpenFgaServer]:
     """Start a server and end it afterwards."""
     server = OpenFgaServer(folder, outlives=outlives)
+    server.tls, server.key = tls, key
     try:
         server.start()
         yield server

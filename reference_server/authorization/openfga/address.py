@@ -68,15 +68,22 @@ def parse_place(text: str, *, needs_store: bool = True) -> OpenFgaPlace:
     for name, value in ids.items():
         if value and not _ULID.fullmatch(value):
             raise ValueError(f"{text!r}: {name}: {value!r} is no id of OpenFGA (26 capitals and digits)")
-    files = {name: Path(given[name][-1]) for name in ("token_file", "ca") if name in given}
-    for file in files.values():
-        if not file.is_file():
-            raise ValueError(f"{text!r}: no such file: {file}")
+    files = _files(text, parts.scheme, given)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     server = f"{parts.scheme}://{host}:{parts.port or PORT}"
     return OpenFgaPlace(
         server, ids["store"], ids["model"], files.get("token_file"), files.get("ca"), _seconds(text, given)
     )
+
+
+def _files(text: str, scheme: str, given: Mapping[str, list[str]]) -> dict[str, Path]:
+    files = {name: Path(given[name][-1]) for name in ("token_file", "ca") if name in given}
+    for file in files.values():
+        if not file.is_file():
+            raise ValueError(f"{text!r}: no such file: {file}")
+    if "ca" in files and scheme != "https":
+        raise ValueError(f"{text!r}: ca is for TLS: write https://")
+    return files
 
 
 def _seconds(text: str, given: Mapping[str, list[str]]) -> float:

@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 
 from reference_server.authorization.openfga.address import OpenFgaPlace
+from reference_server.authorization.openfga.tls_errors import told
 from reference_server.authorization.openfga.tuples import TupleKey
 
 WRITE_TUPLES_MAX = 100
@@ -23,6 +24,8 @@ CONNECT_SECONDS = 1.0
 _CONNECTIONS_MAX = 16
 _PAGE = 100
 _TOLD_MAX = 300
+_PLAIN_TO_TLS = "HTTP request to an HTTPS server"
+"""What a server in Go that speaks TLS answers to one that doesn't."""
 _UNAUTHENTICATED, _TOO_MANY, _SERVER_ERROR = 401, 429, 500
 
 
@@ -129,8 +132,8 @@ class OpenFgaClient:
                 async with self._opened().request(method, self.place.server + path, data=data) as response:
                     status, raw = response.status, await response.read()
         except (TimeoutError, OSError, aiohttp.ClientError, ValueError) as error:
-            what = f"no answer within {seconds:g} s" if isinstance(error, TimeoutError) else str(error)
-            raise OpenFgaError(f"{self.place.server}: {what or type(error).__name__}", passing=True) from None
+            what = f"no answer within {seconds:g} s" if isinstance(error, TimeoutError) else told(error, self.place.ca)
+            raise OpenFgaError(f"{self.place.server}: {what}", passing=True) from None
         try:
             answer = orjson.loads(raw)
         except orjson.JSONDecodeError:
@@ -138,10 +141,21 @@ class OpenFgaClient:
         if status == _UNAUTHENTICATED:
             await self.close()  # the token may be a new one by the next call
         if status >= _SERVER_ERROR or status == _TOO_MANY or not isinstance(answer, dict):
-            raise OpenFgaError(f"{self.place.server} answered {status}: {_told(answer, raw)}", passing=True)
+            raise OpenFgaError(self._refusal(status, _told(answer, raw)), passing=True)
         if status >= 300:  # noqa: PLR2004 - whatever isn't success
-            raise OpenFgaError(f"{self.place.server} answered {status}: {_told(answer, raw)}", passing=False)
+            raise OpenFgaError(self._refusal(status, _told(answer, raw)), passing=False)
         return answer
+
+    def _refusal(self, status: int, said: str) -> str:
+        """Say what was answered, and what to do where that is known."""
+        advice = ""
+        if _PLAIN_TO_TLS in said:
+            advice = "; write https://"
+        elif status == _UNAUTHENTICATED and self.place.token_file:
+            advice = f"; is what is in {self.place.token_file} its key?"
+        elif status == _UNAUTHENTICATED:
+            advice = "; name a file with its key, ?token_file=FILE"
+        return f"{self.place.server} answered {status}: {said.strip()}{advice}"
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
