@@ -10,7 +10,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from conformance.nemesis.judge import NemesisReport
+from conformance.nemesis.faults import FAULTS
+from conformance.nemesis.judge import SENTENCES, NemesisReport
 from conformance.nemesis.run import VERDICT_FILE
 from conformance.verdict import EXIT_CONFORMANT, EXIT_NOT_CONFORMANT, Verdict
 from stores.registry import scheme_of, unavailable
@@ -22,6 +23,7 @@ from tests.database_faults.scenes import CONTROL, SCENES
 if reason := unavailable(scheme_of("postgresql")) or postgresql.missing():
     pytest.skip(str(reason), allow_module_level=True)
 
+ROOT = Path(__file__).resolve().parent.parent
 SECONDS, LONG_SECONDS = 3.0, 60.0
 RIGHT = [name for name in SCENES if name != CONTROL]
 BY_THIS_PROCESS = [name for name in RIGHT if not SCENES[name].namespace]
@@ -41,6 +43,14 @@ def assert_right(report: NemesisReport) -> None:
 def did(report: NemesisReport) -> dict[str, int]:
     (bite,) = report.bites
     return dict(bite.did)
+
+
+def test_the_guide_names_every_scene_fault_and_rule() -> None:
+    text = (ROOT / "docs" / "guides" / "under-faults.md").read_text(encoding="utf-8")
+    scenes = text.partition("| scene | what happens |")[2].partition("\n\n")[0]
+    assert [name for name in SCENES if f"| {name} | " not in scenes] == []
+    assert [name for name in FAULTS if f"| `{name}` | " not in text] == []
+    assert [rule for rule in SENTENCES if rule not in text] == []
 
 
 def test_a_database_that_is_killed_in_the_middle_of_commits(tmp_path: Path) -> None:
