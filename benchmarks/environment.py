@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.config import ConfigError
 from benchmarks.results import Environment, FsyncCost
 from benchmarks.statistics import median, percentile
 
@@ -36,8 +37,14 @@ _FSYNC_APPEND = b"\0" * 4_096
 
 
 def capture(directory: Path) -> Environment:
-    """Return the environment of a run whose databases stand in `directory` (made if it isn't there)."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Return the environment of a run whose databases stand in `directory` (made if it isn't there).
+
+    Raises ConfigError.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {directory}: {error.strerror}; name a folder") from error
     filesystem = filesystem_at(directory)
     cost = fsync_cost(directory)
     return Environment(

@@ -73,5 +73,7 @@ class _File(BaseModel):
 def read_credentials(path: Path) -> Credentials:
     """Read a credentials file. Raises CredentialsInvalid."""
     file = read_toml(path, _File, CredentialsInvalid)
+    if not (file.roles or file.organization):
+        raise CredentialsInvalid(f"{path}: holds no role; write [roles.operator] with a token and an id")
     roles = {name: Role(name, row.id, row.token) for name, row in file.roles.items()}
     return Credentials(roles, file.organization, file.other_organization)

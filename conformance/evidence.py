@@ -18,6 +18,7 @@ messages) stands under the names `SETUP`, `WIRE` and `LEAVING` like the exchange
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -45,6 +46,10 @@ SETUP, WIRE, LEAVING = "setup", "wire", "leaving"
 
 class EvidenceUnreadable(Exception):
     """An evidence file is truncated, damaged, or was written in another format."""
+
+
+class EvidenceInUse(Exception):
+    """Another run is writing the same file; the message says which folder."""
 
 
 class NotAsked(Exception):
@@ -180,9 +185,10 @@ class EvidenceWriter:
     """Appends to an evidence file; safe to call from many threads. Each check's lines stand together."""
 
     def __init__(self, path: Path, run: RunInfo) -> None:
+        """Begin the file anew. Raises EvidenceInUse."""
         self._lock = Lock()
         self._counts = {"exchanges": 0, "facts": 0, "outcomes": 0}
-        self._file: IO[bytes] = path.open("wb")
+        self._file = _opened_alone(path)
         self._large_path = large_path(path)
         self._large_path.unlink(missing_ok=True)
         self._line({"type": "header", "format": FORMAT, **asdict(run)})
@@ -256,6 +262,18 @@ class EvidenceWriter:
         return {LARGE: name, "bytes": len(data)}
 
 
+def _opened_alone(path: Path) -> IO[bytes]:
+    """Open a file that nobody else writes, and empty it."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise EvidenceInUse(f"{path.parent}: another run is writing there; name another folder with --out") from None
+    file.truncate(0)
+    return file
+
+
 def large_path(path: Path) -> Path:
     """Return where the large messages of an evidence file are."""
     return path.with_suffix(".large.zip")
@@ -276,11 +294,11 @@ def read_evidence(path: Path, *, whole: bool = True) -> StoredRun:
 
     Without `whole`, large messages stay where they are: for those who show an exchange and don't judge it.
     """
-    lines = list(_lines(path))
+    lines = _whole_lines(path)
     if not lines or lines[0].get("type") != "header" or lines[0].get("format") != FORMAT:
         raise EvidenceUnreadable(f"{path}: line 1 is no header of format {FORMAT}")
     if len(lines) == 1 or lines[-1].get("type") != "footer":
-        raise EvidenceUnreadable(f"{path}: no footer: the file is truncated or the run was killed; run again")
+        raise EvidenceUnreadable(f"{path}: no footer: {_CUT}")
     try:
         if whole:
             _fetch_large(path, lines)
@@ -313,13 +331,29 @@ def _fetched(message: Json, large: ZipFile) -> Json:
     return orjson.loads(large.read(message[LARGE])) if _is_aside(message) else message
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+_CUT = "the file is truncated: the run goes on, or was killed; run it again, or see `parity report serve`"
+
+
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
+    content = _content(path)
+    if content and not content.endswith(b"\n"):
+        raise EvidenceUnreadable(f"{path}: the last line has no end: {_CUT}")
+    return list(_parsed(path, content))
+
+
+def lines_so_far(path: Path) -> list[dict[str, Any]]:
+    """Return the lines that have been written to their end, of a run that may go on. Raises EvidenceUnreadable."""
+    return list(_parsed(path, _content(path).rpartition(b"\n")[0]))
+
+
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise EvidenceUnreadable(f"{path}: {error.strerror}") from error
-    if content and not content.endswith(b"\n"):
-        raise EvidenceUnreadable(f"{path}: the last line has no end: the file is truncated")
+
+
+def _parsed(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             document = orjson.loads(line)

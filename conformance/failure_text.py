@@ -25,6 +25,9 @@ LOG_WIDTH = 500
 TEXT_MAX = 240
 """So much of a foreign text is shown on a terminal that isn't wider; a card (`--verbose`) has more."""
 
+VALUES_MAX, VALUE_MAX = 180, 90
+"""So much of what was expected and of what came is shown in a line, and so much of one of them if it has to be cut."""
+
 
 def width_of(console: Console) -> int:
     """Return how long a line may be: a log has more room than a terminal."""
@@ -42,11 +45,18 @@ def cut(text: str, width: int) -> str:
 
 
 def problem_line(problem: Problem) -> str:
-    """Return what is wrong with what was expected and what came, on one line."""
-    came = f"got {problem.actual}" if problem.actual else ""
-    asked = f"expected {problem.expected}" if problem.expected else ""
+    """Return what is wrong with what was expected and what came, on one line. Neither takes the other's room."""
+    expected, actual = problem.expected, problem.actual
+    if len(expected) + len(actual) > VALUES_MAX:
+        expected, actual = _short(expected), _short(actual)
+    came = f"got {actual}" if actual else ""
+    asked = f"expected {expected}" if expected else ""
     against = ", ".join(part for part in (asked, came) if part)
     return printable(f"{problem.text}: {against}" if against else problem.text)
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= VALUE_MAX else f"{value[: VALUE_MAX - 24]}… ({len(value)} characters)"
 
 
 def failure_lines(result: Result, blocked: Sequence[str], width: int) -> Iterator[str]:
@@ -59,7 +69,7 @@ def failure_lines(result: Result, blocked: Sequence[str], width: int) -> Iterato
     if len(problems) > PROBLEMS_SHOWN:
         yield f"… and {len(problems) - PROBLEMS_SHOWN} more"
     if blocked:
-        yield from wrapped(_few(f"blocks {len(blocked)} more: ", blocked, width), width)
+        yield from wrapped(few(f"blocks {len(blocked)} more: ", blocked, width), width)
 
 
 def red_results(report: Report) -> tuple[tuple[Result, tuple[str, ...]], ...]:
@@ -103,11 +113,11 @@ def diagnosis_lines(report: Report, width: int, *, whole: bool = False) -> Itera
 
 def _names(head: str, names: Sequence[str], width: int, *, whole: bool) -> Iterable[str]:
     indent = " " * (len(head) - len(head.lstrip()))
-    text = f"{head.lstrip()}{', '.join(names)}" if whole else _few(head.lstrip(), names, width - len(indent))
+    text = f"{head.lstrip()}{', '.join(names)}" if whole else few(head.lstrip(), names, width - len(indent))
     return wrapped(text, width, indent, "    ")
 
 
-def _few(head: str, names: Sequence[str], width: int) -> str:
+def few(head: str, names: Sequence[str], width: int) -> str:
     """Return as many names as fit one line behind a head, one at least, and how many more there are."""
     shown = len(names)
     while True:

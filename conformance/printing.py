@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from conformance.failure_text import diagnosis_lines, failure_lines, printable, problem_line, red_results, width_of
+from conformance.failure_text import diagnosis_lines, failure_lines, few, printable, problem_line, red_results, width_of
 from conformance.transcript import failure_cards
 from conformance.verdict import VERDICTS_FILE, Report, StepRow, Verdict, lost_text
 from terminal.fitting import fits
 
+ALIKE_SHOWN = 3
+"""So many that are untestable for one reason are told one by one; more of them share a line."""
 LEAKS_SHOWN = 10
 COLOURS = {
     Verdict.PASS: "green",
@@ -60,10 +63,19 @@ def say(console: Console, markup: str, indent: int = 0) -> None:
 
 
 def _print_failures(console: Console, report: Report) -> None:
-    for result, blocked in red_results(report):
+    red = red_results(report)
+    untestable = Counter(result.reason for result, _ in red if result.verdict is Verdict.UNTESTABLE)
+    together = {reason: list[str]() for reason, count in untestable.items() if count > ALIKE_SHOWN}
+    for result, blocked in red:
+        if result.verdict is Verdict.UNTESTABLE and result.reason in together:
+            together[result.reason].append(result.id)
+            continue
         say(console, f"[red]{result.verdict}[/red] [bold]{result.id}[/bold] {escape(result.sentence)}")
         for line in failure_lines(result, blocked, width_of(console) - 4):
             console.print(f"    {escape(line)}", soft_wrap=True, highlight=False)
+    for reason, names in together.items():
+        say(console, f"[red]{Verdict.UNTESTABLE}[/red] {len(names)} requirements: {escape(printable(reason))}")
+        say(console, escape(few("", names, width_of(console) - 4)), indent=4)
 
 
 def _leaks(report: Report) -> list[str]:

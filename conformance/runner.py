@@ -103,6 +103,7 @@ def run(target: str, options: Options | None = None, *, out: Path | None = None)
         The report; its `exit_code` says what the command line would end with.
 
     Raises:
+        EvidenceInUse: another run is writing to `out`.
         NothingSelected: `only` matches nothing.
         TargetInvalid: the target's text makes no sense.
     """
@@ -113,8 +114,9 @@ def run(target: str, options: Options | None = None, *, out: Path | None = None)
             out = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conform-")))
         out.mkdir(parents=True, exist_ok=True)
         info = _run_info(target, options, selection)
-        write_protoset(out)
         with EvidenceWriter(out / EVIDENCE_FILE, info) as writer:
+            (out / VERDICTS_FILE).unlink(missing_ok=True)  # those of an earlier run aren't this one's
+            write_protoset(out)
             _exercise_all(target, options, info, writer)
         report = judge_run(read_evidence(out / EVIDENCE_FILE))
         write_verdicts(out / VERDICTS_FILE, report)

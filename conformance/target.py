@@ -150,15 +150,15 @@ class Running:
         content = Path(self.stderr.name).read_bytes()
         return content[-STDERR_TAIL_CHARACTERS:].decode(errors="replace")
 
-    def epitaph(self) -> str:
-        """Say how a command ended: its exit code and the last lines of its stderr; empty while it runs."""
+    def epitaph(self, when: str = "") -> str:
+        """Say how, and when, a command ended: its exit code and the last lines of its stderr; empty while it runs."""
         if self.process is None or self.process.poll() is None:
             return ""
         code = self.process.returncode
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
         lines = self.stderr_tail().splitlines()[-STDERR_LINES:]
         said = "its last words:\n" + "\n".join(lines) if lines else "it wrote nothing to stderr"
-        return f"the command ended with {how}; {said}"
+        return f"the command ended with {how}{when}; {said}"
 
     def answers(self) -> bool:
         """Whether something accepts connections at the address."""
@@ -239,8 +239,8 @@ def _wait_until_ready(running: Running) -> None:
     began = time.monotonic()
     finding = Finding("")
     while not finding.final and time.monotonic() < began + seconds:
-        if ended := running.epitaph():
-            raise TargetUnreachable(f"{ended}, before it listened")
+        if ended := running.epitaph(" before it listened"):
+            raise TargetUnreachable(ended)
         channel = open_channel(running.address)
         try:
             grpc.channel_ready_future(channel).result(timeout=min(1.0, seconds))
@@ -255,8 +255,11 @@ def _wait_until_ready(running: Running) -> None:
     took = time.monotonic() - began
     finding = finding if finding.text else why_unreachable(running.address)
     detail = running.stderr_tail()
+    hint = (
+        "" if running.process is None else "; the command runs: does it take {port}, or need a longer --start-timeout?"
+    )
     raise TargetUnreachable(
-        f"{running.address.name}: {finding.text} (tried for {took:.1f} s){': ' * bool(detail)}{detail}"
+        f"{running.address.name}: {finding.text} (tried for {took:.1f} s){hint}{': ' * bool(detail)}{detail}"
     )
 
 

@@ -93,6 +93,8 @@ def write_checked(out: Path, pieces: Iterable[bytes], *, force: bool) -> BackupH
     """
     if not force and out.exists():
         raise _there_already(out)
+    if not out.absolute().parent.is_dir():
+        raise Problem(f"{out.parent}: no such folder", hint="make it first")
     number, name = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".partial", dir=out.absolute().parent)
     partial = Path(name)
     try:

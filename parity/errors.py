@@ -34,6 +34,7 @@ KNOWN: tuple[tuple[str, str, int], ...] = (
     ("conformance.features", "DeclarationInvalid", EXIT_USAGE),
     ("conformance.verdicts_file", "VerdictsUnreadable", EXIT_USAGE),
     ("conformance.evidence", "EvidenceUnreadable", EXIT_USAGE),
+    ("conformance.evidence", "EvidenceInUse", EXIT_USAGE),
     ("conformance.catalogue", "CatalogueInvalid", EXIT_FAULT),
     ("benchmarks.results", "ResultsError", EXIT_USAGE),
     ("benchmarks.payloads.payload", "PayloadError", EXIT_USAGE),

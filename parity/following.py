@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 
 from conformance.checks import check_of
-from conformance.evidence import LEAVING, SETUP, WIRE, EvidenceUnreadable, large_path, read_evidence
+from conformance.evidence import LEAVING, SETUP, WIRE, EvidenceUnreadable, large_path, lines_so_far, read_evidence
+from conformance.failure_text import TEXT_MAX, cut, problem_line
 from conformance.rejudge import OtherCatalogue, judge_run
-from conformance.verdict import EVIDENCE_FILE, FAILED, VERDICTS_FILE, Report
+from conformance.verdict import EVIDENCE_FILE, FAILED, VERDICTS_FILE, Report, Result
 from reports.manifest import MANIFEST_FILE
 
 FAILURES_SHOWN = 50
@@ -43,10 +44,15 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All servers of a run, and whether the run has ended."""
+    """All servers of a run, and whether the run has ended.
+
+    `written_at` is when something was last written, in seconds since 1970; `trouble` why the run can't be looked at.
+    """
 
     servers: tuple[Progress, ...]
     finished: bool
+    written_at: float = 0.0
+    trouble: str = ""
 
 
 class Follower:
@@ -58,12 +64,21 @@ class Follower:
         self._known: dict[Path, tuple[int, Progress]] = {}
 
     def state(self) -> State:
-        """Look again."""
+        """Look again. What can't be read now may be readable later: another run may begin in the folder."""
+        try:
+            return self._found()
+        except EvidenceUnreadable as error:
+            return State((), finished=False, trouble=str(error))
+        except OSError as error:
+            return State((), finished=False, trouble=f"{error.filename}: {error.strerror}")
+
+    def _found(self) -> State:
         folders = list(self._folders())
+        written_at = max(((folder / EVIDENCE_FILE).stat().st_mtime for folder in folders), default=0.0)
         servers = tuple(self._progress(folder) for folder in folders)
         whole = not (self._directory / EVIDENCE_FILE).exists()
         ended = (self._directory / MANIFEST_FILE).exists() if whole else all(one.finished for one in servers)
-        return State(servers, bool(servers) and ended)
+        return State(servers, bool(servers) and ended, written_at)
 
     def _folders(self) -> Iterator[Path]:
         parent = self._directory / "conformance"
@@ -80,14 +95,14 @@ class Follower:
 
 def progress_of(folder: Path) -> Progress:
     """Return how far one server's run is."""
-    lines = _whole_lines(folder / EVIDENCE_FILE)
+    lines = lines_so_far(folder / EVIDENCE_FILE)
     if not lines or lines[0].get("type") != "header":
         return Progress(folder.name, 0, 0, (), finished=False)
     done = {one["check"] for one in lines if one.get("type") == "outcome"} - _NO_CHECKS
     total = {check_of()[name].id for name in lines[0].get("selection", ()) if name in check_of()}
     report = _judged(folder, lines, done)
     failures = tuple(
-        Failed(result.id, result.sentence, result.problems[0].text if result.problems else result.reason)
+        Failed(result.id, result.sentence, _problem(result))
         for result in (report.results if report else ())
         if result.verdict in FAILED
     )
@@ -95,10 +110,8 @@ def progress_of(folder: Path) -> Progress:
     return Progress(folder.name, len(done & total), len(total), failures[:FAILURES_SHOWN], finished)
 
 
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the lines that have been written to their end."""
-    whole, _, _ = path.read_bytes().rpartition(b"\n")
-    return [orjson.loads(line) for line in whole.splitlines()]
+def _problem(result: Result) -> str:
+    return cut(problem_line(result.problems[0]) if result.problems else result.reason, TEXT_MAX)
 
 
 def _judged(folder: Path, lines: list[dict[str, Any]], done: set[str]) -> Report | None:

@@ -15,6 +15,7 @@ import typer
 from parity.errors import told, wants_traceback
 from parity.interrupts import EXIT_INTERRUPTED, end_now, install, interrupted, when_no_call_is_made
 from parity.lazy import LazyGroup
+from stores.cache import cache_folder
 
 application = typer.Typer(
     cls=LazyGroup,
@@ -50,6 +51,8 @@ def parity(
 
 # gRPC writes lines of its own to standard error, which say again what the error says that people are told.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+# Hypothesis would keep tables of its own in a folder `.hypothesis` wherever the command is run.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_folder() / "hypothesis"))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -164,7 +164,7 @@ def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
         pair = (Path(config.tls_key).read_bytes(), Path(config.tls_cert).read_bytes())
         client_ca = Path(config.tls_client_ca).read_bytes() if config.tls_client_ca else None
     except OSError as error:
-        raise ConfigError(f"TLS file can't be read: {error}") from None
+        raise ConfigError(f"TLS file {error.filename} can't be read: {error.strerror}") from None
     return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
 
 

@@ -94,9 +94,10 @@ def _broken(name: str, proof: Proof) -> Broken:
 
 def _judged(folder: Path, proof: Proof | None) -> Judged:
     if not _has_verdicts(folder):
+        place = shlex.quote(str(folder))
         raise RunUnreadable(
-            f"{folder / VERDICTS_FILE}: no such file; the run broke off before its verdicts",
-            hint=f"if there is evidence, judge it again: parity recheck {shlex.quote(str(folder))}",
+            f"{folder / VERDICTS_FILE}: no such file; the run goes on, or broke off before its verdicts",
+            hint=f"look on: parity report serve {place}; whole evidence: parity recheck {place} --out {place}",
         )
     try:
         report = read_verdicts(folder / VERDICTS_FILE)

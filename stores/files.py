@@ -34,7 +34,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"the folder {path} can't be made: {error}", hint="choose another path") from error
+        raise StoreUnavailable(
+            f"the folder {path} can't be made: {error.strerror}", hint="choose another path"
+        ) from error
 
 
 def check_apart(files: Iterable[Path]) -> None:
@@ -73,7 +75,9 @@ def check_space(folder: Path, size: int) -> None:
             probe.flush()
             os.fsync(probe.fileno())
     except OSError as error:
-        raise StoreUnavailable(f"{folder} takes no {size} bytes: {error}", hint="free space on the disk") from error
+        raise StoreUnavailable(
+            f"{folder} takes no {size} bytes: {error.strerror}", hint="free space on the disk"
+        ) from error
 
 
 class FileLock:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGeneratorResponse
 
+from stores.cache import cache_folder
 from stores.contract import StoreUnavailable
 
 if sys.platform != "win32":
@@ -105,7 +106,7 @@ class GoBuild:
                     self._build_in(Path(scratch), go, target)
         except OSError as error:
             raise BuildFailed(
-                f"{self.summary} can't be written to {target.parent}: {error}",
+                f"{self.summary} can't be written to {target.parent}: {error.strerror}",
                 hint="set PARITY_CACHE to a writable folder",
             ) from error
         return target
@@ -172,15 +173,6 @@ def install_go(command: str) -> None:
 def go_environment(*, compiler: bool = True) -> dict[str, str]:
     """Return the environment in which Go builds, with a C compiler or without, whatever the user's own settings are."""
     return {**os.environ, "CGO_ENABLED": str(int(compiler)), "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
-
-
-def cache_folder() -> Path:
-    """Return the folder of what was built, in the user's cache; PARITY_CACHE names another."""
-    if chosen := os.environ.get("PARITY_CACHE"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "agent-parity"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "agent-parity"
 
 
 def check_compiler() -> None:

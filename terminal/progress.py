@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from terminal.interrupt import interrupts_first
@@ -19,6 +20,10 @@ FIRST_LINE_SECONDS = 2.0
 LINE_SECONDS = 10.0
 ESTIMATE_SECONDS_MIN, ESTIMATE_SHARE_MIN = 2.0, 0.05
 """Before so much time has passed, and so much is done, the first steps say nothing of those to come."""
+BAR_WIDTH_MIN = 56
+"""Columns of a terminal that has room for a bar too."""
+NUMBERS_WIDTH = 28
+"""Columns of `1234/2148 about 12 min left` with the space before."""
 PARTS = 1000
 """Of which a progress of stages consists."""
 Advance = Callable[[str, int, int], None]
@@ -106,10 +111,20 @@ def _told(what: str, position: ProgressColumn, said: Callable[[int, int], str]) 
     if not sys.stderr.isatty():
         yield Lines(what, said=said)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), position, TimeElapsedColumn(), TimeLeftColumn())
-    with Progress(*columns, console=Console(stderr=True, emoji=False), transient=True) as bar:
+    console = Console(stderr=True, emoji=False)
+    with Progress(*_columns(position, console.width), console=console, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda label, done, total: bar.update(task, description=label, completed=done, total=total or None)
+
+
+def _columns(position: ProgressColumn, width: int) -> tuple[ProgressColumn, ...]:
+    """Return the parts of one line: a narrow terminal has no bar, and what is done now is cut before it is broken."""
+    narrow = width < BAR_WIDTH_MIN
+    room = max(width - (NUMBERS_WIDTH if narrow else BAR_WIDTH_MIN - 8), 8)
+    whole = Column(no_wrap=True)
+    now = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=room))
+    left = TimeLeftColumn(table_column=whole)
+    return (now, position, left) if narrow else (now, BarColumn(), position, TimeElapsedColumn(), left)
 
 
 class TimeLeftColumn(ProgressColumn):

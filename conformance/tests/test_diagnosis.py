@@ -385,7 +385,9 @@ def test_a_failure_s_line_shows_what_was_expected_and_what_came_in_the_width_the
     ]
     assert list(failure_lines(row, (), 20)) == ["wrong status:", "expected NOT_FOUND,", "got OK: \\x1b[2Jgone"]
     long = result("REF-ORG", Verdict.FAIL, problem(1, "NOT_FOUND", "x" * 9000))
-    assert "".join(failure_lines(long, (), 50)).endswith("…")
+    assert "".join(failure_lines(long, (), 50)).endswith("x… (9000 characters)")
+    both = result("REF-ORG", Verdict.FAIL, problem(1, "x" * 300, "x" * 40))
+    assert f"x… (300 characters), got {'x' * 40}" in next(failure_lines(both, (), 500))
     assert (
         list(failure_lines(row, ("AAA-1", "BBB-2", "CCC-3", "DDD-4"), 40))[-1]
         == "blocks 4 more: AAA-1, BBB-2 and 2 more"

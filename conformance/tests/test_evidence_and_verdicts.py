@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from conformance.evidence import (
     LARGE,
     Ending,
     Evidence,
+    EvidenceInUse,
     EvidenceUnreadable,
     EvidenceWriter,
     Exchange,
@@ -21,6 +24,7 @@ from conformance.evidence import (
     large_path,
     read_evidence,
 )
+from conformance.printing import print_report
 from conformance.verdict import (
     EXIT_CONFORMANT,
     EXIT_HARNESS,
@@ -74,6 +78,29 @@ def test_evidence_is_read_again_as_it_was_written(tmp_path: Path) -> None:
     assert stored.evidence["a"].fact("id") == "z"
     assert stored.outcomes["a"].ending is Ending.EXERCISED
     assert stored.leaks == ("agent z",)
+
+
+def test_two_runs_never_write_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    with EvidenceWriter(path, RUN) as first:
+        with pytest.raises(EvidenceInUse, match="name another folder"):
+            EvidenceWriter(path, RUN)
+        first.add(Evidence("a", (EXCHANGE,), {}), Outcome("a", Ending.EXERCISED))
+        first.finish(RUN, leaks=())
+    assert read_evidence(path).evidence["a"].exchanges == (EXCHANGE,)
+    write_run(path)
+    assert read_evidence(path).leaks == ("agent z",)
+
+
+def test_untestable_for_one_reason_is_told_once() -> None:
+    rows = [replace(result(Verdict.UNTESTABLE), id=f"A-{n}", problems=(), reason="no role") for n in range(9)]
+    other = replace(result(Verdict.UNTESTABLE), id="B-1", problems=(), reason="no list")
+    console = Console(file=StringIO(), width=40, force_terminal=True, color_system=None)
+    print_report(console, report(*rows, other), None)
+    told = console.file.getvalue()  # type: ignore[attr-defined] # a StringIO, as it was made
+    assert "UNTESTABLE 9 requirements: no role" in told
+    assert "A-0, A-1, A-2, A-3, A-4 and 4 more" in told
+    assert (told.count("no role"), told.count("no list")) == (1, 1)
 
 
 def write_large(path: Path) -> Exchange:

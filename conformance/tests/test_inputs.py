@@ -80,6 +80,7 @@ def test_credentials_are_read_and_never_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("", r"write \[roles.operator\]"),
         ("[roles.king]\ntoken = 'a'\nid = 'b'", "king"),
         ("[roles.operator]\nid = 'b'", "token"),
         ("[roles.operator]\ntoken = 'a'\nid = ''", "id"),

@@ -90,10 +90,40 @@ def test_it_is_served_on_this_machine_alone_and_ends_at_once(served: tuple[subpr
     assert answer(address, "/", "evil.example:80")[0] == 403
     assert answer(address, "/etc/passwd")[0] == 404
     process.send_signal(signal.SIGINT)
-    assert process.wait(3) == 0
+    assert process.wait(10) == 0
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert parity(["report", "serve", str(tmp_path / "absent")]) == 2
     assert "no such directory" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_read_is_told_until_it_can(ended: Path, half: Path) -> None:
+    follower = Follower(half)
+    file = half / "evidence.jsonl"
+    file.write_bytes(b"no JSON\n")
+    assert "line 1 is not JSON" in follower.state().trouble
+    file.write_bytes((ended / "evidence.jsonl").read_bytes())
+    state = follower.state()
+    assert (state.trouble, state.finished, len(state.servers)) == ("", False, 1)
+    assert state.written_at == file.stat().st_mtime
+
+
+def test_a_failure_is_told_with_what_was_expected_and_what_came(half: Path) -> None:
+    (server,) = Follower(half).state().servers
+    assert "expected ALREADY_EXISTS, got OK" in server.failures[0].problem
+
+
+def test_a_run_that_begins_in_the_folder_of_an_ended_one_is_followed(ended: Path, half: Path) -> None:
+    (half / "verdicts.json").write_bytes((ended / "verdicts.json").read_bytes())
+    seen = list[bool]()
+    server = start("oss", {}, "operator")
+    try:
+        look = Options(only=ONLY, quick=True).with_progress(lambda *_: seen.append(Follower(half).state().finished))
+        conform(f"grpc://{server.address}", look, out=half)
+    finally:
+        server.stop()
+    assert seen
+    assert not any(seen)
+    assert Follower(half).state().finished

@@ -154,7 +154,9 @@ class TokenFile:
         """
         try:
             text = self._file.text_if_changed()
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise TokenFileError(f"{self._file.path}: can't be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
             raise TokenFileError(f"{self._file.path}: can't be read: {error}") from None
         if text is None:
             return False

@@ -78,7 +78,9 @@ def set_context(
     if token or token_file:
         known = known.model_copy(update={"token": "", "token_file": ""})
     changed = known.model_copy(update={key: value for key, value in given.items() if value is not None})
-    _save(found.with_context(name, changed), f"{name} {'changed' if name in found.rows else 'made'}")
+    kept = found.with_context(name, changed)
+    used = ", and in use" if kept.current == name else ""
+    _save(kept, f"{name} {'changed' if name in found.rows else 'made'}{used}")
 
 
 @app.command("delete")

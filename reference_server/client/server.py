@@ -24,7 +24,8 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024  # a page of a list holds many resources of up to 10 MiB of requests each
 _ANSWERS_MAX = 256
 _ROOM_SECONDS = 0.05
-_HOST_AND_PORT = re.compile(r"(\[[^\s\[\]/]+\]|[^\s/:\[\]]+)(:[0-9]{1,5})?")
+_HOST_AND_PORT = re.compile(r"(\[[^\s\[\]/]+\]|[^\s/:\[\]]+)(?::([0-9]{1,5}))?")
+_PORT_MAX = 65535
 _LOOPBACK = ("127.", "localhost", "[::1]", "unix:")
 
 
@@ -48,6 +49,16 @@ class Endpoint:
         return self.target.startswith("unix:") and len(self.target) > len("unix:")
 
     @property
+    def is_usable(self) -> bool:
+        """Whether gRPC takes it as it is meant: it would take a port modulo 65536, and 443 where there is none."""
+        if self.is_socket:
+            return True
+        parts = _HOST_AND_PORT.fullmatch(self.target)
+        if parts is None:
+            return False
+        return self.encrypted if parts[2] is None else 0 < int(parts[2]) <= _PORT_MAX
+
+    @property
     def encrypted(self) -> bool:
         """Whether to speak TLS."""
         return self.tls_ca is not None or self.address.startswith("grpcs://")
@@ -58,10 +69,10 @@ class Server:
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Open the channel. Raises BadInput for an unusable address or certificate file; connects at the first call."""
-        if not endpoint.is_socket and not _HOST_AND_PORT.fullmatch(endpoint.target):
+        if not endpoint.is_usable:
             raise BadInput(
                 f"{endpoint.address!r} is not an address",
-                hint="Use HOST:PORT, grpc://HOST:PORT, grpcs://HOST:PORT or unix:PATH.",
+                hint="Use HOST:PORT (1 to 65535), grpc://HOST:PORT, grpcs://HOST:PORT or unix:PATH.",
             )
         self._endpoint = endpoint
         options = [

@@ -41,7 +41,9 @@ def wait(
     for name in names:
         while not holds(_found(session, name, org)):
             if time.monotonic() + LOOK_SECONDS > deadline:
-                raise ClientError(f"{name}: after {timeout} not yet {condition}", hint="Give it more: --timeout 5m.")
+                raise ClientError(
+                    f"{name}: {condition} hasn't come within {timeout}", hint="Give it more: --timeout 5m."
+                )
             time.sleep(LOOK_SECONDS)
         typer.echo(f"{session.resources.kind.word}/{name} condition met")
 

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from stores.c_build import compile_shared
-from stores.go_build import cache_folder
+from stores.cache import cache_folder
 
 SOURCE = Path(__file__).parent / "syncs_shim.c"
 TRACE, PRELOAD = "PARITY_SYNCS", "LD_PRELOAD"

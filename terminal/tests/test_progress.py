@@ -6,7 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import MofNCompleteColumn, Progress
 
 from terminal import progress
 from terminal.progress import Lines, TimeLeftColumn, progress_of, progress_of_stages, seconds_left, span
@@ -107,3 +107,17 @@ def test_nothing_is_said_of_what_is_done_or_hasnt_begun() -> None:
         "1 h 0 min",
         "1 h 20 min",
     ]
+
+
+@pytest.mark.parametrize("width", [40, 56, 80])
+def test_a_bar_is_one_line_that_ends_with_the_time_left(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "seconds_left", lambda *_: 720.0)
+    console = Console(file=io.StringIO(), width=width, force_terminal=True)
+    shown = Progress(*progress._columns(MofNCompleteColumn(), width), console=console)
+    shown.add_task("count the syncs of go+badger+protobuf/durable", completed=1500, total=2148)
+    with console.capture() as told:
+        console.print(shown.get_renderable())
+    (line,) = told.get().splitlines()
+    assert "1500/2148" in line
+    assert "about 12 min left" in line
+    assert "…" in line

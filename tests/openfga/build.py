@@ -9,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stores.cache import cache_folder
 from stores.contract import StoreUnavailable
-from stores.go_build import TIMEOUT_SECONDS, BuildFailed, cache_folder, find_go, go_environment, install_go, last_lines
+from stores.go_build import TIMEOUT_SECONDS, BuildFailed, find_go, go_environment, install_go, last_lines
 
 VERSION = "v1.22.1"
 PACKAGE = f"github.com/openfga/openfga/cmd/openfga@{VERSION}"

@@ -215,7 +215,10 @@ def test_a_socket_is_an_address(form: str, shell: Shell, tmp_path: Path, monkeyp
         assert "by-socket" in shell("agent", "list")
 
 
-@pytest.mark.parametrize("address", ["unix:", "http://localhost:1", "host/path", "a b:1", "host:port", "::1:5"])
+@pytest.mark.parametrize(
+    "address",
+    ["unix:", "http://localhost:1", "host/path", "a b:1", "host:port", "::1:5", "host", "host:0", "host:65536"],
+)
 def test_what_is_no_address_is_told(address: str, shell: Shell) -> None:
     shell.address = address
     shell("agent", "list", code=2)

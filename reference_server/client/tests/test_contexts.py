@@ -32,7 +32,7 @@ def test_a_context_fills_in_what_is_not_given(
 ) -> None:
     (tmp_path / "token").write_text("max-token\n")
     settings = ("--address", reference_cloud, "--token-file", str(tmp_path / "token"), "--org", "acme")
-    assert said(capsys, "context", "set", "cloud", *settings, "--account", "max") == "cloud made\n"
+    assert said(capsys, "context", "set", "cloud", *settings, "--account", "max") == "cloud made, and in use\n"
     assert said(capsys, "context", "show") == "cloud\n"
     said(capsys, "agent", "create", "by-context")
     assert said(capsys, "auth", "can-i", "delete", "agent/by-context") == "yes\n"

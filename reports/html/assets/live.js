@@ -1,7 +1,7 @@
 (() => {
   "use strict";
-  const listed = (id, lines) => document.getElementById(id).replaceChildren(...lines.map((parts) => {
-    const line = document.createElement("li");
+  const listed = (id, tag, lines) => document.getElementById(id).replaceChildren(...lines.map((parts) => {
+    const line = document.createElement(tag);
     line.append(...parts);
     return line;
   }));
@@ -13,30 +13,43 @@
     made.setAttribute("aria-label", name);
     return made;
   };
+  const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+  const sentence = ({ servers, trouble }) => {
+    if (trouble) return trouble;
+    const sum = (number) => servers.reduce((all, one) => all + number(one), 0);
+    const [done, total, failed] = [sum((one) => one.done), sum((one) => one.total), sum((one) => one.failures.length)];
+    if (!total) return "Waiting for the first check.";
+    const rest = done < total ? "" : failed ? " What failed is run again." : " The verdicts are to come.";
+    return `${done} of ${counted(total, "check")} done, ${counted(failed, "requirement")} failed so far.${rest}`;
+  };
 
   document.addEventListener("DOMContentLoaded", () => {
     if (!document.getElementById("progress")) return;
-    const begun = Date.now();
+    const silent = document.getElementById("silent");
+    const silentShownSeconds = 10;
+    let writtenAt = 0;
+    setInterval(() => {
+      const seconds = writtenAt ? Math.round(Date.now() / 1000 - writtenAt) : 0;
+      silent.textContent = seconds < silentShownSeconds ? "" : `The run has written nothing for ${seconds} s.`;
+    }, 1000);
     const events = new EventSource("/events");
     events.addEventListener("message", (event) => {
-      const { servers, finished } = JSON.parse(event.data);
-      if (finished) {
+      const state = JSON.parse(event.data);
+      const { servers } = state;
+      if (state.finished) {
         events.close();
         location.reload();
         return;
       }
-      const done = servers.reduce((sum, one) => sum + one.done, 0);
-      const total = servers.reduce((sum, one) => sum + one.total, 0);
-      const failed = servers.flatMap((one) => one.failures.map((failure) => ({ ...failure, server: one.name })));
-      const seconds = Math.round((Date.now() - begun) / 1000);
-      document.getElementById("sentence").textContent =
-        `${done} of ${total} checks done, ${failed.length} requirements failed so far; looked on for ${seconds} s.`;
-      listed("progress", servers.map((one) => [
+      writtenAt = state.written_at;
+      document.getElementById("sentence").textContent = sentence(state);
+      listed("progress", "p", servers.map((one) => [
         bar(one.name, one.done, one.total), ` ${one.name}: ${one.done} of ${one.total}${one.finished ? ", judged" : ""}`,
       ]));
-      listed("failed", failed.map((one) => [
-        named("code", one.id), ` on ${one.server}: ${one.sentence} `, named("span", one.problem),
-      ]));
+      listed("failed", "li", servers.flatMap((one) => one.failures.map((failure) => [
+        named("code", failure.id), `${servers.length > 1 ? ` on ${one.name}` : ""} ${failure.sentence}`,
+        document.createElement("br"), named("span", failure.problem),
+      ])));
     });
   });
 })();
