@@ -79,8 +79,8 @@ def set_context(
         known = known.model_copy(update={"token": "", "token_file": ""})
     changed = known.model_copy(update={key: value for key, value in given.items() if value is not None})
     kept = found.with_context(name, changed)
-    used = ", and in use" if kept.current == name else ""
-    _save(kept, f"{name} {'changed' if name in found.rows else 'made'}{used}")
+    made = "made, and in use" if kept.current == name else "made"
+    _save(kept, f"{name} {'changed' if name in found.rows else made}")
 
 
 @app.command("delete")
