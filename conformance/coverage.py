@@ -78,6 +78,7 @@ RULES: tuple[Rule, ...] = (
     _why(
         "permission", "list.* instance.by_agent event.watch", "any known caller may ask; what he is shown is visibility"
     ),
+    _asked("permission", "agent.* instance.* environment.*", "PERM-{METHOD} WAYS-{KIND}"),
     _asked("permission", "*", "PERM-{METHOD}"),
     _asked("stored", "agent.update agent.apply", "PERM-STORED-AGENT"),
     _asked("stored", "instance.update instance.apply instance.create", "PERM-STORED-INSTANCE PERM-MOVE"),

@@ -55,6 +55,7 @@ from conformance.checks import (
     update,
     update_agent_status,
     validate_field_constraints,
+    ways,
 )
 
 MODULES = (
@@ -89,6 +90,7 @@ MODULES = (
     slug_holders,
     instance,
     moving,
+    ways,
     environment,
     policy,
     policy_ids,

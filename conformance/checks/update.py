@@ -152,7 +152,8 @@ def _unknown(session: Session) -> None:
 def _neither(session: Session) -> None:
     request = session.agent()
     request.metadata.name = ""
-    session.call("refused", "agent.update", request)
+    # To anybody else what can't be found is PERMISSION_DENIED.
+    session.call("refused", "agent.update", request, role="operator" if session.cloud else None)
     made = session.created_agent()
     session.call("twin", "agent.update", _changed(session, made))
 
@@ -237,7 +238,12 @@ CHECKS: tuple[Check, ...] = (
         also={"ATOM-UPD-UNKNOWN": both(code("get", "NOT_FOUND"), code("find", "NOT_FOUND"))},
         roles=("caller", "operator"),
     ),
-    check("UPD-NEITHER", _neither, both(code("refused", "INVALID_ARGUMENT"), accepted("twin"))),
+    check(
+        "UPD-NEITHER",
+        _neither,
+        both(code("refused", "INVALID_ARGUMENT"), accepted("twin")),
+        roles=("caller", "operator"),
+    ),
     check(
         "UPD-INVALID",
         _invalid,

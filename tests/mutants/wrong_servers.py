@@ -34,6 +34,7 @@ from tests.mutants.read_sins import READ_SINS
 from tests.mutants.refusal_sins import REFUSAL_SINS
 from tests.mutants.rule_sins import RULE_SINS
 from tests.mutants.second_look_sins import SECOND_LOOK_SINS
+from tests.mutants.ways_sins import WAYS_SINS
 from tests.mutants.wrapping import Change, renamed, step_renamed, swap
 from tests.second_server import DEFECTS, start
 from tests.wrong_replicas.sets import SETS, Set, served
@@ -53,6 +54,7 @@ SINS = (
     BELIEVING_SINS,
     RACING_SINS,
     RULE_SINS,
+    WAYS_SINS,
 )
 STORES = {
     "leveldb": "leveldb:{folder}/store",
