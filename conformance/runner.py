@@ -150,6 +150,8 @@ def _run_info(target: str, options: Options, selection: tuple[str, ...]) -> RunI
         selection=selection,
         started_at=_now(),
         strict=options.strict,
+        only=options.only,
+        quick=options.quick,
     )
 
 

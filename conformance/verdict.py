@@ -152,7 +152,8 @@ class Result:
 class RunInfo:
     """What was judged, with what, and whether the run came to its end. Times are RFC 3339 in UTC.
 
-    `strict` says that deviations are failures.
+    `strict` says that deviations are failures, `only` which requirements were asked for if not all, `quick` that sizes
+    were small.
     """
 
     id: str
@@ -169,6 +170,8 @@ class RunInfo:
     complete: bool = True
     reason: str = ""
     strict: bool = False
+    only: tuple[str, ...] = ()
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)

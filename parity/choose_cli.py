@@ -31,16 +31,17 @@ def choose(
     machines: Annotated[int | None, typer.Option(help="On how many machines servers are to run.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same agents and keys.")] = 1,
 ) -> None:
-    """Measure the stores for one use, in about a minute, and say which to take. Asks for what isn't given."""
+    """Measure the stores for one use, in about a minute, and say which to take. Asks where nothing is given."""
     console = wide_console()
+    asks = sys.stdin.isatty() and all(given is None for given in (records, reads, durable, agents, machines))
     with told_plainly(console):
         use = Use(
-            parse_bytes(_asked("Size of a record", records, "7KB")),
-            _asked("Share of reads, 0 to 1", reads, 0.9),
-            _asked("How many agents", agents, 1_000),
-            durable=_asked("Must what was acknowledged survive a loss of power?", durable, default=True),
+            parse_bytes(_chosen("Size of a record", records, "7KB", asks=asks)),
+            _chosen("Share of reads, 0 to 1", reads, 0.9, asks=asks),
+            _chosen("How many agents", agents, 1_000, asks=asks),
+            durable=_chosen("Must what was acknowledged survive a loss of power?", durable, default=True, asks=asks),
         )
-        if (count := _asked("On how many machines", machines, 1)) < 1:
+        if (count := _chosen("On how many machines", machines, 1, asks=asks)) < 1:
             raise ConfigError(f"--machines {count}: a number above zero")
         if count > 1:
             console.print(for_several_machines(count, use), markup=False, highlight=False, soft_wrap=True)
@@ -59,11 +60,11 @@ def choose(
         console.print(render_ranking(ranking))
 
 
-def _asked(question: str, given: Value | None, default: Value) -> Value:
-    """Return what was given; else ask a person for it, or take the default where there is none."""
+def _chosen(question: str, given: Value | None, default: Value, *, asks: bool) -> Value:
+    """Return what was given, what a person answers, or the default."""
     if given is not None:
         return given
-    if not sys.stdin.isatty():
+    if not asks:
         return default
     if isinstance(default, bool):
         return typer.confirm(question, default=default)

@@ -133,7 +133,11 @@ def _repeatable(report: Report, command: str) -> Report:
 
 def _conform(report: Report) -> str:
     run = report.run
-    return f"parity conform {shlex.quote(run.target)} --profile {shlex.quote(run.profile)} --seed {run.seed}"
+    words = ["parity", "conform", run.target, "--profile", run.profile, "--seed", str(run.seed)]
+    words += [word for pattern in run.only for word in ("--only", pattern)]
+    words += [flag for flag, given in (("--quick", run.quick), ("--strict", run.strict)) if given]
+    needs_credentials = run.profile == "cloud" and not run.target.startswith("store:")
+    return shlex.join(words) + " --credentials FILE" * needs_credentials
 
 
 def _exchanges(path: Path, report: Report) -> Mapping[int, Exchange] | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import choice
-from benchmarks.config import StoresConfig
+from benchmarks.config import ConfigError, StoresConfig
 from benchmarks.results import Results
 from benchmarks.workloads.workload import Sizes
 from parity import choose_cli
@@ -28,6 +29,24 @@ def test_an_answer_comes_from_real_stores(monkeypatch: pytest.MonkeyPatch, capfd
     told = capfd.readouterr().out
     assert "Take " in told
     assert "durability=relaxed" in told
+
+
+@pytest.mark.parametrize(("words", "questions"), [((), 5), (("--records", "7KB"), 0)])
+def test_a_person_is_asked_where_nothing_is_given(
+    words: tuple[str, ...], questions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+
+    def answer(question: str, default: object, **_: object) -> object:
+        asked.append(question)
+        return 2 if "machines" in question else default
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("typer.prompt", answer)
+    monkeypatch.setattr("typer.confirm", answer)
+    monkeypatch.setattr(choose_cli, "run_stores", lambda *_: (_ for _ in ()).throw(ConfigError("measured")))
+    assert run(["choose", *words]) == (0 if questions else 2)
+    assert len(asked) == questions
 
 
 @pytest.mark.parametrize(

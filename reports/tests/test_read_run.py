@@ -52,6 +52,14 @@ def test_one_judged_server_is_read(tmp_path: Path) -> None:
     assert run.machine == ""
 
 
+def test_part_of_a_run_is_repeated_as_it_was_run(tmp_path: Path) -> None:
+    whole = sample.report("x", "cloud")
+    part = replace(whole, run=replace(whole.run, only=("DUP-*",), quick=True, strict=True))
+    sample.write_server(tmp_path, part, sample.exchanges())
+    told = read_run(tmp_path).command
+    assert told.endswith(" --profile cloud --seed 7 --only 'DUP-*' --quick --strict --credentials FILE")
+
+
 def test_verdicts_without_evidence_are_read(tmp_path: Path) -> None:
     write_verdicts(tmp_path / "verdicts.json", sample.report("x", "oss"))
     assert read_run(tmp_path).judged[0].exchanges is None
