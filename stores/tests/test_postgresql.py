@@ -1,16 +1,14 @@
-"""The PostgreSQL store: the contract, and what only a store has that others write meanwhile, over a network."""
+"""The PostgreSQL store: the contract, and what only a store has that others write meanwhile."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -20,31 +18,21 @@ from reference_server.unit_of_work import UnitOfWork
 from stores.contract import (
     Conflict,
     Delete,
-    FormatMismatch,
     InvalidOperation,
-    InvalidStoreUrl,
-    OutcomeUnknown,
-    StoreNotFound,
-    StoreReadOnly,
-    StoreUnavailable,
     Vacant,
 )
-from stores.registry import open_store, unavailable
 from stores.registry import scheme_of as scheme
+from stores.registry import unavailable
 from stores.suite.agreement import check_agreement
 from stores.suite.check import StoreCheck, StoreVerdict, run_check
 from stores.suite.checks import CHECKS
 from stores.suite.samples import ids_of, put, slug_key
 from stores.suite.subject import UrlSubject
+from stores.tests.postgresql_store import opened
 from tests.postgresql import Cluster
 
 if unavailable(scheme("postgresql")):
     pytest.skip(str(unavailable(scheme("postgresql"))), allow_module_level=True)
-
-import psycopg
-
-from stores.postgresql import opening, writer
-from stores.postgresql.store import PostgresqlStore
 
 
 @pytest.fixture
@@ -52,19 +40,6 @@ def subject(cluster: Cluster, tmp_path: Path) -> Iterator[UrlSubject]:
     made = UrlSubject.of(cluster.url, tmp_path)
     yield made
     made.remove()
-
-
-@pytest.fixture
-def url(subject: UrlSubject) -> str:
-    """The URL of a store that isn't there yet; it is removed afterwards."""
-    subject.opened.add(subject.url_of("db"))
-    return subject.url_of("db")
-
-
-def opened(url: str, **how: bool) -> PostgresqlStore:
-    store = open_store(url, create=how.get("create", not how), read_only=how.get("read_only", False))
-    assert isinstance(store, PostgresqlStore)
-    return store
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.id))
@@ -260,229 +235,3 @@ def test_several_questions_are_answered_together(url: str) -> None:
         assert work.find("agent", *asked[1]) is None, "what is staged is seen all the same"
         assert work.find("agent", "org", ("many",)) == "a2", "of many nothing is foreseen"
         assert UnitOfWork(store).find("agent", "org", ("few",)) is None
-
-
-# ---- connections that break
-
-
-class Broken(psycopg.OperationalError):
-    """As psycopg tells a connection that is gone: without an SQLSTATE."""
-
-
-def breaking(store: PostgresqlStore, how: Callable[[Any, Any, Any], Any]) -> Any:
-    """Let the next call that writes break; `how` gets the connection, and what it was to execute."""
-    call, left = store._connections.take, [1]
-
-    def take() -> Any:
-        connection: Any = call()
-        execute = connection.execute
-
-        def broken(statement: Any, *arguments: Any, **options: Any) -> Any:
-            if "write_batches" in str(statement) and left:
-                left.pop()
-                return how(execute, (statement, *arguments), options)
-            return execute(statement, *arguments, **options)
-
-        connection.execute = broken
-        return connection
-
-    return patch.object(store._connections, "take", take)
-
-
-def after_it(execute: Any, arguments: Any, options: Any) -> Any:
-    execute(*arguments, **options)
-    raise Broken("the connection broke after the commit")
-
-
-def before_it(execute: Any, arguments: Any, options: Any) -> Any:
-    raise Broken("the connection broke before the commit")
-
-
-@pytest.mark.parametrize("how", [after_it, before_it])
-def test_what_became_of_a_commit_whose_connection_broke(url: str, how: Any) -> None:
-    with opened(url) as store:
-        store.commit([put("a")])
-        with breaking(store, how):
-            assert store.commit([put("b", when="absent")]) == 2
-        assert ids_of(store.scan("agent")) == ["a", "b"], "once, not twice"
-        assert store.commit([put("c")]) == 3
-
-
-class Panic(psycopg.errors.DiskFull):
-    """What a session says that had no room for its commit in the log: recovery decides whether the commit is there."""
-
-    diag = SimpleNamespace(severity_nonlocalized="PANIC")  # type: ignore[assignment] # the part that is asked
-
-
-def test_what_became_of_a_commit_in_which_the_database_panicked(url: str) -> None:
-    def panics(execute: Any, arguments: Any, options: Any) -> Any:
-        execute(*arguments, **options)
-        raise Panic("could not write to the log")
-
-    with opened(url) as store:
-        with breaking(store, panics):
-            assert store.commit([put("a", when="absent")]) == 1
-        assert ids_of(store.scan("agent")) == ["a"]
-
-
-def test_a_commit_that_arrives_after_it_was_given_up_is_refused(url: str) -> None:
-    """It was still on its way when the connection broke: the database must not do it after it was sent again."""
-    late: list[Callable[[], Any]] = []
-
-    def delayed(execute: Any, arguments: Any, options: Any) -> Any:
-        late.append(lambda: execute(*arguments, **options))
-        raise Broken("the connection broke while it was on its way")
-
-    with opened(url) as store, opened(url) as other:
-
-        def arrives(_: int) -> None:
-            with pytest.raises(psycopg.errors.UniqueViolation, match="writes"):
-                late[0]()
-
-        kept = patch.object(store._connections, "close")
-        with breaking(store, delayed), kept, patch.object(writer, "_pause", arrives):
-            assert store.commit([put("a", slug="s")]) == 1
-        assert len(late) == 1
-        assert other.last_position() == 1
-
-
-def test_an_outcome_that_cant_be_found_out_is_called_unknown(url: str) -> None:
-    with opened(url) as store:
-        asked = patch.object(store._writer, "_ask", side_effect=Broken("still away"))
-        with (
-            breaking(store, after_it),
-            asked,
-            patch.object(writer, "RESOLVE_SECONDS", 0.2),
-            pytest.raises(OutcomeUnknown, match="couldn't be asked"),
-        ):
-            store.commit([put("a", when="absent")])
-        with pytest.raises(Conflict):
-            store.commit([put("a", when="absent")])
-
-
-def test_who_was_stopped_for_long_doesnt_trust_a_missing_token(url: str) -> None:
-    trusts_nothing = patch.object(writer, "_TOKEN_TRUSTED_SECONDS", -1.0)
-    with opened(url) as store, breaking(store, before_it), trusts_nothing, pytest.raises(OutcomeUnknown):
-        store.commit([put("a")])
-
-
-def test_it_goes_on_after_the_database_was_started_again(url: str, cluster: Cluster) -> None:
-    with opened(url) as store:
-        store.commit([put("a")])
-        cluster.stop()
-        with pytest.raises(StoreUnavailable, match=r"refused|closed|terminating") as told:
-            store.get("agent", "a")
-        assert "is the database up" in told.value.hint
-        with patch.object(writer, "RESOLVE_SECONDS", 0.2), pytest.raises(StoreUnavailable):
-            store.commit([put("b")])
-        cluster.start()
-        assert store.get("agent", "a") is not None
-        store.commit([put("c")])
-        assert "c" in ids_of(store.scan("agent"))
-
-
-# ---- opening
-
-
-def test_looking_makes_nothing(url: str) -> None:
-    for read_only in (True, False):
-        with pytest.raises(StoreNotFound, match="no store was ever made"):
-            open_store(url, read_only=read_only)
-    opened(url).close()
-    with opened(url, read_only=True) as store:
-        with pytest.raises(StoreReadOnly):
-            store.commit([put("a")])
-        with pytest.raises(StoreUnavailable, match="read-only"), store._connections.borrowed() as connection:
-            connection.execute("DELETE FROM state")
-
-
-def test_a_newer_format_is_refused_and_an_older_one_brought_up_to_date(url: str) -> None:
-    opened(url).close()
-    newer = ("tables.sql", "second.sql")
-    scripts = {"second.sql": "ALTER TABLE resources ADD COLUMN note text"}
-
-    def files(_: str) -> Any:
-        class Script:
-            def joinpath(self, name: str) -> Any:
-                self.name = name
-                return self
-
-            def read_text(self, encoding: str) -> str:
-                return scripts[self.name]
-
-        return Script()
-
-    with patch.multiple(opening, MIGRATIONS=newer, FORMAT_VERSION=2, files=files):
-        with pytest.raises(FormatMismatch, match="format 1"):
-            open_store(url)
-        with opened(url) as store, store._connections.borrowed() as connection:
-            connection.execute("SELECT note FROM resources")
-    for how in ({"create": True}, {"read_only": True}, {"create": False}):
-        with pytest.raises(FormatMismatch, match="has format 2; this program reads format 1"):
-            opened(url, **how)
-
-
-def test_other_peoples_tables_are_left_alone(url: str, cluster: Cluster) -> None:
-    schema = url.rpartition("=")[2]
-    with psycopg.connect(cluster.url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}; CREATE TABLE {schema}.entries (mine text)".encode())
-        with pytest.raises(FormatMismatch, match="aren't ours"):
-            open_store(url, create=True)
-        assert connection.execute(f"TABLE {schema}.entries".encode()).fetchone() is None
-        connection.execute(f"CREATE TABLE {schema}.meta (mine text)".encode())
-        with pytest.raises(FormatMismatch, match="aren't ours"):
-            open_store(url, create=True)
-
-
-def test_errors_of_opening_say_what_to_do(cluster: Cluster) -> None:
-    nowhere = cluster.url.replace("/postgres", "/nowhere")
-    with pytest.raises(StoreNotFound, match="nowhere") as told:
-        open_store(nowhere, create=True)
-    assert "createdb" in told.value.hint
-    with pytest.raises(StoreUnavailable, match="refused") as told_closed:
-        open_store("postgresql://parity@127.0.0.1:9/postgres?connect_timeout=2")
-    assert "is the database up" in told_closed.value.hint
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "postgresql://parity:s3cret@127.0.0.1/postgres",
-        "postgresql://parity@127.0.0.1/postgres?password=s3cret",
-        "postgresql://parity@127.0.0.1/postgres?passwd=s3cret",
-        "postgresql://parity@127.0.0.1/postgres?schema=s3cret;drop",
-    ],
-)
-def test_a_password_in_a_url_is_refused_and_never_shown(url: str) -> None:
-    with pytest.raises(InvalidStoreUrl) as told:
-        open_store(url)
-    assert "s3cret" not in str(told.value).replace("s3cret;drop", "") + told.value.hint
-
-
-def test_a_password_comes_from_the_passfile(cluster: Cluster, tmp_path: Path, url: str) -> None:
-    """With several hosts, of which the first is away."""
-    passfile = tmp_path / "pgpass"
-    passfile.write_text(f"*:{cluster.port}:*:*:s3cret\n")
-    passfile.chmod(0o600)
-    elsewhere = url.replace("@127.0.0.1:", "@127.0.0.1:9,127.0.0.1:")
-    with opened(f"{elsewhere}&passfile={passfile}") as store:
-        store.commit([put("a")])
-        assert "s3cret" not in repr(store.capabilities) + store._address.shown
-
-
-def test_a_replica_of_the_database_is_never_written(url: str, cluster: Cluster) -> None:
-    """target_session_attrs: a database that takes no writes isn't connected with."""
-    opened(url).close()
-    with contextlib.closing(psycopg.connect(cluster.url, autocommit=True)) as connection:
-        connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-        connection.execute("SELECT pg_reload_conf()")
-        try:
-            time.sleep(0.3)
-            with pytest.raises(StoreUnavailable, match="read-only"):
-                open_store(url)
-            with opened(url, read_only=True) as store:
-                assert store.count("agent") == 0
-        finally:
-            connection.execute("SET default_transaction_read_only = off")
-            connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
-            connection.execute("SELECT pg_reload_conf()")

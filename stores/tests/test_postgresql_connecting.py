@@ -20,6 +20,7 @@ from stores.contract import StoreError, StoreUnavailable
 from stores.registry import open_store, unavailable
 from stores.registry import scheme_of as scheme
 from stores.suite.samples import put
+from stores.tests.postgresql_store import opened
 from tests import postgresql
 from tests.postgresql import Cluster
 
@@ -29,7 +30,6 @@ if unavailable(scheme("postgresql")):
 import psycopg
 
 from stores.postgresql import address
-from stores.postgresql.store import PostgresqlStore
 
 PASSWORD = "s3cret words"
 HBA = """
@@ -98,12 +98,6 @@ def works(url: str) -> None:
         assert store.get("agent", "a") is not None
         encrypted = connection.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone()
         assert encrypted == (True,)
-
-
-def opened(url: str) -> PostgresqlStore:
-    store = open_store(url, create=True)
-    assert isinstance(store, PostgresqlStore)
-    return store
 
 
 def refused(url: str) -> StoreError:
