@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -237,3 +238,11 @@ def test_a_missing_role_makes_its_checks_untestable_with_the_reason(tmp_path: Pa
     assert report.of("AUTH-NONE").verdict is Verdict.PASS
     assert report.of("GET-UNKNOWN").verdict is Verdict.PASS
     assert "Bearer" not in (tmp_path / "run" / "evidence.jsonl").read_text()
+
+
+def test_a_run_leaves_nothing_where_it_is_started(oss: RunningServer, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "parity.main", "conform", f"grpc://{oss.address}", "--only", "FUZZ-*", "--quick"]
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("HYPOTHESIS")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.config import ConfigError
 from benchmarks.environment import capture, durable_refusal, filesystem_of, fsync_cost
 from benchmarks.results import FsyncCost
 
@@ -21,6 +22,12 @@ def test_the_machine_is_described_whole(tmp_path: Path) -> None:
     assert {"protobuf", "orjson", "sqlite", "agent-parity"} <= set(found.versions)
     assert found.fsync.samples == 64
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="name a folder"):
+        capture(tmp_path / "file")
 
 
 def test_fsync_is_measured_not_assumed(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ def backup(server: Running, out: Path, *more: str, token: str = "") -> int:
     return run(["backup", "--address", server.address, "--token", token or "root-token", "--out", str(out), *more])
 
 
+def test_a_backup_needs_a_folder_that_is_there(server: Running, tmp_path: Path, capsys: Output) -> None:
+    assert backup(server, tmp_path / "absent" / "one") == 2
+    assert f"{tmp_path / 'absent'}: no such folder\nmake it first" in capsys.readouterr().err
+
+
 def test_a_backup_an_increment_and_the_way_back(server: Running, tmp_path: Path, capsys: Output) -> None:
     assert backup(server, tmp_path / "one") == 0
     position = check_file(tmp_path / "one").position
