@@ -18,6 +18,9 @@ _ID = re.compile("iamp-[0-9a-hjkmnp-tv-z]{26}")
 _TRUE, _FALSE = True, False
 _OTHERS = ("principal", "relation", "resource", "itself")
 
+_APART = ("out", "apart", "ring", "elsewhere", "otherwise")
+"""Where what is told of a set doesn't let its member in."""
+
 
 def _life(session: Session) -> None:
     principal = ("identity_account", session.name())
@@ -131,12 +134,15 @@ def _set(session: Session) -> None:
 
 
 def _told_sets(session: Session, account: tuple[str, str], resource: tuple[str, str]) -> None:
-    """Sets that only a question tells of; two that are in each other have nobody in them."""
+    """Sets that only a question tells of: two that are in each other have nobody in them."""
     team, other = ("team", session.name(), "member"), ("team", session.name(), "member")
     viewed = samples.policy(team, "can_view", resource)
     joined = samples.policy(account, "member", team[:2])
     ring = [samples.policy(team, "member", other[:2]), samples.policy(other, "member", team[:2])]
-    for label, context in (("in", [viewed, joined]), ("out", [viewed]), ("apart", [joined]), ("ring", [viewed, *ring])):
+    elsewhere = [samples.policy(team, "can_view", ("agent", session.name())), joined]
+    otherwise = [samples.policy(team, "can_execute", resource), joined]
+    contexts = {"in": [viewed, joined], "out": [viewed], "apart": [joined], "ring": [viewed, *ring]}
+    for label, context in {**contexts, "elsewhere": elsewhere, "otherwise": otherwise}.items():
         _ask(session, f"told.{label}", samples.policy(account, "can_view", resource), context)
 
 
@@ -188,7 +194,9 @@ def _context(session: Session) -> None:
     link = samples.policy(resource, "organization", agent)
     for label, context in (("member", [member]), ("link", [link, policy])):
         _ask(session, f"told.{label}", view, context)
-    for label, context in (("stranger", [other]), ("half", [link]), ("untold", [])):
+    # An organization that has the permission itself, or is linked otherwise, gives its members nothing.
+    unlinked = [policy, *(samples.policy(resource, relation, agent) for relation in ("can_view", "owner", "parent"))]
+    for label, context in (("stranger", [other]), ("half", [link]), ("unlinked", unlinked), ("untold", [])):
         _ask(session, f"told.{label}", view, context)
 
 
@@ -231,7 +239,7 @@ CHECKS: tuple[Check, ...] = (
                 *(code(label, "PERMISSION_DENIED") for label in ("before", "after")),
                 accepted("set", "join", "joined", "leave"),
                 field_is("told.in", "is_authorized", _TRUE),
-                *(field_is(f"told.{label}", "is_authorized", _FALSE) for label in ("out", "apart", "ring")),
+                *(field_is(f"told.{label}", "is_authorized", _FALSE) for label in _APART),
             ),
         ),
         roles=("operator", "nobody"),
@@ -266,7 +274,10 @@ CHECKS: tuple[Check, ...] = (
         both(
             *(field_is(label, "is_authorized", _TRUE) for label in ("told", "told.member", "told.link")),
             *(field_is(label, "is_authorized", _FALSE) for label in ("told.other", "untold")),
-            *(field_is(f"told.{label}", "is_authorized", _FALSE) for label in ("stranger", "half", "untold")),
+            *(
+                field_is(f"told.{label}", "is_authorized", _FALSE)
+                for label in ("stranger", "half", "unlinked", "untold")
+            ),
         ),
         roles=("operator",),
     ),

@@ -52,6 +52,7 @@ def _by_permission(session: Session) -> None:
     for label, context in (("untold", []), ("told", told)):
         _view_ids(session, label, agent, {**accounts, "operator": operator}, context)
     _of_nothing_stored(session, operator)
+    _in_a_ring(session)
     session.note("viewed", agent)
     session.note("accounts", {**accounts, "operator": operator})
 
@@ -64,6 +65,22 @@ def _of_nothing_stored(session: Session, operator: str) -> None:
     request.principal.kind, request.principal.id = "identity_account", operator
     session.call("owned", method.name, request, role="operator")
     session.note("owned", owned.resource.id)
+
+
+def _in_a_ring(session: Session) -> None:
+    """Two teams whose members are each other's, and an account in one of them: who follows them comes to an end."""
+    account, team, other = ("identity_account", session.name()), ("team", session.name()), ("team", session.name())
+    ring = [(account, team), ((*team, "member"), other), ((*other, "member"), team)]
+    context = [samples.policy(member, "member", of) for member, of in ring]
+    resources = METHODS["policy.listAuthorizedResourceIds"]
+    request = resources.request(resource_kind="team", relation="member", contextual_policies=context)
+    request.principal.kind, request.principal.id = account
+    session.call("ring.resources", resources.name, request, role="operator")
+    principals = METHODS["policy.listAuthorizedPrincipalIds"]
+    asked = principals.request(principal_kind="identity_account", relation="member", contextual_policies=context)
+    asked.resource.kind, asked.resource.id = team
+    session.call("ring.principals", principals.name, asked, role="operator")
+    session.note("ring", {"resource_ids": team[1], "principal_ids": account[1]})
 
 
 def _view_ids(
@@ -108,7 +125,14 @@ def _own_ids(evidence: Evidence) -> list[Problem]:
         row = evidence[f"all.{name}"]
         ids = row.value(f"{name.removesuffix('s')}_ids", [])
         many += answered(row, "OK") or equal(f"{name} of many", row, sorted(each), sorted(ids))
-    return many + _exactly_own(evidence) + _viewers(evidence) + _owned(evidence)
+    return many + _exactly_own(evidence) + _viewers(evidence) + _owned(evidence) + _ended(evidence)
+
+
+def _ended(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for row, (field, wanted) in zip(evidence.under("ring."), evidence.fact("ring").items(), strict=True):
+        found += answered(row, "OK") or equal(f"{row.label}: how often", row, 1, row.value(field, []).count(wanted))
+    return found
 
 
 def _owned(evidence: Evidence) -> list[Problem]:
