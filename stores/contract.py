@@ -27,6 +27,8 @@ from google.protobuf.message import Message
 Precondition = Literal["any", "absent", "present"]
 IndexKey = tuple[str, ...]
 """The value of an index entry: one or more strings, compared as a whole."""
+POSITION_MAX = 2**62
+"""The highest position that a restore may give: as many numbers are left to go on with."""
 Keys = tuple[tuple[str, IndexKey], ...]
 """The index keys of a resource: pairs of an index's name and a key."""
 
@@ -58,7 +60,7 @@ class Put(NamedTuple):
     `data` may hold the message's wire bytes, and `keys` its index keys, if the caller has them already; both must be
     those of the message, and are taken at their word. With both there need be no message.
     `position` is for a restore: a resource that is created gets this position, which must be beyond the last one that
-    was given out; numbers go on from there.
+    was given out, by earlier operations of the batch too, and at most `POSITION_MAX`; numbers go on from there.
     """
 
     kind: str
@@ -350,7 +352,8 @@ class Store(Protocol):
     ) -> Iterator[Record]:
         """Yield resources of a kind by position, those after `after`; with `index` and `key`, those under the key.
 
-        The iterator reads one consistent state: that at the call, whatever is committed meanwhile.
+        The iterator reads one consistent state: that at the call, whatever is committed or compacted meanwhile, and
+        however many others are under way. `after` and `limit` may be any numbers: one below 0 is 0.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -120,15 +121,19 @@ class DriverLock:
     """Keeps writers out of a folder whose driver locks the file `LOCK` in it by fcntl (LevelDB, RocksDB).
 
     Such a lock belongs to the process, which loses it when it closes any descriptor of the file: so folders that this
-    process has open for writing are remembered, and their `LOCK` isn't touched.
+    process has open are remembered, and the `LOCK` of one that it writes isn't touched.
     """
 
     _written: ClassVar[set[Path]] = set()
+    _read: ClassVar[Counter[Path]] = Counter()
 
     def __init__(self, folder: Path, *, shared: bool) -> None:
         """Prepare for the driver's lock, or take a shared one. Raises StoreLocked, StoreUnavailable."""
         self._folder = folder.resolve()
         self._file = -1
+        self._reads = False
+        if not shared and self._read[self._folder]:
+            raise self._locked()
         others = self._folder in self._written
         self._noted = not shared and not others
         if self._noted:
@@ -140,6 +145,8 @@ class DriverLock:
         try:
             self._file = os.open(folder / "LOCK", os.O_RDONLY | _AT_ONCE)
             fcntl.lockf(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            self._read[self._folder] += 1
+            self._reads = True
         except FileNotFoundError:
             return
         except BlockingIOError as error:
@@ -159,6 +166,9 @@ class DriverLock:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+        if self._reads:
+            self._reads = False
+            self._read[self._folder] -= 1
         if self._noted:
             self._noted = False
             self._written.discard(self._folder)

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from sortedcontainers import SortedDict
 
 from stores.contract import (
+    POSITION_MAX,
     Batch,
     Capabilities,
     Conflict,
@@ -317,6 +318,8 @@ def _check_preconditions(operation: Put | Delete, now: _Kept | None) -> None:
 
 def _check_put(kind: Kind, put: Put) -> None:
     _check_id(kind.name, put.id)
+    if (put.position or 0) > POSITION_MAX:
+        raise InvalidOperation(f"position {put.position} is beyond {POSITION_MAX}")
     for index, key in put.keys or ():
         _check_key(kind.index(index).name, key)
     is_bytes = put.message is None and put.data is not None and put.keys is not None

@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from stores.codecs import Codec
-from stores.contract import Conflict, Delete, InvalidOperation, Keys, Put, RevisionConflict
+from stores.contract import POSITION_MAX, Conflict, Delete, InvalidOperation, Keys, Put, RevisionConflict
 from stores.schema import Kind
+
+NUMBER_MAX = 2**63 - 1
+"""The largest number that every driver takes."""
 
 
 class Held(NamedTuple):
@@ -54,6 +57,11 @@ def next_position(put: Put, last: int) -> int:
     return put.position
 
 
+def bounded(after: int, limit: int | None) -> tuple[int, int | None]:
+    """Return the cursor and the limit of a listing as numbers that every driver takes, and that mean the same."""
+    return min(max(after, 0), NUMBER_MAX), None if limit is None else min(max(limit, 0), NUMBER_MAX)
+
+
 def encoded(codec: Codec, kind: Kind, put: Put) -> bytes:
     """Return what a codec makes of what is put. Raises InvalidOperation."""
     if put.message is None and put.data is not None:
@@ -64,6 +72,10 @@ def encoded(codec: Codec, kind: Kind, put: Put) -> bytes:
 def check_put(kind: Kind, operation: Put) -> None:
     """Raise InvalidOperation for an id that no store keeps, a message of another type, or keys that can't be."""
     check_id(kind.name, operation.id)
+    if operation.position is not None and operation.position > POSITION_MAX:
+        raise InvalidOperation(
+            f"{kind.name} {operation.id!r} can't have position {operation.position}: it is too large"
+        )
     for index, key in operation.keys or ():
         check_key(kind.index(index).name, key)
     if operation.message is None and operation.data is not None and operation.keys is not None:

@@ -14,7 +14,7 @@ from stores.gate import Gate
 from stores.keyvalue import layout
 from stores.keyvalue.engine import Engine, EngineCorrupt, Snapshot
 from stores.keyvalue.scan import KeyValueScan, entries_under, ids_in_order, unique_ids
-from stores.rules import Held, check_id, check_key
+from stores.rules import Held, bounded, check_id, check_key
 from stores.schema import Schema, kind_of
 
 _READ_ERRORS = (EngineCorrupt, layout.Damaged, Undecodable, KeyError, UnicodeEncodeError)
@@ -187,6 +187,7 @@ class KeyValueReads:
     ) -> Iterator[Record]:
         """See `Store`."""
         unique = self._check_scan(kind, index, key)
+        after, limit = bounded(after, limit)
         self._gate.enter()
         try:
             keys = self._layouts[kind]
@@ -201,7 +202,7 @@ class KeyValueReads:
             else:
                 ids = (id_ for _, id_ in entries_under(snapshot, keys, index, packed, after))
             if limit is not None:
-                ids = islice(ids, max(limit, 0))
+                ids = islice(ids, limit)
             scan = KeyValueScan(self._record_of, kind, keys, snapshot, ids, self._gate, self._left_over)
             self._scans.add(scan)
         except _INDEX_ERRORS as error:

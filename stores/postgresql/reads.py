@@ -13,6 +13,7 @@ from stores.postgresql.holdings import held_of
 from stores.postgresql.names import id_of, key_bytes, name_of
 from stores.postgresql.scan import PostgresqlScan
 from stores.postgresql.writer import Lately
+from stores.rules import bounded
 from stores.table_reads import TableReads
 
 LATELY_MAX = 1024
@@ -117,6 +118,7 @@ class PostgresqlReads(TableReads):
     ) -> Iterator[Record]:
         """See `Store`."""
         self._check_scan(kind, index, key)
+        after, limit = bounded(after, limit)
         if index is None or key is None:
             statement, values = _SCAN, (kind, after)
         else:

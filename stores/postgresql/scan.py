@@ -48,7 +48,7 @@ class PostgresqlScan:
         self._kind = kind
         self._connections = connections
         self._gate = gate
-        most = PAGE_ROWS + 1 if limit is None else min(max(limit, 0), PAGE_ROWS + 1)
+        most = PAGE_ROWS + 1 if limit is None else min(limit, PAGE_ROWS + 1)
         rows = connections.rows(_page(statement), (*values, most, PAGE_BYTES)) if most else []
         self._rows: deque[tuple[Any, ...]] = deque(rows)
         is_cut = bool(rows) and (rows[-1][-1] != len(rows) or (len(rows) > PAGE_ROWS and limit != len(rows)))

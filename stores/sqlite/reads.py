@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stores.contract import CorruptIndex, CorruptRecord, IndexKey, Record
+from stores.rules import bounded
 from stores.sqlite.connections import Connections, is_corruption, translated, translation
 from stores.sqlite.rows import key_text
 from stores.sqlite.scan import SqliteScan
@@ -107,7 +108,8 @@ class SqliteReads(TableReads):
     ) -> Iterator[Record]:
         """See `Store`."""
         self._check_scan(kind, index, key)
-        most = -1 if limit is None else max(limit, 0)
+        after, limit = bounded(after, limit)
+        most = -1 if limit is None else limit
         if index is None or key is None:
             statement, values = _SCAN, (kind, after, most)
         else:

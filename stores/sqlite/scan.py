@@ -34,8 +34,9 @@ class SqliteScan:
         self._connections = connections
         self._gate = gate
         self._connection: sqlite3.Connection | None = connections.borrow()
+        self._rows = self._connection.cursor()
         # sqlite3 takes the first step here, which fixes the state that is read.
-        self._rows = self._connection.execute(statement, values)
+        self._rows.execute(statement, values)
 
     def __iter__(self) -> Self:
         return self

@@ -16,7 +16,8 @@ from typing import NoReturn, Protocol, TypeVar
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from stores.contract import Capabilities, Store
+from stores.contract import Access, Capabilities, Store
+from stores.schema import KINDS, Schema
 
 ErrorT = TypeVar("ErrorT", bound=Exception)
 _SHOWN_MAX = 200
@@ -28,6 +29,10 @@ class StoreUnderTest(Protocol):
 
     def open(self, name: str) -> Store:
         """Open the database, made empty the first time."""
+        ...
+
+    def open_for(self, name: str, access: Access, schema: Schema = KINDS) -> Store:
+        """Open the database for this, and with a schema of one's own. Raises NotProven where only a URL can."""
         ...
 
     def open_command(self, name: str) -> list[str] | None:
@@ -76,6 +81,12 @@ class Bench:
     def open(self, name: str) -> Store:
         """Open a database; it is closed after the check."""
         store = self.subject.open(name)
+        self._opened.append(store)
+        return store
+
+    def open_for(self, name: str, access: Access, schema: Schema = KINDS) -> Store:
+        """Open a database for this; it is closed after the check. Raises what the store raises, and NotProven."""
+        store = self.subject.open_for(name, access, schema)
         self._opened.append(store)
         return store
 

@@ -3,6 +3,7 @@
 `python -m stores.suite.commit_child URL SEED SIZE,SIZE,… END` commits one batch of each size and says `begin N` and
 `done N` on standard output; `END` is `close`, or `kill`: SIGKILL by its own hand right after the last acknowledgement.
 `python -m stores.suite.commit_child URL together` commits alone, in a group, and in overlapping threads.
+`python -m stores.suite.commit_child URL removed` ends by SIGKILL when what had the last numbers is removed.
 """
 
 from __future__ import annotations
@@ -64,10 +65,10 @@ def commit_together(url: str) -> None:
     """Commit one by one, two groups, and from several threads that begin each commit together."""
     with open_store(url, create=True) as store:
         for number in range(ALONE):
-            _marked(store, [_create(f"alone{number}")])
-        for group in range(2):
+            _marked(store, [_alone(number)])
+        for make in (_create, _delete):
             mark(BEGIN_FD)
-            outcomes = store.commit_many([[_create(f"group{group}-{number}")] for number in range(GROUP)])
+            outcomes = store.commit_many([[make(f"group{number}")] for number in range(GROUP)])
             if any(isinstance(outcome, StoreError) for outcome in outcomes):
                 sys.exit(f"a group was refused: {outcomes}")
             mark(ACKNOWLEDGED_FD)
@@ -85,10 +86,39 @@ def _commit_some(store: Store, name: int, start: threading.Barrier) -> None:
         _marked(store, [_create(f"thread{name}-{number}")])
 
 
+def commit_removed(url: str) -> None:
+    """Create two resources, remove the last, tell its last position and revision, and end by SIGKILL."""
+    with open_store(url, create=True) as store:
+        for id_ in ("stays", "goes", "goes"):
+            store.commit([Put("agent", id_, agent(id_))])
+        record = store.get_record("agent", "goes")
+        store.commit([Delete("agent", "goes")])
+        _say(f"{store.last_position()} {record.revision if record else 0}")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _marked(store: Store, batch: Batch) -> None:
     mark(BEGIN_FD)
     store.commit(batch)
     mark(ACKNOWLEDGED_FD)
+
+
+def _alone(number: int) -> Put | Delete:
+    """Return by turns a creation, an update that leaves the keys, one that changes them, and a removal."""
+    id_ = f"alone{number // 4}"
+    match number % 4:
+        case 0:
+            return _create(id_)
+        case 1:
+            return Put("agent", id_, agent(id_, text="another"), "present")
+        case 2:
+            return Put("agent", id_, agent(id_, slug="another"), "present")
+        case _:
+            return _delete(id_)
+
+
+def _delete(id_: str) -> Delete:
+    return Delete("agent", id_, "present")
 
 
 def _create(id_: str) -> Put:
@@ -102,5 +132,7 @@ def _say(line: str) -> None:
 if __name__ == "__main__":
     if sys.argv[2] == "together":
         commit_together(sys.argv[1])
+    elif sys.argv[2] == "removed":
+        commit_removed(sys.argv[1])
     else:
         commit_batches(sys.argv[1], int(sys.argv[2]), [int(size) for size in sys.argv[3].split(",")], sys.argv[4])

@@ -161,13 +161,12 @@ def calls_of_batches(trace: str) -> dict[int, tuple[list[Call], list[Call]]]:
     return found
 
 
-def _state_afterwards(subject: StoreUnderTest, name: str) -> str:
-    """Read the store; who was killed may keep its lock until the system has taken it apart. Raises StoreError."""
+def opened_afterwards(subject: StoreUnderTest, name: str) -> Store:
+    """Open the store; who was killed may keep its lock until the system has taken it apart. Raises StoreError."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
-            with subject.open(name) as store:
-                return state_of(store)
+            return subject.open(name)
         except StoreLocked:
             if time.monotonic() > deadline:
                 raise
@@ -186,7 +185,8 @@ def _killed(
     if run.exit_code not in (-signal.SIGKILL, 0):
         return f"the process that commits ended with {run.error}", False
     try:
-        found = _state_afterwards(subject, name)
+        with opened_afterwards(subject, name) as store:
+            found = state_of(store)
     except StoreError as error:
         return f"{kill}: afterwards the store can't be read: {type(error).__name__}: {error}", True
     if found in states[done : began + 1]:

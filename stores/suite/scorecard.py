@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from google.protobuf.message import Message
 
-from stores.contract import Batch, Capabilities, IndexKey, Record, SizeOnDisk, Store, StoreError
+from stores.contract import Access, Batch, Capabilities, IndexKey, Record, SizeOnDisk, Store, StoreError
+from stores.schema import KINDS, Schema
 from stores.suite.check import StoreUnderTest
 
 States = Counter[tuple[str, str]]
@@ -49,6 +50,10 @@ class ScoredSubject:
     def open(self, name: str) -> Store:
         """See `StoreUnderTest`."""
         return ScoredStore(self.subject.open(name), self.states)
+
+    def open_for(self, name: str, access: Access, schema: Schema = KINDS) -> Store:
+        """See `StoreUnderTest`."""
+        return ScoredStore(self.subject.open_for(name, access, schema), self.states)
 
     def open_command(self, name: str) -> list[str] | None:
         """See `StoreUnderTest`."""

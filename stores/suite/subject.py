@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stores.contract import Store
+from stores.contract import Access, Store
 from stores.registry import StoreUrl, open_store, parse_url, scheme_of
+from stores.schema import KINDS, Schema
+from stores.suite.check import NotProven
 
 _OPEN_AND_CLOSE = """
 import sys
@@ -46,8 +48,12 @@ class UrlSubject:
 
     def open(self, name: str) -> Store:
         """See `StoreUnderTest`."""
+        return self.open_for(name, Access.CREATE)
+
+    def open_for(self, name: str, access: Access, schema: Schema = KINDS) -> Store:
+        """See `StoreUnderTest`."""
         self.opened.add(self.url_of(name))
-        return open_store(self.url_of(name), create=True)
+        return open_store(self.url_of(name), schema, create=access is Access.CREATE, read_only=access is Access.READ)
 
     def remove(self) -> None:
         """Remove what was opened on a database server; what is in a folder is removed with it."""
@@ -72,6 +78,10 @@ class FunctionSubject:
     def open(self, name: str) -> Store:
         """See `StoreUnderTest`."""
         return self.opener(self.folder / name)
+
+    def open_for(self, name: str, access: Access, schema: Schema = KINDS) -> Store:  # noqa: ARG002 - as `StoreUnderTest`
+        """See `StoreUnderTest`: a function has no URL."""
+        raise NotProven("the store has no URL, so it can't be opened for reading, or with a schema of one's own")
 
     def url_of(self, name: str) -> None:  # noqa: ARG002 - as `StoreUnderTest`
         """See `StoreUnderTest`: a function has no URL."""

@@ -28,8 +28,9 @@ UNSYNCED = (
     "syncs-every-second",
     "syncs-leader-only",
     "group-unsynced",
+    "removals-unsynced",
 )
-TORN = tuple(sin for sin in SINS if sin not in (*UNSYNCED, "none"))
+TORN = tuple(sin for sin in SINS if sin not in (*UNSYNCED, "numbers-on-close", "none"))
 SEED = 1
 
 
@@ -61,8 +62,15 @@ def test_a_kill_shows_what_is_lost_or_half(subject: UrlSubject) -> None:
     assert "killed" in result.reason
 
 
+@pytest.mark.parametrize("subject", ["numbers-on-close"], indirect=True)
+def test_a_kill_shows_numbers_that_come_back(subject: UrlSubject) -> None:
+    result = judged("killed-goes-on", subject)
+    assert result.verdict is StoreVerdict.FAIL
+    assert "numbers came back" in result.reason
+
+
 @pytest.mark.parametrize("subject", ["none"], indirect=True)
-@pytest.mark.parametrize("check", ["durable-syncs", "durable-kills"])
+@pytest.mark.parametrize("check", ["durable-syncs", "durable-kills", "killed-goes-on"])
 def test_what_the_wrong_ones_are_made_of_is_durable(check: str, subject: UrlSubject) -> None:
     wanted = StoreVerdict.NOT_PROVEN if check == "durable-syncs" and strace_refusal() else StoreVerdict.PASS
     assert judged(check, subject).verdict is wanted

@@ -17,10 +17,13 @@ from stores.sqlite.store import SqliteStore
 from stores.suite.agreement import check_agreement
 from stores.suite.check import StoreVerdict, run_check
 from stores.suite.checks import CHECKS
-from stores.suite.mutants import CORRECT, MUTANTS, mutant
-from stores.suite.subject import FunctionSubject
+from stores.suite.mutants import CORRECT, MUTANTS, RACING, mutant
+from stores.suite.mutants.opened import SINS
+from stores.suite.subject import FunctionSubject, UrlSubject
+from stores.tests.entry_point import install
 
 MATRIX: dict[str, list[str]] = json.loads((Path(__file__).parent / "kill_matrix.json").read_text())
+BY_ID = {check.id: check for check in CHECKS}
 RACES = [check.id for check in CHECKS if check.id.startswith("race-")]
 INVISIBLE_TO_AGREEMENT = {
     "answers_when_closed": "the search never uses a closed store",
@@ -58,6 +61,22 @@ def test_races_kill_a_store_that_checks_without_lock(tmp_path: Path) -> None:
     verdicts = {check.id: run_check(check, subject, check.id).verdict for check in CHECKS if check.id in RACES}
     assert verdicts["race-unique"] is StoreVerdict.FAIL
     assert verdicts["race-lost-update"] is StoreVerdict.FAIL
+
+
+@pytest.mark.parametrize("check", RACING)
+def test_a_race_kills_the_store_that_is_made_for_it(check: str, tmp_path: Path) -> None:
+    subject = FunctionSubject(RACING[check], tmp_path)
+    assert run_check(BY_ID[check], subject, check).verdict is StoreVerdict.FAIL
+
+
+@pytest.mark.parametrize("sin", ["none", *SINS])
+def test_what_is_opened_wrongly_is_killed(sin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path / "site", monkeypatch, "wrong = stores.suite.mutants.opened:SCHEME")
+    subject = UrlSubject.of(f"wrong:?sin={sin}", tmp_path / "db")
+    subject.folder.mkdir()
+    ids = {id_ for _, id_ in SINS.values()}
+    failed = {id_ for id_ in ids if run_check(BY_ID[id_], subject, id_).verdict is StoreVerdict.FAIL}
+    assert failed == ({SINS[sin][1]} if sin in SINS else set())
 
 
 def test_a_store_that_loses_its_lock_when_it_compacts_is_killed(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from stores.suite.checks import (
     kinds,
     lifecycle,
     positions,
+    races,
+    reading,
     resources,
     scans,
     values,
@@ -31,6 +33,8 @@ CHECKS: tuple[StoreCheck, ...] = (
     *positions.checks.all,
     *groups.checks.all,
     *lifecycle.checks.all,
+    *reading.checks.all,
     *concurrency.checks.all,
+    *races.checks.all,
     *durability.checks.all,
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from stores.contract import Batch, Conflict, Delete, InvalidOperation, Present, Put, Vacant
 from stores.suite.check import Bench, Checks, fail, refused, same
-from stores.suite.samples import agent, everything, fill, ids_of, instance, policy, put
+from stores.suite.samples import agent, as_bytes, event, everything, fill, ids_of, instance, policy, put
 
 checks = Checks()
+VERY_LARGE = 10_000
+"""Operations of a batch that no page, chunk or list of parameters of a driver holds."""
 
 
 @checks("batch-whole")
@@ -48,6 +50,17 @@ def nothing(bench: Bench) -> None:
     same("last_position", store.last_position(), before["agent"][0].position)
     store.commit([put("new")])
     same("the same create later", store.find("agent", "slug", ("new",)), "new")
+
+
+@checks("batch-very-large")
+def very_large(bench: Bench) -> None:
+    """Of a batch of 10,000 operations nothing is left if the last is refused, and all is there if none is."""
+    store = bench.store
+    batch: Batch = [as_bytes(Put("event", f"e{number}", event("e", "s"), "absent")) for number in range(VERY_LARGE)]
+    refused("commit", Conflict, lambda: store.commit([*batch, batch[0]]))
+    same("what is left", (store.count("event"), next(store.scan("event"), None), store.last_position()), (0, None, 0))
+    same("answer", store.commit(batch), VERY_LARGE)
+    same("count", store.count("event"), VERY_LARGE)
 
 
 @checks("batch-earlier-operations")

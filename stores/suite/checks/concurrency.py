@@ -47,7 +47,7 @@ def race_unique(bench: Bench) -> None:
         return "created"
 
     for round_number in range(ROUNDS):
-        outcomes = Counter(_together([lambda t=t, r=round_number: create(r, t) for t in range(THREADS)]))  # type: ignore[misc] # binds the loop's values
+        outcomes = Counter(together([lambda t=t, r=round_number: create(r, t) for t in range(THREADS)]))  # type: ignore[misc] # binds the loop's values
         same(f"round {round_number}", outcomes, {"created": 1, "refused": THREADS - 1})
     same("count", store.count("agent"), ROUNDS)
 
@@ -69,7 +69,7 @@ def race_lost_update(bench: Bench) -> None:
                 stale = _read_counter(store)
             all_have_read.wait(DEADLINE_SECONDS)
 
-    _together([increment] * THREADS)
+    together([increment] * THREADS)
     same("the counter", _read_counter(store)[0], THREADS * ROUNDS)
     if len(refusals) < ROUNDS * (THREADS - 1):
         fail(f"only {len(refusals)} stale writes were refused")
@@ -117,7 +117,7 @@ def race_torn_batch(bench: Bench) -> None:
                 fail(f"a listing showed {orgs}")
             seen.add(orgs[0])
 
-    _together([write, read, read, read])
+    together([write, read, read, read])
     if len(seen) < STATES_SEEN:
         fail(f"the readers saw {len(seen)} states only, so nothing was proven")
 
@@ -146,7 +146,7 @@ def race_overwrite(bench: Bench) -> None:
                 fail("the resource was missing for a moment")
             seen.add(Agent.FromString(data).metadata.slug)
 
-    _together([write, read, read])
+    together([write, read, read])
     if len(seen) < STATES_SEEN:
         fail(f"the readers saw {len(seen)} states only, so nothing was proven")
 
@@ -159,9 +159,10 @@ def race_linearizable(bench: Bench) -> None:
     for round_number in range(ROUNDS):
         id_ = f"r{round_number}"
         events: list[Event] = []
-        works = [partial(_use, store, id_, thread, events) for thread in range(HISTORY_THREADS)]
-        with _restless_threads():
-            _together(works)
+        start = threading.Barrier(HISTORY_THREADS)
+        works = [partial(_use, store, id_, thread, events, start) for thread in range(HISTORY_THREADS)]
+        with restless_threads():
+            together(works)
         overlapped += overlapping(events)
         answer = judge(events)
         if answer is not Ruling.LINEARIZABLE:
@@ -171,7 +172,7 @@ def race_linearizable(bench: Bench) -> None:
 
 
 @contextmanager
-def _restless_threads() -> Iterator[None]:
+def restless_threads() -> Iterator[None]:
     """Let the interpreter change threads within operations, not every 5 ms only."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -181,8 +182,9 @@ def _restless_threads() -> Iterator[None]:
         sys.setswitchinterval(usual)
 
 
-def _use(store: Store, id_: str, thread: int, events: list[Event]) -> None:
+def _use(store: Store, id_: str, thread: int, events: list[Event], start: threading.Barrier) -> None:
     """Write, remove and read one key, and note when each operation was called and answered."""
+    start.wait(DEADLINE_SECONDS)
     for number in range(HISTORY_OPERATIONS):
         value: str | None = f"t{thread}n{number}"
         called = time.perf_counter()
@@ -232,7 +234,7 @@ def race_pages(bench: Bench) -> None:
         finally:
             done.set()
 
-    _together([write, page])
+    together([write, page])
 
 
 @checks("race-positions")
@@ -246,8 +248,8 @@ def race_positions(bench: Bench) -> None:
             id_ = f"t{thread}n{number}"
             answers[id_] = store.commit([Put("agent_instance", id_, instance(id_, "a"), "absent")])
 
-    with _restless_threads():
-        _together([lambda t=t: create(t) for t in range(THREADS)])  # type: ignore[misc] # binds the loop's value
+    with restless_threads():
+        together([lambda t=t: create(t) for t in range(THREADS)])  # type: ignore[misc] # binds the loop's value
     stored = {record.id: record.position for record in store.scan("agent_instance")}
     same("positions", stored, answers)
     same("distinct", len(set(stored.values())), THREADS * CREATIONS)
@@ -276,7 +278,7 @@ def race_close(bench: Bench) -> None:
         started.wait(DEADLINE_SECONDS)
         store.close()
 
-    _together([*[lambda t=t: work(t) for t in range(THREADS)], close])
+    together([*[lambda t=t: work(t) for t in range(THREADS)], close])
     same("how the threads ended", Counter(reasons), {"StoreClosed": THREADS})
 
 
@@ -294,7 +296,7 @@ def _check_pages(store: Store, constant: list[str]) -> None:
     same("resources seen twice", len(seen) - len(set(seen)), 0)
 
 
-def _together(works: Sequence[Callable[[], object]]) -> list[object]:
+def together(works: Sequence[Callable[[], object]]) -> list[object]:
     """Run functions at the same time and return their answers; the first error is raised."""
     with ThreadPoolExecutor(len(works)) as pool:
         futures = [pool.submit(work) for work in works]

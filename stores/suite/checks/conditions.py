@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from protos.ai.stigmer.iam.iampolicy.v1.api_pb2 import IamPolicy
-from stores.contract import Batch, Conflict, Delete, InvalidOperation, Put, RevisionConflict, Store, StoreError, Vacant
+from stores.contract import (
+    Batch,
+    Conflict,
+    Delete,
+    InvalidOperation,
+    Present,
+    Put,
+    RevisionConflict,
+    Store,
+    StoreError,
+    Vacant,
+)
 from stores.schema import KINDS
 from stores.suite.check import Bench, Checks, fail, refused, same
 from stores.suite.checks.kinds import message_of, put
@@ -19,7 +30,7 @@ ALIKE = ("{0} ", " {0}", "{1}", "{2}", "{0}\0", "{0}s", "")
 
 @checks("kinds-each-condition")
 def each(bench: Bench) -> None:
-    """Of a batch of several puts or deletes with a condition, each one that doesn't hold refuses the batch."""
+    """Of several puts, deletes, Vacant or Present with a condition, each one that doesn't hold refuses the batch."""
     store = bench.store
     for kind in KINDS:
         store.commit([put(kind, id_, f"old {id_}", "o") for id_ in IDS])
@@ -46,6 +57,13 @@ def _with_one_wrong(store: Store, kind: str, stale: dict[str, int]) -> Iterator[
         there = [f"{id_}{'' if id_ == wrong else '-'}" for id_ in IDS]
         yield [put(kind, id_, f"new {id_}", "o", "absent") for id_ in there], Conflict
         yield [Delete(kind, id_, "absent") for id_ in there], Conflict
+        yield [Present(kind, id_) for id_ in missing], Conflict
+        for index in KINDS[kind].indexes:
+            names = [f"of {id_}" if id_ == wrong else f"free {id_}" for id_ in IDS]
+            orgs = ["o" if id_ == wrong else f"o {id_}" for id_ in IDS]
+            made = [message_of(kind, "", *words) for words in zip(names, orgs, strict=True)]
+            keys = [dict(KINDS[kind].entries(message))[index.name] for message in made]
+            yield [Vacant(kind, index.name, key) for key in keys], Conflict
 
 
 def _revision(store: Store, kind: str, id_: str) -> int:
@@ -71,6 +89,33 @@ def every_holder(bench: Bench) -> None:
             same(f"holder told for {shown_batch([vacant])}", error.holder_id, first)
         store.commit([Delete(kind.name, ids[0]), Vacant(kind.name, index.name, key, ids[1])])
         store.commit([Delete(kind.name, ids[1]), Vacant(kind.name, index.name, key)])
+
+
+@checks("kinds-first-found")
+def first_found(bench: Bench) -> None:
+    """Under a key of each index, find answers with the first by position, whoever came to it last, or left it."""
+    store = bench.store
+    for kind, index in [(of, each) for of in KINDS.values() for each in of.indexes if not each.unique]:
+        older, newer = _sharing(kind.name, index.name)
+        entry = (index.name, dict(kind.entries(older.message))[index.name])
+        away = put(kind.name, older.id, "elsewhere", "elsewhere")
+        steps: tuple[tuple[Batch, str | None], ...] = (
+            ([away], None),
+            ([newer], newer.id),
+            ([older._replace(precondition="present")], older.id),
+            ([away], newer.id),
+            ([older._replace(precondition="present")], older.id),
+            ([Delete(kind.name, older.id)], newer.id),
+            ([older], newer.id),
+            ([Delete(kind.name, newer.id)], older.id),
+            ([Delete(kind.name, older.id)], None),
+        )
+        for batch, wanted in steps:
+            store.commit(batch)
+            told = f"{kind.name} {entry} after {shown_batch(batch)}"
+            same(f"find of {told}", store.find(kind.name, *entry), wanted)
+            first = next(store.scan(kind.name, index=entry[0], key=entry[1], limit=1), None)
+            same(f"listing of {told}", first and first.id, wanted)
 
 
 def _sharing(kind: str, index: str) -> list[Put]:

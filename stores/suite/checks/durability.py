@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from stores.contract import Capabilities, Durability
 from stores.registry import parse_url, scheme_of
-from stores.suite.check import Bench, Checks, NotProven, fail, is_persistent
+from stores.suite.check import Bench, Checks, NotProven, fail, is_persistent, same
 from stores.suite.commit_child import ACKNOWLEDGED
-from stores.suite.kills import kill_in_batches
+from stores.suite.kills import kill_in_batches, opened_afterwards
+from stores.suite.samples import put
 from stores.suite.shim import environment as environment_of
 from stores.suite.shim import shim_refusal, unseen
 from stores.suite.syncs import SYNC_CALLS, WRITE_CALLS, read_trace, strace_refusal
@@ -74,6 +76,22 @@ def kills(bench: Bench) -> None:
         fail("; ".join(problems[:3]))
     if not fell_inside:
         raise NotProven("no kill fell between the beginning of a batch and its acknowledgement")
+
+
+@checks("killed-goes-on", applies=is_persistent)
+def killed_goes_on(bench: Bench) -> None:
+    """After SIGKILL positions and revisions go on; those of removed resources don't come back."""
+    command = [sys.executable, "-m", "stores.suite.commit_child", _url_of(bench, "removed"), "removed"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=RUN_SECONDS_MAX)
+    if done.returncode != -signal.SIGKILL:
+        fail(f"a process of its own can't commit: exit {done.returncode}, {done.stderr.strip()[-300:]}")
+    last, revision = map(int, done.stdout.split())
+    with opened_afterwards(bench.subject, f"{bench.name}-removed") as store:
+        same("last position", store.last_position(), last)
+        position = store.commit([put("goes", when="absent")])
+        record = store.get_record("agent", "goes")
+    if position <= last or record is None or record.revision <= revision:
+        fail(f"numbers came back: position {position} after {last}, {record} after revision {revision}")
 
 
 def _url_of(bench: Bench, name: str) -> str:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from stores.contract import Batch, Conflict, Delete, InvalidOperation, Put, Store, Vacant
+from stores.contract import (
+    Batch,
+    BatchOperation,
+    Conflict,
+    Delete,
+    InvalidOperation,
+    Present,
+    Put,
+    RevisionConflict,
+    Store,
+    StoreError,
+    Vacant,
+)
 from stores.group_commit import GroupCommitter
+from stores.schema import KINDS
 from stores.suite.check import Bench, Checks, same
+from stores.suite.checks import kinds
+from stores.suite.outcomes import seen, shown_batch
 from stores.suite.samples import agent, ids_of, put, slug_key
 
 checks = Checks()
@@ -52,6 +67,36 @@ def order(bench: Bench) -> None:
     found = [store.find("agent", "slug_key", slug_key(slug)) for slug in "stud"]
     same("find", found, ["c", "a", "b", "d"])
     same("count", store.count("agent", index="org", key=("acme",)), 4)
+
+
+@checks("kinds-group-refused")
+def refused_claims_nothing(bench: Bench) -> None:
+    """Of every kind, a batch that is refused in a group, for whatever reason, leaves its keys and ids to the next."""
+    store = bench.store
+    for kind in KINDS:
+        store.commit([kinds.put(kind, "held", "held", "o")])
+        for failing, error in _failing(kind):
+            refused = [kinds.put(kind, "a", "x", "p"), Delete(kind, "held"), failing]
+            taken = kinds.put(kind, "b", "x", "p", "absent")
+            told = f"{shown_batch(refused)}, then {shown_batch([taken])}"
+            outcomes = store.commit_many([refused, [taken], [kinds.put(kind, "held", "held", "o", "present")]])
+            same(f"outcomes of {told}", [type(outcome) for outcome in outcomes], [error, int, int])
+            same(f"{kind} after {told}", [seen(record)[0] for record in store.scan(kind)], ["held", "b"])
+            store.commit([Delete(kind, "b")])
+
+
+def _failing(kind: str) -> Iterator[tuple[BatchOperation, type[StoreError]]]:
+    """Yield operations that refuse a batch which has put `a` and removed `held`, and with what."""
+    yield Present(kind, "none"), Conflict
+    yield kinds.put(kind, "none", "y", "q", "present"), Conflict
+    yield kinds.put(kind, "a", "y", "q", "absent"), Conflict
+    yield Delete(kind, "none", "present"), Conflict
+    yield kinds.put(kind, "a", "y", "q", expect=0), RevisionConflict
+    yield kinds.put(kind, "", "y", "q"), InvalidOperation
+    for index, key in KINDS[kind].entries(kinds.message_of(kind, "", "x", "p")):
+        yield Vacant(kind, index, key), Conflict
+        if index in KINDS[kind].unique:
+            yield kinds.put(kind, "c", "x", "p"), Conflict
 
 
 @checks("group-committer")

@@ -146,6 +146,10 @@ def conditions(bench: Bench) -> None:
         for batch, error in refusals:
             _check_refused(store, kind, batch, error)
         second = _record(store, kind, "a")
+        changed = put(kind, "a", "z", "o")
+        for earlier in (changed, Delete(kind, "a")):
+            for later in (changed._replace(expect=second[2]), Delete(kind, "a", expect=second[2])):
+                _check_refused(store, kind, [earlier, later], RevisionConflict)
         store.commit([put(kind, "a", "y", "o", "present", second[2])])
         third = _record(store, kind, "a")
         if not first[2] < second[2] < third[2]:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import time
+from itertools import islice
 
-from stores.contract import Capabilities, Delete, Put, Store, StoreClosed, StoreLocked
+from protos.parity.v1.event_pb2 import CloudEvent
+from stores.contract import (
+    Access,
+    Batch,
+    Capabilities,
+    Conflict,
+    Delete,
+    IndexKey,
+    InvalidOperation,
+    Put,
+    Store,
+    StoreClosed,
+    StoreLocked,
+)
+from stores.schema import Index, Kind
 from stores.suite.check import Bench, Checks, fail, is_persistent, refused, same
-from stores.suite.samples import agent, event, everything, fill, ids_of, instance, policy, put, slug_key
+from stores.suite.samples import ORG, agent, event, everything, fill, ids_of, instance, policy, put, slug_key
 
 checks = Checks()
 _COMMAND_TIMEOUT_SECONDS = 60
@@ -58,6 +73,44 @@ def reopen_goes_on(bench: Bench) -> None:
     new = store.get_record("agent", "a")
     if position <= last or new is None or old is None or new.revision <= old.revision:
         fail(f"numbers came back: position {position} after {last}, record {new} after {old}")
+
+
+@checks("compact-goes-on", applies=is_persistent)
+def compact_goes_on(bench: Bench) -> None:
+    """Compacting keeps the numbers given out: opened again, positions and revisions of the removed don't come back."""
+    store = bench.store
+    fill(store, ["a", "b"])
+    old, last = store.get_record("agent", "b"), store.last_position()
+    store.commit([Delete("agent", "b")])
+    store.compact()
+    store = bench.reopen()
+    same("last_position", store.last_position(), last)
+    position = store.commit([put("b")])
+    new = store.get_record("agent", "b")
+    if position <= last or new is None or old is None or new.revision <= old.revision:
+        fail(f"numbers came back: position {position} after {last}, record {new} after {old}")
+
+
+@checks("open-other-schema")
+def open_other_schema(bench: Bench) -> None:
+    """A store keeps the kinds and indexes of the schema that it is opened with, and no others."""
+    own: dict[str, Kind] = {
+        "note": Kind("note", CloudEvent, (Index("name", unique=True), Index("sort")), _note_entries)
+    }
+    store = bench.open_for(f"{bench.name}-own", Access.CREATE, own)
+    store.commit([Put("note", "a", event("a", "x")), Put("note", "b", event("b", "y"))])
+    taken: Batch = [Put("note", "c", event("c", "x"))]
+    error = refused("a name again", Conflict, lambda: store.commit(taken))
+    same("the conflict", (error.key, error.holder_id, error.index), (("x",), "a", "name"))
+    same("by sort", ids_of(store.scan("note", index="sort", key=("created", "suite"))), ["a", "b"])
+    same("find", store.find("note", "name", ("y",)), "b")
+    refused("another schema's kind", InvalidOperation, lambda: store.count("agent"))
+    refused("a put of it", InvalidOperation, lambda: store.commit([put("a")]))
+    refused("another schema's index", InvalidOperation, lambda: store.find("note", "slug", ("x",)))
+
+
+def _note_entries(note: CloudEvent) -> list[tuple[str, IndexKey]]:
+    return [("name", (note.subject,)), ("sort", (note.type, note.source))]
 
 
 @checks("open-twice", applies=is_exclusive)
@@ -112,12 +165,17 @@ def closed_refuses(bench: Bench) -> None:
     store.close()
     calls = {
         "commit": lambda: store.commit([put("c")]),
+        "commit of nothing": lambda: store.commit([]),
+        "commit_many of nothing": lambda: store.commit_many([]),
         "commit_many": lambda: store.commit_many([[put("c")]]),
         "get": lambda: store.get("agent", "a"),
         "get_bytes": lambda: store.get_bytes("agent", "a"),
         "get_record": lambda: store.get_record("agent", "a"),
         "find": lambda: store.find("agent", "slug", ("a",)),
         "scan": lambda: list(store.scan("agent")),
+        "scan for nothing": lambda: list(store.scan("agent", limit=0)),
+        "scan after the end": lambda: list(store.scan("agent", after=99)),
+        "scan by a key of nobody": lambda: list(store.scan("agent", index="slug", key=("none",))),
         "scan under way": lambda: list(running),
         "count": lambda: store.count("agent"),
         "last_position": store.last_position,
@@ -140,13 +198,17 @@ def with_closes(bench: Bench) -> None:
 
 @checks("compact-keeps")
 def compact_keeps(bench: Bench) -> None:
-    """Compacting changes nothing that can be read."""
+    """Compacting changes nothing that can be read, not even in a listing that was begun before what it gives back."""
     store = bench.store
     fill(store, [f"a{number}" for number in range(20)])
+    running = [store.scan("agent"), store.scan("agent", index="org", key=(ORG,))]
+    begun = [ids_of(islice(scan, 5)) for scan in running]
     store.commit([Delete("agent", f"a{number}") for number in range(0, 20, 2)])
     before = everything(store)
     store.compact()
     same("contents", everything(store), before)
+    for scan, first in zip(running, begun, strict=True):
+        same("a listing under way", first + ids_of(scan), [f"a{number}" for number in range(20)])
     store.commit([put("later")])
     same("count", store.count("agent"), 11)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from stores.contract import Batch, Delete, InvalidOperation, Store
+from stores.contract import POSITION_MAX, Batch, Delete, InvalidOperation, Store
 from stores.schema import KINDS
 from stores.suite.check import Bench, Checks, refused, same
 from stores.suite.checks.kinds import SHARED, listings_of, one_of_many, put
@@ -43,12 +43,16 @@ def given_refused(bench: Bench) -> None:
     for kind in KINDS:
         last = store.commit([put(kind, "a", "x", "o")._replace(position=store.last_position() + 7)])
         before = [seen(record) for record in store.scan(kind)]
-        for position in (last, last - 1, last - 7, 1, 0, -1):
+        for position in (last, last - 1, last - 7, 1, 0, -1, POSITION_MAX + 1, 2**63, 2**64):
             batch: Batch = [put(kind, "b", "y", "o")._replace(position=position)]
             refused(f"position {position} after {last}", InvalidOperation, lambda batch=batch: store.commit(batch))  # type: ignore[misc] # binds the loop's value
             same("outcomes", [type(outcome) for outcome in store.commit_many([batch])], [InvalidOperation])
-        twice: Batch = [put(kind, id_, id_, "o")._replace(position=last + 1) for id_ in "bc"]
-        refused("one position twice in a batch", InvalidOperation, lambda twice=twice: store.commit(twice))  # type: ignore[misc] # binds the loop's value
+        for second in (2, 1):
+            pair: Batch = [
+                put(kind, id_, id_, "o")._replace(position=last + beyond) for id_, beyond in (("b", 2), ("c", second))
+            ]
+            what = f"positions {last + 2} and {last + second} in a batch"
+            refused(what, InvalidOperation, lambda pair=pair: store.commit(pair))  # type: ignore[misc] # binds the loop's value
         same(f"{kind} afterwards", [seen(record) for record in store.scan(kind)], before)
         same("last position", store.last_position(), last)
 

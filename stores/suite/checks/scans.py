@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 from stores.contract import Delete, Put
 from stores.suite.check import Bench, Checks, fail, same
-from stores.suite.samples import agent, fill, ids_of, instance, put, slug_key
+from stores.suite.outcomes import seen
+from stores.suite.samples import ORG, agent, as_bytes, fill, ids_of, instance, put, slug_key
 
 checks = Checks()
+LONG = 1500
+"""Resources of a long listing: more than a page of any store that reads by pages."""
+OPEN_AT_ONCE = 300
+"""Listings under way together: more than a table of readers has by default (LMDB: 126)."""
+BEYOND = (-1, -50, 2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**70)
 
 
 @checks("scan-order")
@@ -96,6 +103,56 @@ def one_state(bench: Bench) -> None:
     for scan in late:
         same("ids of a listing called before, read after", ids_of(scan), ["a", "b", "c", "d"])
     same("new listing", ids_of(store.scan("agent")), ["a", "b", "d", "e"])
+
+
+@checks("scan-long-one-state")
+def long_one_state(bench: Bench) -> None:
+    """A long listing, too, shows the state at its call to its end, wherever it was when others committed."""
+    store, ids = bench.store, [f"a{number}" for number in range(LONG)]
+    store.commit([as_bytes(put(id_)) for id_ in ids])
+    places: tuple[dict[str, Any], ...] = ({}, {"index": "org", "key": (ORG,)})
+    wanted = [seen(record) for record in store.scan("agent")]
+    same("ids", [each[0] for each in wanted], ids)
+    begun = [(place, read, store.scan("agent", **place)) for place in places for read in (0, 1, LONG // 2)]
+    first = [[seen(record) for record in islice(scan, read)] for _, read, scan in begun]
+    changed = [Delete("agent", id_) for id_ in ids[5::10]]
+    store.commit([*changed, *(put(id_, org="else") for id_ in ids[7::10]), *(put(f"new{id_}") for id_ in ids[:3])])
+    for (place, read, scan), start in zip(begun, first, strict=True):
+        same(f"listing of {LONG} {place or 'whole'}, {read} read before", start + list(map(seen, scan)), wanted)
+    same("new listing", len(list(store.scan("agent"))), LONG - LONG // 10 + 3)
+    same("new listing by org", len(list(store.scan("agent", **places[1]))), LONG - LONG // 10 * 2 + 3)
+
+
+@checks("scan-many-open")
+def many_open(bench: Bench) -> None:
+    """Hundreds of listings may be under way at once, and each shows the state at its call."""
+    store = bench.store
+    fill(store, ["a", "b", "c"])
+    places: tuple[dict[str, Any], ...] = ({}, {"index": "org", "key": (ORG,)})
+    running = [store.scan("agent", **places[number % 2]) for number in range(OPEN_AT_ONCE)]
+    begun = [ids_of(islice(scan, number % 3)) for number, scan in enumerate(running)]
+    store.commit([Delete("agent", "c"), put("d")])
+    for number, scan in enumerate(running):
+        same(f"listing {number} of {OPEN_AT_ONCE}", begun[number] + ids_of(scan), ["a", "b", "c"])
+
+
+@checks("scan-any-number")
+def any_number(bench: Bench) -> None:
+    """Any number is a cursor or a limit: one that is beyond all positions, or more than there are, or below 0."""
+    store = bench.store
+    fill(store, ["a", "b", "c"])
+    places: tuple[dict[str, Any], ...] = (
+        {},
+        {"index": "org", "key": (ORG,)},
+        {"index": "slug_key", "key": slug_key("b")},
+    )
+    for place in places:
+        everyone = ids_of(store.scan("agent", **place))
+        for number in BEYOND:
+            wanted = everyone if number < 0 else []
+            same(f"after {number} {place}", ids_of(store.scan("agent", after=number, **place)), wanted)
+            wanted = [] if number < 0 else everyone
+            same(f"limit {number} {place}", ids_of(store.scan("agent", limit=number, **place)), wanted)
 
 
 @checks("scan-abandoned")

@@ -65,7 +65,7 @@ def ids(bench: Bench) -> None:
 def long_ids(bench: Bench) -> None:
     """Ids of any length are kept apart, also those that differ in the last character only."""
     store = bench.store
-    long = [f"{'x' * length}{end}" for length in (100, 178, 179, 180, 254, 510, 5000) for end in "ab"]
+    long = [f"{'x' * length}{end}" for length in (100, 178, 179, 180, 254, 510, 5000, 65_534, 65_535) for end in "ab"]
     for number, id_ in enumerate(long):
         store.commit([put(id_, slug=f"s{number}", when="absent")])
     same("ids", ids_of(store.scan("agent")), long)
@@ -77,7 +77,7 @@ def long_ids(bench: Bench) -> None:
 def long_keys(bench: Bench) -> None:
     """Slugs and organizations of any length are found, and kept apart."""
     store = bench.store
-    texts = [f"{'y' * length}{end}" for length in (60, 90, 170, 180, 500, 5000) for end in "ab"]
+    texts = [f"{'y' * length}{end}" for length in (60, 90, 170, 180, 500, 5000, 65_534, 65_535) for end in "ab"]
     for number, text in enumerate(texts):
         store.commit([put(f"id{number}", slug=text, org=text)])
     for number, text in enumerate(texts):

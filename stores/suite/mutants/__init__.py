@@ -25,6 +25,7 @@ from stores.suite.mutants.commits import (
     IgnoresVacant,
     LosesUpdate,
     OverwritesOnCreate,
+    PartsVeryLarge,
     TearsBatch,
 )
 from stores.suite.mutants.indexes import (
@@ -36,24 +37,31 @@ from stores.suite.mutants.indexes import (
     LeaksKeyPrefix,
 )
 from stores.suite.mutants.lifecycle import (
+    AnswersNothingWhenClosed,
     AnswersWhenClosed,
+    ChecksPresentFirst,
     ChecksWithoutLock,
     ForgetsNumbers,
     ForgetsRemovals,
     LosesLastWrite,
+    ShowsKindByKind,
 )
 from stores.suite.mutants.listings import (
+    CompactCutsListings,
     CursorInclusive,
+    EndsOldestListing,
     IgnoresLimit,
     LeaksKindPrefix,
     ListsById,
     ListsLive,
+    ListsLiveByPage,
     ListsStale,
 )
 from stores.suite.mutants.values import (
     CutsIdsAtNul,
     DropsUnknownFields,
     ForgetsGivenKeys,
+    ListsShortIds,
     ReusesPositions,
     RevisionRestarts,
     RoundsNumbers,
@@ -87,13 +95,16 @@ class _NotExclusive(KeyValueStore):
 
 
 MUTANTS: dict[str, Callable[[Path], Store]] = {
+    "answers_nothing_when_closed": _memory(AnswersNothingWhenClosed),
     "answers_when_closed": _memory(AnswersWhenClosed),
     "checks_without_lock": _memory(ChecksWithoutLock),
+    "compact_cuts_listings": _memory(CompactCutsListings),
     "counts_creates_only": _memory(CountsCreatesOnly),
     "creates_on_update": _memory(CreatesOnUpdate),
     "cursor_inclusive": _memory(CursorInclusive),
     "cuts_ids_at_nul": _memory(CutsIdsAtNul),
     "drops_unknown_fields": _memory(DropsUnknownFields),
+    "ends_oldest_listing": _memory(EndsOldestListing),
     "expects_too_early": _memory(ExpectsTooEarly),
     "forgets_given_keys": _memory(ForgetsGivenKeys),
     "forgets_index_on_delete": _memory(ForgetsIndexOnDelete),
@@ -111,10 +122,13 @@ MUTANTS: dict[str, Callable[[Path], Store]] = {
     "leaks_kind_prefix": _memory(LeaksKindPrefix),
     "lists_by_id": _memory(ListsById),
     "lists_live": _memory(ListsLive),
+    "lists_live_by_page": _memory(ListsLiveByPage),
+    "lists_short_ids": _memory(ListsShortIds),
     "lists_stale": _memory(ListsStale),
     "loses_last_write": _over_dict(LosesLastWrite),
     "loses_update": _memory(LosesUpdate),
     "overwrites_on_create": _memory(OverwritesOnCreate),
+    "parts_very_large": _memory(PartsVeryLarge),
     "reuses_positions": _memory(ReusesPositions),
     "revision_restarts": _memory(RevisionRestarts),
     "rounds_numbers": _over_dict(DictEngine, RoundsNumbers),
@@ -123,6 +137,11 @@ MUTANTS: dict[str, Callable[[Path], Store]] = {
     "tears_batch": _memory(TearsBatch),
     "update_moves_to_end": _memory(UpdateMovesToEnd),
 }
+RACING: dict[str, Callable[[Path], Store]] = {
+    "race-torn-kinds": _memory(ShowsKindByKind),
+    "race-conditions": _memory(ChecksPresentFirst),
+}
+"""Wrong only while others are at work, so that the scheduler decides what else notices: by the check that must."""
 CORRECT: Callable[[Path], Store] = _over_dict(DictEngine)
 """What the mutants over an engine would be without their sins."""
 

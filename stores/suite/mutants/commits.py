@@ -16,6 +16,8 @@ from stores.contract import (
 )
 from stores.memory import MemoryStore
 
+PART = 8192
+
 
 class LosesUpdate(MemoryStore):
     """Ignores `expect`: the later of two writers wins."""
@@ -85,6 +87,15 @@ class TearsBatch(MemoryStore):
         created = [super(TearsBatch, self).commit([op]) for op in batch if not isinstance(op, Vacant | Present)]
         super().commit(conditions)
         return max(created, default=0)
+
+
+class PartsVeryLarge(MemoryStore):
+    """Commits a batch of more than 8,192 operations part by part."""
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        parts = [batch[start : start + PART] for start in range(0, len(batch), PART)]
+        return max((super(PartsVeryLarge, self).commit(part) for part in parts), default=super().commit([]))
 
 
 class GroupFailsTogether(MemoryStore):

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from stores.codecs import ProtobufCodec
-from stores.contract import Access, Batch, Durability, Store, StoreError
+from stores.contract import Access, Batch, Delete, Durability, Store, StoreError
 from stores.engines.leveldb import LevelDbEngine
+from stores.keyvalue import layout
 from stores.keyvalue.engine import Engine
 from stores.keyvalue.store import KeyValueStore
 from stores.registry import Option, Options, Scheme
@@ -113,6 +114,26 @@ class IndexRowsOneBehind(FileEngine):
         self.write([], sync=True)
 
 
+class NumbersOnClose(FileEngine):
+    """Writes the last revision on close; until then that of the newest resource stands for it."""
+
+    _is_closing = False
+
+    def rows_kept(self) -> Iterable[tuple[bytes, bytes]]:
+        """See `FileEngine`."""
+        rows = dict(super().rows_kept())
+        if layout.STATE_KEY in rows and not self._is_closing:
+            revisions = (layout.numbers_of(value)[1] for key, value in rows.items() if key.startswith(b"r"))
+            state = layout.read_state(rows[layout.STATE_KEY])._replace(revision=max(revisions, default=0))
+            rows[layout.STATE_KEY] = layout.pack_state(state)
+        return rows.items()
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self._is_closing = True
+        self.write([], sync=True)
+
+
 class TwoParts(Honest):
     """Writes the rows of a batch in two parts, each of them synced."""
 
@@ -168,6 +189,15 @@ class GroupUnsynced(SyncsSometimes):
             self._of_thread.syncs = True
 
 
+class RemovalsUnsynced(SyncsSometimes):
+    """Doesn't sync a batch that only removes: there is nothing of it to lose."""
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        self._of_thread.syncs = not all(isinstance(operation, Delete) for operation in batch)
+        return super().commit(batch)
+
+
 class SyncsLeaderOnly(SyncsSometimes):
     """A commit that comes while another is under way isn't synced."""
 
@@ -190,6 +220,8 @@ SINS: dict[str, Sin] = {
     "syncs-before": (SyncsBefore, KeyValueStore),
     "syncs-leader-only": (Honest, SyncsLeaderOnly),
     "group-unsynced": (Honest, GroupUnsynced),
+    "removals-unsynced": (Honest, RemovalsUnsynced),
+    "numbers-on-close": (NumbersOnClose, KeyValueStore),
     "flushes-on-close": (FlushesOnClose, KeyValueStore),
     "two-parts": (TwoParts, KeyValueStore),
     "index-rows-later": (IndexRowsLater, KeyValueStore),

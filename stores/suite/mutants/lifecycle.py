@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from stores.contract import (
     Batch,
     Delete,
+    Present,
     Put,
+    Record,
+    StoreError,
 )
 from stores.keyvalue import layout
 from stores.memory import Draft, MemoryStore
@@ -51,6 +55,46 @@ class AnswersWhenClosed(MemoryStore):
     def _check_open(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             super()._check_open()
+
+
+class AnswersNothingWhenClosed(MemoryStore):
+    """Looks whether it is open only where there is something to do."""
+
+    def commit_many(self, batches: Sequence[Batch]) -> list[int | StoreError]:
+        """See `Store`."""
+        return super().commit_many(batches) if batches else []
+
+    def scan(self, kind: str, **rest: Any) -> Iterator[Record]:  # noqa: ANN401 - as `Store`
+        """See `Store`."""
+        return super().scan(kind, **rest) if rest.get("limit") != 0 else iter(())
+
+
+class ShowsKindByKind(MemoryStore):
+    """Lets others read between the kinds of a batch."""
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        with self._lock:
+            self._check_open()
+            before = self._position
+            draft = self._draft(batch)
+            self._check_unique(draft)
+        for name, kept in sorted(draft.items(), key=lambda item: item[0][0]):
+            with self._lock:
+                self._remove(name)
+                if kept is not None:
+                    self._insert(name, kept)
+        return self._position if self._position > before else 0
+
+
+class ChecksPresentFirst(MemoryStore):
+    """Looks whether what `Present` names is there, and commits a moment later."""
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        present = [operation for operation in batch if isinstance(operation, Present)]
+        super().commit(present)
+        return super().commit([operation for operation in batch if not isinstance(operation, Present)])
 
 
 class LosesLastWrite(DictEngine):

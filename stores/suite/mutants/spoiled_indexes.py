@@ -147,6 +147,27 @@ def index_row_kept(where: str, _: str) -> Made:
     return Finds()
 
 
+def find_remembers(where: str, _: str) -> Made:
+    """Find whoever was found under a key of an index before, as long as he stands there."""
+    place = place_of(where)
+
+    class Remembers(Kept):
+        def __init__(self) -> None:
+            super().__init__()
+            self.found: dict[IndexKey, str] = {}
+
+        def find(self, kind: str, index: str, key: IndexKey) -> str | None:
+            """See `Store`."""
+            first = super().find(kind, index, key)
+            if first is None or (kind, index) != place:
+                return first
+            if self.found.get(key) not in self._under(kind, index, key).values():
+                self.found[key] = first
+            return self.found[key]
+
+    return Remembers()
+
+
 def unique_ignored(where: str, _: str) -> Made:
     """Let two resources stand under one key of a unique index."""
     place = place_of(where)

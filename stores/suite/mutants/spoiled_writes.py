@@ -139,6 +139,25 @@ def numbers_restart(which: str, _: str) -> Made:
     return Restarts()
 
 
+def numbers_compacted(which: str, _: str) -> Made:
+    """Forget, when compacting, the numbers that were given out: opened again, number on behind what is there."""
+
+    class Compacts(Kept):
+        def compact(self) -> None:
+            """See `Store`."""
+            super().compact()
+            self.__dict__["is_compacted"] = True
+
+        def take_over(self, earlier: MemoryStore) -> None:
+            """See `Kept`."""
+            super().take_over(earlier)
+            if earlier.__dict__.get("is_compacted"):
+                records = [kept.record for kept in self._kept.values()]
+                setattr(self, f"_{which}", max((getattr(record, which) for record in records), default=0))
+
+    return Compacts()
+
+
 def rarely_wrong(what: str, _: str) -> Made:
     """Answer one of 50 calls wrongly."""
     calls: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,21 @@ from stores.contract import (
     Record,
 )
 from stores.memory import MemoryStore
+
+IDS_BELOW = 65536
+
+
+class ListsShortIds(MemoryStore):
+    """Keeps the length of an id in 16 bits, and lists of a longer one what these bits say."""
+
+    def scan(self, kind: str, **rest: Any) -> Iterator[Record]:  # noqa: ANN401 - as `Store`
+        """See `Store`."""
+        return map(_shortened, super().scan(kind, **rest))
+
+
+def _shortened(record: Record) -> Record:
+    length = len(record.id.encode())
+    return record if length < IDS_BELOW else record._replace(id=record.id[: length % IDS_BELOW])
 
 
 class UpdateMovesToEnd(MemoryStore):
