@@ -30,6 +30,7 @@ NEW_MAX = 100
 """So many of the new resources are kept while paging."""
 PAGING_SECONDS_MAX = 30
 """By the clock, not by rounds: how many writes fall into one round depends on the store and on the machine."""
+OVERWRITING_SECONDS = 1.0
 STATES_SEEN = 3
 """Different states that readers must have met for a race to count as one."""
 
@@ -124,8 +125,8 @@ def race_torn_batch(bench: Bench) -> None:
 
 @checks("race-overwrite")
 def race_overwrite(bench: Bench) -> None:
-    """A resource that is overwritten again and again is there at every moment, in one state or the other."""
-    store = bench.store
+    """A resource that is overwritten is there at every moment, in one state or the other; its writer reads the new."""
+    store, least = bench.store, time.monotonic() + OVERWRITING_SECONDS
     store.commit([put("a", slug="s0")])
     done = threading.Event()
     seen: set[str] = set()
@@ -134,7 +135,8 @@ def race_overwrite(bench: Bench) -> None:
         try:
             for number in range(1, WRITES_MAX):
                 store.commit([put("a", slug=f"s{number}", when="present")])
-                if len(seen) >= STATES_SEEN and number >= THREADS * ROUNDS:
+                same("what was just committed", _slugs_read(store), [f"s{number}"] * 3)
+                if done.is_set() or (len(seen) >= STATES_SEEN and time.monotonic() > least):
                     return
         finally:
             done.set()
@@ -146,9 +148,17 @@ def race_overwrite(bench: Bench) -> None:
                 fail("the resource was missing for a moment")
             seen.add(Agent.FromString(data).metadata.slug)
 
-    together([write, read, read])
+    with restless_threads():
+        together([write, read, read])
     if len(seen) < STATES_SEEN:
         raise NotProven(f"the readers saw {len(seen)} states only")
+
+
+def _slugs_read(store: Store) -> list[str]:
+    """Return the slug of the resource as each way to read it says."""
+    message, record = store.get("agent", "a"), store.get_record("agent", "a")
+    read = (store.get_bytes("agent", "a"), record and record.data, message and message.SerializeToString())
+    return [Agent.FromString(each or b"").metadata.slug for each in read]
 
 
 @checks("race-linearizable")

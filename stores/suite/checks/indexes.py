@@ -7,6 +7,17 @@ from stores.suite.check import Bench, Checks, refused, same
 from stores.suite.samples import agent, everything, fill, ids_of, instance, policy, put, slug_key
 
 checks = Checks()
+SEPARATORS = (
+    *map(chr, range(128)),
+    *"\xa0\xff\u2028\u2063\ue000\ufeff\uffff\U0010ffff",
+    '","',
+    '\\","',
+    "\\0",
+    "%1F",
+    "::",
+    "\0\x01",
+)
+"""What programs put between the parts of a key: all of ASCII, what nobody types, and escapes."""
 
 
 @checks("unique-refuses")
@@ -188,6 +199,16 @@ def key_parts(bench: Bench) -> None:
     same("find", store.find("agent", "slug_key", slug_key("bc", "a")), "b")
     same("find", store.find("agent", "slug_key", slug_key("abc", "")), None)
     same("other length", store.find("agent", "slug_key", ("2", "ab")), None)
+
+
+@checks("index-parts-separated")
+def parts_separated(bench: Bench) -> None:
+    """No character stands between the parts of a key that a part could hold: ("a/b", "c") is not ("a", "b/c")."""
+    store, pairs = bench.store, [((f"a{each}b", "c"), ("a", f"b{each}c")) for each in SEPARATORS]
+    names = {f"{number}{side}": pair[side] for number, pair in enumerate(pairs) for side in (0, 1)}
+    store.commit([put(id_, slug=slug, org=org, when="absent") for id_, (org, slug) in names.items()])
+    for id_, (org, slug) in names.items():
+        same(f"find under {org!a} and {slug!a}", store.find("agent", "slug_key", slug_key(slug, org)), id_)
 
 
 @checks("index-several")

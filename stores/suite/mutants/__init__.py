@@ -32,6 +32,7 @@ from stores.suite.mutants.indexes import (
     CountsCreatesOnly,
     ForgetsIndexOnDelete,
     IgnoresUnique,
+    JoinsKeyParts,
     JudgesUniqueTooEarly,
     KeepsOldIndexOnUpdate,
     LeaksKeyPrefix,
@@ -39,6 +40,7 @@ from stores.suite.mutants.indexes import (
 from stores.suite.mutants.lifecycle import (
     AnswersNothingWhenClosed,
     AnswersWhenClosed,
+    CachesAReadersPast,
     ChecksPresentFirst,
     ChecksWithoutLock,
     ForgetsNumbers,
@@ -116,6 +118,7 @@ MUTANTS: dict[str, Callable[[Path], Store]] = {
     "ignores_present": _memory(IgnoresPresent),
     "ignores_unique": _memory(IgnoresUnique),
     "ignores_vacant": _memory(IgnoresVacant),
+    "joins_key_parts": _memory(JoinsKeyParts),
     "judges_unique_too_early": _memory(JudgesUniqueTooEarly),
     "keeps_old_index_on_update": _memory(KeepsOldIndexOnUpdate),
     "leaks_key_prefix": _memory(LeaksKeyPrefix),
@@ -138,6 +141,7 @@ MUTANTS: dict[str, Callable[[Path], Store]] = {
     "update_moves_to_end": _memory(UpdateMovesToEnd),
 }
 RACING: dict[str, Callable[[Path], Store]] = {
+    "race-overwrite": _memory(CachesAReadersPast),
     "race-torn-kinds": _memory(ShowsKindByKind),
     "race-conditions": _memory(ChecksPresentFirst),
 }

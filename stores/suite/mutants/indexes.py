@@ -8,6 +8,7 @@ from typing import Any
 
 from stores.contract import (
     Batch,
+    Conflict,
     IndexKey,
     Record,
 )
@@ -19,6 +20,19 @@ class IgnoresUnique(MemoryStore):
 
     def _check_unique(self, draft: Draft) -> None:
         pass
+
+
+class JoinsKeyParts(MemoryStore):
+    """Puts U+001F between the parts of a unique key."""
+
+    def _check_unique(self, draft: Draft) -> None:
+        super()._check_unique(draft)
+        taken: dict[tuple[str, str, str], str] = {}
+        for (kind, id_), kept in {**self._kept, **draft}.items():
+            for index, key in kept.keys if kept is not None else ():
+                holder = taken.setdefault((kind, index, "\x1f".join(key)), id_)
+                if holder != id_ and index in self._schema[kind].unique:
+                    raise Conflict(kind, key, holder, index=index)
 
 
 class JudgesUniqueTooEarly(MemoryStore):

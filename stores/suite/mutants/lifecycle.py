@@ -97,6 +97,28 @@ class ChecksPresentFirst(MemoryStore):
         return super().commit([operation for operation in batch if not isinstance(operation, Present)])
 
 
+class CachesAReadersPast(MemoryStore):
+    """Drops bytes from its cache before it commits; a reader in between puts the old ones back, for good."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cache: dict[tuple[str, str], bytes] = {}
+
+    def commit(self, batch: Batch) -> int:
+        """See `Store`."""
+        for operation in batch:
+            if isinstance(operation, Put | Delete):
+                self._cache.pop((operation.kind, operation.id), None)
+        return super().commit(batch)
+
+    def get_bytes(self, kind: str, id: str) -> bytes | None:  # noqa: A002 - as `Store`
+        """See `Store`."""
+        data = self._cache.get((kind, id))
+        if data is None and (data := super().get_bytes(kind, id)) is not None:
+            self._cache[kind, id] = data
+        return data
+
+
 class LosesLastWrite(DictEngine):
     """Keeps the last write in a buffer that is forgotten at `close`."""
 
