@@ -42,8 +42,9 @@ class LogFileEngine:
             os.truncate(self._file, whole)
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value of a key."""
-        value: bytes | None = self._rows.get(key)
+        """Return the value of a key, never in the middle of a write."""
+        with self._changing:
+            value: bytes | None = self._rows.get(key)
         return value
 
     def snapshot(self) -> DictSnapshot:

@@ -50,7 +50,7 @@ class Engine(Protocol):
     """The engine checks what it reads; if not, the store keeps a checksum with each record."""
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value of a key in the newest state, or None."""
+        """Return the value of a key in the newest state, or None. Nobody who gets several meets half of a write."""
         ...
 
     def snapshot(self) -> Snapshot:

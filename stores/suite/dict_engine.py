@@ -28,7 +28,8 @@ class DictEngine:
 
     def get(self, key: bytes) -> bytes | None:
         """See `Engine`."""
-        value: bytes | None = self.rows.get(key)
+        with self._changing:
+            value: bytes | None = self.rows.get(key)
         return value
 
     def last_key(self, start: bytes, stop: bytes) -> bytes | None:
