@@ -19,6 +19,9 @@ from stores.keyvalue import layout
 from stores.memory import Draft, MemoryStore
 from stores.suite.dict_engine import DictEngine, Rows
 
+MOMENT_SECONDS = 0.0005
+"""So long a store of a race lets others in."""
+
 
 class ChecksWithoutLock(MemoryStore):
     """Checks unique keys and preconditions first, and writes later, with others in between."""
@@ -27,7 +30,7 @@ class ChecksWithoutLock(MemoryStore):
         """See `Store`."""
         with self._lock:
             self._check_unique(self._draft_only(batch))
-        time.sleep(0.0005)
+        time.sleep(MOMENT_SECONDS)
         with self._lock:
             self._check_open()
             draft = self._draft([_trusting(op) for op in batch if isinstance(op, Put | Delete)])
@@ -84,6 +87,7 @@ class ShowsKindByKind(MemoryStore):
                 self._remove(name)
                 if kept is not None:
                     self._insert(name, kept)
+            time.sleep(MOMENT_SECONDS)
         return self._position if self._position > before else 0
 
 
@@ -94,6 +98,7 @@ class ChecksPresentFirst(MemoryStore):
         """See `Store`."""
         present = [operation for operation in batch if isinstance(operation, Present)]
         super().commit(present)
+        time.sleep(MOMENT_SECONDS)
         return super().commit([operation for operation in batch if not isinstance(operation, Present)])
 
 
@@ -109,6 +114,7 @@ class CachesAReadersPast(MemoryStore):
         for operation in batch:
             if isinstance(operation, Put | Delete):
                 self._cache.pop((operation.kind, operation.id), None)
+        time.sleep(MOMENT_SECONDS)
         return super().commit(batch)
 
     def get_bytes(self, kind: str, id: str) -> bytes | None:  # noqa: A002 - as `Store`
