@@ -14,7 +14,8 @@ from conformance.methods import METHODS
 
 _MEMBERS = ("operator", "org_admin", "org_member")
 _EDITORS = ("operator", "org_admin", "owner")
-_STRANGERS = ("other_org_member", "nobody")
+_STRANGERS = CREATORS_NOT = ("other_org_member", "nobody")
+"""They may neither see nor create anything in the run's organization."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ API_VERSION = "agentic.stigmer.ai/v1"
 ENVIRONMENT_REF_KIND = ApiResourceKind.Name(52)
 """What the wire contract's rule `environment_refs.kind` asks for: number 52, though `environment` itself is 53."""
 SECRET_NAME, PLAIN_NAME = "API_TOKEN", "REGION"
+MANY = 130
+"""More than a page, or a limit of a hundred, holds."""
 REDACTED = "***"
 """What stands for a secret value in every answer of the cloud profile."""
 
@@ -76,17 +78,57 @@ def edge_agent(name: str, org: str) -> Agent:
     made.metadata.tags.extend([" a ", "A", "", parts])
     files, web, box = made.spec.mcp_servers
     files.enabled_tools.extend([" write ", "Read", "read", ""])
-    files.stdio.args.extend(["", " --x "])
+    files.stdio.args.extend(["", " --x ", "-e", "A=1", "-e", "B=2"])
     files.stdio.env_placeholders.update({parts: "", " blanks ": " "})
     web.http.headers.update({parts: "", "X-Blanks": " x "})
     web.http.query_params.update({parts: "", " q ": " "})
-    box.docker.args.extend(["", " x "])
+    box.docker.args.extend(["", " x ", "-v", "/a", "-v", "/b"])
     box.docker.env_placeholders[parts] = ""
     sub = made.spec.sub_agents[0]
     sub.mcp_tool_selections["web"].SetInParent()
     sub.mcp_tool_selections["files"].enabled_tools.extend([" x ", ""])
     made.spec.env_spec.data[parts].value = f" {parts} "
     made.spec.env_spec.data["EMPTY"].value = ""
+    return made
+
+
+def many_agent(name: str, org: str) -> Agent:
+    """Return a valid agent with more than a hundred in every list and map, in no order and some of them twice."""
+    made = full_agent(name, org)
+    words = [f"w{number * 67 % MANY}" for number in range(MANY)] + ["w0", "w1"]
+    made.metadata.tags.extend(words)
+    made.metadata.labels.update(dict.fromkeys(words, "x"))
+    made.metadata.annotations.update(dict.fromkeys(words, "x"))
+    files, web, box = made.spec.mcp_servers
+    for of_texts in (files.enabled_tools, files.stdio.args, box.docker.args, web.enabled_tools):
+        of_texts.extend(words)
+    for of_pairs in (
+        files.stdio.env_placeholders,
+        web.http.headers,
+        web.http.query_params,
+        box.docker.env_placeholders,
+    ):
+        of_pairs.update(dict.fromkeys(words, "x"))
+    sub = made.spec.sub_agents[0]
+    sub.mcp_servers.extend(words)
+    for word in words:
+        made.spec.mcp_servers.add(name=word).stdio.command = word
+        made.spec.skill_refs.append(_skill(org, word))
+        sub.skill_refs.append(_skill(org, word))
+        made.spec.sub_agents.add(name=word, instructions="Help where it is asked.")
+        made.spec.env_spec.data[word].value = word
+        sub.mcp_tool_selections[word].enabled_tools.append(word)
+        box.docker.volumes.add(host_path=f"/{word}", container_path="/c")
+        box.docker.ports.add(host_port=8080, container_port=80 + len(box.docker.ports), protocol="tcp")
+    sub.mcp_tool_selections["files"].enabled_tools.extend(words)
+    return made
+
+
+def many_references(name: str, org: str, agent_id: str) -> AgentInstance:
+    """Return a valid instance with references in no order, one of them twice."""
+    made = instance(name, org, agent_id)
+    for slug in [f"w{number * 67 % MANY}" for number in range(MANY)] + ["w0"]:
+        made.spec.environment_refs.add(scope=organization, org=org, kind=ENVIRONMENT_REF_KIND, slug=slug)
     return made
 
 
@@ -120,8 +162,8 @@ def _add_servers(made: Agent) -> None:
     box.container_name = "box"
 
 
-def _skill(org: str) -> ApiResourceReference:
-    return ApiResourceReference(scope=organization, org=org, kind=skill, slug="search", version="latest")
+def _skill(org: str, slug: str = "search") -> ApiResourceReference:
+    return ApiResourceReference(scope=organization, org=org, kind=skill, slug=slug, version="latest")
 
 
 def instance(name: str, org: str, agent_id: str, *, resource_id: str = "", slug: str = "") -> AgentInstance:

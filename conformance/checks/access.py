@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from conformance.access import ACCESS, Access
+from conformance.access import ACCESS, CREATORS_NOT, Access
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, NotAsked
 from conformance.judging import Judge, PartJudge, answered, differences, equal
 from conformance.kinds import KINDS
-from conformance.methods import METHODS, Proto
+from conformance.methods import METHODS, Proto, deletion
 from conformance.requests import Things, changed, made_things, new_resource, request_of
 from conformance.samples import policy
 from conformance.session import Session
@@ -19,6 +19,7 @@ from conformance.watching import first_answer
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import identity_account
 
 _CHANGES = ("update", "apply", "delete")
+_NEW = ".new"
 _REFUSALS = ("PERMISSION_DENIED", "NOT_FOUND", "ALREADY_EXISTS")
 """An apply that looks in the organization that is named finds nothing there, and may not take the id."""
 
@@ -55,8 +56,8 @@ def _exercise(kind: str, rows: Sequence[Access]) -> Callable[[Session], None]:
             request = request_of(session, row.method, things["theirs"])
             for name, metadata in _wrong_for(session, number).items():
                 _call(session, Call(f"{row.method}.wrong.{name}", row.method, request, "anonymous", metadata))
-            for role in row.may_not:
-                _call(session, Call(f"{row.method}.may_not.{role}", row.method, request, role))
+            for call in _calls_of_others(session, row, request, things["theirs"]):
+                _call(session, call)
             if row.may == ("operator",):
                 about_his = _about(row.method, things["owner"].agent.metadata.id)
                 _call(session, Call(f"{row.method}.may_not.holder", row.method, about_his, "org_member"))
@@ -72,6 +73,21 @@ def _exercise(kind: str, rows: Sequence[Access]) -> Callable[[Session], None]:
                 session.read(f"{row.method}.then", kind, things["theirs"].resource.metadata.id, role="operator")
 
     return exercise
+
+
+def _calls_of_others(session: Session, row: Access, request: Proto, things: Things) -> Iterator[Call]:
+    """Who may not call a method does, also with a delete that is forced, and with an apply that creates."""
+    for role in row.may_not:
+        yield Call(f"{row.method}.may_not.{role}", row.method, request, role)
+    if row.method == "environment.delete":
+        forced = deletion(things.kind, things.resource.metadata.id)
+        forced.force = True
+        for role in row.may_not:
+            yield Call(f"{row.method}.may_not.{role}.forced", row.method, forced, role)
+    if row.method.endswith(".apply"):
+        for role in CREATORS_NOT:
+            new = new_resource(session, things.kind, things.agent.metadata.id)
+            yield Call(f"{row.method}.may_not.{role}{_NEW}", row.method, new, role)
 
 
 def _made(session: Session, kind: str) -> dict[str, Things]:
@@ -148,14 +164,15 @@ def _permission_asked(row: Access) -> Judge:
 
 
 def _in_its_words(rows: Sequence[Access]) -> Judge:
-    """Every refusal says what the option of its method says; an apply here is an update, and says what that says."""
+    """Every refusal says what the option of its method says, an apply's that of the create or update that it is."""
 
     def judge(evidence: Evidence) -> list[Problem]:
         found: list[Problem] = []
         for row in rows:
-            wanted = METHODS[row.method.replace(".apply", ".update")].denied_message
-            for refused in evidence.under(f"{row.method}.may_not.") if wanted else ():
-                if refused.code == "PERMISSION_DENIED":
+            for refused in evidence.under(f"{row.method}.may_not."):
+                became = ".create" if refused.label.endswith(_NEW) else ".update"
+                wanted = METHODS[row.method.replace(".apply", became)].denied_message
+                if wanted and refused.code == "PERMISSION_DENIED":
                     found += equal(f"{row.method}: the message of the refusal", refused, wanted, refused.message)
         return found
 

@@ -33,8 +33,11 @@ def _derived(session: Session) -> None:
 def _id(session: Session) -> None:
     first = session.created_agent("first")
     session.read("before", "agent", first.metadata.id)
-    session.call("refused", "agent.create", session.agent(resource_id=first.metadata.id))
+    request = session.agent(resource_id=first.metadata.id)
+    session.call("refused", "agent.create", request)
     session.read("after", "agent", first.metadata.id)
+    # The slug of what was refused is as free as before.
+    session.call("slug", "agent.create", session.agent(name=request.metadata.name))
     session.call("twin", "agent.create", session.agent(resource_id=session.new_id()))
 
 
@@ -99,7 +102,7 @@ CHECKS: tuple[Check, ...] = (
     check(
         "DUP-ID",
         _id,
-        both(code("refused", "ALREADY_EXISTS"), accepted("twin")),
+        both(code("refused", "ALREADY_EXISTS"), accepted("slug", "twin")),
         also={"DUP-ID-UNCHANGED": same_answer("before", "after")},
     ),
     check("DUP-AGAIN", _again, both(code("refused", "ALREADY_EXISTS"), accepted("delete", "again"))),

@@ -61,6 +61,8 @@ def _unknown(session: Session) -> None:
     session.find("longer", "agent", f"{slug}1", role=role)
     session.find("capital", "agent", slug.upper(), role=role)
     session.find("org", "agent", slug, session.other_org, role=role)
+    platform = session.created_agent("setup.platform", role=role, org="")
+    session.find("platform", "agent", platform.metadata.slug, session.org, role=role)
     session.find("twin", "agent", slug, role=role)
 
 
@@ -85,7 +87,7 @@ CHECKS: tuple[Check, ...] = (
         "REF-UNKNOWN",
         _unknown,
         both(code("unknown", "NOT_FOUND"), code("longer", "NOT_FOUND"), code("capital", "NOT_FOUND"), accepted("twin")),
-        also={"REF-ORG": both(code("org", "NOT_FOUND"), accepted("twin"))},
+        also={"REF-ORG": both(code("org", "NOT_FOUND"), code("platform", "NOT_FOUND"), accepted("twin"))},
         roles=("caller", "operator"),
     ),
     check(

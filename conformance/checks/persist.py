@@ -58,6 +58,12 @@ def _edges(session: Session) -> None:
     request.metadata.id = small.metadata.id
     session.call("update", "agent.update", request)
     session.read("update.get", "agent", small.metadata.id)
+    many = session.call("many", "agent.create", samples.many_agent(session.name(), session.org))
+    if many.ok:
+        session.read("many.get", "agent", many.message.metadata.id)
+    references = samples.many_references(session.name(), session.org, small.metadata.id)
+    instance = session.need("instance", "instance.create", references)
+    session.read("instance.get", "instance", instance.metadata.id)
     environment = session.need(
         "environment", "environment.create", samples.edge_environment(session.name(), session.org)
     )
@@ -73,10 +79,17 @@ def _edges_kept(evidence: Evidence) -> list[Problem]:
     return (
         _kept(evidence, "create", "get")
         + _kept(evidence, "update", "update.get")
+        + _kept(evidence, "many", "many.get")
+        + _references_kept(evidence)
         + answered(read, "OK")
         + differences(wanted, kept, read, "spec.data")
         + differences(value_at(sent.request, "metadata.annotations", {}), read.value("metadata.annotations", {}), read)
     )
+
+
+def _references_kept(evidence: Evidence) -> list[Problem]:
+    made, read = evidence["instance"], evidence["instance.get"]
+    return answered(read, "OK") + differences(made.request["spec"], read.value("spec", {}), read, "spec")
 
 
 def _round_trip(evidence: Evidence) -> list[Problem]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, NotAsked
@@ -9,6 +11,7 @@ from conformance.judging import accepted, asked_if, both, code, field_is
 from conformance.methods import METHODS
 from conformance.session import Session
 
+_CALM_SECONDS = 0.6
 _PLATFORM = ("platform", "stigmer")
 _TRUE, _FALSE = True, False
 
@@ -27,6 +30,9 @@ def _cleaned_up(session: Session) -> None:
     session.grant("grant", _nobody(session), "owner", agent)
     session.read("used", "agent", made.metadata.id, role="nobody")
     session.holds("held", _nobody(session), "owner", agent)
+    if session.context.scale >= 1:  # once more, when what was decided may be remembered again after other changes
+        time.sleep(_CALM_SECONDS)
+        session.read("used.again", "agent", made.metadata.id, role="nobody")
     session.call("cleanup", method.name, method.request(kind=agent[0], id=agent[1]), role="operator")
     session.read("after", "agent", made.metadata.id, role="nobody")
     session.holds("left", _nobody(session), "owner", agent)

@@ -75,6 +75,7 @@ def _plain_kept(evidence: Evidence) -> list[Problem]:
     return found
 
 
+_DESCRIPTION = "described anew"
 _KINDS = {"agent": ("RED-UNMASK", DATA_OF_AGENT), "environment": ("ENV-UNMASK", DATA_OF_ENVIRONMENT)}
 """The kinds that have secrets, each with the requirement and where they are."""
 
@@ -85,7 +86,8 @@ def _unmask(kind: str) -> Callable[[Session], None]:
     def exercise(session: Session) -> None:
         watched = session.offers("watch")
         with Watch(session, "watch") if watched else nullcontext() as watch:
-            session.note("secrets", [_unmasked(session, kind, way) for way in ("update", "update.slug", "apply")])
+            secrets = [_unmasked(session, kind, way) for way in ("update", "update.slug", "apply")]
+            session.note("secrets", [*secrets, _described(session, kind)])
             if watch is not None:
                 watch.catch_up()
 
@@ -107,9 +109,31 @@ def _unmasked(session: Session, kind: str, way: str) -> str:
     return secret
 
 
-def _still_hidden(evidence: Evidence) -> list[Problem]:
-    rows = evidence.exchanges
-    return [wrong for row in rows for wrong in answered(row, "OK") or leaks(row, evidence.fact("secrets"))]
+def _described(session: Session, kind: str) -> str:
+    """Send the stars back beside another description; return the secret. Raises SetupRefused."""
+    make = samples.full_agent if kind == "agent" else samples.environment
+    request = make(session.name(), session.org)
+    entry = attrgetter(_KINDS[kind][1])(request)[samples.SECRET_NAME]
+    secret: str = entry.value
+    request.metadata.id = session.need("setup.described", f"{kind}.create", request).metadata.id
+    entry.value, entry.description = samples.REDACTED, _DESCRIPTION
+    session.call("described", f"{kind}.update", request)
+    session.read("described.get", kind, request.metadata.id)
+    return secret
+
+
+def _still_hidden(kind: str) -> Judge:
+    """Stars keep the value that is stored, unseen, and nothing else of the entry."""
+    path = f"{_KINDS[kind][1]}.{samples.SECRET_NAME}.description"
+
+    def judge(evidence: Evidence) -> list[Problem]:
+        rows = evidence.exchanges
+        found = [wrong for row in rows for wrong in answered(row, "OK") or leaks(row, evidence.fact("secrets"))]
+        for row in evidence.under("described"):
+            found += equal(f"{row.label}: the secret's description", row, _DESCRIPTION, row.value(path, ""))
+        return found
+
+    return judge
 
 
 CHECKS: tuple[Check, ...] = (
@@ -127,5 +151,5 @@ CHECKS: tuple[Check, ...] = (
             "RED-PLAIN": _plain_kept,
         },
     ),
-    *(check(requirement, _unmask(kind), _still_hidden) for kind, (requirement, _) in _KINDS.items()),
+    *(check(requirement, _unmask(kind), _still_hidden(kind)) for kind, (requirement, _) in _KINDS.items()),
 )

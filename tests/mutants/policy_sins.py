@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from reference_server.authorization.policies import new_policy, tuple_of
 from reference_server.errors import PermissionDenied
+from reference_server.pipeline import State
+from reference_server.unit_of_work import UnitOfWork
 from tests.mutants import effects as do
 from tests.mutants import read_effects as rd
 from tests.mutants.mutant import (
@@ -14,7 +17,22 @@ from tests.mutants.mutant import (
 )
 from tests.mutants.wrapping import answering, first, instead, omit, then, together, wrap
 
+_BOOTSTRAPS = ("iam-policy-bootstrap", "iam-policy-create-platform-link")
+
+
+def _answer_anew(state: State, work: UnitOfWork) -> State | None:
+    if state.existing is None:
+        return None
+    policy = new_policy(work, state.context.clock, state.actor, tuple_of(state.request))
+    return state.with_response(policy)
+
+
 POLICY_SINS: tuple[Mutant, ...] = (
+    Mutant(
+        "bootstrap-answers-new",
+        "whoever bootstraps a policy that is there is answered one that isn't stored",
+        together(*(then(operation, "Persist", _answer_anew) for operation in _BOOTSTRAPS)),
+    ),
     # policies as an API
     Mutant(
         "check-always-true",

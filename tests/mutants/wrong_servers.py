@@ -22,6 +22,7 @@ from tests.mutants.change_sins import CHANGE_SINS
 from tests.mutants.create_sins import CREATE_SINS
 from tests.mutants.edge_sins import EDGE_SINS
 from tests.mutants.environment_sins import ENVIRONMENT_SINS
+from tests.mutants.form_sins import FORM_SINS
 from tests.mutants.half_done_sins import HALF_DONE_SINS
 from tests.mutants.holder_sins import HOLDER_SINS
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
@@ -55,6 +56,7 @@ SINS = (
     RACING_SINS,
     RULE_SINS,
     WAYS_SINS,
+    FORM_SINS,
 )
 STORES = {
     "leveldb": "leveldb:{folder}/store",
