@@ -117,6 +117,7 @@ def _seen_by_others(session: Session) -> None:
         for role, org in watchers.items():
             made = session.created_agent(f"setup.{role}", role="operator", org=org).metadata.id
             session.note(f"made.{role}", made)
+            watches[role].wait_for(made)  # what is gone when its event is sent need not be told of
             session.delete(f"delete.{role}", "agent", made, role="operator")
         for role, org in watchers.items():
             # The contract doesn't say who is told of a delete; the watch goes on behind it.
