@@ -83,8 +83,7 @@ class LogFileEngine:
 
     def _replay(self, log: Path) -> int:
         whole = 0
-        raw = log.read_bytes() if log.exists() else b""
-        for line in raw.splitlines(keepends=True):
+        for line in (log.read_bytes() if log.exists() else b"").splitlines(keepends=True):
             checksum, _, body = line.partition(b" ")
             if not line.endswith(b"\n") or f"{zlib.crc32(body):08x}".encode() != checksum:
                 break  # the process was killed while it wrote this line: it was never acknowledged
