@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance import samples
 from conformance.check import Check, check
+from conformance.checks import after_restart
 from conformance.evidence import Evidence, NotAsked, value_at
 from conformance.judging import answered, differences, equal, not_found, problem
 from conformance.kinds import KINDS
@@ -40,6 +41,8 @@ def _killed(session: Session) -> None:
     session.note("made", [row.metadata.id for row in made[2:]])
     _other_kinds(session)
     order = _in_order(session)
+    fresh, aged = (after_restart.make(session, when) for when in (after_restart.FRESH, after_restart.AGED))
+    after_restart.use(session, after_restart.FRESH, fresh)
     flying = [session.agent(resource_id=session.new_id()) for _ in range(session.size(IN_FLIGHT))]
     calls = [session.begin(f"flying.{n}", "agent.create", request) for n, request in enumerate(flying)]
     session.finish(calls[0], METHODS["agent.create"])
@@ -54,6 +57,7 @@ def _killed(session: Session) -> None:
     _look_again(session, [row.metadata.id for row in made], [row.metadata.id for row in flying])
     _look_at_kinds(session)
     _read_order(session, "after", order)
+    after_restart.use(session, after_restart.AGED, aged)
 
 
 def _in_order(session: Session) -> str:
@@ -237,6 +241,7 @@ CHECKS: tuple[Check, ...] = (
             "DUR-ORDER": _order_kept,
             "DUR-POLICIES": _policies_kept,
             "DUR-EVENTS": _events_kept,
+            **after_restart.JUDGES,
         },
         roles=("caller", "operator"),
         features=("restartable",),
