@@ -140,7 +140,7 @@ def _merging(part: Callable[[Any], Any]) -> Callable[[State, UnitOfWork], None]:
     return effect
 
 
-def _keeping(kind: str, kept: Callable[[State, Any], bool]) -> Change:
+def keeping(kind: str, kept: Callable[[State, Any], bool]) -> Change:
     """Take back what a delete of an agent staged for some resources of another kind."""
 
     def effect(state: State, work: UnitOfWork) -> None:
@@ -252,19 +252,19 @@ HALF_DONE_SINS: tuple[Mutant, ...] = (
     Mutant(
         "delete-leaves-given-policies",
         "what was granted to an agent outlives it",
-        _keeping("iam_policy", _given_to),
+        keeping("iam_policy", _given_to),
         asked=OF_WHAT_GOES,
     ),
     Mutant(
         "delete-leaves-set-policies",
         "what was granted to a set of an agent outlives it",
-        _keeping("iam_policy", _given_to_a_set),
+        keeping("iam_policy", _given_to_a_set),
         asked=OF_WHAT_GOES,
     ),
     Mutant(
         "delete-leaves-instance-policies",
         "what was granted to an agent's instances outlives them",
-        _keeping("iam_policy", _given_to_an_instance),
+        keeping("iam_policy", _given_to_an_instance),
         asked=OF_WHAT_GOES,
     ),
     Mutant(

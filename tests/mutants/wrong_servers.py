@@ -33,6 +33,7 @@ from tests.mutants.policy_sins import POLICY_SINS
 from tests.mutants.racing_sins import RACING_SINS
 from tests.mutants.read_sins import READ_SINS
 from tests.mutants.refusal_sins import REFUSAL_SINS
+from tests.mutants.restart_sins import RESTART_SINS
 from tests.mutants.rule_sins import RULE_SINS
 from tests.mutants.second_look_sins import SECOND_LOOK_SINS
 from tests.mutants.ways_sins import WAYS_SINS
@@ -131,10 +132,9 @@ def judge_second(defect: str, only: tuple[str, ...] = (), *, profile: str = "clo
         server.stop()
 
 
-def judge_command(flags: str, only: tuple[str, ...] = (), *, profile: str = "oss") -> Report:
-    """Run the suite against the second server as a command that it may kill and start again."""
-    command = f"{sys.executable} -m tests.second_server.server --port {{port}} --profile {profile} {flags}"
-    return run(f"cmd:{command}", _options(profile, only))
+def judge_command(module: str, only: tuple[str, ...] = (), *, profile: str = "oss") -> Report:
+    """Run the suite against a module (with its arguments) as a command that it may kill and start again."""
+    return run(f"cmd:{sys.executable} -m {module} --port {{port}}", _options(profile, only))
 
 
 def judge_undeclared(feature: str, only: tuple[str, ...] = ()) -> Report:
@@ -180,20 +180,29 @@ TRACED: dict[str, tuple[Change, str]] = {
 }
 """Sins that only traces show."""
 UNDECLARED = ("list", "watch", "health", "reflection")
+_SECOND = "tests.second_server.server --profile"
 COMMANDS = {
-    "forgets": ("", "a restart forgets everything", "oss"),
-    "forgets-instances": ("--journal {folder}/journal", "a restart forgets all but the agents", "oss"),
-    "forgets-policies": ("", "a restart forgets everything, policies and events too", "cloud"),
+    "forgets": (f"{_SECOND} oss", "a restart forgets everything", "oss"),
+    "forgets-instances": (
+        f"{_SECOND} oss --journal {{folder}}/journal",
+        "a restart forgets all but the agents",
+        "oss",
+    ),
+    "forgets-policies": (f"{_SECOND} cloud", "a restart forgets everything, policies and events too", "cloud"),
+    **{
+        name: (f"tests.mutants.restarted {name} --folder {{folder}}", row.sin, "cloud")
+        for name, row in RESTART_SINS.items()
+    },
 }
-"""Servers that only a restart gives away: flags of the second server's command, sin, profile."""
+"""Servers that only a restart gives away: module and arguments, sin, profile."""
 
 
 def _command(name: str, only: tuple[str, ...] = ()) -> Report:
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="mutant-") as folder:
-        flags, _, profile = COMMANDS[name]
-        return judge_command(flags.replace("{folder}", folder), only, profile=profile)
+        module, _, profile = COMMANDS[name]
+        return judge_command(module.replace("{folder}", folder), only, profile=profile)
 
 
 def mutants() -> dict[str, Mutant]:
