@@ -30,7 +30,8 @@ def _in_time(evidence: Evidence, operation: str, exchange: Exchange, where: str,
     if told:
         stamp = Timestamp()
         stamp.FromJsonString(told)
-        if before - apart <= stamp.ToDatetime(before.tzinfo) <= after + apart:
+        cut = timedelta(seconds=1) if not stamp.nanos else timedelta(milliseconds=1)  # the clock's resolution
+        if before - apart - cut <= stamp.ToDatetime(before.tzinfo) <= after + apart:
             return []
     return [problem(f"{where} is not within the call", exchange, expected=f"{before} to {after}", actual=told)]
 

@@ -202,23 +202,6 @@ def _ids(evidence: Evidence, label: str) -> list[str]:
     return [value_at(row, "metadata.id") for row in evidence[label].value("items", [])]
 
 
-def _visible(session: Session) -> None:
-    agent = session.created_agent()
-    session.note("default", session.default_instance(agent))
-    for role in ("org_member", "other_org_member", "nobody"):
-        _by_agent(session, role, agent.metadata.id, role=role)
-
-
-def _judge_visible(evidence: Evidence) -> list[Problem]:
-    found = answered(evidence["org_member"], "OK")
-    found += equal("a member sees", evidence["org_member"], [evidence.fact("default")], _ids(evidence, "org_member"))
-    for role in ("other_org_member", "nobody"):
-        found += answered(evidence[role], "OK", "PERMISSION_DENIED")
-        found += equal(f"{role} sees", evidence[role], [], _ids(evidence, role))
-        found += equal(f"{role} counts", evidence[role], 0, evidence[role].value("total_count", 0))
-    return found
-
-
 CHECKS: tuple[Check, ...] = (
     check(
         "INS-CREATE",
@@ -305,5 +288,4 @@ CHECKS: tuple[Check, ...] = (
         roles=("org_member",),
     ),
     check("BYA-MOVED", _moved, _elsewhere),
-    check("BYA-VISIBLE", _visible, _judge_visible, roles=("caller", "org_member", "other_org_member", "nobody")),
 )

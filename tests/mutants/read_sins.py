@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from reference_server.authorization.model import SYSTEM, Ref
+from reference_server.authorization.policies import StoredPolicies
+from reference_server.pipeline import State
+from reference_server.steps.authorize import known_caller
+from reference_server.unit_of_work import UnitOfWork
 from tests.mutants import effects as do
 from tests.mutants import read_effects as rd
 from tests.mutants.mutant import (
@@ -13,9 +18,25 @@ from tests.mutants.mutant import (
     SEND,
     Mutant,
 )
-from tests.mutants.wrapping import answering, first, omit, then, together, wrap
+from tests.mutants.wrapping import Run, answering, first, omit, then, together, wrap
+
+
+def _by_its_agent(run: Run) -> Run:
+    def listed(state: State, work: UnitOfWork) -> State:
+        agent, caller = Ref("agent", state.request.agent_id), known_caller(state)
+        if not state.context.authorizer.allows(caller.ref, "can_view", agent, StoredPolicies(work)):
+            return run(state, work)
+        return run(state._replace(caller=SYSTEM), work)._replace(caller=caller)
+
+    return listed
+
 
 READ_SINS: tuple[Mutant, ...] = (
+    Mutant(
+        "by-agent-of-its-viewers",
+        "who may view an agent is shown all its instances",
+        wrap(BY_AGENT, "LoadByAgent", _by_its_agent),
+    ),
     # get and references
     Mutant(
         "get-other-code",
