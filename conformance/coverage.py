@@ -189,7 +189,7 @@ RULES: tuple[Rule, ...] = (
     _asked("restart", "policy.create policy.delete policy.check", "DUR-POLICIES DUR-AFTER-POLICIES"),
     _asked("restart", "policy.cleanup*", "DUR-POLICIES"),
     _asked("restart", "policy.listAuthorized*", "DUR-AFTER-POLICIES"),
-    _asked("restart", "event.watch", "DUR-EVENTS"),
+    _asked("restart", "event.watch", "DUR-EVENTS DUR-AFTER-AGENT DUR-AFTER-INSTANCE DUR-AFTER-ENVIRONMENT"),
     _why("restart", "policy.create* policy.bootstrap*", "writes what a create writes"),
     _why("restart", "*", "reads what a get reads: that survives or doesn't"),
     _asked("replicas", "agent.create", "REP-READ REP-RACE REP-IDS"),

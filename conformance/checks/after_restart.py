@@ -10,14 +10,17 @@ from collections.abc import Mapping
 
 from conformance import samples
 from conformance.evidence import Evidence, Exchange, Json, value_at
-from conformance.judging import PartJudge, answered, problem
+from conformance.judging import PartJudge, answered, equal, problem
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto
 from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.verdict import Problem
+from conformance.watching import change_of, events_about
 
 FRESH, AGED = "fresh", "aged"
+RESUMED = "resumed"
+"""The watch that is resumed after the restart, from before all this was made."""
 _POLICY = "policy"
 _THINGS = ("found", "applied", "changed", "freed", "gone")
 """What is made of each kind, named by what is done to it afterwards."""
@@ -245,9 +248,22 @@ def _alike(kind: str) -> PartJudge:
                 for name in asked
                 if before[name] != after[name]
             ]
-        return found
+        return found + _events_alike(evidence, kind)
 
-    return PartJudge((f"{FRESH}.{kind}.", f"{AGED}.{kind}."), judge)
+    return PartJudge((f"{FRESH}.{kind}.", f"{AGED}.{kind}.", RESUMED), judge)
+
+
+def _events_alike(evidence: Evidence, kind: str) -> list[Problem]:
+    """Of an aged thing as much is announced as of a fresh one, before the restart and after it."""
+    if kind == _POLICY or RESUMED not in evidence or not evidence[RESUMED].ok:
+        return []
+    watch, found = evidence[RESUMED], list[Problem]()
+    for row in evidence.under(f"{FRESH}.{kind}."):
+        if _is_make(row):
+            pair = row, evidence[f"{AGED}{row.label.removeprefix(FRESH)}"]
+            fresh, aged = ([change_of(one) for one in events_about(watch, made.value("metadata.id"))] for made in pair)
+            found += equal(f"{pair[1].label.removesuffix('.made')}: other events", watch, fresh, aged)
+    return found
 
 
 def _is_make(row: Exchange) -> bool:

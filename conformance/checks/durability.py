@@ -55,9 +55,9 @@ def _killed(session: Session) -> None:
     for call in calls[1:]:
         session.finish(call, METHODS["agent.create"])
     _look_again(session, [row.metadata.id for row in made], [row.metadata.id for row in flying])
+    after_restart.use(session, after_restart.AGED, aged)
     _look_at_kinds(session)
     _read_order(session, "after", order)
-    after_restart.use(session, after_restart.AGED, aged)
 
 
 def _in_order(session: Session) -> str:
@@ -150,7 +150,7 @@ def _look_at_kinds(session: Session) -> None:
         session.holds(f"held.{label}", ("identity_account", principal), "member", ("organization", resource))
     if "bookmark" in before and before["bookmark"].ok:
         position = int(before["bookmark"].value("position", 0))
-        with Watch(session, "resumed", role="operator", after=position) as watch:
+        with Watch(session, after_restart.RESUMED, role="operator", after=position) as watch:
             watch.catch_up(maker="operator")
 
 
@@ -174,9 +174,9 @@ def _policies_kept(evidence: Evidence) -> list[Problem]:
 
 
 def _events_kept(evidence: Evidence) -> list[Problem]:
-    if "resumed" not in evidence:
+    if after_restart.RESUMED not in evidence:
         raise NotAsked("the target doesn't offer watch")
-    watch = evidence["resumed"]
+    watch = evidence[after_restart.RESUMED]
     wanted = {"kind.instance": 1, "kind.environment": 2, "gone.create": 2}
     told = {label: len(events_about(watch, evidence[label].value("metadata.id"))) for label in wanted}
     return answered(watch, "OK") + equal("events from before the restart", watch, wanted, told)

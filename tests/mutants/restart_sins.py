@@ -14,8 +14,8 @@ from reference_server.unit_of_work import UnitOfWork, stored_message
 from stores.contract import IndexKey, Record, Store
 from stores.schema import KINDS, slug_key
 from tests.mutants.half_done_sins import keeping
-from tests.mutants.mutant import DELETE, DUPLICATE
-from tests.mutants.wrapping import Change, everywhere, first, then, together
+from tests.mutants.mutant import DELETE, DUPLICATE, PUBLISH
+from tests.mutants.wrapping import Change, Run, everywhere, first, then, together, wrap
 from tests.wrong_replicas.wrong_store import WrongStore
 
 RESOURCES = ("agent", "agent_instance", "environment")
@@ -128,12 +128,22 @@ def _ids_since_the_start(old: Old) -> Change:
     return then("iam-policy-list-authorized-resource-ids", "ListAuthorizedResourceIds", effect)
 
 
+def _silent_of_old(old: Old) -> Change:
+    def unless_old(run: Run) -> Run:
+        return lambda state, work: state if state.resource.metadata.id in old.ids else run(state, work)
+
+    return together(
+        *(everywhere(verb, lambda operation: wrap(operation, PUBLISH, unless_old)) for verb in ("update", "delete"))
+    )
+
+
 RESTART_SINS = {
     "slugs-of-names": RestartSin("a restart makes the index of slugs of the names", store=SlugsOfNames),
     "leaves-instances": RestartSin("a restart forgets which instances go with an agent", _leaving_instances),
     "created-anew": RestartSin("an update of what was made before a restart creates it anew", _created_anew),
     "freed-in-memory": RestartSin("a restart takes the slugs of what was deleted for taken", _freed_in_memory),
     "revokes-nothing-old": RestartSin("what was granted before a restart can't be revoked", _revoking_nothing_old),
+    "silent-of-old": RestartSin("what was made before a restart is changed and deleted unannounced", _silent_of_old),
     "ids-since-the-start": RestartSin(
         "listAuthorizedResourceIds names what was made since the start", _ids_since_the_start
     ),
