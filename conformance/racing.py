@@ -11,8 +11,9 @@ import grpc
 
 from conformance.address import Address
 from conformance.evidence import Evidence, Exchange
-from conformance.judging import answered
+from conformance.judging import answered, equal
 from conformance.last_byte import Gate, detours
+from conformance.methods import Proto
 from conformance.session import Session, SetupRefused
 from conformance.target import open_channel
 from conformance.target_client import Call
@@ -41,22 +42,24 @@ def race(
     calls_of_heat: Callable[[int], Sequence[Call]],
     beside: Callable[[int], Sequence[Call]] = lambda _: (),
     *,
+    senders: int = 0,
     heats_quick: int = HEATS_QUICK,
 ) -> int:
     """Race heat after heat until enough of them really overlapped; return how many heats there were.
 
     `calls_of_heat` makes what is to be released together, with labels that begin `heat.NUMBER.`. Each of a heat is
     sent over a connection of its own that is open already, and waits, but for its last byte, until all are there.
-    `beside` makes what is sent right before their release, to be under way when they come. A quick run makes
-    `heats_quick`. Notes how many heats there were, in how many of them calls were under way at once, how many were
-    released at once, and the probability that a race is missed all the same.
+    `beside` makes what is sent right before their release, to be under way when they come. There are as many `senders`
+    as calls in a heat (0: as many as race). A quick run makes `heats_quick`. Notes how many heats there were, in how
+    many of them calls were under way at once, how many were released at once, and the probability that a race is
+    missed all the same.
 
     Raises:
         SetupRefused: too few heats overlapped: nothing can be said about races.
     """
     wanted = session.size(HEATS, heats_quick)
     overlapped = heats = 0
-    with _senders(session) as (channels, gate):
+    with _senders(session, senders or racers(session)) as (channels, gate):
         _open(session, channels)
         while overlapped < wanted and heats < TRIES_MAX * wanted:
             *first, last = [
@@ -78,11 +81,11 @@ def race(
 
 
 @contextmanager
-def _senders(session: Session) -> Iterator[tuple[list[grpc.Channel], Gate]]:
+def _senders(session: Session, count: int) -> Iterator[tuple[list[grpc.Channel], Gate]]:
     """Open a connection for each sender, to the replicas in turns, through a gate where requests aren't encrypted."""
     running, gate = session.running, Gate()
     replicas = [running.address, *(one.address for one in running.replicas)]
-    targets = list(islice(cycle(replicas), racers(session)))
+    targets = list(islice(cycle(replicas), count))
     with ExitStack() as stack:
         if any(one.secure for one in targets):
             channels, gate = [open_channel(one) for one in targets], Gate(is_open=True)
@@ -125,16 +128,41 @@ def heats_of(evidence: Evidence) -> Iterator[tuple[int, list[Exchange]]]:
     yield from by_heat.items()
 
 
-def beside_delete(deleting: Call, rivals: Sequence[Call]) -> list[Call]:
-    """Return a heat in which a delete, labelled `heat.NUMBER.delete`, is neither the first nor, of three, the last."""
-    return [*rivals[:1], deleting, *rivals[1:]]
+def deletes_beside(deletes: Sequence[Call], rivals: Sequence[Call]) -> list[Call]:
+    """Return a heat in which deletes of one thing are neither the first nor, of two rivals or more, the last."""
+    return [*rivals[:1], *deletes, *rivals[1:]]
+
+
+def two_deletes(number: int, method: str, request: Proto, role: str | None) -> list[Call]:
+    """Return two deletes of one thing, for a heat: `heat.NUMBER.delete` and `heat.NUMBER.again`."""
+    return [Call(f"heat.{number}.{name}", method, request, role) for name in ("delete", "again")]
+
+
+def deletes_of(heat: Sequence[Exchange]) -> list[Exchange]:
+    """Return the deletes of a heat."""
+    return [row for row in heat if row.step.endswith(".delete")]
+
+
+def is_deleted(heat: Sequence[Exchange]) -> bool:
+    """Say whether one of the deletes of a heat succeeded."""
+    return any(row.ok for row in deletes_of(heat))
 
 
 def statuses_beside_delete(heat: Sequence[Exchange]) -> list[Problem]:
     """Return what is wrong with the statuses of such a heat."""
     found: list[Problem] = []
     for row in heat:
-        # Who comes after the delete has lost his permission with the policies.
-        late = () if row.label.endswith(".delete") else ("NOT_FOUND", "PERMISSION_DENIED")
-        found += answered(row, "OK", "ABORTED", *late)
+        # Who comes after the delete has lost his permission with the policies; an operator keeps his.
+        late = ("NOT_FOUND",) if row in deletes_of(heat) else ("NOT_FOUND", "PERMISSION_DENIED")
+        found += answered(row, "OK", "ABORTED", *(late if is_deleted(heat) else ()))
+    return found
+
+
+def deleted_once(evidence: Evidence) -> list[Problem]:
+    """Of the deletes of each heat one succeeds, and the others find nothing; one may be told to come again."""
+    found: list[Problem] = []
+    for number, heat in heats_of(evidence):
+        codes = sorted(row.code for row in deletes_of(heat) if row.code != "ABORTED")
+        wanted = ["NOT_FOUND"] * (len(codes) - 1) + ["OK"] if codes else []
+        found += equal(f"statuses of the deletes of heat {number}", deletes_of(heat)[0], wanted, codes)
     return found

@@ -9,7 +9,17 @@ from conformance.evidence import Evidence
 from conformance.judging import answered, differences, equal
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto, deletion
-from conformance.racing import HEATS_QUICK_AGAIN, beside_delete, heats_of, race, racers, statuses_beside_delete
+from conformance.racing import (
+    HEATS_QUICK_AGAIN,
+    deleted_once,
+    deletes_beside,
+    heats_of,
+    is_deleted,
+    race,
+    racers,
+    statuses_beside_delete,
+    two_deletes,
+)
 from conformance.requests import Things, changed, new_resource
 from conformance.samples import reference
 from conformance.session import Session
@@ -24,7 +34,7 @@ READINGS_QUICK = 6
 
 
 def _beside_delete(kind: str) -> Callable[[Session], None]:
-    """Delete something while it is updated, then look whether it came back."""
+    """Delete something twice while it is updated, then look whether it came back."""
 
     def exercise(session: Session) -> None:
         role = "operator" if session.cloud else None
@@ -39,10 +49,10 @@ def _beside_delete(kind: str) -> Callable[[Session], None]:
                 Call(f"heat.{number}.{n}", f"{kind}.update", changed(session, made[-1]), role)
                 for n in range(racers(session) - 1)
             ]
-            gone = deletion(kind, resource.metadata.id)
-            return beside_delete(Call(f"heat.{number}.delete", f"{kind}.delete", gone, role), rivals)
+            deletes = two_deletes(number, f"{kind}.delete", deletion(kind, resource.metadata.id), role)
+            return deletes_beside(deletes, rivals)
 
-        race(session, calls, heats_quick=HEATS_QUICK_AGAIN)
+        race(session, calls, senders=racers(session) + 1, heats_quick=HEATS_QUICK_AGAIN)
         session.together(
             Call(f"get.{n}", f"{kind}.get", session.by_id(f"{kind}.get", one.resource.metadata.id), role)
             for n, one in enumerate(made)
@@ -55,7 +65,7 @@ def _stays_gone(evidence: Evidence) -> list[Problem]:
     found: list[Problem] = []
     for number, rows in heats_of(evidence):
         found += statuses_beside_delete(rows)
-        if evidence[f"heat.{number}.delete"].ok:
+        if is_deleted(rows):
             found += answered(evidence[f"get.{number}"], "NOT_FOUND")
     return found
 
@@ -113,7 +123,13 @@ def _as_alone(evidence: Evidence) -> list[Problem]:
 
 CHECKS: tuple[Check, ...] = (
     *(
-        check(f"RACE-DELETE-{kind.upper()}", _beside_delete(kind), _stays_gone, roles=("caller", "operator"))
+        check(
+            f"RACE-DELETE-{kind.upper()}",
+            _beside_delete(kind),
+            _stays_gone,
+            also={f"RACE-DELETES-{kind.upper()}": deleted_once},
+            roles=("caller", "operator"),
+        )
         for kind in KINDS
         if kind != "agent"
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import cycle
 
 from conformance import samples
 from conformance.check import Check, check
@@ -22,17 +23,24 @@ AGENTS, AGENTS_QUICK = 230, 10
 """A fault in one of fifty is met with probability 0.99: 0.98 ** 230 < 0.01."""
 OTHERS, OTHERS_QUICK = 52, 6
 """Where it is every fiftieth, it is met for certain, whatever the kind."""
+MANY, MANY_QUICK = 200, 90
+"""Instances that come and go at once; with them there are more events of a quick run than servers read at a time."""
 RARE = 50
 OPERATIONS = ("create", "update", "get", "delete")
 _EVENTS = ("created", "updated", "deleted")
+_AUDIT = "status.audit.spec_audit"
+_CREATORS = ("org_member", "operator", "org_admin")
+"""Who makes what, in turns."""
 
 
 def _exercise(session: Session) -> None:
     watched = session.cloud and session.offers("watch")
+    session.note("creators", {role: session.context.identity(role) for role in _creators(session) if role})
     with Watch(session, "watch") if watched else nullcontext() as watch:
         parent = session.created_agent("parent").metadata.id
         for kind in KINDS:
             _load(session, kind, _count(session, kind), parent)
+        _come_and_go_at_once(session)
         if watch is not None:
             last = watch.catch_up()
     if watch is not None:
@@ -55,30 +63,45 @@ def _count(session: Session, kind: str) -> int:
     return count
 
 
+def _creators(session: Session) -> list[str | None]:
+    return [role for role in _CREATORS if role in session.context.roles] or [None]
+
+
+def _come_and_go_at_once(session: Session) -> None:
+    """Create many instances of one agent, all under way at once, and delete the agent."""
+    count = session.size(MANY, MANY_QUICK)
+    parent = session.created_agent("many.parent").metadata.id
+    requests = [new_resource(session, "instance", parent) for _ in range(count)]
+    session.together((Call(f"many.{n}", "instance.create", one) for n, one in enumerate(requests)), at_a_time=count)
+    session.delete("many.delete", "agent", parent)
+
+
 def _load(session: Session, kind: str, count: int, parent: str) -> None:
     """Create, update, get and delete so many of a kind."""
     requests = [new_resource(session, kind, parent) for _ in range(count)]
     for number, request in enumerate(requests):
         request.metadata.id = session.new_id(kind)
         request.spec.description = f"create {number}"
-    session.together(_calls(kind, "create", requests))
+    creators = _creators(session)
+    session.together(_calls(kind, "create", requests, *creators))
     for number, request in enumerate(requests):
         request.spec.description = f"update {number}"
-    session.together(_calls(kind, "update", requests))
+    session.together(_calls(kind, "update", requests, *creators))
     # A member reads by the policies of what was made, an operator by none of them.
     member = "org_member" if "org_member" in session.context.roles else None
     get = METHODS[f"{kind}.get"].request
     gets = [get(value=request.metadata.id) for request in requests]
     deletes = [deletion(kind, request.metadata.id) for request in requests]
     session.together(_calls(kind, "get", gets, member))
-    session.together(_calls(kind, "delete", deletes))
+    session.together(_calls(kind, "delete", deletes, *creators))
     session.together(Call(f"{kind}.gone.{n}", f"{kind}.get", request) for n, request in enumerate(gets))
 
 
-def _calls(kind: str, operation: str, requests: Sequence[Proto], role: str | None = None) -> list[Call]:
+def _calls(kind: str, operation: str, requests: Sequence[Proto], *roles: str | None) -> list[Call]:
+    """Return a call for each request; roles take turns."""
     return [
         Call(f"{kind}.{operation}.{number}", f"{kind}.{operation}", request, role)
-        for number, request in enumerate(requests)
+        for number, (request, role) in enumerate(zip(requests, cycle(roles or [None]), strict=False))
     ]
 
 
@@ -90,6 +113,8 @@ def _each_its_own(kind: str) -> Judge:
                 found += answered(row, "OK") or _own_answer(evidence, kind, row)
         for row in evidence.under(f"{kind}.gone."):
             found += answered(row, "NOT_FOUND", "PERMISSION_DENIED")
+        if kind == "instance":
+            found += _each_of_many(evidence)
         return found + (_announced_once(evidence, kind) if "watch" in evidence else [])
 
     return judge
@@ -101,24 +126,66 @@ def _own_answer(evidence: Evidence, kind: str, row: Exchange) -> list[Problem]:
     sent = evidence[row.label if row.label.startswith(f"{kind}.create.") else f"{kind}.update.{number}"].request
     paths = ("metadata.id", "metadata.name", "spec.description")
     wanted, told = [value_at(sent, path) for path in paths], [row.value(path) for path in paths]
-    return equal(f"{row.label}: another one's answer, or another state", row, wanted, told)
+    found = equal(f"{row.label}: another one's answer, or another state", row, wanted, told)
+    return found + _another_caller(evidence, kind, number, row.label, row.response, row)
+
+
+def _another_caller(
+    evidence: Evidence, kind: str, number: str, where: str, resource: Json, shown: Exchange
+) -> list[Problem]:
+    """The audit names none of the others who made something meanwhile."""
+    creators = evidence.fact("creators")
+    wanted = creators.get(evidence[f"{kind}.create.{number}"].role)
+    told = [value_at(resource, f"{_AUDIT}.{part}.id") for part in ("created_by", "updated_by")]
+    if any(one != wanted and one in creators.values() for one in told):
+        return [problem(f"{where}: another caller's audit", shown, expected=[wanted, wanted], actual=told)]
+    return []
+
+
+def _each_of_many(evidence: Evidence) -> list[Problem]:
+    """Each that came and went with many others is answered with its own, and announced once."""
+    rows = [row for row in evidence.under("many.") if row.step == "instance.create"]
+    found: list[Problem] = []
+    for row in rows:
+        name = value_at(row.request, "metadata.name")
+        found += answered(row, "OK") or equal(f"{row.label}: name", row, name, row.value("metadata.name"))
+    found += answered(evidence["many.delete"], "OK")
+    return found or (_many_announced(evidence, rows) if "watch" in evidence else [])
+
+
+def _many_announced(evidence: Evidence, rows: Sequence[Exchange]) -> list[Problem]:
+    told = _events_by_subject(evidence["watch"])
+    changes = [[change_of(one) for one in told.get(row.value("metadata.id"), {}).values()] for row in rows]
+    # A server may keep an agent's instances when it goes: all of them. It may have words of its own, too.
+    each = ["created", "deleted"] if any(len(one) > 1 for one in changes) else ["created"]
+    odd = [one for one in changes if one != each and (not CHANGES.isdisjoint(one) or len(one) != len(each))]
+    return [problem("events of instances at once", evidence["watch"], expected=each, actual=odd)] if odd else []
 
 
 def _announced_once(evidence: Evidence, kind: str) -> list[Problem]:
     watch = evidence["watch"]
-    by_subject: dict[str, dict[str, Json]] = {}
-    for row in watch.responses:
-        event = row.get("event")
-        if event is not None:
-            by_subject.setdefault(event.get("subject", ""), {})[event.get("id", "")] = event
+    by_subject = _events_by_subject(watch)
     found: list[Problem] = []
     for number, row in enumerate(evidence.under(f"{kind}.create.")):
         events = by_subject.get(value_at(row.request, "metadata.id"), {}).values()
+        for one in events:
+            where = f"event of {row.label}"
+            found += _another_caller(evidence, kind, str(number), where, one.get("data", {}), watch)
         told = [(change_of(one), value_at(one, "data.spec.description")) for one in events]
         wanted = list(zip(_EVENTS, (f"create {number}", *[f"update {number}"] * 2), strict=True))
         # A server may have words of its own for the changes.
         if told != wanted and (not CHANGES.isdisjoint(dict(told)) or [s for _, s in told] != [s for _, s in wanted]):
             found.append(problem(f"events of {row.label}", watch, expected=wanted, actual=told))
+    return found
+
+
+def _events_by_subject(watch: Exchange) -> dict[str, dict[str, Json]]:
+    """Return by subject and id the events that a watch was told."""
+    found: dict[str, dict[str, Json]] = {}
+    for row in watch.responses:
+        event = row.get("event")
+        if event is not None:
+            found.setdefault(event.get("subject", ""), {})[event.get("id", "")] = event
     return found
 
 

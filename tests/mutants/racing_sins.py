@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from reference_server.errors import NotFound, PermissionDenied
+from reference_server.events.outbox import KIND as EVENT
 from reference_server.pipeline import State
-from reference_server.unit_of_work import UnitOfWork
+from reference_server.unit_of_work import UnitOfWork, stored_message
 from stores.contract import Record
 from stores.schema import slug_key
-from tests.mutants.mutant import AUTHORIZE, DUPLICATE, PERSIST, Mutant
+from tests.mutants.mutant import AUTHORIZE, DEFAULTS, DELETE, DUPLICATE, PERSIST, UPDATE, Mutant
 from tests.mutants.wrapping import Change, Run, everywhere, first, then, together, wrap
 
+_EVENTS_MAX = 16
 _MOMENT_SECONDS = 1.0
 """Calls that come so soon one after another are taken for calls at once."""
 
@@ -63,6 +66,65 @@ def _brought_back(kind: str) -> Change:
     )
 
 
+def _deleted_twice() -> Callable[[Run], Run]:
+    """Who deletes what somebody deleted a moment ago is told that he did."""
+    gone: dict[bytes, tuple[float, Record]] = {}
+
+    def wrapper(run: Run) -> Run:
+        def load(state: State, work: UnitOfWork) -> State:
+            asked, now = state.request.SerializeToString(), time.monotonic()
+            try:
+                state = run(state, work)
+            except NotFound:
+                at, record = gone.get(asked, (-_MOMENT_SECONDS, None))
+                if record is None or now - at > _MOMENT_SECONDS:
+                    raise
+                return state.with_resource(stored_message(record.kind, record.id, record.data))
+            assert state.existing is not None
+            gone[asked] = now, state.existing
+            return state
+
+        return load
+
+    return wrapper
+
+
+def _sharing_audits() -> Callable[[State, UnitOfWork], None]:
+    """What is made within a moment is signed by whoever made the first of it."""
+    signed: list[tuple[float, Any]] = []
+
+    def effect(state: State, work: UnitOfWork) -> None:
+        del work
+        audit, now = state.resource.status.audit.spec_audit, time.monotonic()
+        if not signed or now - signed[-1][0] > _MOMENT_SECONDS:
+            signed.append((now, audit.created_by.id))
+        audit.created_by.id = audit.updated_by.id = signed[-1][1]
+
+    return effect
+
+
+def _torn() -> Callable[[State, UnitOfWork], None]:
+    """An update takes the tags of the one before it, if that came a moment ago."""
+    written: dict[str, tuple[float, list[str]]] = {}
+
+    def effect(state: State, work: UnitOfWork) -> None:
+        del work
+        metadata, now = state.resource.metadata, time.monotonic()
+        at, tags = written.get(metadata.id, (-_MOMENT_SECONDS, []))
+        written[metadata.id] = now, list(metadata.tags)
+        if now - at < _MOMENT_SECONDS:
+            metadata.tags[:] = tags
+
+    return effect
+
+
+def _only_some_events(state: State, work: UnitOfWork) -> None:
+    """Of the events of a commit the first are stored."""
+    del state
+    for key in [key for key in work._puts if key[0] == EVENT][_EVENTS_MAX:]:
+        del work._puts[key]
+
+
 def _sharing_answers() -> Callable[[Run], Run]:
     """Who asks for what somebody was shown a moment ago is shown it too."""
     shown: dict[str, float] = {}
@@ -103,6 +165,38 @@ RACING_SINS: tuple[Mutant, ...] = (
             full=True,
         )
         for kind, operation in (("instance", "agent-instance"), ("environment", "environment"))
+    ),
+    *(
+        Mutant(
+            f"{kind}-deleted-twice",
+            f"of deletes of one {kind} at once each is answered",
+            wrap(f"{operation}-delete", "LoadExistingForDelete", _deleted_twice()),
+            asked=(f"RACE-DELETES-{kind.upper()}",),
+        )
+        for kind, operation in (
+            ("agent", "agent"),
+            ("instance", "agent-instance"),
+            ("environment", "environment"),
+            ("policy", "iam-policy"),
+        )
+    ),
+    Mutant(
+        "creates-share-an-audit",
+        "creates at once share one audit: whoever comes first made all of it",
+        everywhere("create", lambda operation: then(operation, DEFAULTS, _sharing_audits())),
+        asked=tuple(f"LOAD-{kind}" for kind in ("AGENT", "INSTANCE", "ENVIRONMENT")),
+    ),
+    Mutant(
+        "update-torn",
+        "of updates at once the later takes the tags of the earlier",
+        then(UPDATE, "BuildUpdateState", _torn()),
+        asked=("UPD-RACE",),
+    ),
+    Mutant(
+        "events-of-a-commit-cut",
+        "of the events of one commit the first 16 are stored",
+        then(DELETE, "DeleteResource", _only_some_events),
+        asked=("LOAD-INSTANCE",),
     ),
     Mutant(
         "gets-share-answers",

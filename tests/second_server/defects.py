@@ -47,6 +47,7 @@ DEFECTS: dict[str, str] = {
     "watch_remembers": "a watch goes on telling of what the caller might view when it was told of it first",
     "watch_trusts_creator": "a watch tells whoever made a resource of it, whatever has become of his permissions",
     "backlog_gap": "of events that lie behind, a watch leaves out each 32nd",
+    "backlog_chunk": "of events that lie behind, a watch leaves out one after each 256",
     "own_scope_listed": "everybody's list shows what is an account's own, of no organization",
     "own_scope_told": "everybody is told of what is an account's own, of no organization",
     "token_tail": "what stands behind a comma in the credentials is overlooked",

@@ -193,6 +193,8 @@ class Service:
                 seen |= planted("own_scope_told") and self._is_of_an_account(known, event.subject)
                 if planted("backlog_gap") and number <= behind and number % 32 == 0:
                     continue
+                if planted("backlog_chunk") and number <= behind and (number - request.after_position) % 257 == 0:
+                    continue
                 if wanted and seen:
                     told.add(event.subject)
                     shown = self._as_now(known, event) if planted("events_of_now") else event
