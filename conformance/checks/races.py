@@ -38,8 +38,8 @@ _SAID = (
 """Where an update says who wrote it."""
 OTHERS = 2
 """Creates that are under way beside a heat."""
-UPDATERS = 8
-"""Who updates one agent at once: with few it is rare that one meets another that is written, but not yet answered."""
+STREAM, STREAM_QUICK, STREAM_AT_A_TIME = 200, 40, 4
+"""Updates that aren't released together: each comes while those before it are at different points of their way."""
 _OWNERS = ("org_member", "org_admin", "other_org_member", "nobody")
 """Who makes what is his own, in turns."""
 
@@ -172,15 +172,18 @@ def _updates(session: Session) -> None:
     made = session.created_agent()
 
     def calls(number: int) -> list[Call]:
-        return [_update(session, made, f"heat.{number}.{n}") for n in range(UPDATERS)]
+        return [_update(session, made, f"heat.{number}.{n}") for n in range(racers(session))]
 
     def read_after(number: int) -> Sequence[Call]:
         if number:
             session.read(f"get.{number - 1}", "agent", made.metadata.id)
         return calls(number)
 
-    heats = race(session, read_after, senders=UPDATERS)
+    heats = race(session, read_after)
     session.read(f"get.{heats - 1}", "agent", made.metadata.id)
+    stream = [_update(session, made, f"stream.{n}") for n in range(session.size(STREAM, STREAM_QUICK))]
+    session.together(stream, at_a_time=STREAM_AT_A_TIME)
+    session.read("get.stream", "agent", made.metadata.id)
 
 
 def _update(session: Session, made: Proto, label: str) -> Call:
@@ -196,7 +199,7 @@ def _update(session: Session, made: Proto, label: str) -> Call:
 def _in_some_order(evidence: Evidence) -> list[Problem]:
     """Each answer is its own request's; what stays is the whole of the last that was answered."""
     found: list[Problem] = []
-    for number, rows in heats_of(evidence):
+    for number, rows in (*heats_of(evidence), ("stream", evidence.under("stream."))):
         get, through = evidence[f"get.{number}"], [row for row in rows if row.ok]
         found += [wrong for row in rows for wrong in answered(row, "OK", "ABORTED")] + answered(get, "OK")
         if not through:

@@ -184,7 +184,7 @@ RACING_SINS: tuple[Mutant, ...] = (
         "creates-share-an-audit",
         "creates at once share one audit: whoever comes first made all of it",
         everywhere("create", lambda operation: then(operation, DEFAULTS, _sharing_audits())),
-        asked=tuple(f"LOAD-{kind}" for kind in ("AGENT", "INSTANCE", "ENVIRONMENT")),
+        asked=("LOAD-AGENT", "LOAD-ENVIRONMENT"),
     ),
     Mutant(
         "update-torn",
