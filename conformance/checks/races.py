@@ -38,7 +38,7 @@ _SAID = (
 """Where an update says who wrote it."""
 OTHERS = 2
 """Creates that are under way beside a heat."""
-STREAM, STREAM_QUICK, STREAM_AT_A_TIME = 200, 40, 4
+STREAM, STREAM_QUICK, STREAM_AT_A_TIME = 200, 40, 8
 """Updates that aren't released together: each comes while those before it are at different points of their way."""
 _OWNERS = ("org_member", "org_admin", "other_org_member", "nobody")
 """Who makes what is his own, in turns."""
