@@ -16,6 +16,7 @@ from stores.contract import (
     IndexKey,
     InvalidOperation,
     Put,
+    Record,
     Store,
     StoreClosed,
     StoreLocked,
@@ -58,6 +59,15 @@ def reopen_keeps(bench: Bench) -> None:
     same("find the removed", store.find("agent", "slug", ("b",)), None)
 
 
+def _numbers_go_on(store: Store, name: str, last: int, old: Record | None) -> None:
+    """The last position is known; what is put again under a removed id has a later position and revision."""
+    same("last_position", store.last_position(), last)
+    position = store.commit([put(name)])
+    new = store.get_record("agent", name)
+    if position <= last or new is None or old is None or new.revision <= old.revision:
+        fail(f"numbers came back: position {position} after {last}, record {new} after {old}")
+
+
 @checks("reopen-goes-on", applies=is_persistent)
 def reopen_goes_on(bench: Bench) -> None:
     """After reopening, positions and revisions go on; those of removed resources don't come back."""
@@ -68,11 +78,7 @@ def reopen_goes_on(bench: Bench) -> None:
     last = store.last_position()
     store.commit([Delete("agent", "b"), Delete("agent", "a")])
     store = bench.reopen()
-    same("last_position", store.last_position(), last)
-    position = store.commit([put("a")])
-    new = store.get_record("agent", "a")
-    if position <= last or new is None or old is None or new.revision <= old.revision:
-        fail(f"numbers came back: position {position} after {last}, record {new} after {old}")
+    _numbers_go_on(store, "a", last, old)
 
 
 @checks("compact-goes-on", applies=is_persistent)
@@ -84,11 +90,7 @@ def compact_goes_on(bench: Bench) -> None:
     store.commit([Delete("agent", "b")])
     store.compact()
     store = bench.reopen()
-    same("last_position", store.last_position(), last)
-    position = store.commit([put("b")])
-    new = store.get_record("agent", "b")
-    if position <= last or new is None or old is None or new.revision <= old.revision:
-        fail(f"numbers came back: position {position} after {last}, record {new} after {old}")
+    _numbers_go_on(store, "b", last, old)
 
 
 @checks("open-other-schema")
