@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from string import ascii_lowercase, digits
 from typing import Literal
 from zlib import crc32
@@ -68,7 +69,7 @@ class RunContext:
         """The organizations that exist for this run only."""
         return tuple(org for org in (self.org, self.other_org) if org.startswith(f"conform-{self.run_id}"))
 
-    @property
+    @cached_property
     def caller(self) -> str:
         """The role of ordinary calls: in the oss profile nobody asks, so it has no role."""
         return next((name for name in CALLERS if name in self.roles), "") if self.cloud else ""

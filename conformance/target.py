@@ -37,6 +37,8 @@ CONNECT_SECONDS = 5.0
 HURRIED_SECONDS = 0.1
 """Time that a command gets to end where somebody waits for the end of an interrupted run."""
 START_SECONDS = 30.0
+_LOOK_SECONDS = 0.01
+"""Between two looks whether a command that was started listens already."""
 STDERR_TAIL_CHARACTERS = 4000
 STDERR_LINES = 20
 _OPTIONS: tuple[tuple[str, int], ...] = (
@@ -241,6 +243,9 @@ def _wait_until_ready(running: Running) -> None:
     while not finding.final and time.monotonic() < began + seconds:
         if ended := running.epitaph(" before it listened"):
             raise TargetUnreachable(ended)
+        if running.process is not None and not _accepts(running.address):
+            time.sleep(_LOOK_SECONDS)  # a channel would look less and less often
+            continue
         channel = open_channel(running.address)
         try:
             grpc.channel_ready_future(channel).result(timeout=min(1.0, seconds))

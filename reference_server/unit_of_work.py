@@ -7,7 +7,8 @@ Reads see what is staged.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from google.protobuf.message import DecodeError, Message
 
@@ -30,6 +31,12 @@ from stores.schema import KINDS
 
 _STAGED_REVISION = -1
 _CLOCK = Clock()
+
+
+@cache
+def _reads_together(store: type[Store]) -> bool:
+    """Say whether stores of a class can. Asked once of each: a protocol looks for all of its methods."""
+    return issubclass(store, ReadsTogether)
 
 
 class UnitOfWork:
@@ -108,11 +115,12 @@ class UnitOfWork:
 
         What was read so is answered for as long as this unit of work lasts.
         """
-        if isinstance(self._store, ReadsTogether):
-            wanted = [each for each in keys if (kind, *each) not in self._foreseen]
-            if wanted:
-                for (index, key), records in self._store.read_together(kind, wanted).items():
-                    self._foreseen[kind, index, key] = records
+        if not _reads_together(type(self._store)):
+            return
+        wanted = [each for each in keys if (kind, *each) not in self._foreseen]
+        if wanted:
+            for (index, key), records in cast("ReadsTogether", self._store).read_together(kind, wanted).items():
+                self._foreseen[kind, index, key] = records
 
     def scan(
         self,

@@ -36,6 +36,7 @@ from stores.contract import (
 from stores.schema import KINDS, Kind, Schema, kind_of
 
 Name = tuple[str, str]
+_NONE: SortedDict[int, str] = SortedDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class MemoryStore:
     # ---- what is kept
 
     def _under(self, kind: str, index: str, key: IndexKey) -> SortedDict[int, str]:
-        return self._entries.get((kind, index, key), SortedDict())
+        return self._entries.get((kind, index, key), _NONE)
 
     def _names_under(self, vacant: Vacant) -> list[Name]:
         return [(vacant.kind, id_) for id_ in self._under(vacant.kind, vacant.index, vacant.key).values()]
@@ -339,4 +340,4 @@ def _check_key(index: str, key: object) -> None:
 
 def _is_text(text: str) -> bool:
     """Say whether it can be written as UTF-8: it has no half of a surrogate pair."""
-    return not any("\ud800" <= each <= "\udfff" for each in text)
+    return text.isascii() or not any("\ud800" <= each <= "\udfff" for each in text)

@@ -33,6 +33,17 @@ def tuple_key(relation_tuple: RelationTuple) -> tuple[str, ...]:
     return policy_keys(principal[:2], principal.relation, relation, resource[:2])[0][1]
 
 
+def _keys_of(
+    principal: Ref, relations: Iterable[str], resource: Ref, *, links: bool
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the index keys under which stands whether a principal, or whom, has these relations to a resource."""
+    for relation in relations:
+        yield "tuple", tuple_key(RelationTuple(principal, relation, resource))
+        yield "userset", (relation, resource.kind, resource.id)
+    if links:
+        yield "resource", (resource.kind, resource.id)
+
+
 class StoredPolicies:
     """The policies that a unit of work sees, with contextual ones beside them."""
 
@@ -57,13 +68,7 @@ class StoredPolicies:
 
     def foresee(self, principal: Ref, relations: Iterable[str], resource: Ref, *, links: bool) -> None:
         """Say what is to be asked next: whether a principal, or whom, has these relations to a resource."""
-        keys: list[tuple[str, tuple[str, ...]]] = []
-        for relation in relations:
-            keys += [
-                ("tuple", tuple_key(RelationTuple(principal, relation, resource))),
-                ("userset", (relation, resource.kind, resource.id)),
-            ]
-        self._work.foresee(KIND, [*keys, ("resource", (resource.kind, resource.id))] if links else keys)
+        self._work.foresee(KIND, _keys_of(principal, relations, resource, links=links))
 
     def holds(self, relation_tuple: RelationTuple) -> bool:
         """Say whether exactly this relation tuple is there."""
