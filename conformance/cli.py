@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from conformance.address import TargetInvalid
 from conformance.credentials import Credentials, CredentialsInvalid, read_credentials
-from conformance.evidence import EvidenceInUse, EvidenceUnreadable, hold_against
+from conformance.evidence_file import EvidenceInUse, EvidenceUnreadable, hold_against
 from conformance.exercises import RERUNS_MAX
 from conformance.failure_text import printable
 from conformance.features import NOTHING_DECLARED, Declaration, DeclarationInvalid, read_declaration

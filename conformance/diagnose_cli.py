@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from conformance.evidence import EvidenceUnreadable
+from conformance.evidence_file import EvidenceUnreadable
 from conformance.failure_text import diagnosis_lines, width_of
 from conformance.rejudge import OtherCatalogue, recheck
 from conformance.summary_json import as_text, diagnosis

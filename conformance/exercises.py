@@ -12,7 +12,8 @@ from threading import Event
 
 from conformance.catalogue import catalogue
 from conformance.check import Check
-from conformance.evidence import Ending, Evidence, EvidenceWriter, Exchange, NotAsked, Outcome
+from conformance.evidence import Ending, Evidence, Exchange, NotAsked, Outcome
+from conformance.evidence_file import EvidenceWriter
 from conformance.leftovers import Id, ids_in
 from conformance.line import ATTEMPTS_MAX, LINE, given_up, line_evidence
 from conformance.rejudge import fails

@@ -14,17 +14,8 @@ from conformance.cause import Drift
 from conformance.check import Check
 from conformance.checks import check_of
 from conformance.diagnosis import diagnose
-from conformance.evidence import (
-    WIRE,
-    Ending,
-    Evidence,
-    EvidenceUnreadable,
-    MissingEvidence,
-    NotAsked,
-    Outcome,
-    StoredRun,
-    read_evidence,
-)
+from conformance.evidence import WIRE, Ending, Evidence, MissingEvidence, NotAsked, Outcome, StoredRun
+from conformance.evidence_file import EvidenceUnreadable, read_evidence
 from conformance.judging import PartJudge, problem
 from conformance.known_failing import apply_known_failing, from_rows
 from conformance.line import LINE

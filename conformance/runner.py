@@ -20,15 +20,8 @@ from conformance.check import Check
 from conformance.checks import all_checks, check_of
 from conformance.credentials import Credentials
 from conformance.drift import look_at_wire
-from conformance.evidence import (
-    LEAVING,
-    SETUP,
-    WIRE,
-    Ending,
-    EvidenceWriter,
-    Outcome,
-    read_evidence,
-)
+from conformance.evidence import LEAVING, SETUP, WIRE, Ending, Outcome
+from conformance.evidence_file import EvidenceWriter, read_evidence
 from conformance.exercises import RERUNS_MAX, Exercises, Progress
 from conformance.features import NOTHING_DECLARED, Declaration, decide, probe
 from conformance.first_contact import jobs_for, meet

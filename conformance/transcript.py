@@ -13,7 +13,8 @@ from pathlib import Path
 import orjson
 
 from conformance.address import TargetInvalid, parse_address
-from conformance.evidence import LARGE, Exchange, Json, large_path, read_evidence
+from conformance.evidence import Exchange, Json
+from conformance.evidence_file import LARGE, large_path, read_evidence
 from conformance.failure_text import printable
 from conformance.protoset import PROTOSET_FILE
 from conformance.verdict import EVIDENCE_FILE, FAILED, Problem, Report, Result, Verdict

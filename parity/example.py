@@ -9,7 +9,8 @@ from pathlib import Path
 
 from conformance.catalogue import Requirement
 from conformance.credentials import read_credentials
-from conformance.evidence import Exchange, read_evidence
+from conformance.evidence import Exchange
+from conformance.evidence_file import read_evidence
 from conformance.features import read_declaration
 from conformance.run_context import profile_named
 from conformance.runner import Options, run

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from conformance.checks import check_of
-from conformance.evidence import LEAVING, SETUP, WIRE, EvidenceUnreadable, large_path, lines_so_far, read_evidence
+from conformance.evidence import LEAVING, SETUP, WIRE
+from conformance.evidence_file import EvidenceUnreadable, large_path, lines_so_far, read_evidence
 from conformance.failure_text import TEXT_MAX, cut, problem_line
 from conformance.rejudge import OtherCatalogue, judge_run
 from conformance.verdict import EVIDENCE_FILE, FAILED, VERDICTS_FILE, Report, Result

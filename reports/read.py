@@ -16,7 +16,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from benchmarks.results import CLAIMS_FILE, RESULTS_FILE, Results, ResultsError, read_results
-from conformance.evidence import EvidenceUnreadable, Exchange, read_evidence
+from conformance.evidence import Exchange
+from conformance.evidence_file import EvidenceUnreadable, read_evidence
 from conformance.verdict import EVIDENCE_FILE, EXIT_CONFORMANT, EXIT_NOT_CONFORMANT, VERDICTS_FILE, Report
 from conformance.verdicts_file import VerdictsUnreadable, read_verdicts
 from reports.errors import RunUnreadable

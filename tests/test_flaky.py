@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from conformance.evidence import Evidence, read_evidence
+from conformance.evidence import Evidence
+from conformance.evidence_file import read_evidence
 from conformance.exercises import RERUNS_MAX
 from conformance.known_failing import Known
 from conformance.rejudge import recheck

@@ -7,7 +7,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from conformance.evidence import large_path, read_evidence
+from conformance.evidence_file import large_path, read_evidence
 from conformance.rejudge import judge_run
 from conformance.run_context import PROFILES, profile_named
 from conformance.verdict import EVIDENCE_FILE, Verdict

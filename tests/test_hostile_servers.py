@@ -12,7 +12,8 @@ import grpc
 import pytest
 
 from conformance.catalogue import catalogue
-from conformance.evidence import Exchange, read_evidence
+from conformance.evidence import Exchange
+from conformance.evidence_file import read_evidence
 from conformance.runner import Options, run
 from conformance.transcript import grpcurl
 from conformance.verdict import EXIT_CONFORMANT, EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, Verdict

@@ -24,6 +24,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "reports": (
         "conformance.cause",
         "conformance.evidence",
+        "conformance.evidence_file",
         "conformance.verdict",
         "conformance.verdicts_file",
         "benchmarks.results",

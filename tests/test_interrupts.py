@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.evidence import read_evidence
+from conformance.evidence_file import read_evidence
 from conformance.verdict import Verdict
 from conformance.verdicts_file import read_verdicts
 from parity.interrupts import AGAIN_SECONDS, EXIT_INTERRUPTED, descendants

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.evidence import Exchange, read_evidence
+from conformance.evidence import Exchange
+from conformance.evidence_file import read_evidence
 from conformance.line import ATTEMPTS_MAX, LINE, ended_under, likely_slug, line_evidence
 from conformance.runner import Options, run
 from conformance.verdict import EXIT_CONFORMANT, EXIT_INCOMPLETE, Report, Verdict

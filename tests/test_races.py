@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.evidence import Evidence, read_evidence
+from conformance.evidence import Evidence
+from conformance.evidence_file import read_evidence
 from conformance.racing import HEATS, heats_of, missed_with
 from conformance.runner import Options, run
 from conformance.verdict import EVIDENCE_FILE, Verdict

@@ -10,7 +10,8 @@ import pytest
 
 from conformance.catalogue import catalogue
 from conformance.checks import all_checks
-from conformance.evidence import LEAVING, SETUP, read_evidence, value_at
+from conformance.evidence import LEAVING, SETUP, value_at
+from conformance.evidence_file import read_evidence
 from conformance.rejudge import recheck
 from conformance.run_context import PROFILES, Profile
 from conformance.runner import Options, run

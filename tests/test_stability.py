@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.evidence import read_evidence
+from conformance.evidence_file import read_evidence
 from conformance.runner import Options, run
 from conformance.verdict import EVIDENCE_FILE
 from tests import stability

@@ -10,16 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from conformance.evidence import (
+from conformance.evidence import Ending, Evidence, Exchange, MissingEvidence, Outcome
+from conformance.evidence_file import (
     LARGE,
-    Ending,
-    Evidence,
     EvidenceInUse,
     EvidenceUnreadable,
     EvidenceWriter,
-    Exchange,
-    MissingEvidence,
-    Outcome,
     hold_against,
     large_path,
     read_evidence,

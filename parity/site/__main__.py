@@ -16,7 +16,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from conformance.credentials import read_credentials
-from conformance.evidence import read_evidence
+from conformance.evidence_file import read_evidence
 from conformance.features import read_declaration
 from conformance.run_context import profile_named
 from conformance.runner import Options, run

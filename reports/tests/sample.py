@@ -24,7 +24,8 @@ from benchmarks.results import (
     write_results,
 )
 from conformance.cause import Cause, Diagnosis
-from conformance.evidence import Ending, Evidence, EvidenceWriter, Exchange, Outcome
+from conformance.evidence import Ending, Evidence, Exchange, Outcome
+from conformance.evidence_file import EvidenceWriter
 from conformance.verdict import CLOUD_ONLY_STEPS, CREATE_STEPS, Level, Problem, Report, Result, RunInfo, Verdict
 from conformance.verdicts_file import write_verdicts
 from parity.corpus import RoundTrip

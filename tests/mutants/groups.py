@@ -19,7 +19,7 @@ from pathlib import Path
 
 from conformance.cause import Diagnosis
 from conformance.dictionary import Fault, dictionary
-from conformance.evidence import EvidenceUnreadable
+from conformance.evidence_file import EvidenceUnreadable
 from conformance.rejudge import OtherCatalogue, recheck
 from conformance.verdict import EVIDENCE_FILE, MEASURED, Report
 from reference_server.pipelines import OPERATIONS
