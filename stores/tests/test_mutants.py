@@ -26,12 +26,20 @@ MATRIX: dict[str, list[str]] = json.loads((Path(__file__).parent / "kill_matrix.
 BY_ID = {check.id: check for check in CHECKS}
 RACES = [check.id for check in CHECKS if check.id.startswith("race-")]
 INVISIBLE_TO_AGREEMENT = {
+    "answers_nothing_when_closed": "the search never uses a closed store",
     "answers_when_closed": "the search never uses a closed store",
     "checks_without_lock": "the search has one thread",
+    "compact_cuts_listings": "the search compacts nothing",
     "drops_unknown_fields": "the search stores no unknown fields",
+    "ends_oldest_listing": "the search has fewer than a hundred listings under way",
+    "joins_key_parts": "no part of the search's keys has a U+001F in it",
+    "leaks_key_prefix": "organizations without resources of their own are listed right",
+    "lists_live_by_page": "the search's listings are shorter than a thousand",
+    "lists_short_ids": "the search's ids are shorter than 65,536 bytes",
+    "parts_very_large": "the search's batches are smaller than 8,192 operations",
     "rounds_numbers": "the search stores no large numbers",
     "shares_messages": "the search changes no message that it read",
-    "leaks_key_prefix": "organizations without resources of their own are listed right",
+    "takes_half_puts": "the search's puts are whole",
 }
 FOR_GENERATED = ("exact-", "kinds-", "load-")
 """Checks of all kinds, places and sequences: what they find is in `generated_kills.json`."""
