@@ -23,6 +23,7 @@ from benchmarks.config import (
     Speed,
     StoresConfig,
 )
+from benchmarks.environment import nothing_left
 from benchmarks.history import DATABASE, claim_history, enter, known, metric_history
 from benchmarks.history_tables import history_table
 from benchmarks.payloads.payload import PayloadError
@@ -96,7 +97,7 @@ def stores(
         words = [word for name in workload or () for word in ("--workload", name)]
         console.print(f"seed {seed}; repeat with: {' '.join([config.command, *words])}", markup=False)
         try:
-            with progress_bar() as report:
+            with nothing_left(out), progress_bar() as report:
                 results = runner.run_stores(config, report)
         except KeyboardInterrupt:
             kept = f"{Unfinished(out).count} builds are finished and kept in {out}; the same command goes on there"

@@ -6,7 +6,8 @@ import os
 import platform
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -61,6 +62,19 @@ def capture(directory: Path) -> Environment:
         versions=_versions(),
         durable_refusal=durable_refusal(filesystem, cost),
     )
+
+
+@contextmanager
+def nothing_left(directory: Path) -> Iterator[None]:
+    """Take a folder that the block has made away again, with its parents, if it fails before anything is in them."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 def durable_refusal(filesystem: str, cost: FsyncCost) -> str:

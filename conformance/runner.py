@@ -32,7 +32,7 @@ from conformance.protoset import write_protoset
 from conformance.rejudge import judge_run
 from conformance.run_context import Profile, RunContext
 from conformance.session import Session
-from conformance.target import START_SECONDS, Running, TargetUnreachable, open_target
+from conformance.target import START_SECONDS, Running, TargetUnreachable, check_target, open_target
 from conformance.target_client import TargetClient, TargetLost
 from conformance.traces import SpanLog, receiving
 from conformance.verdict import EVIDENCE_FILE, VERDICTS_FILE, Report, RunInfo
@@ -98,19 +98,22 @@ def run(target: str, options: Options | None = None, *, out: Path | None = None)
     Raises:
         EvidenceInUse: another run is writing to `out`.
         NothingSelected: `only` matches nothing.
+        ReceiverUnavailable: spans can't be received where they were to be.
         TargetInvalid: the target's text makes no sense.
     """
     options = options or Options()
     selection = select(options.only)
+    check_target(target)
     with ExitStack() as stack:
+        info = _run_info(target, options, selection)
+        spans = stack.enter_context(receiving(options.otlp_listen)) if options.otlp_listen else None
         if out is None:
             out = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conform-")))
         out.mkdir(parents=True, exist_ok=True)
-        info = _run_info(target, options, selection)
         with EvidenceWriter(out / EVIDENCE_FILE, info) as writer:
             (out / VERDICTS_FILE).unlink(missing_ok=True)  # those of an earlier run aren't this one's
             write_protoset(out)
-            _exercise_all(target, options, info, writer)
+            _exercise_all(target, options, info, writer, spans)
         report = judge_run(read_evidence(out / EVIDENCE_FILE))
         write_verdicts(out / VERDICTS_FILE, report)
     return report
@@ -168,13 +171,12 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _exercise_all(target: str, options: Options, info: RunInfo, writer: EvidenceWriter) -> None:
+def _exercise_all(target: str, options: Options, info: RunInfo, writer: EvidenceWriter, spans: SpanLog | None) -> None:
     """Exercise every selected check and finish the evidence file, whatever happens to the target."""
     checks = _checks_of(info.selection)
     if options.shuffle:
         Random(options.seed).shuffle(checks)  # noqa: S311 - an order, not a secret
     with ExitStack() as stack:
-        spans = stack.enter_context(receiving(options.otlp_listen)) if options.otlp_listen else None
         try:
             running = open_target(target, start_seconds=options.start_seconds)
         except TargetUnreachable as error:

@@ -194,6 +194,7 @@ def open_target(text: str, *, port: int = 0, start_seconds: float = START_SECOND
         TargetInvalid: the text makes no sense.
         TargetUnreachable: nothing is there, or a command didn't come up.
     """
+    check_target(text)
     first, *others = targets_of(text)
     if others:
         return _open_replicas(first, others, start_seconds)
@@ -206,6 +207,28 @@ def open_target(text: str, *, port: int = 0, start_seconds: float = START_SECOND
         running.close()
         raise
     return running
+
+
+def check_target(text: str) -> None:
+    """Look at a target's text, and start nothing. Raises TargetInvalid: it makes no sense."""
+    for one in targets_of(text):
+        if one.startswith("cmd:"):
+            _check_command(one.removeprefix("cmd:"))
+        elif one.startswith("inproc:"):
+            _factory_of(one)
+        else:
+            parse_address(one)
+
+
+def _check_command(command: str) -> None:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise TargetInvalid(f"cmd:{command}: {error}") from error
+    if not words:
+        raise TargetInvalid("cmd: needs a command, for example cmd:./server --port {port}")
+    if "{port}" not in command:
+        raise TargetInvalid(f"cmd:{command}: the command needs {{port}} where the port to listen on goes")
 
 
 def targets_of(text: str) -> list[str]:
@@ -289,14 +312,6 @@ def _spawn(command: str, port: int, stderr: IO[bytes] | None) -> ProcessTree:
 
 
 def _start_command(command: str, port: int, start_seconds: float) -> Running:
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise TargetInvalid(f"cmd:{command}: {error}") from error
-    if not words:
-        raise TargetInvalid("cmd: needs a command, for example cmd:./server --port {port}")
-    if "{port}" not in command:
-        raise TargetInvalid(f"cmd:{command}: the command needs {{port}} where the port to listen on goes")
     stderr = tempfile.NamedTemporaryFile(prefix="conform-stderr-")  # noqa: SIM115 - lives as long as the target
     running = Running(
         Address(f"127.0.0.1:{port}"), command=command, stderr=stderr, port=port, start_seconds=start_seconds
@@ -310,11 +325,17 @@ def _start_command(command: str, port: int, start_seconds: float) -> Running:
     return running
 
 
-def _start_in_process(text: str) -> Running:
+def _factory_of(text: str) -> Callable[[], tuple[str, Callable[[], None]]]:
     module_name, _, factory_name = text.removeprefix("inproc:").partition(":")
     try:
-        factory = getattr(importlib.import_module(module_name), factory_name)
+        factory: Callable[[], tuple[str, Callable[[], None]]] = getattr(
+            importlib.import_module(module_name), factory_name
+        )
     except (ImportError, AttributeError, ValueError) as error:
         raise TargetInvalid(f"{text!r}: {error}; write inproc:package.module:factory") from error
-    address, stop = factory()
+    return factory
+
+
+def _start_in_process(text: str) -> Running:
+    address, stop = _factory_of(text)()
     return Running(parse_address(address), stop=stop)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.cli import app, deliver, speed_of, told_plainly
 from benchmarks.config import ConfigError, Speed
+from benchmarks.environment import nothing_left
 from benchmarks.history import DATABASE, enter
 from benchmarks.progress_bar import progress_bar
 from benchmarks.results import RESULTS_FILE, write_results
@@ -128,14 +129,14 @@ def server(
 
 def _judge_goals(config: ServerConfig, console: Console, *, verbose: bool) -> None:
     console.print(f"seed {config.seed}; repeat with: {config.command}", markup=False)
-    with progress_bar() as report:
+    with nothing_left(config.directory), progress_bar() as report:
         results = server_runner.run_server(config, report)
     deliver(results, config.directory, config.directory.parent / DATABASE, console, verbose=verbose)
 
 
 def _compare(config: TargetsConfig, console: Console) -> None:
     console.print(f"seed {config.seed}; repeat with: {config.command}", markup=False, soft_wrap=True)
-    with progress_bar() as report:
+    with nothing_left(config.directory), progress_bar() as report:
         results = targets_runner.run_targets(config, report)
     write_results(results, config.directory)
     enter(results, config.directory.parent / DATABASE)

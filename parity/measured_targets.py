@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.server.load import Tls
 from benchmarks.targets.config import Address, Target
 from conformance.credentials import ROLES, Credentials, Role, read_credentials
-from conformance.target import Running, open_target
+from conformance.target import Running, check_target, open_target
 from parity.conform_cli import PREFIX
 from parity.problems import Problem
 from parity.reference import PROFILES, Reference, with_path
@@ -31,7 +31,7 @@ _NAME_MAX = 24
 def parse_targets(
     texts: list[str], profile: str, credentials: Path | None, organization: str, token: str = ""
 ) -> tuple[Target, ...]:
-    """Understand targets. Raises Problem or what the store registry and the credentials' reader raise.
+    """Understand targets. Raises Problem, TargetInvalid, or what the store registry and the credentials' reader raise.
 
     `token` calls servers that aren't started here over a store, in place of the strongest of `credentials`.
     """
@@ -55,6 +55,7 @@ def _target(text: str, profile: str, roles: Credentials, organization: str) -> T
         url = target.removeprefix(PREFIX)
         scheme_of(parse_url(url).scheme)
         return Target(name, f"{target}, {profile} profile", _reference(url, profile, organization))
+    check_target(target)
     return Target(name, target, _stranger(target, roles, organization))
 
 

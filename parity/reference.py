@@ -63,8 +63,7 @@ class Reference:
 
     def prepare(self) -> None:
         """Write the declaration, and both files of credentials, readable by their owner only, with new tokens."""
-        for folder in (self.secrets_in, self.log_in):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.secrets_in.mkdir(parents=True, exist_ok=True)
         tokens = {role: secrets.token_urlsafe(TOKEN_BYTES) for role in ROLES}
         callers = [
             f'[[callers]]\nid = "{identity(role)}"\ntoken = "{token}"\noperator = {str(role == "operator").lower()}\n'
@@ -94,6 +93,7 @@ class Reference:
     @contextmanager
     def started(self) -> Iterator[Running]:
         """Start the server, yield it, end it. Raises Problem when it doesn't come up in time."""
+        self.log_in.mkdir(parents=True, exist_ok=True)
         try:
             with started(self.command("127.0.0.1:0"), self.log) as server:
                 yield server
@@ -143,6 +143,7 @@ def main() -> None:
     When it fails, whoever started it reads on stderr what it has written to the file.
     """
     log, *arguments = sys.argv[1:]
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     began = os.fstat(descriptor).st_size
     stderr = os.dup(sys.stderr.fileno())

@@ -26,6 +26,7 @@ from reference_server.pipeline import Operation, ServerContext
 from reference_server.pipelines import OPERATIONS
 from reference_server.profile import Profile
 from reference_server.store_health import StoreHealth
+from reference_server.telemetry import log
 from reference_server.tracing import Tracing, start_tracing
 from reference_server.transport.servicers import CallerOf, caller_source
 from reference_server.unit_of_work import UnitOfWork
@@ -33,6 +34,9 @@ from stores.contract import BatchOperation, Conflict, Store
 
 if TYPE_CHECKING:
     from reference_server.authorization.openfga.authorizer import OpenFgaAuthorizer
+
+
+_NOBODY = "write [[callers]] with id, token and operator = true into it; it is read again when it changes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,10 @@ class Application:
         new_keys = self.signed is not None and self.signed.refresh()
         if self.tokens is None or not self.tokens.refresh():
             return new_keys
+        if self.signed is None and not self.tokens.table.callers:
+            log().warning(
+                "nobody can call: the token file has no [[callers]]", file=str(self.tokens.path), hint=_NOBODY
+            )
         memberships = self.tokens.table.memberships
         for left in reversed(range(RUNS_MAX)):
             missing = await self.queue.reading(lambda: missing_policies(self.store, self.context.clock, memberships))

@@ -11,7 +11,8 @@ import typer
 from reference_server.authorization.callers import TokenFileError
 from reference_server.config import ConfigError, config_text, load_config
 from reference_server.replicas import ReplicasFailed
-from reference_server.server import ServerError, run
+from reference_server.server import run
+from reference_server.start_check import ServerError
 from reference_server.telemetry import configure_logging
 from stores.contract import InvalidStoreUrl, StoreError
 from stores.registry import parse_url

@@ -1,4 +1,4 @@
-"""Why a server can't listen at an address. gRPC says only that it can't."""
+"""Whether a server can listen at an address, and why not. gRPC says only that it can't."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _REASONS = {
     errno.EADDRNOTAVAIL: "this machine has no such address",
     errno.ENOENT: "its folder isn't there",
 }
+CANNOT = "it can't be bound"
+"""Said where the system has no reason."""
 
 
 def malformed(listen: str) -> str:
@@ -26,7 +28,10 @@ def malformed(listen: str) -> str:
 
 
 def refusal(listen: str) -> str:
-    """Bind the address for a moment, and say why that fails; the system's own words where there are no better."""
+    """Bind the address for a moment, and say why that fails, in the system's own words where there are no better.
+
+    Empty: it can be bound, or is of a kind that this machine hasn't got, for which gRPC takes another.
+    """
     try:
         if listen.startswith("unix:"):
             _try_path(Path(listen.removeprefix("unix:").removeprefix("//")))
@@ -35,19 +40,36 @@ def refusal(listen: str) -> str:
     except socket.gaierror:
         return "no such host is known"
     except OSError as error:
+        if error.errno == errno.EAFNOSUPPORT:
+            return ""
         return _REASONS.get(error.errno or 0, error.strerror or str(error))
-    return "the address can't be bound"
+    return ""
+
+
+def told(listen: str) -> str:
+    """Say that nobody can listen at an address, why, and what to do."""
+    return f"can't listen on {listen}: {refusal(listen) or CANNOT}; choose another with --listen"
 
 
 def _try_port(host: str, port: str) -> None:
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    """Bind one of the addresses that a host has, which is all that gRPC needs. Raises the OSError of the last one."""
+    found = socket.getaddrinfo(host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    failed: OSError | None = None
     for family, kind, protocol, _, address in found:
-        with socket.socket(family, kind, protocol) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind(address)
+        try:
+            with socket.socket(family, kind, protocol) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(address)
+                return
+        except OSError as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def _try_path(path: Path) -> None:
+    if path.is_socket():
+        return  # gRPC takes the place of one that is there
     if path.exists():
         raise OSError(errno.EADDRINUSE, "in use")
     with socket.socket(socket.AF_UNIX) as tried:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from reference_server.config import ConfigError, ServerConfig
-from reference_server.listening import refusal
+from reference_server.listening import told
 from reference_server.telemetry import configure_logging, log
 from stores.registry import parse_url, scheme_of
 
@@ -89,7 +89,7 @@ def _reserved(listen: str) -> socket.socket:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         taken.bind(address)
     except OSError:
-        raise ReplicasFailed(f"can't listen on {listen}: {refusal(listen)}; choose another with --listen") from None
+        raise ReplicasFailed(told(listen)) from None
     return taken
 
 

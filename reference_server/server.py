@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import cast
 
 import grpc
@@ -19,11 +18,12 @@ from grpc_health.v1._async import HealthServicer
 from reference_server.authorization import AUTHORIZER_HEALTH
 from reference_server.background_tasks import BackgroundTasks, background_tasks
 from reference_server.bootstrap import Application, build
-from reference_server.config import ConfigError, ServerConfig
-from reference_server.listening import refusal
+from reference_server.config import ServerConfig
+from reference_server.listening import told
 from reference_server.metrics import Metrics
 from reference_server.profile import Profile
 from reference_server.replicas import run_replicas
+from reference_server.start_check import ServerError, check_start, metrics_refused, server_credentials
 from reference_server.steps.validate_field_constraints import warm_up
 from reference_server.store_health import STORE_HEALTH
 from reference_server.telemetry import log
@@ -42,10 +42,6 @@ _COLLECT_AFTER_ALLOCATIONS = 20_000
 
 _PING_MS = 900
 """Of each second: the network lets pings come closer together than they were sent."""
-
-
-class ServerError(Exception):
-    """The server can't start; says why and what to do."""
 
 
 class Server:
@@ -126,22 +122,20 @@ class Server:
         metrics = Metrics(self._application.store, self._application.health)
         try:
             metrics.serve(self._config.metrics)
-        except OSError as error:
-            raise ServerError(
-                f"can't serve metrics on {self._config.metrics}: {error}; choose another address"
-            ) from None
+        except OSError:
+            raise ServerError(metrics_refused(self._config.metrics)) from None
         return metrics
 
     def _listen(self) -> str:
         listen = self._config.listen
-        credentials = _credentials(self._config)
+        credentials = server_credentials(self._config)
         try:
             if credentials is None:
                 port = self._server.add_insecure_port(listen)
             else:
                 port = self._server.add_secure_port(listen, credentials)
         except RuntimeError:
-            raise ServerError(f"can't listen on {listen}: {refusal(listen)}; choose another with --listen") from None
+            raise ServerError(told(listen)) from None
         if listen.startswith("unix:"):
             return listen
         return f"{listen.rpartition(':')[0]}:{port}"
@@ -157,22 +151,12 @@ class Server:
         self._application.close()
 
 
-def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
-    if not config.tls_cert:
-        return None
-    try:
-        pair = (Path(config.tls_key).read_bytes(), Path(config.tls_cert).read_bytes())
-        client_ca = Path(config.tls_client_ca).read_bytes() if config.tls_client_ca else None
-    except OSError as error:
-        raise ConfigError(f"TLS file {error.filename} can't be read: {error.strerror}") from None
-    return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
-
-
 async def serve(config: ServerConfig, on_ready: Callable[[str], None], ends: int | None = None) -> None:
     """Serve until SIGTERM or SIGINT, or until the file of the descriptor `ends` does.
 
     Raises ServerError, ConfigError, TokenFileError, StoreError.
     """
+    check_start(config)
     with open_store(config.store, create=True) as store:
         await serve_store(config, store, on_ready, ends)
 

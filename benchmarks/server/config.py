@@ -6,8 +6,10 @@ import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.config import Speed, check_growing, numbers_with_growth
+from benchmarks.config import ConfigError, Speed, check_growing, numbers_with_growth
 from benchmarks.server.goals import SCENARIOS, Scenario
+from stores.codecs import CODECS
+from stores.registry import scheme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,10 @@ class ServerConfig:
     scenarios: tuple[Scenario, ...] = SCENARIOS
 
     def __post_init__(self) -> None:
-        """Refuse what can't be run. Raises ConfigError."""
+        """Refuse what can't be run. Raises ConfigError, InvalidStoreUrl."""
+        scheme_of(self.engine)
+        if self.codec not in CODECS:
+            raise ConfigError(f"unknown codec {self.codec!r}; there are: {', '.join(CODECS)}")
         check_growing(self.growth_sizes)
 
     @property

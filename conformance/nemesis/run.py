@@ -81,9 +81,9 @@ def run_nemesis(target: str, options: Options, plan: Plan, *, out: Path | None =
         texts = targets_of(target)
         _check(texts, options, plan)
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nemesis-")))
-        folder.mkdir(parents=True, exist_ok=True)
         ways = stack.enter_context(ways_behind(plan.behind, len(texts), options.seed))
         running = [stack.enter_context(_opened(text, options)) for text in told_ways(texts, ways)]
+        folder.mkdir(parents=True, exist_ok=True)
         with (folder / HISTORY_FILE).open("wb") as file:
             run = _Run(running, ways, options, plan, HistoryWriter(file))
             run.go(options.name or target)

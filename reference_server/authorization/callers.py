@@ -140,6 +140,7 @@ class TokenFile:
     """The callers of a token file; `refresh` reads it again when it changed."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._file = FollowedFile(path)
         self.table = CallerTable({}, ())
         self._secret = token_bytes(_SECRET_BYTES)
@@ -155,12 +156,12 @@ class TokenFile:
         try:
             text = self._file.text_if_changed()
         except OSError as error:
-            raise TokenFileError(f"{self._file.path}: can't be read: {error.strerror}") from None
+            raise TokenFileError(f"{self.path}: can't be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
-            raise TokenFileError(f"{self._file.path}: can't be read: {error}") from None
+            raise TokenFileError(f"{self.path}: can't be read: {error}") from None
         if text is None:
             return False
-        self.table = parse_callers(text, str(self._file.path))
+        self.table = parse_callers(text, str(self.path))
         self._met = {}
         return True
 

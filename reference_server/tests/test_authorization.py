@@ -11,8 +11,10 @@ from typing import Any
 
 import jwt
 import pytest
+import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
+from structlog.testing import capture_logs
 
 from reference_server.authorization.authorizer import Authorizer
 from reference_server.authorization.callers import (
@@ -171,6 +173,23 @@ def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_remembered(tmp_pat
 )
 def test_bearer_tokens(header: str | bytes, token: str | None) -> None:
     assert bearer_token([("other", "x"), ("authorization", header)]) == token
+
+
+def test_a_file_without_callers_is_said_to_let_nobody_in_at_start_and_later(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.toml"
+    file.write_text("", encoding="utf-8")
+    structlog.reset_defaults()
+    with MemoryStore() as store, capture_logs() as logs:
+        application = build(ServerConfig(profile="cloud", tokens=str(file)), store)
+        assert asyncio.run(application.refresh_callers())
+        file.write_text('[[callers]]\nid = "alice"\ntoken = "secret"\n', encoding="utf-8")
+        assert asyncio.run(application.refresh_callers())
+        file.write_text("# nobody\n", encoding="utf-8")
+        assert asyncio.run(application.refresh_callers())
+        application.close()
+    assert [(each["log_level"], each["file"]) for each in logs] == [("warning", str(file))] * 2
+    assert "nobody can call" in logs[0]["event"]
+    assert "[[callers]]" in logs[0]["hint"]
 
 
 def test_jwts_are_verified(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from parity.main import run
 from reference_server.listening import malformed, refusal
+from reference_server.tests.certificates import Authority
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,38 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--listen", "{taken}"), "it is in use by another process; choose another with --listen"),
+        (("--metrics", "{taken}"), "it is in use by another process; choose another with --metrics"),
+        (("--profile", "cloud", "--tokens", "{none}"), "{none}: can't be read"),
+        (("--profile", "cloud", "--tokens", "{junk}"), "{junk}: "),
+        (("--profile", "cloud", "--jwt-jwks", "{junk}"), "{junk}: no JWKS"),
+        (("--tls-cert", "{none}", "--tls-key", "{none}"), "TLS file {none} can't be read"),
+        (("--tls-cert", "{junk}", "--tls-key", "{junk}"), "{junk} are no certificate and its key"),
+        (("--tls-cert", "{cert}", "--tls-key", "{key}", "--tls-client-ca", "{junk}"), "{junk} is no certificate"),
+        (("--tls-cert", "{cert}", "--tls-key", "{other}"), "{other} are no certificate and its key"),
+        (("--config", "{junk}"), "{junk}: "),
+    ],
+)
+def test_who_is_refused_finds_no_new_database(
+    arguments: tuple[str, ...], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "junk").write_text("junk\n", encoding="utf-8")
+    authority = Authority(tmp_path)
+    pair, other = authority.issue("one"), authority.issue("other")
+    files = {"none": tmp_path / "none", "junk": tmp_path / "junk", "cert": pair.cert, "key": pair.key}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        names = {"taken": f"127.0.0.1:{taken.getsockname()[1]}", "other": other.key} | files
+        words = [each.format(**names) for each in ("--listen", "127.0.0.1:0", *arguments)]
+        assert run(["serve", "--store", f"leveldb:{tmp_path / 'new'}", *words]) in {2, 3}
+    assert sentence.format(**names) in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def said_until_it_listens_and_ends(folder: Path, *words: str) -> list[str]:
     command = [sys.executable, "-m", "parity.main", "serve", "--listen", "127.0.0.1:0", *words]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
@@ -75,11 +108,15 @@ def test_who_names_no_store_is_told_that_nothing_is_kept(tmp_path: Path) -> None
 def test_why_an_address_cannot_be_bound(tmp_path: Path) -> None:
     assert refusal("192.0.2.1:0") == "this machine has no such address"
     assert refusal(f"unix:{tmp_path}/none/x.sock") == "its folder isn't there"
-    assert refusal("127.0.0.1:0") == "the address can't be bound"
+    assert refusal("127.0.0.1:0") == refusal(":0") == ""
     (tmp_path / "taken.sock").touch()
     assert refusal(f"unix:{tmp_path}/taken.sock") == "it is in use by another process"
-    assert refusal(f"unix:{tmp_path}/free.sock") == "the address can't be bound"
-    assert [path.name for path in tmp_path.iterdir()] == ["taken.sock"]
+    assert refusal(f"unix:{tmp_path}/free.sock") == ""
+    assert not (tmp_path / "free.sock").exists()
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(tmp_path / "old.sock"))
+    assert refusal(f"unix:{tmp_path}/old.sock") == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"taken.sock", "old.sock"}
 
 
 def test_a_host_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from protos.parity.v1.list_pb2 import ListAgentsResponse, ListRequest
 from reference_server.config import ConfigError, ServerConfig
 from reference_server.pipeline import State, step
 from reference_server.pipelines import OPERATIONS
-from reference_server.server import ServerError
+from reference_server.start_check import ServerError
 from reference_server.tests.certificates import Authority, Pair
 from reference_server.tests.conftest import TOKENS, agent
 from reference_server.tests.running import Running, running

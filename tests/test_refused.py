@@ -1,0 +1,50 @@
+"""A command that is refused leaves nothing behind that wasn't there before."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from parity.main import run
+
+NOBODY = "grpc://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("bench stores --corpus missing", "missing: can't read the corpus"),
+        ("bench stores --engine nope", "unknown store 'nope'"),
+        ("bench server nope", "write grpc://nope:PORT"),
+        ("bench server cmd:false", "the command needs {port}"),
+        (f"bench server {NOBODY}", "nothing listens there"),
+        ("bench server --engine nope", "unknown store 'nope'"),
+        ("bench server --codec nope", "unknown codec 'nope'"),
+        ("conform nope --out kept", "write grpc://nope:PORT"),
+        ("conform cmd:false --out kept", "the command needs {port}"),
+        ("conform inproc:nope --out kept", "write inproc:package.module:factory"),
+        ("conform store:memory: --only NOPE --out kept", "no requirement matches 'NOPE'"),
+        (f"conform {NOBODY} --otlp-listen nope --out kept", "--otlp-listen nope"),
+        (f"conform {NOBODY} --nemesis close --out kept", "nothing listens there"),
+        ("verify --corpus missing --out kept", "--corpus missing: no such file"),
+        ("verify --stores nope --out kept", "--stores nope: unknown"),
+    ],
+)
+def test_a_refused_command_leaves_nothing(
+    line: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(shlex.split(line)) in {2, 3}
+    said = capsys.readouterr()
+    assert sentence in said.out + said.err
+    assert [str(path) for path in tmp_path.rglob("*")] == []
+
+
+def test_a_refused_command_leaves_an_earlier_run_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["conform", "store:memory:", "--only", "INS-CREATE", "--quick", "--out", "kept"]) == 0
+    before = {path: path.read_bytes() for path in Path("kept").iterdir()}
+    assert run(["conform", "nope", "--out", "kept"]) == 2
+    assert {path: path.read_bytes() for path in Path("kept").iterdir()} == before
