@@ -385,7 +385,9 @@ def _read(path: Path, part: type[Part]) -> Part:
     try:
         value = TypeAdapter(part).validate_json(path.read_bytes())
     except OSError as error:
-        raise ResultsError(f"{path}: can't read: {error.strerror}; is this the directory of a run?") from error
+        raise ResultsError(
+            f"{path}: can't read: {error.strerror}; name the directory that --out of bench made"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"]) or "the file"

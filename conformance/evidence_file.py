@@ -158,8 +158,10 @@ def read_evidence(path: Path, *, whole: bool = True) -> StoredRun:
     Without `whole`, large messages stay where they are: for those who show an exchange and don't judge it.
     """
     lines = _whole_lines(path)
-    if not lines or lines[0].get("type") != "header" or lines[0].get("format") != FORMAT:
-        raise EvidenceUnreadable(f"{path}: line 1 is no header of format {FORMAT}")
+    if lines[0].get("format") != FORMAT:
+        raise EvidenceUnreadable(
+            f"{path}: line 1 is no header of format {FORMAT}; read it with the suite that wrote it"
+        )
     if len(lines) == 1 or lines[-1].get("type") != "footer":
         raise EvidenceUnreadable(f"{path}: no footer: {_CUT}")
     try:
@@ -194,12 +196,16 @@ def _fetched(message: Json, large: ZipFile) -> Json:
     return orjson.loads(large.read(message[LARGE])) if _is_aside(message) else message
 
 
+_BEGINNING = b'{"type":"header",'
 _CUT = "the file is truncated: the run goes on, or was killed; run it again, or see `parity report serve`"
 
 
 def _whole_lines(path: Path) -> list[dict[str, Any]]:
     content = _content(path)
-    if content and not content.endswith(b"\n"):
+    if not content.startswith(_BEGINNING):
+        what = "is no evidence of a run" if content else "is empty"
+        raise EvidenceUnreadable(f"{path}: {what}; name the folder that --out of conform made")
+    if not content.endswith(b"\n"):
         raise EvidenceUnreadable(f"{path}: the last line has no end: {_CUT}")
     return list(_parsed(path, content))
 

@@ -41,16 +41,26 @@ def recheck(run: Path) -> Report:
         run: the run's directory, or its evidence file.
 
     Raises:
-        EvidenceUnreadable: the file is truncated or damaged.
+        EvidenceUnreadable: there is no file, or it is truncated or damaged.
         OtherCatalogue: it was made by a suite with other requirements.
     """
-    stored = read_evidence(run / EVIDENCE_FILE if run.is_dir() else run)
+    stored = read_evidence(_file_of(run))
     if stored.run.catalogue_hash != catalogue_hash():
         raise OtherCatalogue(
             f"{run}: made with the requirements {stored.run.catalogue_hash} of contract {stored.run.contract_revision};"
             f" this suite has {catalogue_hash()}: recheck with the suite's version {stored.run.versions.get('suite')}"
         )
     return judge_run(stored)
+
+
+def _file_of(run: Path) -> Path:
+    """Return a run's evidence file. Raises EvidenceUnreadable that says where there is one instead."""
+    file = run / EVIDENCE_FILE if run.is_dir() else run
+    if file.exists():
+        return file
+    what = f"{run}: holds no run: no {EVIDENCE_FILE} is in it" if run.is_dir() else f"{run}: no such file or folder"
+    below = next((f", such as {found.parent}" for found in sorted(run.glob(f"*/*/{EVIDENCE_FILE}"))), "")
+    raise EvidenceUnreadable(f"{what}; name the folder that --out of conform made{below}")
 
 
 def judge_run(stored: StoredRun) -> Report:

@@ -20,7 +20,7 @@ from reports.cli import report
 from reports.errors import RunUnreadable
 from reports.html import render_page
 from reports.html.live import render_live
-from reports.read import read_run
+from reports.read import check_directory, read_run
 
 LOOK_SECONDS = 1.0
 HOST = "127.0.0.1"
@@ -123,8 +123,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0: any free one.")] = 0,
 ) -> None:
     """Show a run in a browser while it goes on, its first failures as they come; then its page. Ctrl-C ends."""
-    if not directory.is_dir():
-        raise Problem(f"{directory}: no such directory", hint="Name the folder that --out of verify or conform made.")
+    check_directory(directory)
     watched = Watched(directory)
     try:
         server = ThreadingHTTPServer((HOST, port), partial(Handler, watched))

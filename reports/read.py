@@ -32,6 +32,13 @@ BENCHMARKS = "benchmarks"
 _NO_RUN_HINT = "name the directory that --out of verify, conform or bench made"
 
 
+def check_directory(directory: Path) -> None:
+    """Raise RunUnreadable for what can't be a run's."""
+    if not directory.is_dir():
+        what = "is no directory" if directory.exists() else "no such directory"
+        raise RunUnreadable(f"{directory}: {what}", hint=_NO_RUN_HINT)
+
+
 def read_run(directory: Path) -> Run:
     """Read a run directory.
 
@@ -41,8 +48,7 @@ def read_run(directory: Path) -> Run:
     Raises:
         RunUnreadable: it is no run directory, or a file in it is damaged, cut short, or belongs to another run.
     """
-    if not directory.is_dir():
-        raise RunUnreadable(f"{directory}: no such directory", hint=_NO_RUN_HINT)
+    check_directory(directory)
     manifest = read_manifest(directory / MANIFEST_FILE) if (directory / MANIFEST_FILE).exists() else None
     judged, broken = _servers(directory, manifest)
     benchmarks = _benchmarks(directory)

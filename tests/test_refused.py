@@ -48,3 +48,44 @@ def test_a_refused_command_leaves_an_earlier_run_as_it_is(tmp_path: Path, monkey
     before = {path: path.read_bytes() for path in Path("kept").iterdir()}
     assert run(["conform", "nope", "--out", "kept"]) == 2
     assert {path: path.read_bytes() for path in Path("kept").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("run_named", "sentence"),
+    [
+        ("missing", "missing: no such file or folder; name the folder that --out of conform made"),
+        ("empty", "empty: holds no run: no evidence.jsonl is in it; name the folder that --out of conform made"),
+        ("whole", "name the folder that --out of conform made, such as whole/conformance/a"),
+        ("nothing.jsonl", "nothing.jsonl: is empty; name the folder"),
+        ("other.json", "other.json: is no evidence of a run; name the folder"),
+        ("cut.jsonl", "cut.jsonl: the last line has no end"),
+    ],
+)
+@pytest.mark.parametrize("command", ["recheck", "diagnose"])
+def test_where_no_run_is_it_is_said_what_was_looked_for(
+    command: str,
+    run_named: str,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("empty", "whole/conformance/a"):
+        Path(folder).mkdir(parents=True)
+    Path("whole/conformance/a/evidence.jsonl").touch()
+    Path("nothing.jsonl").touch()
+    Path("other.json").write_text('{"a": 1}', encoding="utf-8")
+    Path("cut.jsonl").write_text('{"type":"header","form', encoding="utf-8")
+    assert run([command, run_named]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["report", "report serve", "compare other.json"])
+def test_a_file_in_place_of_a_folder_is_not_said_to_be_missing(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.json").write_text("{}", encoding="utf-8")
+    assert run([*command.split(), "other.json"]) == 2
+    assert "other.json: is no directory" in capsys.readouterr().err

@@ -101,7 +101,7 @@ def test_a_broken_file_is_refused_by_name(tmp_path: Path, file: str, change: obj
 
 
 def test_a_missing_or_unwritable_directory_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match="is this the directory of a run"):
+    with pytest.raises(ResultsError, match="name the directory that --out of bench made"):
         read_results(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(ResultsError, match="choose another --out"):
