@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from benchmarks import runner
 from benchmarks.config import (
@@ -38,6 +37,7 @@ from benchmarks.unfinished import Unfinished
 from stores.contract import StoreError
 from terminal.fitting import Fitted, wide_console
 from terminal.interrupt import interrupts_first
+from terminal.lines import print_error
 
 SLOWER, USAGE_ERROR, HARNESS_FAULT = 1, 2, 4
 
@@ -80,7 +80,7 @@ def stores(
 ) -> None:
     """Judge each claim about stores by measuring all combinations of engine, codec and durability."""
     console = wide_console()
-    with told_plainly(console):
+    with told_plainly():
         config = StoresConfig(
             directory=out,
             speed=speed_of(quick=quick, full=full),
@@ -101,7 +101,7 @@ def stores(
                 results = runner.run_stores(config, report)
         except KeyboardInterrupt:
             kept = f"{Unfinished(out).count} builds are finished and kept in {out}; the same command goes on there"
-            typer.echo(f"interrupted: {kept}", err=True)
+            print_error(f"interrupted: {kept}")
             raise
         deliver(results, out, database or out.parent / DATABASE, console, verbose=verbose)
 
@@ -134,7 +134,7 @@ def history(
     """Show a claim's or a metric's value in every run that this machine has kept; without either, name them."""
     console = wide_console()
     console.record = picture is not None
-    with told_plainly(console):
+    with told_plainly():
         if claim is None and metric is None:
             claims, metrics = known(database)
             console.print(
@@ -161,7 +161,7 @@ def compare(
 ) -> None:
     """Say whether anything became slower from run A to run B; exit 1 if so. For CI, on one machine."""
     console = wide_console()
-    with told_plainly(console):
+    with told_plainly():
         first, second = read_results(before).raw, read_results(after).raw
         found = growths(first, second, _share(fail_over))
         slower = [one for one in found if one.is_slower]
@@ -204,17 +204,17 @@ def _share(text: str) -> float:
 
 
 @contextlib.contextmanager
-def told_plainly(console: Console) -> Iterator[None]:
+def told_plainly() -> Iterator[None]:
     """Turn errors of the vocabulary into one line and an exit code; anything else is a bug and may show itself."""
     try:
         with interrupts_first():
             yield
     except (ConfigError, PayloadError, ResultsError) as error:
-        console.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        print_error(f"error: {error}")
         raise typer.Exit(USAGE_ERROR) from error
     except StoreError as error:
-        console.print(f"[red]error:[/red] {escape(f'{error}; {error.hint}')}", highlight=False, soft_wrap=True)
+        print_error(f"error: {error}; {error.hint}")
         raise typer.Exit(USAGE_ERROR) from error
     except (runner.BenchmarkFailed, ServerFailed, LoadFailed, WrongAnswers, OSError) as error:
-        console.print(f"[red]the benchmark can't go on:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        print_error(f"the benchmark can't go on: {error}")
         raise typer.Exit(HARNESS_FAULT) from error

@@ -41,6 +41,7 @@ from conformance.traces import ReceiverUnavailable
 from conformance.verdict import EVIDENCE_FILE, EXIT_USAGE, VERDICTS_FILE, Report
 from conformance.verdicts_file import write_verdicts
 from terminal.form import Form
+from terminal.lines import print_error
 from terminal.progress import progress_of
 
 
@@ -232,8 +233,7 @@ def _with_progress(target: str, options: Options, out: Path | None) -> Report:
 
 def _refuse(error: Exception) -> NoReturn:
     """Say what is wrong with the command line, on standard error, and end."""
-    text = f"[red]error:[/red] {escape(str(error))}"
-    Console(stderr=True, emoji=False).print(text, soft_wrap=True, highlight=False)
+    print_error(f"error: {error}")
     raise typer.Exit(EXIT_USAGE) from None
 
 

@@ -15,6 +15,7 @@ from conformance.rejudge import OtherCatalogue, recheck
 from conformance.summary_json import as_text, diagnosis
 from conformance.verdict import EXIT_USAGE
 from terminal.form import Form
+from terminal.lines import print_error
 
 
 def diagnose(
@@ -26,7 +27,7 @@ def diagnose(
     try:
         report = recheck(run_directory)
     except (EvidenceUnreadable, OtherCatalogue) as error:
-        Console(stderr=True, emoji=False).print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True)
+        print_error(f"error: {error}")
         raise typer.Exit(EXIT_USAGE) from None
     if output is Form.JSON:
         typer.echo(as_text({"target": report.run.target, "profile": report.run.profile, **diagnosis(report)}))

@@ -20,6 +20,7 @@ from conformance.session import Session
 from conformance.target import Running, TargetUnreachable, open_target
 from conformance.target_client import TargetClient, TargetLost
 from conformance.verdict import EXIT_INCOMPLETE, EXIT_NOT_CONFORMANT, EXIT_USAGE
+from terminal.lines import print_error
 
 
 def wire(
@@ -42,9 +43,9 @@ def wire(
         with closing(open_target(target)) as running:
             facts, leaks = _facts(running, given, deadline)
     except (TargetInvalid, CredentialsInvalid) as error:
-        raise _ended(console, str(error), EXIT_USAGE) from None
+        raise _ended(error, EXIT_USAGE) from None
     except (TargetUnreachable, TargetLost) as error:
-        raise _ended(console, str(error), EXIT_INCOMPLETE) from None
+        raise _ended(error, EXIT_INCOMPLETE) from None
     for row in facts["drift"]:
         console.print(escape(row["sentence"]), soft_wrap=True, highlight=False)
     for line in facts["drift_added"]:
@@ -56,8 +57,8 @@ def wire(
     console.print("the target speaks the contract's messages", soft_wrap=True)
 
 
-def _ended(console: Console, text: str, code: int) -> typer.Exit:
-    console.print(f"[red]error:[/red] {escape(text)}", soft_wrap=True, highlight=False)
+def _ended(error: Exception, code: int) -> typer.Exit:
+    print_error(f"error: {error}")
     return typer.Exit(code)
 
 

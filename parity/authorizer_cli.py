@@ -17,6 +17,7 @@ from reference_server.authorization.model import default_model
 from reference_server.authorization.openfga.address import OpenFgaPlace, parse_place
 from reference_server.authorization.openfga.rendering import Types, model_dsl, model_json, same_model, types_of
 from stores.registry import open_store
+from terminal.lines import print_error
 
 if TYPE_CHECKING:
     from reference_server.authorization.openfga.client import OpenFgaClient
@@ -110,9 +111,12 @@ async def _our_model(client: OpenFgaClient, types: Types, *, missing_is_fine: bo
 
 def _place(url: str, *, needs_store: bool = True) -> OpenFgaPlace:
     try:
-        return parse_place(url, needs_store=needs_store)
+        place = parse_place(url, needs_store=needs_store)
     except ValueError as error:
         raise Problem(str(error)) from None
+    if place.warning:
+        print_error(f"warning: {place.warning}")
+    return place
 
 
 def _ask(place: OpenFgaPlace, asking: Callable[[OpenFgaClient], Awaitable[T]]) -> T:

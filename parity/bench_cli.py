@@ -95,7 +95,7 @@ def server(
 ) -> None:
     """Measure servers of this API side by side, or the reference server against a bare echo."""
     console = wide_console()
-    with told_plainly(console):
+    with told_plainly():
         speed = speed_of(quick=quick, full=full)
         growth = tuple(agents) if agents else None
         of_targets: dict[str, object] = {

@@ -34,7 +34,7 @@ def choose(
     """Measure the stores for one use, in about a minute, and say which to take. Asks where nothing is given."""
     console = wide_console()
     asks = sys.stdin.isatty() and all(given is None for given in (records, reads, durable, agents, machines))
-    with told_plainly(console):
+    with told_plainly():
         use = Use(
             parse_bytes(_chosen("Size of a record", records, "7KB", asks=asks)),
             _chosen("Share of reads, 0 to 1", reads, 0.9, asks=asks),

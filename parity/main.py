@@ -16,6 +16,7 @@ from parity.errors import told, wants_traceback
 from parity.interrupts import EXIT_INTERRUPTED, end_now, install, interrupted, when_no_call_is_made
 from parity.lazy import LazyGroup
 from stores.cache import cache_folder
+from terminal.lines import print_error
 
 application = typer.Typer(
     cls=LazyGroup,
@@ -68,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
         if wants_traceback():
             raise
         text, code = told(error)
-        print(f"error: {text}", file=sys.stderr)
+        print_error(f"error: {text}")
         return code
     return 0
 

@@ -76,6 +76,7 @@ def prove(subject: JudgedStore, run: Path, scratch: Path, children: Children, *,
     command = [sys.executable, "-m", "parity", "conform", reference.target, "--profile", subject.profile]
     command += ["--credentials", str(reference.credentials), "--declare", str(reference.declaration)]
     command += ["--out", str(folder), "--jobs", str(JOBS)]
+    folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     with (folder / LOG_FILE).open("w", encoding="utf-8") as log:
         code = children.run(command + ["--quick"] * quick, stdout=log, stderr=log, seconds=SECONDS_MAX)

@@ -30,6 +30,7 @@ from parity.verify_tables import (
 )
 from terminal.fitting import Fitted, folded, wide_console
 from terminal.form import Form
+from terminal.lines import print_error
 
 
 def verify(
@@ -95,7 +96,7 @@ def _run(request: Request, output: Form) -> int:
     outcome = run_stages(request, Console(stderr=True, emoji=False))
     if outcome.interrupted:
         for line in interrupted_lines(outcome, directory):
-            typer.echo(line, err=True)
+            print_error(line)
         return outcome.exit_code
     report_code = write_report(directory)
     point_latest_at(directory)

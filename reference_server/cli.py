@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -16,6 +16,7 @@ from reference_server.start_check import ServerError
 from reference_server.telemetry import configure_logging
 from stores.contract import InvalidStoreUrl, StoreError
 from stores.registry import parse_url
+from terminal.lines import print_error
 
 _USAGE = 2
 _CANNOT_START = 3
@@ -72,9 +73,7 @@ def serve(
     try:
         settings = load_config(flags, config)
     except (ConfigError, InvalidStoreUrl) as error:
-        hint = getattr(error, "hint", "")
-        typer.echo(f"parity serve: {error}" + (f"; {hint}" if hint else ""), err=True)
-        raise typer.Exit(_USAGE) from None
+        _refuse(error)
     if print_config:
         typer.echo(config_text(settings), nl=False)
         return
@@ -82,9 +81,14 @@ def serve(
     try:
         run(settings, lambda address: _say_ready(address, settings.store))
     except (ServerError, ReplicasFailed, ConfigError, TokenFileError, StoreError) as error:
-        hint = getattr(error, "hint", "")
-        typer.echo(f"parity serve: {error}" + (f"; {hint}" if hint else ""), err=True)
-        raise typer.Exit(_USAGE if isinstance(error, _WRONG_VALUES) else _CANNOT_START) from None
+        _refuse(error)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    """Say why the server can't start, and end."""
+    hint = getattr(error, "hint", "")
+    print_error(f"parity serve: {error}" + (f"; {hint}" if hint else ""))
+    raise typer.Exit(_USAGE if isinstance(error, _WRONG_VALUES) else _CANNOT_START) from None
 
 
 def _say_ready(address: str, store: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 
 _REASONS = {
@@ -25,6 +26,14 @@ def malformed(listen: str) -> str:
     if not host or not port.isascii() or not port.isdigit():
         return "is no host:port (port 0 is any free one) or unix:PATH"
     return "" if int(port) < 1 << 16 else f"has no port: {port} is more than 65535"
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether what is sent to a host stays on this machine, as far as its name tells."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def refusal(listen: str) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 
 from reference_server.authorization.callers import TokenFile
 from reference_server.authorization.jwt_callers import JwtCallers
-from reference_server.config import ConfigError, ServerConfig
+from reference_server.authorization.openfga.address import parse_place
+from reference_server.config import EMBEDDED, ConfigError, ServerConfig
+from reference_server.events.sink_url import parse_sink
 from reference_server.listening import CANNOT, refusal, told
 from reference_server.profile import Profile
+from reference_server.telemetry import log
 
 
 class ServerError(Exception):
@@ -28,10 +32,19 @@ def check_start(config: ServerConfig) -> None:
     if config.jwt_jwks:
         JwtCallers(Path(config.jwt_jwks))
     server_credentials(config)
+    for warning in filter(None, _warnings(config)):
+        log().warning(warning)
     if config.replicas == 1 and refusal(config.listen):  # replicas share a port, which is taken for them already
         raise ServerError(told(config.listen))
     if config.metrics and refusal(config.metrics):
         raise ServerError(metrics_refused(config.metrics))
+
+
+def _warnings(config: ServerConfig) -> Iterator[str]:
+    if config.authorizer != EMBEDDED:
+        yield parse_place(config.authorizer).warning
+    if config.sink:
+        yield parse_sink(config.sink).warning
 
 
 def metrics_refused(listen: str) -> str:

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
-from rich.console import Console
 
 from stores.contract import InvalidStoreUrl, StoreError
 from stores.export_file import BadExport
-from terminal.fitting import plain
 from terminal.interrupt import interrupts_first
+from terminal.lines import print_error
 
 DAMAGED = 1
 USAGE = 2
@@ -35,8 +34,5 @@ def told_errors() -> Iterator[None]:
 
 def stop(problem: str, hint: str, code: int) -> NoReturn:
     """Say what is wrong and what to do, and end with an exit code."""
-    console = Console(stderr=True, soft_wrap=True, emoji=False)
-    console.print("[red]error:[/red] " + "\n".join(map(plain, problem.splitlines())))
-    if hint:
-        console.print("hint: " + "\n".join(map(plain, hint.splitlines())))
+    print_error(f"error: {problem}" + (f"\nhint: {hint}" if hint else ""))
     raise typer.Exit(code)

@@ -14,6 +14,7 @@ from rich.table import Column
 from rich.text import Text
 
 from terminal.interrupt import interrupts_first
+from terminal.lines import print_error
 
 FIRST_LINE_SECONDS = 2.0
 """What takes no longer says nothing on the way."""
@@ -102,7 +103,7 @@ def _told_at_the_end(what: str, said: Callable[[int, int], str], left: str) -> I
             yield noting
     except KeyboardInterrupt:
         if left:
-            typer.echo(f"interrupted: {what}: {said(*came)}; {left}", err=True)
+            print_error(f"interrupted: {what}: {said(*came)}; {left}")
         raise
 
 

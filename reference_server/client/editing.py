@@ -22,6 +22,7 @@ from reference_server.client.kinds import name_of
 from reference_server.client.resources import Resources
 from reference_server.client.session import Session
 from reference_server.client.verbs import Existing, Files, Org, Recursive
+from terminal.lines import print_error
 
 _FIXED = ("id", "slug", "org")
 DIFFERENT, FAILED = 1, 2
@@ -80,7 +81,7 @@ def diff(session: Session, files: Files = None, *, recursive: Recursive = False)
             for line in _difference(session.of(found.kind), found.resource)
         ]
     except ClientError as failure:
-        typer.echo(f"error: {failure}" + (f"\n{failure.hint}" if failure.hint else ""), err=True)
+        print_error(f"error: {failure}" + (f"\n{failure.hint}" if failure.hint else ""))
         raise typer.Exit(FAILED) from failure
     typer.echo("".join(lines), nl=False)
     if lines:

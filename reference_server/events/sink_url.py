@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from reference_server.listening import is_this_machine
+
 STREAM, SUBJECT, PORT = "PARITY", "parity", 4222
 _OPTIONS = frozenset({"subject", "token_file", "ca"})
 _SCHEMES = frozenset({"nats", "tls"})
@@ -22,6 +24,14 @@ class NatsPlace:
     """What the subjects of messages begin with."""
     token_file: Path | None = None
     ca: Path | None = None
+
+    @property
+    def warning(self) -> str:
+        """What others on the way could read; empty: nothing that is secret."""
+        host = urlsplit(self.server).hostname or ""
+        if self.token_file is None or self.server.startswith("tls:") or is_this_machine(host):
+            return ""
+        return f"the token in {self.token_file} goes to {self.server} unencrypted: write tls:// if NATS has TLS"
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from reference_server.authorization.model import Ref, RelationTuple, default_mod
 from reference_server.authorization.openfga.address import parse_place
 from reference_server.authorization.openfga.rendering import model_dsl, model_json, same_model, types_of
 from reference_server.authorization.openfga.tuples import TupleKey, question_of, tuples_of
+from reference_server.events.sink_url import parse_sink
 
 TYPES = types_of(default_model())
 ADA, AGENT, ORG = Ref("identity_account", "ada"), Ref("agent", "agt-1"), Ref("organization", "acme")
@@ -98,6 +100,27 @@ def test_a_model_is_known_again_in_whatever_order() -> None:
 def test_names_that_cant_be_told_apart_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\[agent\] any_x"):
         types_of(parse_model('[agent]\nany_x = ["owner"]'))
+
+
+@pytest.mark.parametrize(
+    ("server", "is_told"),
+    [
+        ("http://openfga.internal:8080", True),
+        ("http://192.0.2.7", True),
+        ("https://openfga.internal:8080", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://[::1]:8080", False),
+        ("http://localhost", False),
+    ],
+)
+def test_a_key_that_others_could_read_on_its_way_is_told(server: str, is_told: bool, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("secret", encoding="utf-8")
+    place = parse_place(f"{server}?token_file={key}", needs_store=False)
+    assert (str(key) in place.warning and "https://" in place.warning) is is_told
+    assert parse_place(server, needs_store=False).warning == ""
+    sink = server.replace("https", "tls").replace("http", "nats")
+    assert ("tls://" in parse_sink(f"{sink}/S?token_file={key}").warning) is is_told
 
 
 def test_where_openfga_is() -> None:

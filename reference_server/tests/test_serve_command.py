@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from parity.main import run
+from reference_server.config import ServerConfig
 from reference_server.listening import malformed, refusal
+from reference_server.start_check import check_start
 from reference_server.tests.certificates import Authority
 
 
@@ -84,6 +88,17 @@ def test_who_is_refused_finds_no_new_database(
         assert run(["serve", "--store", f"leveldb:{tmp_path / 'new'}", *words]) in {2, 3}
     assert sentence.format(**names) in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_server_says_that_its_key_goes_unencrypted(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("secret", encoding="utf-8")
+    place = f"openfga:http://openfga.internal?token_file={key}&store=01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    settings = ServerConfig(listen="127.0.0.1:0", authorizer=place, sink=f"nats://nats.internal/S?token_file={key}")
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        check_start(settings)
+    assert ["unencrypted" in each["event"] for each in logs] == [True, True]
 
 
 def said_until_it_listens_and_ends(folder: Path, *words: str) -> list[str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from reference_server.listening import is_this_machine
+
 SCHEME = "openfga:"
 PORT = 8080
 SECONDS, SECONDS_MAX = 3.0, 60.0
@@ -34,6 +36,14 @@ class OpenFgaPlace:
     def cursor(self) -> str:
         """The name of the cursor that says how far this store has followed ours; another store begins anew."""
         return f"openfga:{self.store}"
+
+    @property
+    def warning(self) -> str:
+        """What others on the way could read; empty: nothing that is secret."""
+        host = urlsplit(self.server).hostname or ""
+        if self.token_file is None or self.server.startswith("https:") or is_this_machine(host):
+            return ""
+        return f"the key in {self.token_file} goes to {self.server} unencrypted: write https:// if OpenFGA has TLS"
 
     @property
     def setting(self) -> str:
