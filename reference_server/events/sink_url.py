@@ -59,5 +59,6 @@ def parse_sink(text: str) -> NatsPlace:
     for file in files.values():
         if not file.is_file():
             raise ValueError(f"{text!r}: no such file: {file}")
-    server = f"{parts.scheme}://{parts.hostname}:{parts.port or PORT}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    server = f"{parts.scheme}://{host}:{parts.port or PORT}"
     return NatsPlace(server, stream, subject, files.get("token_file"), files.get("ca"))
