@@ -22,9 +22,7 @@ from benchmarks.targets.config import TargetsConfig, command_of
 from benchmarks.targets.mixes import MIXES, USUAL
 from benchmarks.targets.objective import parse_objective
 from benchmarks.targets.tables import render_comparison
-from parity.measured_targets import parse_targets
 from parity.reference import PROFILES
-from reports.write import Format, write_all
 from terminal.fitting import wide_console
 
 __all__ = ["app"]
@@ -110,6 +108,8 @@ def server(
             _refuse([name for name, value in of_targets.items() if value])
             _judge_goals(ServerConfig(out, speed, seed, engine, codec, growth=growth), console, verbose=verbose)
             return
+        from parity.measured_targets import parse_targets  # noqa: PLC0415 - half a second, for targets only
+
         others: dict[str, object] = {"--agents": agents, "--seed": seed, "--profile": profile}
         words = [target, *([] if speed is Speed.DEFAULT else [f"--{speed}"]), *_words(of_targets | others)]
         config = TargetsConfig(
@@ -135,6 +135,8 @@ def _judge_goals(config: ServerConfig, console: Console, *, verbose: bool) -> No
 
 
 def _compare(config: TargetsConfig, console: Console) -> None:
+    from reports.write import Format, write_all  # noqa: PLC0415 - long to load, for pages only
+
     console.print(f"seed {config.seed}; repeat with: {config.command}", markup=False, soft_wrap=True)
     with nothing_left(config.directory), progress_bar() as report:
         results = targets_runner.run_targets(config, report)

@@ -46,6 +46,7 @@ def choose(
         if count > 1:
             console.print(for_several_machines(count, use), markup=False, highlight=False, soft_wrap=True)
             return
+        typer.echo("measuring the stores of this machine, for about a minute", err=True)
         with (
             tempfile.TemporaryDirectory(prefix="parity-choose-") as folder,
             progress_bar(left="nothing is kept") as report,

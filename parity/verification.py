@@ -119,6 +119,7 @@ def _prove(request: Request, scratch: Path, console: Console, found: list[Proof]
     """Prove all subjects; what is proven is in `found`, whatever ends this."""
     subjects = request.plan.subjects
     begun = time.monotonic()
+    console.print(f"{len(subjects)} runs of the suite; what they find is in {request.directory}", markup=False)
     with _progress(console) as progress:
         task = progress.add_task("conformance", total=len(subjects))
         for proof in prove_all(subjects, request.directory, scratch, quick=request.speed == "quick"):

@@ -80,4 +80,6 @@ def test_nothing_measured_is_no_answer(monkeypatch: pytest.MonkeyPatch, capfd: p
 
     monkeypatch.setattr(choose_cli, "run_stores", empty)
     assert run(["choose", "--machines", "1"]) == 2
-    assert "nothing could be measured" in capfd.readouterr().err
+    said = capfd.readouterr().err.splitlines()
+    assert said[0] == "measuring the stores of this machine, for about a minute"
+    assert "nothing could be measured" in said[-1]

@@ -32,6 +32,23 @@ def test_help_imports_no_room() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def loaded_by(module: str) -> set[str]:
+    program = (
+        "import sys; before = set(sys.modules); "
+        f"import {module}; print(' '.join(name for name in sys.modules if name not in before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_next_to_nothing_is_loaded_before_ctrl_c_is_handled() -> None:
+    assert loaded_by("parity.__main__") <= {"__future__", "_signal", "parity", "parity.__main__"}
+
+
+def test_who_measures_stores_loads_neither_the_suite_nor_the_reports() -> None:
+    assert not {name.partition(".")[0] for name in loaded_by("parity.bench_cli")} & {"conformance", "reports"}
+
+
 @pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
 def test_every_row_leads_to_a_command_with_help(row: CommandRow, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run([row.name, "--help"]) == 0
