@@ -38,6 +38,7 @@ from stores.contract import StoreError
 from terminal.fitting import Fitted, wide_console
 from terminal.interrupt import interrupts_first
 from terminal.lines import print_error
+from terminal.system_errors import path_and_reason_of
 
 SLOWER, USAGE_ERROR, HARNESS_FAULT = 1, 2, 4
 
@@ -215,6 +216,10 @@ def told_plainly() -> Iterator[None]:
     except StoreError as error:
         print_error(f"error: {error}; {error.hint}")
         raise typer.Exit(USAGE_ERROR) from error
+    except PermissionError as error:
+        print_error(f"error: {path_and_reason_of(error)}; name another path")
+        raise typer.Exit(USAGE_ERROR) from error
     except (runner.BenchmarkFailed, ServerFailed, LoadFailed, WrongAnswers, OSError) as error:
-        print_error(f"the benchmark can't go on: {error}")
+        told = path_and_reason_of(error) if isinstance(error, OSError) else error
+        print_error(f"the benchmark can't go on: {told}")
         raise typer.Exit(HARNESS_FAULT) from error

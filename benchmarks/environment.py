@@ -67,7 +67,9 @@ def capture(directory: Path) -> Environment:
 @contextmanager
 def nothing_left(directory: Path) -> Iterator[None]:
     """Take a folder that the block has made away again, with its parents, if it fails before anything is in them."""
-    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    missing: list[Path] = []
+    with suppress(OSError):
+        missing += (each for each in (directory, *directory.parents) if not each.exists())
     try:
         yield
     except BaseException:

@@ -9,6 +9,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from conformance.verdict import VERDICTS_FILE, Report
+from terminal.system_errors import reason_of
 
 FORMAT = 1
 """Version of the file; a reader refuses others."""
@@ -48,7 +49,7 @@ def read_verdicts(path: Path) -> Report:
     except FileNotFoundError:
         raise VerdictsUnreadable(f"{file}: no such file; a run writes it at its end") from None
     except (OSError, orjson.JSONDecodeError) as error:
-        raise VerdictsUnreadable(f"{file}: {error}") from error
+        raise VerdictsUnreadable(f"{file}: {reason_of(error)}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise VerdictsUnreadable(f"{file}: not a verdicts file of format {FORMAT}; run the suite again")
     try:

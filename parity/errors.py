@@ -11,6 +11,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from terminal.system_errors import path_and_reason_of
+
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
@@ -52,8 +54,7 @@ def told(error: Exception) -> tuple[str, int]:
         if known is not None and isinstance(error, known):
             return _with_hint(str(error), hint), code
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}", EXIT_USAGE
+        return path_and_reason_of(error), EXIT_USAGE
     if isinstance(error, ModuleNotFoundError):
         return _with_hint(str(error), "a part of Parity is not installed; run `make env` in its folder"), EXIT_FAULT
     return _fault(error), EXIT_FAULT

@@ -18,6 +18,7 @@ from reference_server.listening import malformed
 from reference_server.profile import Profile
 from reference_server.telemetry import LEVELS
 from stores.registry import check_secrets
+from terminal.system_errors import reason_of
 
 EMBEDDED = "embedded"
 ENVIRONMENT_PREFIX = "PARITY_SERVER_"
@@ -178,7 +179,7 @@ def _from_file(file: Path) -> dict[str, Any]:
     try:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from None
+        raise ConfigError(f"{file}: {reason_of(error)}") from None
     return _typed(settings, str(file))
 
 

@@ -26,7 +26,8 @@ def unreadable(what: str, error: OSError) -> StoreUnavailable:
     """Return the store's error for a file that can't be opened or read."""
     many = error.errno in {errno.EMFILE, errno.ENFILE}
     return StoreUnavailable(
-        f"{what} can't be read: {error.strerror}", hint=TOO_MANY_FILES_HINT if many else "correct its permissions"
+        f"{what} can't be opened: {error.strerror}",
+        hint=TOO_MANY_FILES_HINT if many else "correct its permissions, or its folder's",
     )
 
 

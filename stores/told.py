@@ -12,6 +12,7 @@ from stores.contract import InvalidStoreUrl, StoreError
 from stores.export_file import BadExport
 from terminal.interrupt import interrupts_first
 from terminal.lines import print_error
+from terminal.system_errors import path_and_reason_of
 
 DAMAGED = 1
 USAGE = 2
@@ -29,7 +30,7 @@ def told_errors() -> Iterator[None]:
     except StoreError as error:
         stop(str(error), error.hint, UNREACHABLE)
     except OSError as error:
-        stop(str(error), "check the path", USAGE)
+        stop(path_and_reason_of(error), "check the path", USAGE)
 
 
 def stop(problem: str, hint: str, code: int) -> NoReturn:

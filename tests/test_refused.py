@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,33 @@ def test_a_file_in_place_of_a_folder_is_not_said_to_be_missing(
     Path("other.json").write_text("{}", encoding="utf-8")
     assert run([*command.split(), "other.json"]) == 2
     assert "other.json: is no directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("serve --config none.toml", 2),
+        ("stores import none.jsonl memory:", 2),
+        ("bench history --db closed/x.db", 2),
+        ("bench stores --out closed/run", 2),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_told_once_and_without_a_number(
+    line: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = next(word for word in line.split() if "." in word or "/" in word)
+    if path.startswith("closed/"):
+        monkeypatch.setattr(Path, "exists", raises(PermissionError(errno.EACCES, "Permission denied", path)))
+        monkeypatch.setattr(Path, "mkdir", raises(PermissionError(errno.EACCES, "Permission denied", path)))
+    assert run(line.split()) == code
+    said = capsys.readouterr().err
+    assert said.count(path) == 1
+    assert "Errno" not in said
+
+
+def raises(error: OSError) -> Callable[..., None]:
+    def raising(*_: object, **__: object) -> None:
+        raise error
+
+    return raising

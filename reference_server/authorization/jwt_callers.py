@@ -9,6 +9,7 @@ from typing import Any
 from reference_server.authorization.callers import TokenFileError
 from reference_server.authorization.followed_file import FollowedFile
 from reference_server.authorization.model import SYSTEM, Caller
+from terminal.system_errors import reason_of
 
 # Asymmetric only: with a shared secret, whoever can verify a token could also make one.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
@@ -44,7 +45,7 @@ class JwtCallers:
                 return False
             keys = self._jwt.PyJWKSet.from_dict(json.loads(text)).keys
         except (OSError, ValueError, AttributeError, self._jwt.PyJWTError) as error:
-            raise TokenFileError(f"{where}: no JWKS: {error}") from None
+            raise TokenFileError(f"{where}: no JWKS: {reason_of(error)}") from None
         named = {key.key_id: key for key in keys if key.key_id}
         if not named:
             raise TokenFileError(f"{where}: has no key with a 'kid'")

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reference_server.client.failures import BadInput
 from reference_server.client.yaml_text import read_yaml, write_yaml
+from terminal.system_errors import reason_of
 
 FILE_VARIABLE = "PARITY_CONFIG"
 _EMPTY = "parity context set NAME --address HOST:PORT makes one."
@@ -43,7 +44,9 @@ class Context(BaseModel):
         try:
             return path.read_text(encoding="utf-8").partition("\n")[0].strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"token_file {path}: {error}", hint="Correct the context: parity context set.") from error
+            raise BadInput(
+                f"token_file {path}: {reason_of(error)}", hint="Correct the context: parity context set."
+            ) from error
 
 
 class _File(BaseModel):
@@ -114,7 +117,7 @@ def read_contexts() -> Contexts:
     except FileNotFoundError:
         return Contexts(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: {error}", hint=f"Name another file with {FILE_VARIABLE}.") from error
+        raise BadInput(f"{path}: {reason_of(error)}", hint=f"Name another file with {FILE_VARIABLE}.") from error
     try:
         values: list[Any] = [document.value for document in read_yaml(text)]
         file = _File.model_validate(values[0] if values and values[0] is not None else {})
