@@ -69,5 +69,5 @@ def write_whole(path: Path, content: str) -> Path:
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise ReportUnwritable(f"{path}: {error.strerror}", hint="choose another directory with --out") from error
+        raise ReportUnwritable(f"{path}: {error.strerror}", hint="name another place with --out or --html") from error
     return path

@@ -48,7 +48,7 @@ class BadInput(ClientError):
 
 
 class Unreachable(ClientError):
-    """No server answered at the address."""
+    """No server answered at the address, or one that can't serve now."""
 
 
 class Refused(ClientError):
@@ -80,6 +80,9 @@ def failure_of(error: grpc.RpcError, address: str) -> ClientError:
     """Translate a failed call."""
     call = cast("grpc.Call", error)  # the error of a call is the call, whatever its declared type
     code, message = call.code(), call.details() or ""
+    answered = any(key == _DETAILS_KEY for key, _ in call.trailing_metadata() or ())
+    if code is grpc.StatusCode.UNAVAILABLE and answered:
+        return Unreachable(f"{address} can't serve now: {message}", hint="Try again; the server's log says more.")
     if code is grpc.StatusCode.UNAVAILABLE:
         return Unreachable(
             f"no server answers at {address} ({message})",

@@ -7,9 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from reference_server.client.events import Watch
+from reference_server.client.failures import Unreachable
+from reference_server.client.server import Endpoint, Server
 from reference_server.client.tests.conftest import Shell
 from reference_server.config import ServerConfig
 from reference_server.pipelines import OPERATIONS
@@ -136,6 +141,19 @@ def listless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     offered = {name: row for name, row in OPERATIONS.items() if not name.endswith("-list")}
     with running(config, operations=offered) as server:
         yield server.address
+
+
+def test_a_server_that_ends_has_answered_and_one_that_is_gone_has_not(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(TOKENS, encoding="utf-8")
+    with ExitStack() as stack:
+        with running(ServerConfig(listen="127.0.0.1:0", profile="cloud", tokens=str(tokens))) as server:
+            client = stack.enter_context(Server(Endpoint(server.address, "root-token")))
+            watch = stack.enter_context(Watch(client))
+        with pytest.raises(Unreachable, match="can't serve now: the server is shutting down"):
+            watch.next(10)
+        with pytest.raises(Unreachable, match="no server answers at"):
+            Watch(client)
 
 
 def test_a_server_without_lists_is_asked_what_the_account_may_view(
