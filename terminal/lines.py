@@ -35,12 +35,12 @@ def wrapped(text: str, columns: int | None, indent: str = "", hanging: str | Non
 def print_error(text: str) -> None:
     """Print what is wrong to standard error: a terminal gets lines that end between words, and obeys nothing in them.
 
-    Longer words, such as URLs and ids, stay whole; so do lines that are commands to copy.
+    Longer words, such as URLs and ids, stay whole.
     """
     columns = _columns_of_errors() if sys.stderr.isatty() else None
     for line in text.splitlines():
         shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
-        if columns is None or shown.startswith("parity "):
+        if columns is None:
             lines = [shown]
         else:
             indent = " " * (len(shown) - len(shown.lstrip()))

@@ -19,7 +19,7 @@ URL = "https://agents.example.com/a/path/that/is/longer/than/the/terminal"
             ["error: UNAVAILABLE:", "nobody answers there", "  spec.name: it is", "  empty"],
         ),
         (f"error: see {URL} for more", ["error: see", URL, "for more"]),
-        ("parity conform store:leveldb: --only NAME", ["parity conform store:leveldb: --only NAME"]),
+        ("parity serve: it can't listen there", ["parity serve: it", "can't listen there"]),
         ("error: \x1b[2Jgone", [r"error: \x1b[2Jgone"]),
         ("one\n\ntwo", ["one", "", "two"]),
     ],
