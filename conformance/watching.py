@@ -64,7 +64,11 @@ def _exchange(
 
 
 class Watch:
-    """A watch from now on, or from where it is told. Use it in a `with`; at its end it becomes one exchange."""
+    """A watch from now on, or from where it is told. Use it in a `with`; at its end it becomes one exchange.
+
+    One from now on that is refused is a precondition that failed: entering it raises SetupRefused. One that resumes
+    after a position which the target told itself is for the judge, however it is answered.
+    """
 
     def __init__(
         self,
@@ -100,7 +104,7 @@ class Watch:
     def __enter__(self) -> Self:
         self._thread.start()
         self._wait(lambda: bool(self._seen), self._session.client.deadline_seconds)
-        if not self._seen:
+        if not self._seen and self._request.from_now:
             self.__exit__()
             raise SetupRefused(f"precondition: the watch sent no bookmark ({self._ended or 'nothing'})")
         return self

@@ -44,6 +44,7 @@ DEFECTS: dict[str, str] = {
     "watch_shows_all": "a watch tells of what the caller may not view",
     "watch_ignores_subject": "a watch of one subject tells of all",
     "watch_resumes_late": "a watch that resumes after a position leaves out the first event after it",
+    "watch_resumes_never": "a watch that resumes after a position is refused, as if the events were gone",
     "watch_remembers": "a watch goes on telling of what the caller might view when it was told of it first",
     "watch_trusts_creator": "a watch tells whoever made a resource of it, whatever has become of his permissions",
     "backlog_gap": "of events that lie behind, a watch leaves out each 32nd",

@@ -163,15 +163,12 @@ class Service:
     def watch(self, request: Any, context: grpc.ServicerContext) -> Iterator[WatchResponse]:
         """A bookmark, then every event that the caller may see."""
         planted = self.state.has
-        try:
-            caller = self.access.caller(context)
-        except Refused as refused:
-            if not planted("watch_anonymous"):
-                context.abort(refused.code, refused.message)
-            caller = next(iter(self.access.tokens.values()))
+        caller = self._watcher(context)
         with self.state.lock:
             behind = len(self.state.events)
             position = behind if request.from_now else request.after_position
+        if planted("watch_resumes_never") and not request.from_now:
+            context.abort(grpc.StatusCode.OUT_OF_RANGE, "the events after this position are gone")
         told: set[str] = set()
         yield WatchResponse(position=position)
         position += planted("watch_resumes_late") and not request.from_now
@@ -199,6 +196,14 @@ class Service:
                     told.add(event.subject)
                     shown = self._as_now(known, event) if planted("events_of_now") else event
                     yield WatchResponse(position=number, event=shown)
+
+    def _watcher(self, context: grpc.ServicerContext) -> str:
+        try:
+            return self.access.caller(context)
+        except Refused as refused:
+            if not self.state.has("watch_anonymous"):
+                context.abort(refused.code, refused.message)
+        return next(iter(self.access.tokens.values()))
 
     def _made_by(self, kind: str, resource_id: str) -> str:
         resource = self.state.resources[kind].get(resource_id)
