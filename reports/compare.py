@@ -106,9 +106,10 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
-        """Whether something that was green is no longer; or the first run's servers could be compared with none."""
-        nothing = bool(self.servers_removed) and not self.servers_compared
-        return nothing or any(one.change is Change.BROKEN for one in self.verdicts)
+        """Whether something that was green is no longer; or nothing that the first run judged was judged again."""
+        changes = {one.change for one in self.verdicts}
+        nothing = not self.servers_compared and bool(self.servers_removed or Change.REMOVED in changes)
+        return nothing or Change.BROKEN in changes
 
 
 def compare_runs(before: Run, after: Run) -> Comparison:
@@ -123,7 +124,7 @@ def compare_runs(before: Run, after: Run) -> Comparison:
         verdicts=tuple(change for old, new in pairs for change in _verdicts(old, new)),
         claims=tuple(_claims(before, after)),
         warnings=tuple(_warnings(before, after)),
-        servers_compared=len(pairs),
+        servers_compared=sum(bool(_judged(old) & _judged(new)) for old, new in pairs),
         paces=tuple(_paces(before, after)),
     )
 
@@ -138,6 +139,10 @@ def _pairs(before: Run, after: Run) -> Iterator[tuple[Judged, Judged]]:
         sides = [[one for one in rest if one.profile == profile] for rest in (left, right)]
         if all(len(side) == 1 for side in sides):
             yield sides[0][0], sides[1][0]
+
+
+def _judged(server: Judged) -> set[str]:
+    return {result.id for result in server.report.results}
 
 
 def _verdicts(old: Judged, new: Judged) -> Iterator[VerdictChange]:

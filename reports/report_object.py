@@ -190,7 +190,9 @@ def read_object(path: Path) -> ReportObject:
             raise RunUnreadable(f"{path}: {path.stat().st_size:,} bytes; a report object has at most {BYTES_MAX:,}")
         document = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     except OSError as error:
-        raise RunUnreadable(f"{path}: {error.strerror}") from error
+        raise RunUnreadable(
+            f"{path}: {error.strerror}", hint="write one of a run: parity report DIR --implementation NAME"
+        ) from error
     except (YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise RunUnreadable(f"{path}: not YAML: {' '.join(str(error).split())[:300]}") from error
     try:

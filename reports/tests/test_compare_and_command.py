@@ -69,6 +69,13 @@ def test_a_server_that_is_gone_is_worse() -> None:
     assert not compare_runs(without, with_server).worse
 
 
+def test_a_run_that_judged_nothing_of_the_first_is_worse() -> None:
+    first, other, both = sample.result("A"), sample.result("B"), (sample.result("A"), sample.result("B"))
+    assert compare_runs(run_of("a", first), run_of("b", other)).worse
+    assert not compare_runs(run_of("a", *both), run_of("b", other)).worse
+    assert not compare_runs(run_of("a"), run_of("b", other)).worse
+
+
 def at(target: str, *results: Result, profile: str = "oss") -> Run:
     report = Report(sample.run_info("x", profile), results)
     return Run(target, judged=(Judged(f"{target}-{profile}", target, report, {}, f"parity conform {target}"),))
@@ -179,6 +186,11 @@ def test_report_says_where_it_can_not_write(red_run: Path, tmp_path: Path, capsy
     (tmp_path / "file").write_text("in the way")
     assert parity(["report", str(red_run), "--out", str(tmp_path / "file" / "below")]) == 2
     assert "--out" in capsys.readouterr().err
+
+
+def test_who_names_no_report_object_is_told_what_writes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parity(["report", "index", str(tmp_path), "--out", str(tmp_path / "index.html")]) == 2
+    assert "parity report DIR --implementation NAME" in capsys.readouterr().err
 
 
 def test_compare_prints_and_gates(
