@@ -99,6 +99,14 @@ class ServerConfig:
             cloud and not (self.tokens or self.jwt_jwks),
             "tokens: the cloud profile asks callers for tokens; give a token file with --tokens FILE",
         )
+        for name in ("tokens", "jwt_jwks"):
+            told = f"{name}: the oss profile lets everybody in, without tokens; add --profile cloud, or leave it out"
+            yield bool(getattr(self, name)) and not cloud, told
+        yield (
+            bool(self.jwt_issuer or self.jwt_audience) and not self.jwt_jwks,
+            "jwt_issuer and jwt_audience: they say what JWTs must have, and none is taken without jwt_jwks",
+        )
+        yield bool(self.event_log) and not cloud, "event_log: the oss profile has no events"
         yield bool(malformed(self.listen)), f"listen: {self.listen!r} {malformed(self.listen)}"
         if self.authorizer != EMBEDDED:
             yield not cloud, "authorizer: the oss profile has no permissions"

@@ -27,6 +27,10 @@ def test_the_printed_configuration_can_be_read_again(tmp_path: Path) -> None:
     [
         ({"profile": "both"}, {}, "not cloud or oss"),
         ({"profile": "cloud"}, {}, "give a token file"),
+        ({"tokens": "x"}, {}, "tokens: the oss profile lets everybody in"),
+        ({"jwt_jwks": "x"}, {}, "jwt_jwks: the oss profile lets everybody in"),
+        ({"profile": "cloud", "tokens": "x", "jwt_issuer": "x"}, {}, "none is taken without jwt_jwks"),
+        ({"event_log": "x"}, {}, "event_log: the oss profile has no events"),
         ({"tls_cert": "x"}, {}, "give both or neither"),
         ({"tls_client_ca": "x"}, {}, "needs tls_cert"),
         ({"log_level": "loud"}, {}, "none of debug"),
