@@ -10,14 +10,19 @@ from conformance import samples
 from conformance.check import Check, check
 from conformance.evidence import Evidence, Exchange, Json, value_at
 from conformance.judging import Judge, answered, asked_if, differences, equal, instances_shown, problem
+from conformance.kinds import KINDS
 from conformance.lives import CHANGES as CHANGES_OF_A_LIFE
 from conformance.methods import Proto
+from conformance.requests import new_resource
 from conformance.session import Session
 from conformance.verdict import Problem
 from conformance.watching import CHANGES, Watch, change_of, events_about, events_in_order
 
 _ANNOUNCED = (("create", "created"), *((change, "updated") for change in CHANGES_OF_A_LIFE), ("delete", "deleted"))
 SOME = 5
+_LATE = "Changed when the watcher may view it."
+LARGE = 2**19
+"""Bytes of what is large: more than a server's buffers, queues and messages take at once that are sized for less."""
 
 
 def _changes(text: str, exchange: Exchange, subject: str, wanted: list[str]) -> list[Problem]:
@@ -141,12 +146,13 @@ def _revoked(session: Session) -> None:
     org, other = session.own_org, f"{session.own_org}0"
     nobody = ("identity_account", session.context.identity("nobody"))
     session.grant("grant", nobody, "member", ("organization", org))
-    session.grant("grant.other", nobody, "member", ("organization", other))
     made = {role: session.created_agent(f"made.{role}", role=role, org=org) for role in ("operator", "nobody")}
     with Watch(session, "watch", role="nobody") as watch:
+        late = session.created_agent("late", role="operator", org=other)
         _change_each(session, "member", made.values())
         for agent in made.values():
             watch.wait_for(agent.metadata.id)
+        _let_in(session, late, nobody, other)
         for relation, resource in (
             ("member", ("organization", org)),
             ("owner", ("agent", made["nobody"].metadata.id)),
@@ -157,6 +163,22 @@ def _revoked(session: Session) -> None:
         for role, agent in made.items():
             session.delete(f"delete.{role}", "agent", agent.metadata.id, role="operator")
         watch.catch_up(org=other, maker="operator")
+
+
+def _let_in(session: Session, late: Proto, account: tuple[str, str], org: str) -> None:
+    """Let the watcher in to what his watch has passed over, and change it."""
+    session.grant("grant.other", account, "member", ("organization", org))
+    change = session.agent(name=late.metadata.name, org=org, resource_id=late.metadata.id)
+    change.spec.description = _LATE
+    session.need("late.change", "agent.update", change, role="operator")
+
+
+def _told_at_last(evidence: Evidence) -> list[Problem]:
+    watch = evidence["watch"]
+    told = [
+        value_at(event, "data.spec.description") for event in events_about(watch, evidence["late"].value("metadata.id"))
+    ]
+    return equal("events about what may be viewed at last", watch, 1, told.count(_LATE))
 
 
 def _change_each(session: Session, label: str, agents: Iterable[Proto]) -> None:
@@ -184,12 +206,40 @@ def _one_subject(session: Session) -> None:
                 "change", "agent.update", session.agent(name=agent.metadata.name, resource_id=agent.metadata.id)
             )
         watch.wait_for(made.metadata.id, 2)
+        first = watch.position_of(made.metadata.id)
+    with Watch(session, "resumed", subject=made.metadata.id, after=first) as resumed:
+        resumed.wait_for(made.metadata.id)
 
 
 def _no_other_subject(evidence: Evidence) -> list[Problem]:
     watch = evidence["watch"]
     subjects = [value_at(row, "event.subject") for row in watch.responses if "event" in row]
-    return equal("subjects of the events", watch, [evidence.fact("made")] * 2, subjects)
+    found = equal("subjects of the events", watch, [evidence.fact("made")] * 2, subjects)
+    resumed = evidence["resumed"]
+    told = events_in_order(resumed)
+    return found + (
+        answered(resumed, "OK") or equal("events after the first", resumed, events_in_order(watch)[1:], told)
+    )
+
+
+def _large(session: Session) -> None:
+    agent = session.created_agent("parent", role="operator", org=session.own_org).metadata.id
+    with Watch(session, "watch", role="operator") as watch:
+        for kind in KINDS:
+            request = new_resource(session, kind, agent)
+            request.metadata.org = session.own_org
+            request.metadata.annotations["large"] = "0123456789abcdef" * (LARGE // 16)
+            session.call(f"made.{kind}", f"{kind}.create", request, role="operator")
+        watch.catch_up(org=session.own_org, maker="operator")
+
+
+def _large_told(evidence: Evidence) -> list[Problem]:
+    watch, found = evidence["watch"], list[Problem]()
+    for made in evidence.under("made."):
+        events = events_about(watch, made.value("metadata.id"))
+        found += answered(made, "OK") or equal(f"{made.label}: events about what is large", watch, 1, len(events))
+        found += [wrong for event in events for wrong in _holds(watch, event, made.response)]
+    return found
 
 
 def _resumed(session: Session) -> None:
@@ -239,7 +289,15 @@ CHECKS: tuple[Check, ...] = (
         roles=("operator", "org_member", "other_org_member", "nobody"),
         features=("watch",),
     ),
-    check("EVT-REVOKED", _revoked, _no_longer_told, roles=("operator", "nobody"), features=("watch",)),
+    check(
+        "EVT-REVOKED",
+        _revoked,
+        _no_longer_told,
+        also={"EVT-GRANTED": _told_at_last},
+        roles=("operator", "nobody"),
+        features=("watch",),
+    ),
+    check("EVT-LARGE", _large, _large_told, roles=("operator",), features=("watch",)),
     check("EVT-SUBJECT", _one_subject, _no_other_subject, features=("watch",)),
     check("EVT-RESUME", _resumed, _same_from_there, features=("watch",)),
 )

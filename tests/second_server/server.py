@@ -45,6 +45,7 @@ PAGE_DEFAULT, PAGE_MAX = 20, 100
 LIST_DEFAULT = 100
 STATUS_CHARACTERS_MAX = 1000
 LATE_SECONDS = 5.0
+LARGE = 256 * 1024
 """The suite's short deadlines are all under this; its ordinary ones are far over."""
 Handler = Callable[[Any, str], Any]
 
@@ -170,8 +171,10 @@ class Service:
         if planted("watch_resumes_never") and not request.from_now:
             context.abort(grpc.StatusCode.OUT_OF_RANGE, "the events after this position are gone")
         told: set[str] = set()
+        hidden: set[str] = set()
         yield WatchResponse(position=position)
         position += planted("watch_resumes_late") and not request.from_now
+        position -= planted("watch_subject_repeats") and bool(request.subject and request.after_position)
         while context.is_active():
             with self.state.changed:
                 while len(self.state.events) <= position and context.is_active() and not self.state.stopping:
@@ -188,6 +191,9 @@ class Service:
                 seen |= planted("watch_remembers") and event.subject in told
                 seen |= planted("watch_trusts_creator") and self._made_by(known, event.subject) == caller
                 seen |= planted("own_scope_told") and self._is_of_an_account(known, event.subject)
+                hidden |= set() if seen else {event.subject}
+                seen &= not (planted("watch_refuses_for_good") and event.subject in hidden)
+                seen &= not (planted("watch_drops_large") and event.ByteSize() > LARGE)
                 if planted("backlog_gap") and number <= behind and number % 32 == 0:
                     continue
                 if planted("backlog_chunk") and number <= behind and (number - request.after_position) % 257 == 0:
