@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from typing import Any
+
+from google.protobuf.message import Message
 
 from protos.ai.stigmer.agentic.agent.v1.api_pb2 import Agent
+from protos.ai.stigmer.agentic.agent.v1.spec_pb2 import DockerServer, HttpServer, StdioServer, SubAgent
 from protos.ai.stigmer.agentic.agentinstance.v1.api_pb2 import AgentInstance
 from protos.ai.stigmer.agentic.environment.v1.api_pb2 import Environment
 from protos.ai.stigmer.agentic.environment.v1.spec_pb2 import EnvironmentValue
@@ -121,6 +125,30 @@ def many_agent(name: str, org: str) -> Agent:
         box.docker.volumes.add(host_path=f"/{word}", container_path="/c")
         box.docker.ports.add(host_port=8080, container_port=80 + len(box.docker.ports), protocol="tcp")
     sub.mcp_tool_selections["files"].enabled_tools.extend(words)
+    return made
+
+
+def hollow(full: Message) -> Any:  # noqa: ANN401 - a resource of the same kind
+    """Return a full resource with the same things in it by name, and nothing in them; what was secret is so no more."""
+    made: Any = type(full)()
+    made.CopyFrom(full)
+    values = made.spec
+    if isinstance(made, Agent):
+        files, web, box = made.spec.mcp_servers
+        del files.enabled_tools[:]
+        files.stdio.CopyFrom(StdioServer(command=files.stdio.command))
+        web.http.CopyFrom(HttpServer(url=web.http.url))
+        box.docker.CopyFrom(DockerServer(image=box.docker.image))
+        sub = made.spec.sub_agents[0]
+        sub.CopyFrom(SubAgent(name=sub.name, instructions=sub.instructions))
+        sub.mcp_tool_selections["files"].SetInParent()
+        made.spec.skill_refs[0].CopyFrom(ApiResourceReference(kind=skill, slug="search"))
+        values = made.spec.env_spec
+    if isinstance(made, AgentInstance):
+        made.spec.environment_refs[0].CopyFrom(ApiResourceReference(kind=ENVIRONMENT_REF_KIND, slug="production"))
+        return made
+    values.data[PLAIN_NAME].CopyFrom(EnvironmentValue())
+    values.data[SECRET_NAME].CopyFrom(EnvironmentValue(value="told to all"))
     return made
 
 

@@ -15,6 +15,7 @@ from conformance.requests import Things, new_resource
 from conformance.session import Session
 from conformance.target_client import Call
 from conformance.verdict import Problem
+from protos.ai.stigmer.commons.apiresource.apiresourcekind.api_resource_kind_pb2 import ApiResourceKind, skill
 
 _MEMBERS = ("org_admin", "org_member")
 _BLIND = ("other_org_member", "nobody")
@@ -87,10 +88,21 @@ def _calls(session: Session, method: str, things: dict[str, Things], role: str |
     yield Call(f"{method}.there", method, _request(method, other, there), role)
     if method != "instance.by_agent":
         yield Call(f"{method}.crossed", method, _request(method, mine, f"{here}-missing"), role)
+    if method.endswith("by_reference"):
+        yield from _narrowed(method, mine, here, role)
     for seer in (*_MEMBERS, *_BLIND) if session.cloud else ():
         yield Call(f"{method}.seen.{seer}", method, _request(method, mine, here), seer)
     for seer in _BLIND if session.cloud and method.startswith("list.") else ():
         yield Call(f"{method}.all.{seer}", method, METHODS[method].request(), seer)
+
+
+def _narrowed(method: str, mine: Things, here: str, role: str | None) -> Iterator[Call]:
+    """The reference says more than slug and organization."""
+    own = ApiResourceKind.Value(KINDS[mine.kind].name)
+    for label, kind, org in (("whole", own, here), ("other_kind", skill, here), ("scoped", own, f"{here}-missing")):
+        request = _request(method, mine, org)
+        request.kind, request.scope = kind, mine.resource.metadata.owner_scope
+        yield Call(f"{method}.{label}", method, request, role)
 
 
 def _visible(method: str) -> Judge:
@@ -122,9 +134,14 @@ def _filtered(method: str) -> Judge:
             row = evidence[f"{method}.{label}"]
             ids = _shown(row)
             found += answered(row, "OK") + equal(f"{label}: shown", row, [True, False], [wanted in ids, other in ids])
-        if f"{method}.crossed" in evidence:
-            row = evidence[f"{method}.crossed"]
-            found += answered(row, "OK", "NOT_FOUND") + equal("an organization without any", row, [], _shown(row))
+        for label in ("crossed", "scoped"):
+            if f"{method}.{label}" in evidence:
+                row = evidence[f"{method}.{label}"]
+                found += answered(row, "OK", "NOT_FOUND") + equal("an organization without any", row, [], _shown(row))
+        if f"{method}.whole" in evidence:
+            row = evidence[f"{method}.whole"]
+            found += answered(row, "OK") + equal("with kind and scope", row, [here], _shown(row))
+            found += answered(evidence[f"{method}.other_kind"], "INVALID_ARGUMENT")
         return found + _as_read(evidence[f"{method}.here"], evidence["get"], here)
 
     return judge

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from conformance.check import Check, check
 from conformance.evidence import Evidence
-from conformance.judging import Judge, PartJudge, accepted, answered, both, fact, field_is
+from conformance.judging import Judge, PartJudge, accepted, answer_of, answered, both, equal, fact, field_is, sent
 from conformance.kinds import KINDS
 from conformance.methods import METHODS, Proto, deletion
 from conformance.requests import new_resource
@@ -29,6 +29,8 @@ _SPELLINGS: dict[str, Callable[[str], str]] = {
 """Other spellings that a loose comparison takes for the same."""
 
 
+LONG_ID, LONG_SLUG = 200, 400
+"""Characters; an id is part of policies, which take 256."""
 _QUICK = ("upper", "shorter", "wide")
 """A quick run asks with these only for updates and deletes, which find things as gets do."""
 
@@ -58,8 +60,42 @@ def _exercise(kind: str) -> Callable[[Session], None]:
         session.call("other", f"{kind}.create", other)
         session.find("other.find", kind, slug.upper(), role=role)
         session.note("other", other.metadata.id)
+        _two_names(session, kind, made, other, agent_id)
+        _long(session, kind, agent_id)
+        _kept(session, kind, agent_id)
 
     return exercise
+
+
+def _two_names(session: Session, kind: str, made: Proto, other: Proto, agent_id: str) -> None:
+    """Change one resource by its id, beside the slug of another."""
+    for way in ("update", "apply"):
+        request = new_resource(session, kind, agent_id)
+        request.metadata.id, request.metadata.slug = made.metadata.id, other.metadata.slug
+        session.call(f"both.{way}", f"{kind}.{way}", request)
+    session.read("spared.get", kind, other.metadata.id)
+
+
+def _long(session: Session, kind: str, agent_id: str) -> None:
+    """Make what has a long id, and two whose long slugs differ in their ends."""
+    request = new_resource(session, kind, agent_id)
+    request.metadata.id = f"{session.new_id(kind)}-".ljust(LONG_ID, "x")
+    session.call("long", f"{kind}.create", request)
+    session.read("long.get", kind, request.metadata.id, role="operator" if session.cloud else None)
+    name = session.name().ljust(LONG_SLUG, "x")
+    for end in ("a", "b"):
+        request = new_resource(session, kind, agent_id)
+        request.metadata.name = f"{name}{end}"
+        session.call(f"alike.{end}", f"{kind}.create", request)
+    session.find("alike.find", kind, f"{name}b")
+
+
+def _kept(session: Session, kind: str, agent_id: str) -> None:
+    """Apply a slug that no name makes twice, and update by it."""
+    request = new_resource(session, kind, agent_id)
+    request.metadata.slug = f"Kept_As.It-Is--{session.name()}-"
+    for label, operation in (("kept", "apply"), ("kept.again", "apply"), ("kept.update", "update")):
+        session.call(label, f"{kind}.{operation}", request)
 
 
 def _loose(session: Session, kind: str, made: Proto, agent_id: str, role: str | None) -> Iterator[Call]:
@@ -97,23 +133,46 @@ def _nothing(*operations: str) -> Judge:
     return judge
 
 
+def _others_spared(evidence: Evidence) -> list[Problem]:
+    """A server may refuse an id beside the slug of another; it must not change that other one."""
+    found = field_is("spared.get", "spec.description", sent("other", "spec.description"))(evidence)
+    found += field_is("spared.get", "metadata.name", sent("other", "metadata.name"))(evidence)
+    for row in evidence.under("both."):
+        found += answered(row, "OK", "ALREADY_EXISTS", "FAILED_PRECONDITION", "INVALID_ARGUMENT")
+        if row.ok:
+            found += equal("which one is changed", row, evidence.fact("made"), row.value("metadata.id"))
+    return found
+
+
 def _check(kind: str) -> Check:
     name = kind.upper()
     return check(
         f"EXACT-ID-{name}",
         _exercise(kind),
         PartJudge(
-            ("parent", "create", "get.", "update.", "delete.", "twin.get"),
-            both(_nothing("get", "update", "delete"), field_is("twin.get", "metadata.id", fact("made"))),
+            ("parent", "create", "get.", "update.", "delete.", "twin.get", "other", "both.", "spared.", "long"),
+            both(
+                _nothing("get", "update", "delete"),
+                field_is("twin.get", "metadata.id", fact("made")),
+                _others_spared,
+                field_is("long.get", "metadata.id", sent("long", "metadata.id")),
+            ),
         ),
         also={
             f"EXACT-SLUG-{name}": PartJudge(
-                ("parent", "create", "find.", "twin.find", "other"),
+                ("parent", "create", "find.", "twin.find", "other", "alike.", "kept"),
                 both(
                     _nothing("find"),
                     field_is("twin.find", "metadata.id", fact("made")),
                     accepted("other"),
                     field_is("other.find", "metadata.id", fact("other")),
+                    accepted("alike.a", "alike.b"),
+                    field_is("alike.find", "metadata.id", answer_of("alike.b", "metadata.id")),
+                    field_is("kept", "metadata.slug", sent("kept", "metadata.slug")),
+                    *(
+                        field_is(label, "metadata.id", answer_of("kept", "metadata.id"))
+                        for label in ("kept.again", "kept.update")
+                    ),
                 ),
             )
         },

@@ -66,7 +66,9 @@ def _listed(kind: str) -> Callable[[Session], None]:
         org, role = session.own_org, "operator" if session.cloud else None
         sizes = SIZES_QUICK if session.context.scale < 1 else SIZES
         session.note("sizes", sizes)
-        session.note("made", _fill(session, kind, max(sizes) + 1, org, role))
+        made = _fill(session, kind, 1, org, role)
+        _fill(session, kind, 1, f"{org}0", role)  # Of elsewhere, between those that are listed.
+        session.note("made", made + _fill(session, kind, max(sizes), org, role))
         _walk(session, method, sizes, org, role)
 
     return exercise

@@ -27,6 +27,7 @@ from tests.mutants.half_done_sins import HALF_DONE_SINS
 from tests.mutants.holder_sins import HOLDER_SINS
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
 from tests.mutants.instance_sins import INSTANCE_SINS
+from tests.mutants.kept_sins import KEPT_SINS
 from tests.mutants.mutant import Mutant
 from tests.mutants.operators import generated
 from tests.mutants.policy_sins import POLICY_SINS
@@ -58,6 +59,7 @@ SINS = (
     RULE_SINS,
     WAYS_SINS,
     FORM_SINS,
+    KEPT_SINS,
 )
 STORES = {
     "leveldb": "leveldb:{folder}/store",

@@ -1,0 +1,184 @@
+"""Mutants that keep, or make of, what a request says something else than it said. A new one is one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
+from reference_server.errors import AlreadyExists
+from reference_server.identity import message_of, record_by_slug_key, slug_of
+from reference_server.pipeline import State
+from reference_server.unit_of_work import UnitOfWork
+from tests.mutants.mutant import DUPLICATE, SLUG, Mutant
+from tests.mutants.read_effects import without
+from tests.mutants.wrapping import Run, everywhere, first, together, wrap
+
+COMPARED, ID_HELD = 128, 64
+
+
+def all_orgs_later(state: State, work: UnitOfWork) -> None:
+    """Narrow the first page alone."""
+    del work
+    if state.request.page.page_token:
+        state.request.org = ""
+
+
+def scope_for_org(state: State, work: UnitOfWork) -> None:
+    """Take the scope for all that is said of whose it is."""
+    del work
+    if state.request.scope == organization:
+        state.request.org = ""
+
+
+def keeping(keep: Callable[[Any, Any], None]) -> Callable[[State, UnitOfWork], None]:
+    """Bring something of what is stored into the request."""
+
+    def effect(state: State, work: UnitOfWork) -> None:
+        del work
+        if state.existing is not None:
+            keep(state.request, message_of(state, state.existing))
+
+    return effect
+
+
+def _absent_spec(request: Any, stored: Any) -> None:
+    if not request.HasField("spec"):
+        request.spec.CopyFrom(stored.spec)
+
+
+def _tools(request: Any, stored: Any) -> None:
+    tools = {server.name: list(server.enabled_tools) for server in stored.spec.mcp_servers}
+    for server in request.spec.mcp_servers:
+        server.enabled_tools.extend([] if server.enabled_tools else tools.get(server.name, []))
+
+
+def _secrecy(request: Any, stored: Any) -> None:
+    for name, value in request.spec.data.items():
+        if name in stored.spec.data:
+            value.is_secret |= stored.spec.data[name].is_secret
+
+
+def _metadata_of_an_equal(request: Any, stored: Any) -> None:
+    if stored.spec == request.spec:
+        for part in ("labels", "annotations"):
+            getattr(request.metadata, part).clear()
+            getattr(request.metadata, part).update(getattr(stored.metadata, part))
+
+
+def _built(kind: str, keep: Callable[[Any, Any], None]) -> Any:
+    return first(f"{kind}-update", "BuildUpdateState", keeping(keep))
+
+
+def slug_before_id(run: Run) -> Run:
+    """Find by the slug that a request gives, and by its id where nothing has the slug."""
+
+    def loading(state: State, work: UnitOfWork) -> State:
+        record = record_by_slug_key(state, work) if state.request.metadata.id else None
+        return run(state, work) if record is None else state._replace(existing=record)
+
+    return loading
+
+
+def normalized_slug(run: Run) -> Run:
+    """Look for what would be made of the slug if it were a name."""
+
+    def loading(state: State, work: UnitOfWork) -> State:
+        metadata = state.request.metadata
+        given = metadata.slug
+        metadata.slug = slug_of(given) or given
+        found = run(state, work)
+        metadata.slug = given
+        return found
+
+    return loading
+
+
+def alike_at_first(state: State, work: UnitOfWork) -> None:
+    """Compare long slugs by how they begin."""
+    metadata, kind = state.resource.metadata, state.operation.kind.name
+    if len(metadata.slug) <= COMPARED:
+        return
+    for record in work.scan(kind):
+        held = message_of(state, record).metadata
+        if (held.org, held.slug[:COMPARED]) == (metadata.org, metadata.slug[:COMPARED]):
+            raise AlreadyExists(kind, metadata.slug, record.id, "slug")
+
+
+def cut_id(state: State, work: UnitOfWork) -> None:
+    """Keep as much of an id as a column holds."""
+    del work
+    state.request.metadata.id = state.request.metadata.id[:ID_HELD]
+
+
+KEPT_SINS: tuple[Mutant, ...] = (
+    Mutant(
+        "list-later-pages-ignore-org",
+        "each page of a list but the first ignores the organization",
+        everywhere("list", lambda name: first(name, "ListResources", all_orgs_later)),
+        asked=("PAGE-*", "FILTER-*"),
+    ),
+    *(
+        Mutant(
+            f"{kind}-reference-ignores-kind",
+            f"a reference to an {kind} ignores the kind",
+            wrap(f"{operation}-get-by-reference", "LoadByReference", without("kind")),
+            asked=("FILTER-*", "REF-*"),
+        )
+        for kind, operation in (("instance", "agent-instance"), ("environment", "environment"))
+    ),
+    Mutant(
+        "reference-scope-ignores-org",
+        "a reference of organization scope ignores the organization",
+        everywhere("get-by-reference", lambda name: first(name, "LoadByReference", scope_for_org)),
+        asked=("FILTER-*", "REF-*", "EXACT-*"),
+    ),
+    Mutant(
+        "update-keeps-absent-spec",
+        "an update without a spec keeps the old one",
+        together(_built("agent", _absent_spec), _built("environment", _absent_spec)),
+        asked=("UPD-*", "APL-*", "ENV-*"),
+    ),
+    Mutant(
+        "update-keeps-tools",
+        "a server of the same name keeps its tools where an update lists none",
+        _built("agent", _tools),
+        asked=("UPD-*", "APL-*"),
+    ),
+    Mutant(
+        "update-keeps-secrecy",
+        "what was a secret of an environment stays one",
+        _built("environment", _secrecy),
+        asked=("ENV-*", "APL-*", "RED-*"),
+    ),
+    Mutant(
+        "apply-equal-keeps-labels",
+        "an apply with an equal spec keeps labels and annotations",
+        everywhere("apply", lambda name: first(name, "ContinueAsCreateOrUpdate", keeping(_metadata_of_an_equal))),
+        asked=("APL-*", "UPD-*"),
+    ),
+    Mutant(
+        "slug-beats-id",
+        "an update that gives an id and the slug of another changes the other",
+        everywhere("update", lambda name: wrap(name, "LoadExisting", slug_before_id)),
+        asked=("EXACT-*", "UPD-*"),
+    ),
+    Mutant(
+        "apply-normalizes-slug",
+        "an apply looks for what the slug would be if it were a name",
+        everywhere("apply", lambda name: wrap(name, "LoadForApply", normalized_slug)),
+        asked=("EXACT-*", "APL-*"),
+    ),
+    Mutant(
+        "slug-compared-to-128",
+        "slugs are compared by their first 128 characters",
+        everywhere("create", lambda name: first(name, DUPLICATE, alike_at_first)),
+        asked=("EXACT-*", "DUP-*", "SLUG-*"),
+    ),
+    Mutant(
+        "id-cut",
+        "ids of the client are cut at 64 characters",
+        everywhere("create", lambda name: first(name, SLUG, cut_id)),
+        asked=("EXACT-*", "DEF-*"),
+    ),
+)
