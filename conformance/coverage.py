@@ -78,6 +78,8 @@ RULES: tuple[Rule, ...] = (
     _why(
         "permission", "list.* instance.by_agent event.watch", "any known caller may ask; what he is shown is visibility"
     ),
+    _asked("permission", "instance.get environment.get", "PERM-{METHOD} WAYS-{KIND} DEL-GRANTS"),
+    _asked("permission", "policy.delete", "PERM-{METHOD} IAM-LEAVE"),
     _asked("permission", "agent.* instance.* environment.*", "PERM-{METHOD} WAYS-{KIND}"),
     _asked("permission", "*", "PERM-{METHOD}"),
     _asked("stored", "agent.update agent.apply", "PERM-STORED-AGENT"),

@@ -14,6 +14,9 @@ from conformance.verdict import Problem
 
 _METHODS = {"IAM-BOOTSTRAP": "policy.bootstrapPolicy", "IAM-PLATFORM-LINK": "policy.createPlatformLink"}
 
+_TIMES = ("first", "again", "anew")
+"""Twice, and once more when the policy was revoked."""
+
 
 def _twice(method: str) -> Callable[[Session], None]:
     def exercise(session: Session) -> None:
@@ -21,7 +24,9 @@ def _twice(method: str) -> Callable[[Session], None]:
             raise NotAsked(f"the target doesn't serve {METHODS[method].path}")
         request = samples.policy(("platform", "stigmer"), "platform", ("organization", session.name()))
         session.forget_grant_later(request)
-        for label in ("first", "again"):
+        for label in _TIMES:
+            if label == "anew":
+                session.call("revoke", "policy.delete", request, role="operator")
             made = session.call(label, method, request, role="operator")
             if made.ok:
                 by_id = session.by_id("policy.get", made.message.metadata.id)
@@ -32,7 +37,8 @@ def _twice(method: str) -> Callable[[Session], None]:
 
 def _is_there(evidence: Evidence) -> list[Problem]:
     found: list[Problem] = []
-    for label in ("first", "again"):
+    found += answered(evidence["revoke"], "OK")
+    for label in _TIMES:
         made, read = evidence[label], evidence.under(f"{label}.get")
         found += answered(made, "OK")
         for row in read:

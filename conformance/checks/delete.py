@@ -175,7 +175,10 @@ def _policies(session: Session) -> None:
     for name, principal in principals.items():
         session.grant(f"setup.{name}", principal, "member", room)
         session.holds(f"before.{name}", principal, "member", room)
+    viewer = ("identity_account", session.context.identity("nobody"))
+    session.grant("setup.viewer", viewer, "can_view", resource)
     session.delete("delete", "agent", made.metadata.id, role="org_member")
+    session.holds("viewer", viewer, "can_view", resource)
     session.holds("owner", owner, "owner", resource)
     session.holds("parent", ("organization", session.org), "organization", resource)
     session.holds("instance", ("agent", made.metadata.id), "agent", instance)
@@ -249,10 +252,18 @@ CHECKS: tuple[Check, ...] = (
             *(field_is(label, "is_authorized", _TRUE) for label in ("before", *_GRANTED_BEFORE, "after.other")),
             *(
                 choice(field_is(label, "is_authorized", _FALSE), "OK")
-                for label in ("owner", "parent", "instance", "after.agent", "after.instance", "after.set")
+                for label in (
+                    "owner",
+                    "viewer",
+                    "parent",
+                    "instance",
+                    "after.agent",
+                    "after.instance",
+                    "after.set",
+                )
             ),
         ),
-        roles=("caller", "org_member", "operator"),
+        roles=("caller", "org_member", "operator", "nobody"),
     ),
     check(
         "DEL-AUTH",

@@ -98,6 +98,44 @@ def _left_alone(first: str, second: str) -> Callable[[Evidence], list[Problem]]:
     )
 
 
+def _granted_then_deleted(session: Session) -> None:
+    """Who may view an instance or an environment views nothing by that any more, when it is gone and made anew."""
+    nobody = ("identity_account", session.context.identity("nobody"))
+    for kind in _GRANTED:
+        things = made_things(session, kind, "operator", kind)
+        made = things.resource.metadata
+        resource = (KINDS[kind].name, made.id)
+        granted = session.grant(f"{kind}.grant", nobody, "can_view", resource)
+        session.holds(f"{kind}.before", nobody, "can_view", resource)
+        session.delete(f"{kind}.delete", kind, made.id, role="operator")
+        session.holds(f"{kind}.gone", nobody, "can_view", resource)
+        if granted.ok:
+            by_id = session.by_id("policy.get", granted.message.metadata.id)
+            session.call(f"{kind}.policy", "policy.get", by_id, role="operator")
+        anew = changed(session, things)
+        if session.call(f"{kind}.anew", f"{kind}.create", anew, role="operator").ok:
+            session.holds(f"{kind}.gone.anew", nobody, "can_view", resource)
+            session.read(f"{kind}.get", kind, made.id, role="nobody")
+
+
+def _nothing_inherited(evidence: Evidence) -> list[Problem]:
+    """A server may keep an id from being used twice; then there is nothing to inherit."""
+    found: list[Problem] = []
+    for kind in _GRANTED:
+        found += accepted(f"{kind}.grant", f"{kind}.delete")(evidence)
+        found += field_is(f"{kind}.before", "is_authorized", _TRUE)(evidence)
+        for row in evidence.under(f"{kind}.gone"):
+            found += field_is(row.label, "is_authorized", _FALSE)(evidence)
+        found += answered(evidence[f"{kind}.anew"], "OK", "ALREADY_EXISTS")
+        for row in evidence.under(f"{kind}.policy"):
+            found += answered(row, "NOT_FOUND")
+        for row in evidence.under(f"{kind}.get"):
+            found += answered(row, "PERMISSION_DENIED")
+    return found
+
+
+_GRANTED = ("instance", "environment")
+"""Whose policies go with them; whether an agent's do is a choice, and asked by DEL-POLICIES."""
 _PAIRS = (("agent", "environment"), ("environment", "instance"))
 
 CHECKS: tuple[Check, ...] = (
@@ -121,4 +159,5 @@ CHECKS: tuple[Check, ...] = (
         )
         for first, second in _PAIRS
     ),
+    check("DEL-GRANTS", _granted_then_deleted, _nothing_inherited, roles=("operator", "nobody")),
 )

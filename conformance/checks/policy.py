@@ -37,6 +37,8 @@ def _life(session: Session) -> None:
     session.holds("other.itself", resource, "member", resource)
     session.call("delete", "policy.delete", request, role="operator")
     session.holds("deleted", principal, "member", resource)
+    if made.ok:
+        session.call("gone", "policy.get", session.by_id("policy.get", made.message.metadata.id), role="operator")
     session.call("again", "policy.delete", request, role="operator")
     session.call("unknown", "policy.get", session.by_id("policy.get", "iamp-missing"), role="operator")
 
@@ -54,6 +56,10 @@ def _whole(evidence: Evidence) -> list[Problem]:
     found += equal("spec", exchange, exchange.request, exchange.value("spec", {}))
     get = evidence["get"]
     return found + answered(get, "OK") + equal("get", get, exchange.value("spec", {}), get.value("spec", {}))
+
+
+def _is_gone(evidence: Evidence) -> list[Problem]:
+    return [wrong for row in evidence.under("gone") for wrong in answered(row, "NOT_FOUND")]
 
 
 _RELATIONS = ("", "member", "lead")
@@ -76,6 +82,20 @@ def _sets(session: Session) -> None:
             request = samples.policy(principal, "member", resource)
             session.call(f"{order}.revoke.{gone}", "policy.delete", request, role="operator")
             _all_asked(session, f"{order}.revoked.{gone}", principals, resource)
+    _written_as_sets(session, resource)
+
+
+def _written_as_sets(session: Session, resource: tuple[str, str]) -> None:
+    """An id that looks like a set's (`x#member`) is an id; nor is a set the thing that has such an id."""
+    account = ("identity_account", session.name())
+    for label, granted, asked in (("id", "team#", "team"), ("set", "team", "team#")):
+        name = session.name()
+        forms = {"team": ("team", name, "member"), "team#": ("team", f"{name}#member")}
+        session.grant(f"written.{label}.grant", forms[granted], "member", resource)
+        session.holds(f"written.{label}.asked", forms[asked], "member", resource)
+        if label == "id":
+            session.grant("written.id.join", account, "member", ("team", name))
+            session.holds("written.id.asked.account", account, "member", resource)
 
 
 def _all_asked(session: Session, label: str, principals: Sequence[tuple[str, ...]], resource: tuple[str, str]) -> None:
@@ -94,6 +114,9 @@ def _each_by_itself(evidence: Evidence) -> list[Problem]:
         for at in range(len(_RELATIONS)):
             found += _held(evidence, f"{order}.granted.{at}", [one <= at for one in range(len(_RELATIONS))])
             found += _held(evidence, f"{order}.revoked.{at}", [one > at for one in range(len(_RELATIONS))])
+    for row in (*evidence.under("written.id.asked"), *evidence.under("written.set.asked")):
+        told = row.value("is_authorized", default=False)
+        found += equal(f"{row.label}: an id that is written like a set is one", row, expected=False, actual=told)
     return found
 
 
@@ -113,6 +136,11 @@ def _membership(session: Session) -> None:
     session.grant("grant", nobody, "member", ("organization", org))
     session.read("member", "agent", made.metadata.id, role="nobody")
     request = samples.policy(nobody, "member", ("organization", org))
+    session.call("leave", "policy.delete", request, role="nobody")
+    view = samples.policy(nobody, "can_view", ("agent", made.metadata.id))
+    session.grant("grant.view", nobody, "can_view", ("agent", made.metadata.id))
+    session.call("leave.view", "policy.delete", view, role="nobody")
+    session.call("revoke.view", "policy.delete", view, role="operator")
     session.call("revoke", "policy.delete", request, role="operator")
     session.read("after", "agent", made.metadata.id, role="nobody")
 
@@ -212,7 +240,10 @@ CHECKS: tuple[Check, ...] = (
                 *(field_is(f"other.{part}", "is_authorized", _FALSE) for part in _OTHERS),
             ),
             "IAM-DELETE": both(
-                accepted("delete"), field_is("deleted", "is_authorized", _FALSE), code("again", "NOT_FOUND")
+                accepted("delete"),
+                field_is("deleted", "is_authorized", _FALSE),
+                code("again", "NOT_FOUND"),
+                _is_gone,
             ),
             "IAM-UNKNOWN": code("unknown", "NOT_FOUND"),
         },
@@ -227,6 +258,13 @@ CHECKS: tuple[Check, ...] = (
             accepted("grant", "member", "revoke"),
             code("after", "PERMISSION_DENIED"),
         ),
+        also={
+            "IAM-LEAVE": both(
+                accepted("grant", "grant.view", "revoke.view", "revoke"),
+                code("leave", "PERMISSION_DENIED"),
+                code("leave.view", "PERMISSION_DENIED"),
+            )
+        },
         roles=("operator", "nobody"),
     ),
     check(

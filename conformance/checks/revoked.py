@@ -27,7 +27,7 @@ def _cleaned_up(session: Session) -> None:
         raise NotAsked(f"the target doesn't serve {method.path}")
     made = session.created_agent(role="operator", org=session.own_org)
     agent = ("agent", made.metadata.id)
-    session.grant("grant", _nobody(session), "owner", agent)
+    granted = session.grant("grant", _nobody(session), "owner", agent)
     session.read("used", "agent", made.metadata.id, role="nobody")
     session.holds("held", _nobody(session), "owner", agent)
     if session.context.scale >= 1:  # once more, when what was decided may be remembered again after other changes
@@ -36,6 +36,8 @@ def _cleaned_up(session: Session) -> None:
     session.call("cleanup", method.name, method.request(kind=agent[0], id=agent[1]), role="operator")
     session.read("after", "agent", made.metadata.id, role="nobody")
     session.holds("left", _nobody(session), "owner", agent)
+    if granted.ok:
+        session.call("gone", "policy.get", session.by_id("policy.get", granted.message.metadata.id), role="operator")
 
 
 def _operator(session: Session) -> None:
@@ -82,6 +84,7 @@ CHECKS: tuple[Check, ...] = (
             field_is("held", "is_authorized", _TRUE),
             code("after", "PERMISSION_DENIED"),
             field_is("left", "is_authorized", _FALSE),
+            code("gone", "NOT_FOUND"),
         ),
         roles=("operator", "nobody"),
         # What others delete meanwhile may let a server forget what it should not have remembered.

@@ -23,6 +23,7 @@ from tests.mutants.create_sins import CREATE_SINS
 from tests.mutants.edge_sins import EDGE_SINS
 from tests.mutants.environment_sins import ENVIRONMENT_SINS
 from tests.mutants.form_sins import FORM_SINS
+from tests.mutants.grant_sins import GRANT_SINS
 from tests.mutants.half_done_sins import HALF_DONE_SINS
 from tests.mutants.holder_sins import HOLDER_SINS
 from tests.mutants.hosting import CREDENTIALS, TOKENS, identity, reference
@@ -50,6 +51,7 @@ SINS = (
     INSTANCE_SINS,
     ENVIRONMENT_SINS,
     POLICY_SINS,
+    GRANT_SINS,
     HALF_DONE_SINS,
     EDGE_SINS,
     SECOND_LOOK_SINS,

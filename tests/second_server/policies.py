@@ -120,5 +120,5 @@ class Policies:
 def policy_tuple(spec: Any) -> Tuple:
     """What a policy says."""
     principal = spec.principal
-    named = f"{principal.id}#{principal.relation}" if principal.relation else principal.id
+    named = f"{principal.id}\0{principal.relation}" if principal.relation else principal.id
     return principal.kind, named, spec.relation, spec.resource.kind, spec.resource.id

@@ -184,7 +184,7 @@ class Resources:
         made = IamPolicy(api_version="iam.stigmer.ai/v1", kind="IamPolicy")
         made.metadata.id = new_id("iam_policy")
         made.spec.principal.kind = principal_kind
-        made.spec.principal.id, _, made.spec.principal.relation = principal_id.partition("#")
+        made.spec.principal.id, _, made.spec.principal.relation = principal_id.partition("\0")
         made.spec.resource.kind, made.spec.resource.id = kind, resource_id
         made.spec.relation = relation
         self.stamp(made, by)
@@ -293,7 +293,7 @@ class Resources:
 
 def _principal(policy: Tuple) -> tuple[str, str]:
     """The thing that a policy gives something to, or of which it gives a set something."""
-    return policy[0], policy[1].partition("#")[0]
+    return policy[0], policy[1].partition("\0")[0]
 
 
 def belongs(instance: Any, agent: Any) -> bool:
