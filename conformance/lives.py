@@ -49,12 +49,24 @@ def live(session: Session, kind: str) -> None:
             secrets.append(_renew_secret(request, operation))
         _timed(session, operation, lambda operation=operation: _as_another(session, operation, kind, request))  # type: ignore[misc]
         _read(session, kind, operation, made)
+    if kind == "agent":
+        _give_an_instance(session, made.message, role)
     another = _whole(session, kind, agent)
     secrets.append(_secret_of(another))
     session.note("secrets", [one for one in secrets if one])
     applied = _timed(session, "new", lambda: session.call("new", f"{kind}.apply", another, role=role))
     _read(session, kind, "new", applied)
     session.delete("delete", kind, made.message.metadata.id)
+
+
+def _give_an_instance(session: Session, agent: Proto, role: str) -> None:
+    """Give the agent that is deleted at last an instance, and change it: `further` and `further.update`."""
+    request = samples.instance(session.name(), session.org, agent.metadata.id)
+    instance = session.need("further", "instance.create", request, role=role)
+    request.metadata.id, request.spec.description = instance.metadata.id, "after the update"
+    request.metadata.labels["changed"] = "yes"
+    session.call("further.update", "instance.update", request, role=role)
+    session.read("further.get", "instance", instance.metadata.id)
 
 
 def stay(session: Session, kind: str) -> None:

@@ -44,7 +44,10 @@ def _create(session: Session) -> None:
 
 
 def _platform(session: Session) -> None:
-    made = session.call("create", "agent.create", session.agent(org=""), role="operator")
+    """An agent of the platform that names an organization, which is not its instance's for that."""
+    request = session.agent(org="")
+    request.metadata.org = session.org
+    made = session.call("create", "agent.create", request, role="operator")
     if made.ok:
         session.instances("instances", made.message, role="operator")
 

@@ -41,7 +41,11 @@ def _gone(session: Session) -> None:
         read_list(session, "list", "agent", session.org)
     session.delete("again", "agent", made.metadata.id, role=role)
     session.read("other.get", "agent", other.metadata.id)
-    session.read("other.instance", "instance", session.default_instance(other))
+    default = session.default_instance(other)
+    session.read("other.instance", "instance", default)
+    session.delete("other.instance.delete", "instance", default, role=role)
+    session.delete("bare", "agent", other.metadata.id, role=role)
+    session.read("bare.get", "agent", other.metadata.id, role=role)
 
 
 def _judge_list(evidence: Evidence) -> list[Problem]:
@@ -114,6 +118,9 @@ def _with_instances(session: Session) -> None:
     session.find("slug", "instance", f"{made.metadata.slug}-default", role=role)
     by_agent = METHODS["instance.by_agent"].request(agent_id=made.metadata.id)
     session.call("by_agent", "instance.by_agent", by_agent, role=role)
+    heir = session.created_agent("setup.heir").metadata.id
+    request = samples.instance(session.name(), session.org, heir, slug=second.metadata.slug)
+    session.call("slug.again", "instance.create", request)
 
 
 def _read_by_each(session: Session, label: str, instances: dict[str, str]) -> None:
@@ -206,7 +213,13 @@ CHECKS: tuple[Check, ...] = (
     check(
         "DEL-GONE",
         _gone,
-        both(accepted("delete"), code("get", "NOT_FOUND"), absent("find"), _judge_list),
+        both(
+            accepted("delete", "bare"),
+            code("get", "NOT_FOUND"),
+            code("bare.get", "NOT_FOUND"),
+            absent("find"),
+            _judge_list,
+        ),
         also={
             "DEL-ANSWER": same_answer("setup.create", "delete"),
             "DEL-AGAIN": code("again", "NOT_FOUND"),
@@ -238,7 +251,12 @@ CHECKS: tuple[Check, ...] = (
             _all_or_none,
             choice(
                 both(
-                    code("default", "NOT_FOUND"), code("second", "NOT_FOUND"), absent("slug"), _no_instances, _none_left
+                    code("default", "NOT_FOUND"),
+                    code("second", "NOT_FOUND"),
+                    absent("slug"),
+                    accepted("slug.again"),
+                    _no_instances,
+                    _none_left,
                 ),
                 "OK",
             ),

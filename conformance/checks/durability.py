@@ -54,6 +54,9 @@ def _killed(session: Session) -> None:
         raise TargetLost(f"after SIGKILL: {error}") from error
     for call in calls[1:]:
         session.finish(call, METHODS["agent.create"])
+    if session.cloud and session.offers("watch"):
+        with Watch(session, "from_now", role="operator") as watch:
+            watch.catch_up(maker="operator")
     _look_again(session, [row.metadata.id for row in made], [row.metadata.id for row in flying])
     after_restart.use(session, after_restart.AGED, aged)
     _look_at_kinds(session)
@@ -179,7 +182,10 @@ def _events_kept(evidence: Evidence) -> list[Problem]:
     watch = evidence[after_restart.RESUMED]
     wanted = {"kind.instance": 1, "kind.environment": 2, "gone.create": 2}
     told = {label: len(events_about(watch, evidence[label].value("metadata.id"))) for label in wanted}
-    return answered(watch, "OK") + equal("events from before the restart", watch, wanted, told)
+    found = answered(watch, "OK") + equal("events from before the restart", watch, wanted, told)
+    anew = evidence["from_now"]
+    old = [made.label for made in evidence.under("made.") if events_about(anew, made.value("metadata.id"))]
+    return found + equal("what a watch from now on tells of before the restart", anew, [], old)
 
 
 def _look_again(session: Session, made: list[str], flying: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -21,6 +22,8 @@ from conformance.watching import CHANGES, Watch, change_of, events_about, events
 _ANNOUNCED = (("create", "created"), *((change, "updated") for change in CHANGES_OF_A_LIFE), ("delete", "deleted"))
 SOME = 5
 _LATE = "Changed when the watcher may view it."
+IDLE_SECONDS = 5
+"""So long a watch of an ordinary run has nothing to tell."""
 LARGE = 2**19
 """Bytes of what is large: more than a server's buffers, queues and messages take at once that are sized for less."""
 
@@ -92,7 +95,15 @@ def _cascade(evidence: Evidence) -> list[Problem]:
         found += _changes(f"events of the default instance ({label})", watch, subject, changes)
         for event in events_about(watch, subject):
             found += _holds(watch, event, items[0])
-    return found
+    return found + _last_state(evidence)
+
+
+def _last_state(evidence: Evidence) -> list[Problem]:
+    """The event of a changed instance that goes with its agent, where it goes, holds what a get answered last."""
+    read, watch = evidence["further.get"], evidence["watch"]
+    deleted = events_about(watch, evidence["further"].value("metadata.id"))[2:]
+    found = answered(evidence["further.update"], "OK") + answered(read, "OK")
+    return found + [wrong for event in deleted for wrong in _holds(watch, event, read.response)]
 
 
 def _as_before(evidence: Evidence) -> list[Problem]:
@@ -206,15 +217,18 @@ def _one_subject(session: Session) -> None:
                 "change", "agent.update", session.agent(name=agent.metadata.name, resource_id=agent.metadata.id)
             )
         watch.wait_for(made.metadata.id, 2)
+        time.sleep(session.size(IDLE_SECONDS, 0))
+        session.need("change", "agent.update", session.agent(name=made.metadata.name, resource_id=made.metadata.id))
+        watch.wait_for(made.metadata.id, 3)
         first = watch.position_of(made.metadata.id)
     with Watch(session, "resumed", subject=made.metadata.id, after=first) as resumed:
-        resumed.wait_for(made.metadata.id)
+        resumed.wait_for(made.metadata.id, 2)
 
 
 def _no_other_subject(evidence: Evidence) -> list[Problem]:
     watch = evidence["watch"]
     subjects = [value_at(row, "event.subject") for row in watch.responses if "event" in row]
-    found = equal("subjects of the events", watch, [evidence.fact("made")] * 2, subjects)
+    found = equal("subjects of the events", watch, [evidence.fact("made")] * 3, subjects)
     resumed = evidence["resumed"]
     told = events_in_order(resumed)
     return found + (

@@ -42,6 +42,7 @@ def _update(session: Session) -> None:
     full = samples.full_agent(session.name(), session.org)
     made = session.need("create", "agent.create", full)
     session.read("before", "agent", made.metadata.id)
+    default = _change_default(session, made)
     request = _changed(session, made)
     request.metadata.slug = f"other-{session.name()}"
     request.status.default_instance_id = "ain-of-the-client"
@@ -52,6 +53,18 @@ def _update(session: Session) -> None:
     role = "operator" if session.cloud else None
     session.find("other", "agent", request.metadata.slug, role=role)
     _choose_default(session, request)
+    session.read("default.after", "instance", default, role=role)
+
+
+def _change_default(session: Session, agent: Agent) -> str:
+    """Change the agent's default instance, which the system made, and return its id."""
+    default, role = session.default_instance(agent), "operator" if session.cloud else None
+    before = session.read("default.before", "instance", default, role=role)
+    if before.ok:
+        request = before.message
+        request.metadata.labels["mine"], request.spec.description = "yes", "Changed by hand."
+        session.call("default.update", "instance.update", request, role=role)
+    return default
 
 
 def _choose_default(session: Session, request: Agent) -> None:
@@ -109,7 +122,11 @@ def _metadata(evidence: Evidence) -> list[Problem]:
 def _default_kept(evidence: Evidence) -> list[Problem]:
     kept = answer_of("create", "status.default_instance_id")
     labels = ("get", *(label for label in _CHOSEN if label in evidence))
-    return [wrong for label in labels for wrong in field_is(label, "status.default_instance_id", kept)(evidence)]
+    found = [wrong for label in labels for wrong in field_is(label, "status.default_instance_id", kept)(evidence)]
+    if "default.update" not in evidence or not evidence["default.update"].ok:
+        return found  # updates of instances are asked for elsewhere
+    after = evidence["default.after"]
+    return found + (answered(after, "OK") or differences(evidence["default.update"].response, after.response, after))
 
 
 def _audit(evidence: Evidence) -> list[Problem]:
@@ -119,14 +136,18 @@ def _audit(evidence: Evidence) -> list[Problem]:
         return failed
     where = "status.audit.spec_audit"
     found: list[Problem] = []
-    for part in ("created_by.id", "created_at"):
-        kept = before.value(f"{where}.{part}")
-        found += equal(f"{part} changed", after, kept, after.value(f"{where}.{part}"))
+    pairs = [(before, after)]
+    if "default.update" in evidence and evidence["default.update"].ok:
+        pairs.append((evidence["default.before"], evidence["default.update"]))
+    for first, last in pairs:
+        for part in ("created_by.id", "created_at"):
+            kept = first.value(f"{where}.{part}")
+            found += equal(f"{part} changed", last, kept, last.value(f"{where}.{part}"))
     found += equal("event", after, "updated", after.value(f"{where}.event"))
     found += equal("updated_by", after, evidence.fact("caller"), after.value(f"{where}.updated_by.id"))
-    first, last = before.value(f"{where}.updated_at"), after.value(f"{where}.updated_at")
-    if not last or nanoseconds(last) <= nanoseconds(first):
-        found.append(problem("updated_at is not later than before", after, expected=f"after {first}", actual=last))
+    was, is_now = before.value(f"{where}.updated_at"), after.value(f"{where}.updated_at")
+    if not is_now or nanoseconds(is_now) <= nanoseconds(was):
+        found.append(problem("updated_at is not later than before", after, expected=f"after {was}", actual=is_now))
     return found
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from conformance.checks.create_default_instance import DESCRIPTION
+from reference_server.errors import AlreadyExists, FailedPrecondition
 from reference_server.pipeline import State
 from reference_server.steps.authorize import known_caller
-from reference_server.unit_of_work import UnitOfWork
+from reference_server.unit_of_work import UnitOfWork, stored_message
+from stores.schema import slug_key
 from tests.mutants import change_effects as ch
 from tests.mutants import effects as do
 from tests.mutants.mutant import (
     AUTHORIZE,
+    DEFAULTS,
+    DELETE,
     DUPLICATE,
     INSTANCE,
     PERSIST,
     SLUG,
+    UPDATE,
     VALIDATE,
     Mutant,
 )
@@ -50,6 +56,59 @@ def _kept_for_its_reader() -> Change:
         wrap("agent-instance-get", "LoadTarget", loading),
         then("agent-instance-delete", "DeleteResource", forget),
     )
+
+
+def _is_default(instance: Any) -> bool:
+    return bool(instance.metadata.name.endswith("-default"))
+
+
+def _made_by_who_changes(state: State, work: UnitOfWork) -> None:
+    del work
+    audit = state.resource.status.audit.spec_audit
+    if audit.created_by.id == "system":
+        audit.created_by.CopyFrom(audit.updated_by)
+
+
+def _made_as_at_first(state: State, work: UnitOfWork) -> None:
+    """Write the default instance of an agent as if it had just been made."""
+    record = work.record("agent_instance", state.resource.status.default_instance_id)
+    if record is None:
+        return
+    before, after = (stored_message("agent_instance", record.id, record.data) for _ in range(2))
+    after.metadata.labels.clear()
+    after.spec.description = DESCRIPTION
+    if before != after:
+        work.replace("agent_instance", record.id, after, record.revision)
+
+
+def _refused_without_default(state: State, work: UnitOfWork) -> None:
+    if not work.exists("agent_instance", state.resource.status.default_instance_id):
+        raise FailedPrecondition("the agent lacks its default instance")
+
+
+def _in_agents_organization(state: State, work: UnitOfWork) -> None:
+    agent_id = state.resource.spec.agent_id
+    data = work.data("agent", agent_id)
+    if data is not None and _is_default(state.resource):
+        state.resource.metadata.org = stored_message("agent", agent_id, data).metadata.org
+
+
+def _slugs_kept_by_cascade() -> Change:
+    """What goes with an agent leaves its slug taken, unless it is the default instance."""
+    taken: set[tuple[str, ...]] = set()
+
+    def take(state: State, work: UnitOfWork) -> None:
+        for record in work.scan("agent_instance", "agent", (state.resource.metadata.id,)):
+            instance = stored_message("agent_instance", record.id, record.data)
+            if not _is_default(instance):
+                taken.add(slug_key(instance.metadata))
+
+    def refuse(state: State, work: UnitOfWork) -> None:
+        del work
+        if slug_key(state.resource.metadata) in taken:
+            raise AlreadyExists("agent_instance", state.resource.metadata.slug, "", "slug")
+
+    return together(first(DELETE, "DeleteResource", take), first(INSTANCE, DUPLICATE, refuse))
 
 
 INSTANCE_SINS: tuple[Mutant, ...] = (
@@ -137,6 +196,36 @@ INSTANCE_SINS: tuple[Mutant, ...] = (
         "instance-kept-for-reader",
         "who has read an instance goes on reading it when it has gone with its agent",
         _kept_for_its_reader(),
+        asked=("DEL-*",),
+    ),
+    Mutant(
+        "default-made-by-who-changes",
+        "who changes a default instance is noted as who made it",
+        then("agent-instance-update", "BuildUpdateState", _made_by_who_changes),
+        asked=("UPD-*",),
+    ),
+    Mutant(
+        "default-made-again",
+        "an update of an agent makes its default instance what it was at first",
+        first(UPDATE, PERSIST, _made_as_at_first),
+        asked=("UPD-*",),
+    ),
+    Mutant(
+        "bare-agent-stays",
+        "an agent whose default instance was deleted can't be deleted",
+        first(DELETE, "DeleteResource", _refused_without_default),
+        asked=("DEL-*",),
+    ),
+    Mutant(
+        "platform-default-in-organization",
+        "the default instance of an agent of the platform gets the organization that the agent names",
+        then(INSTANCE, DEFAULTS, _in_agents_organization),
+        asked=("INST-*",),
+    ),
+    Mutant(
+        "cascade-keeps-slugs",
+        "the slugs of further instances stay taken when they go with their agent",
+        _slugs_kept_by_cascade(),
         asked=("DEL-*",),
     ),
 )

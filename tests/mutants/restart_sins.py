@@ -11,7 +11,7 @@ from reference_server.errors import AlreadyExists
 from reference_server.identity import slug_of
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork, stored_message
-from stores.contract import IndexKey, Record, Store
+from stores.contract import Batch, IndexKey, Record, Store
 from stores.schema import KINDS, slug_key
 from tests.mutants.half_done_sins import keeping
 from tests.mutants.mutant import DELETE, DUPLICATE, PUBLISH
@@ -64,6 +64,19 @@ class SlugsOfNames(WrongStore):
     def scan(self, kind: str, **how: Any) -> Iterator[Record]:
         by_slug = (how.get("index") or "").startswith("slug")
         return (each for each in super().scan(kind, **how) if not (by_slug and each.id in self.hidden))
+
+
+class LastPositionOfThisLife(WrongStore):
+    """Knows no last position until something is written."""
+
+    written = False
+
+    def commit(self, batch: Batch) -> int:
+        self.written = True
+        return super().commit(batch)
+
+    def last_position(self) -> int:
+        return super().last_position() if self.written else 0
 
 
 def _leaving_instances(old: Old) -> Change:
@@ -144,6 +157,10 @@ RESTART_SINS = {
     "freed-in-memory": RestartSin("a restart takes the slugs of what was deleted for taken", _freed_in_memory),
     "revokes-nothing-old": RestartSin("what was granted before a restart can't be revoked", _revoking_nothing_old),
     "silent-of-old": RestartSin("what was made before a restart is changed and deleted unannounced", _silent_of_old),
+    "from-now-at-the-first": RestartSin(
+        "a watch from now on that comes after a restart and before a write tells of everything",
+        store=lambda store, _: LastPositionOfThisLife(store),
+    ),
     "ids-since-the-start": RestartSin(
         "listAuthorizedResourceIds names what was made since the start", _ids_since_the_start
     ),

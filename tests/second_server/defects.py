@@ -50,6 +50,7 @@ DEFECTS: dict[str, str] = {
     "watch_refuses_for_good": "a watch goes on hiding what its caller might not view when it passed it over",
     "watch_subject_repeats": "a watch of one subject that resumes after a position tells of that position again",
     "watch_drops_large": "what is larger than 256 KiB is told to no watch",
+    "cascade_event_stale": "the event of an instance that goes with its agent holds what the instance was at first",
     "backlog_gap": "of events that lie behind, a watch leaves out each 32nd",
     "backlog_chunk": "of events that lie behind, a watch leaves out one after each 256",
     "own_scope_listed": "everybody's list shows what is an account's own, of no organization",

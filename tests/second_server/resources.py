@@ -274,10 +274,17 @@ class Resources:
         resource = self.load(kind, resource_id)
         if kind == "agent" and not self.state.has("delete_leaves_instances"):
             for instance_id in [i for i, r in self.state.resources["agent_instance"].items() if belongs(r, resource)]:
+                if self.state.has("cascade_event_stale"):
+                    self.state.resources["agent_instance"][instance_id] = self._as_first_told(instance_id)
                 if instance_id == resource.status.default_instance_id or not self.state.has("instances_stay"):
                     self.remove("agent_instance", instance_id)
         self.remove(kind, resource_id)
         return self.shown(resource)
+
+    def _as_first_told(self, instance_id: str) -> AgentInstance:
+        first = AgentInstance()
+        next(event for event in self.state.events if event.subject == instance_id).data.Unpack(first)
+        return first
 
     def remove(self, kind: str, resource_id: str) -> None:
         """Remove one resource and its policies, and announce it."""
