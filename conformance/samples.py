@@ -23,6 +23,7 @@ ENVIRONMENT_REF_KIND = ApiResourceKind.Name(52)
 SECRET_NAME, PLAIN_NAME = "API_TOKEN", "REGION"
 MANY = 130
 """More than a page, or a limit of a hundred, holds."""
+_INT32_MAX, _LONG_BYTES = 2**31 - 1, 300 * 1024
 REDACTED = "***"
 """What stands for a secret value in every answer of the cloud profile."""
 
@@ -86,6 +87,8 @@ def edge_agent(name: str, org: str) -> Agent:
     files.stdio.env_placeholders.update({parts: "", " blanks ": " "})
     web.http.headers.update({parts: "", "X-Blanks": " x "})
     web.http.query_params.update({parts: "", " q ": " "})
+    web.http.timeout_seconds = _INT32_MAX
+    box.docker.ports.add(host_port=_INT32_MAX, container_port=1)
     box.docker.args.extend(["", " x ", "-v", "/a", "-v", "/b"])
     box.docker.env_placeholders[parts] = ""
     sub = made.spec.sub_agents[0]
@@ -97,13 +100,19 @@ def edge_agent(name: str, org: str) -> Agent:
 
 
 def many_agent(name: str, org: str) -> Agent:
-    """Return a valid agent with more than a hundred in every list and map, in no order and some of them twice."""
+    """Return a valid agent with more than a hundred in every list and map, in no order and some of them twice.
+
+    Its texts are long.
+    """
     made = full_agent(name, org)
     words = [f"w{number * 67 % MANY}" for number in range(MANY)] + ["w0", "w1"]
     made.metadata.tags.extend(words)
     made.metadata.labels.update(dict.fromkeys(words, "x"))
     made.metadata.annotations.update(dict.fromkeys(words, "x"))
     files, web, box = made.spec.mcp_servers
+    _lengthen(made)
+    made.spec.instructions = made.spec.description
+    web.http.timeout_seconds = -_INT32_MAX - 1
     for of_texts in (files.enabled_tools, files.stdio.args, box.docker.args, web.enabled_tools):
         of_texts.extend(words)
     for of_pairs in (
@@ -153,16 +162,25 @@ def hollow(full: Message) -> Any:  # noqa: ANN401 - a resource of the same kind
 
 
 def many_references(name: str, org: str, agent_id: str) -> AgentInstance:
-    """Return a valid instance with references in no order, one of them twice."""
+    """Return a valid instance with long texts, and with references in no order, one of them twice."""
     made = instance(name, org, agent_id)
+    _lengthen(made)
     for slug in [f"w{number * 67 % MANY}" for number in range(MANY)] + ["w0"]:
         made.spec.environment_refs.add(scope=organization, org=org, kind=ENVIRONMENT_REF_KIND, slug=slug)
     return made
 
 
+def _lengthen(made: Any) -> None:  # noqa: ANN401 - any resource
+    """Make texts longer than a limit that another system has for them; a request may have 10 MiB."""
+    text = "0123456789abcdef" * (_LONG_BYTES // 16)
+    made.metadata.labels["long"] = made.metadata.annotations["long"] = made.spec.description = text
+
+
 def edge_environment(name: str, org: str) -> Environment:
-    """Return a valid environment with the same in its keys and values."""
+    """Return a valid environment with the same in its keys and values, and with long texts."""
     made, parts = environment(name, org), "Cafe\u0301"
+    _lengthen(made)
+    made.spec.data["long"].value = made.spec.description
     made.metadata.annotations.update({"empty": "", parts: parts})
     for key, value in ((parts, f" {parts} "), (" blanks ", " "), ("EMPTY", ""), ("empty", "x")):
         made.spec.data[key].value = value

@@ -15,6 +15,8 @@ from conformance.verdict import Problem
 
 _HOLDERS = ("here", "there")
 """Two resources of one slug, in two organizations."""
+_JOINTS = "/:|#"
+"""What organization and slug may be joined by in a key."""
 _LIVES = 6
 """So many resources have a slug one after another, faster than a clock of seconds goes on; any may be remembered."""
 
@@ -54,8 +56,25 @@ def _two(kind: str) -> Callable[[Session], None]:
                 session.read(read, kind, made[holder].metadata.id, role="operator")
         for holder, org in orgs.items():
             session.find(f"find.{holder}", kind, name, org, role="operator")
+        _joined(session, kind)
 
     return exercise
+
+
+def _joined(session: Session, kind: str) -> None:
+    """Make organizations and slugs that are one text when a sign joins them: of each sign, one and the first."""
+    org, slug = session.own_org, f"a{'b'.join(_JOINTS)}{session.name()}"
+    pairs = [(org, slug), *((f"{org}{sign}{slug[:at]}", slug[at + 1 :]) for at, sign in _signs(slug))]
+    for number, (of, given) in enumerate(pairs):
+        agent_id = _agent_in(session, kind, f"joined.{number}", of)
+        request = _named(session, kind, session.name(), of, agent_id)
+        request.metadata.slug = given
+        session.call(f"joined.{number}", f"{kind}.create", request, role="operator")
+    session.find("joined.find", kind, slug, org, role="operator")
+
+
+def _signs(slug: str) -> list[tuple[int, str]]:
+    return [(at, sign) for at, sign in enumerate(slug) if sign in _JOINTS]
 
 
 def _each_its_own(evidence: Evidence) -> list[Problem]:
@@ -75,7 +94,9 @@ def _each_its_own(evidence: Evidence) -> list[Problem]:
     for holder in _HOLDERS:
         row = evidence[f"find.{holder}"]
         found += answered(row, "OK") or equal("which one is found", row, ids[holder], row.value("metadata.id"))
-    return found
+    found += [wrong for row in evidence.under("joined.") for wrong in answered(row, "OK")]
+    row, first = evidence["joined.find"], evidence["joined.0"].value("metadata.id")
+    return found + equal("which one is found", row, first, row.value("metadata.id"))
 
 
 def _one_after_another(kind: str) -> Callable[[Session], None]:

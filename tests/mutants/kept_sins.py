@@ -6,15 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from protos.ai.stigmer.commons.apiresource.enum_pb2 import organization
-from reference_server.errors import AlreadyExists
+from reference_server.errors import AlreadyExists, FieldViolation, InvalidArgument
 from reference_server.identity import message_of, record_by_slug_key, slug_of
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork
-from tests.mutants.mutant import DUPLICATE, SLUG, Mutant
+from tests.mutants.mutant import CREATE, DEFAULTS, DUPLICATE, SLUG, UPDATE, VALIDATE, Mutant
 from tests.mutants.read_effects import without
-from tests.mutants.wrapping import Run, everywhere, first, together, wrap
+from tests.mutants.wrapping import Run, everywhere, first, then, together, wrap
 
 COMPARED, ID_HELD = 128, 64
+TIMEOUT_MAX, ANNOTATIONS_MAX = 3_600, 256 * 1024
 
 
 def all_orgs_later(state: State, work: UnitOfWork) -> None:
@@ -105,6 +106,33 @@ def alike_at_first(state: State, work: UnitOfWork) -> None:
             raise AlreadyExists(kind, metadata.slug, record.id, "slug")
 
 
+def joined_key(state: State, work: UnitOfWork) -> None:
+    """Look for the organization and the slug as one text with a stroke between."""
+    metadata, kind = state.resource.metadata, state.operation.kind.name
+    key = f"{metadata.org}/{metadata.slug}"
+    if key.count("/") == 1:
+        return
+    for record in work.scan(kind):
+        held = message_of(state, record).metadata
+        if f"{held.org}/{held.slug}" == key:
+            raise AlreadyExists(kind, metadata.slug, record.id, "slug")
+
+
+def clamped_timeout(state: State, work: UnitOfWork) -> None:
+    """Hold a server's timeout within an hour."""
+    del work
+    for server in state.resource.spec.mcp_servers:
+        if server.HasField("http"):
+            server.http.timeout_seconds = min(max(server.http.timeout_seconds, 0), TIMEOUT_MAX)
+
+
+def limited_annotations(state: State, work: UnitOfWork) -> None:
+    """Take as much as another system does."""
+    del work
+    if sum(len(name) + len(value) for name, value in state.request.metadata.annotations.items()) > ANNOTATIONS_MAX:
+        raise InvalidArgument([FieldViolation("metadata.annotations", "are more than 256 KiB; send fewer")])
+
+
 def cut_id(state: State, work: UnitOfWork) -> None:
     """Keep as much of an id as a column holds."""
     del work
@@ -180,5 +208,23 @@ KEPT_SINS: tuple[Mutant, ...] = (
         "ids of the client are cut at 64 characters",
         everywhere("create", lambda name: first(name, SLUG, cut_id)),
         asked=("EXACT-*", "DEF-*"),
+    ),
+    Mutant(
+        "org-slug-joined",
+        "an organization and a slug are joined by a stroke",
+        everywhere("create", lambda name: first(name, DUPLICATE, joined_key)),
+        asked=("EXACT-*", "DUP-*"),
+    ),
+    Mutant(
+        "timeout-clamped",
+        "the timeout of a server is held between 0 and 3600",
+        together(then(CREATE, DEFAULTS, clamped_timeout), then(UPDATE, "BuildUpdateState", clamped_timeout)),
+        asked=("PERSIST-*", "UPD-*"),
+    ),
+    Mutant(
+        "annotations-limited",
+        "annotations of more than 256 KiB are refused",
+        everywhere("create", lambda name: first(name, VALIDATE, limited_annotations)),
+        asked=("PERSIST-*", "VAL-*"),
     ),
 )
