@@ -155,6 +155,11 @@ def _all_or_none(evidence: Evidence) -> list[Problem]:
     ]
 
 
+def _slug_free(evidence: Evidence) -> list[Problem]:
+    """The slug of an instance that went is free; of one that a server has kept it is taken."""
+    return [] if evidence["second"].ok else answered(evidence["slug.again"], "OK")
+
+
 def _no_instances(evidence: Evidence) -> list[Problem]:
     exchange = evidence["by_agent"]
     empty = exchange.ok and not exchange.value("items", []) and not exchange.value("total_count", 0)
@@ -249,12 +254,12 @@ CHECKS: tuple[Check, ...] = (
         both(
             accepted("delete"),
             _all_or_none,
+            _slug_free,
             choice(
                 both(
                     code("default", "NOT_FOUND"),
                     code("second", "NOT_FOUND"),
                     absent("slug"),
-                    accepted("slug.again"),
                     _no_instances,
                     _none_left,
                 ),
