@@ -222,6 +222,29 @@ def _updated_at(row: Exchange) -> int:
     return nanoseconds(row.value("status.audit.spec_audit.updated_at"))
 
 
+def _beside_children(session: Session) -> None:
+    """Update an agent while instances of it are made, which mustn't undo that."""
+    made = session.created_agent()
+
+    def calls(number: int) -> list[Call]:
+        if number:
+            session.read(f"get.{number - 1}", "agent", made.metadata.id)
+        first, *others = [_new_instance(session, made, f"heat.{number}.{n}") for n in range(racers(session) - 1)]
+        return [first, _update(session, made, f"heat.{number}.update"), *others]
+
+    heats = race(session, calls, heats_quick=HEATS_QUICK_AGAIN)
+    session.read(f"get.{heats - 1}", "agent", made.metadata.id)
+
+
+def _update_stays(evidence: Evidence) -> list[Problem]:
+    found: list[Problem] = []
+    for number, rows in heats_of(evidence):
+        found += [wrong for row in rows for wrong in answered(row, "OK", "ABORTED")]
+        update, get = evidence[f"heat.{number}.update"], evidence[f"get.{number}"]
+        found += answered(get, "OK") + (differences(update.response, get.response, get) if update.ok else [])
+    return found
+
+
 def _against_delete(session: Session, other: Callable[[Session, Proto, str], Call], kind: str) -> None:
     """Delete an agent twice while something is done that needs it, then look whether anything came back."""
     agents: list[str] = []
@@ -315,6 +338,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     check("APL-RACE", _applies, _one_resource, roles=("caller", "operator")),
     check("UPD-RACE", _updates, _in_some_order),
+    check("RACE-CHILDREN", _beside_children, _update_stays),
     check(
         "UPD-RACE-DELETE",
         lambda session: _against_delete(session, _update, "agent"),

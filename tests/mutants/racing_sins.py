@@ -10,9 +10,9 @@ from reference_server.errors import NotFound, PermissionDenied
 from reference_server.events.outbox import KIND as EVENT
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork, stored_message
-from stores.contract import Record
+from stores.contract import Put, Record
 from stores.schema import slug_key
-from tests.mutants.mutant import AUTHORIZE, DEFAULTS, DELETE, DUPLICATE, PERSIST, UPDATE, Mutant
+from tests.mutants.mutant import AUTHORIZE, DEFAULTS, DELETE, DUPLICATE, INSTANCE, PERSIST, UPDATE, Mutant
 from tests.mutants.wrapping import Change, Run, everywhere, first, then, together, wrap
 
 _EVENTS_MAX = 16
@@ -146,6 +146,14 @@ def _sharing_answers() -> Callable[[Run], Run]:
     return wrapper
 
 
+def _writing_the_parent(state: State, work: UnitOfWork) -> None:
+    """Write it whatever its revision is by now."""
+    agent_id = state.request.spec.agent_id
+    data = work.store.get_bytes("agent", agent_id)
+    if data is not None and ("agent", agent_id) not in work._puts:
+        work._puts["agent", agent_id] = Put("agent", agent_id, stored_message("agent", agent_id, data), "present")
+
+
 RACING_SINS: tuple[Mutant, ...] = (
     *(
         Mutant(
@@ -191,6 +199,13 @@ RACING_SINS: tuple[Mutant, ...] = (
         "of updates at once the later takes the tags of the earlier",
         then(UPDATE, "BuildUpdateState", _torn()),
         asked=("UPD-RACE",),
+    ),
+    Mutant(
+        "agent-rewritten-by-children",
+        "whoever makes an instance writes its agent again as he read it",
+        then(INSTANCE, "LoadParentAgent", _writing_the_parent),
+        asked=("RACE-CHILDREN",),
+        full=True,
     ),
     Mutant(
         "events-of-a-commit-cut",
