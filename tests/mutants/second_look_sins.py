@@ -13,11 +13,25 @@ from reference_server.identity import message_of
 from reference_server.pipeline import State
 from reference_server.unit_of_work import UnitOfWork, staged_message, stored_message
 from stores.schema import KINDS, slug_key
-from tests.mutants.mutant import DEFAULTS, DELETE, PERSIST, TRANSFORM, UPDATE, Mutant
+from tests.mutants.mutant import DEFAULTS, DELETE, PERSIST, PUBLISH, TRANSFORM, UPDATE, Mutant
 from tests.mutants.read_effects import ending_with_an_empty_page, unredacted_later
 from tests.mutants.wrapping import Run, Wrapper, everywhere, then, together, wrap
 
 PASSED_OVER = 50
+IDLE_SECONDS = 4
+
+
+def silent_after_idleness(run: Run) -> Run:
+    """Announce no change of what had none for a while."""
+    changed: dict[str, float] = {}
+
+    def publish(state: State, work: UnitOfWork) -> State:
+        now, subject = time.monotonic(), state.resource.metadata.id
+        before = changed.get(subject, now)
+        changed[subject] = now
+        return state if now - before > IDLE_SECONDS else run(state, work)
+
+    return publish
 
 
 def is_operator(state: State, work: UnitOfWork) -> bool:
@@ -161,6 +175,13 @@ def overwriting_in_a_crowd(kind: str) -> Callable[[State, UnitOfWork], None]:
 
 
 SECOND_LOOK_SINS: tuple[Mutant, ...] = (
+    Mutant(
+        "update-silent-after-idleness",
+        "an update of what nobody changed for four seconds isn't announced",
+        wrap(UPDATE, PUBLISH, silent_after_idleness),
+        asked=("EVT-SUBJECT",),
+        full=True,
+    ),
     Mutant(
         "operator-unsigned",
         "what an operator changes of somebody else's is noted as done by the system",
