@@ -14,8 +14,8 @@ DATA_OF_AGENT, DATA_OF_ENVIRONMENT = "spec.env_spec.data", "spec.data"
 
 
 def leaks(exchange: Exchange, secrets: Iterable[str]) -> list[Problem]:
-    """No value of these stands anywhere in an answer, or in an event where the exchange is a watch."""
-    text = str(exchange.responses)
+    """No value of these stands anywhere in an answer, a refusal, or in an event where the exchange is a watch."""
+    text = str((exchange.responses, exchange.message, exchange.details))
     wanted = samples.REDACTED
     return [
         problem(f"{exchange.label}: the secret value is in the answer", exchange, expected=wanted)

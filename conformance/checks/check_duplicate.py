@@ -73,6 +73,7 @@ def _no_organizations(session: Session) -> None:
         own = samples.environment(name, org)
         own.metadata.owner_scope = identity_account
         session.call(f"own.{label}", "environment.create", own, role="org_admin")
+    session.call("own.account", "environment.create", own, role="org_member")
 
 
 def _whole_kind(session: Session) -> None:
@@ -127,8 +128,9 @@ CHECKS: tuple[Check, ...] = (
                 for scope in ("platform", "own")
                 for label in ("again", "other")
             ),
+            code("own.account", "ALREADY_EXISTS"),
         ),
-        roles=("operator", "org_admin"),
+        roles=("operator", "org_admin", "org_member"),
     ),
     check("DUP-KIND", _whole_kind, both(accepted("first"), code("refused", "ALREADY_EXISTS"))),
     check("DUP-OTHER-KIND", _other_kind, accepted("environment", "instance")),

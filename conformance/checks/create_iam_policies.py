@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+
 from conformance.check import Check, check
-from conformance.judging import Judge, accepted, both, code, field_is
+from conformance.evidence import Evidence
+from conformance.judging import Judge, accepted, answered, both, code, equal, field_is
+from conformance.kinds import KINDS
+from conformance.requests import new_resource
 from conformance.session import Session
+from conformance.verdict import Problem
+from protos.ai.stigmer.commons.apiresource.enum_pb2 import platform
 
 _TRUE, _FALSE = True, False
+_WAYS = ("create", "apply")
+_SCOPES = {"organization": "org_member", "platform": "operator"}
+"""Each scope with who makes something in it."""
 
 
 def _holds(*labels: str) -> Judge:
@@ -65,6 +75,39 @@ def _default_instance(session: Session) -> None:
     session.holds("other", ("agent", session.new_id()), "agent", instance)
 
 
+def _each_kind(session: Session) -> None:
+    """Create and apply something new of each kind and scope, and ask for each policy that step 7 names."""
+    parents = {"organization": ("organization", session.org), "platform": ("platform", "stigmer")}
+    for scope, role in _SCOPES.items():
+        org = session.org if scope == "organization" else ""
+        agent = session.created_agent(f"setup.{scope}", role=role, org=org).metadata.id
+        for kind, way in itertools.product(KINDS if scope == "organization" else ("agent", "instance"), _WAYS):
+            request = new_resource(session, kind, agent)
+            if scope == "platform":
+                request.metadata.org, request.metadata.owner_scope = "", platform
+            label = f"{scope}.{kind}.{way}"
+            made = session.call(label, f"{kind}.{way}", request, role=role)
+            if made.ok:
+                resource = (KINDS[kind].name, made.message.metadata.id)
+                session.holds(f"{label}.owner", _account(session, role), "owner", resource)
+                session.holds(f"{label}.parent", parents[scope], scope, resource)
+                if kind == "instance":
+                    session.holds(f"{label}.agent", ("agent", agent), "agent", resource)
+
+
+def _alike(evidence: Evidence) -> list[Problem]:
+    """What step 7 says of agents and instances holds of both ways; of environments, an apply is like a create."""
+    found: list[Problem] = []
+    for row in (row for scope in _SCOPES for row in evidence.under(f"{scope}.")):
+        scope, kind, way, *part = row.label.split(".")
+        found += answered(row, "OK")
+        if part:
+            created = evidence[f"{scope}.{kind}.create.{part[0]}"] if kind == "environment" else None
+            wanted = created.value("is_authorized", _FALSE) if created is not None else _TRUE
+            found += equal(f"{kind}.{way}: {part[0]} ({scope})", row, wanted, row.value("is_authorized", _FALSE))
+    return found
+
+
 CHECKS: tuple[Check, ...] = (
     check(
         "POL-OWNER",
@@ -89,4 +132,5 @@ CHECKS: tuple[Check, ...] = (
         roles=("org_member", "other_org_member"),
     ),
     check("POL-INSTANCE", _default_instance, both(_holds("agent", "parent"), _holds_not("other"))),
+    check("APL-POLICIES", _each_kind, _alike, roles=("operator", "org_member")),
 )

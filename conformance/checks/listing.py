@@ -246,6 +246,7 @@ def _behind_hidden(session: Session) -> None:
         session.together(
             Call(f"hidden.{kind}.{n}", f"{kind}.create", one, "operator") for n, one in enumerate(requests)
         )
+        _granted_alone(session, kind, parent)
         last = new_resource(session, kind, parent)
         last.metadata.org = org
         made = session.need(f"shown.{kind}", f"{kind}.create", last, role="operator")
@@ -256,6 +257,16 @@ def _behind_hidden(session: Session) -> None:
     session.call("list.by_agent.0", "instance.by_agent", by_agent, role="nobody")
 
 
+def _granted_alone(session: Session, kind: str, parent: str) -> None:
+    """Grant nothing but the view of one; where that lets a get see it, it is listed too."""
+    request = new_resource(session, kind, parent)
+    request.metadata.org = session.own_org
+    made = session.need(f"viewed.{kind}", f"{kind}.create", request, role="operator").metadata.id
+    nobody = ("identity_account", session.context.identity("nobody"))
+    session.grant(f"grant.view.{kind}", nobody, "can_view", (KINDS[kind].name, made))
+    session.read(f"view.{kind}", kind, made, role="nobody")
+
+
 def _shown_after_all(evidence: Evidence) -> list[Problem]:
     found = [wrong for row in evidence.under("hidden.") for wrong in answered(row, "OK")]
     for label in (*KINDS, "by_agent"):
@@ -264,6 +275,9 @@ def _shown_after_all(evidence: Evidence) -> list[Problem]:
         hidden = {row.value("metadata.id") for row in evidence.under(f"hidden.{kind}.")}
         listed = _ids(evidence, f"list.{label}")
         told = {"the one that may be viewed": listed.count(wanted), "the others": len(hidden & set(listed))}
+        if evidence[f"view.{kind}"].ok:
+            times = listed.count(evidence[f"viewed.{kind}"].value("metadata.id"))
+            found += equal(f"{label}: how often what a get answers is listed", evidence[f"view.{kind}"], 1, times)
         found += _all_ok(evidence, f"list.{label}")
         last = evidence.under(f"list.{label}.")[-1]
         found += equal(f"shown by {label}", last, {"the one that may be viewed": 1, "the others": 0}, told)

@@ -34,6 +34,20 @@ from tests.mutants.wrapping import (
 )
 
 
+def quoting(run: Run) -> Run:
+    """Refuse in words that quote the values of the request."""
+
+    def quoted(state: State, work: UnitOfWork) -> State:
+        try:
+            return run(state, work)
+        except ApiError as refused:
+            spec = state.request.spec
+            refused.message = str(spec.env_spec if hasattr(spec, "env_spec") else spec)
+            raise
+
+    return quoted
+
+
 def grant_now(state: State, work: UnitOfWork) -> None:
     """Write the parent link of a resource that isn't there (yet)."""
     from reference_server.authorization.policies import grant

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from reference_server.authorization.policies import tuple_of
+from collections.abc import Callable
+from typing import Any
+
+from reference_server.authorization.model import SYSTEM, Ref, RelationTuple
+from reference_server.authorization.policies import StoredPolicies, tuple_of
 from reference_server.pipeline import State
 from reference_server.steps.authorize import known_caller
-from reference_server.unit_of_work import UnitOfWork
+from reference_server.unit_of_work import UnitOfWork, staged_message
 from stores.contract import Record
 from tests.mutants import effects as do
 from tests.mutants.mutant import AUTHORIZE, PERSIST, VALIDATE, Mutant
-from tests.mutants.wrapping import Change, Run, first, then, together, wrap
+from tests.mutants.wrapping import Change, Run, everywhere, first, then, together, wrap
 
 _BOOTSTRAPS = ("iam-policy-bootstrap", "iam-policy-create-platform-link")
 _DELETE = "DeleteResource"
@@ -73,6 +77,46 @@ def _bootstrapped_once(run: Run) -> Run:
     return ensure
 
 
+def _by_the_system(run: Run) -> Run:
+    return lambda state, work: run(state._replace(caller=SYSTEM), work)
+
+
+def _without(relation: str) -> Callable[[State, UnitOfWork], None]:
+    """Take the staged policies of a relation back."""
+
+    def effect(state: State, work: UnitOfWork) -> None:
+        del state
+        for key in [key for key in work._puts if key[0] == "iam_policy"]:
+            if staged_message(work._puts[key]).spec.relation == relation:
+                del work._puts[key]
+
+    return effect
+
+
+def _what_is_ones_own(run: Run) -> Run:
+    """List what the caller owns, and what is in his organizations; not what he was granted besides."""
+
+    def listing(state: State, work: UnitOfWork) -> State:
+        done = run(state, work)
+        caller, policies, authorizer = known_caller(state).ref, StoredPolicies(work), state.context.authorizer
+        shown: Any = done.response
+        rows = list(shown.items)
+        del shown.items[:]
+        for row in rows:
+            resource = Ref(state.operation.kind.name, row.metadata.id)
+            orgs = policies.linked("organization", resource)
+            if (
+                authorizer.is_operator(caller, policies)
+                or policies.holds(RelationTuple(caller, "owner", resource))
+                or any(authorizer.allows(caller, "member", org, policies) for org in orgs)
+                or any(authorizer.allows(caller, "admin", org, policies) for org in orgs)
+            ):
+                shown.items.append(row)
+        return done
+
+    return listing
+
+
 GRANT_SINS: tuple[Mutant, ...] = (
     Mutant(
         "grants-outlive-environment",
@@ -108,5 +152,26 @@ GRANT_SINS: tuple[Mutant, ...] = (
         "what was bootstrapped once is answered as it was then, and not stored again",
         together(*(wrap(operation, PERSIST, _bootstrapped_once) for operation in _BOOTSTRAPS)),
         asked=("IAM-*",),
+    ),
+    Mutant(
+        "bootstrap-unsigned",
+        "a bootstrapped policy is noted as made by the system",
+        together(*(wrap(operation, PERSIST, _by_the_system) for operation in _BOOTSTRAPS)),
+        asked=("AUD-POLICY",),
+    ),
+    *(
+        Mutant(
+            f"{kind}-applied-without-{relation}",
+            f"what an apply makes of the kind {kind} lacks the policy of the relation {relation}",
+            then(f"{kind}-apply", "ContinueAsCreateOrUpdate", _without(relation)),
+            asked=("APL-*",),
+        )
+        for kind, relation in (("environment", "owner"), ("agent-instance", "agent"), ("agent", "platform"))
+    ),
+    Mutant(
+        "list-without-grants",
+        "a list leaves out what was granted on one resource alone",
+        everywhere("list", lambda operation: wrap(operation, "ListResources", _what_is_ones_own)),
+        asked=("LST-*",),
     ),
 )

@@ -36,6 +36,15 @@ from tests.mutants.wrapping import (
 )
 
 REFUSAL_SINS: tuple[Mutant, ...] = (
+    *(
+        Mutant(
+            f"{kind}-refused-in-quotes",
+            f"who asks for a taken {kind} is answered with the values that he sent, secrets too",
+            wrap(operation, DUPLICATE, on.quoting),
+            asked=("RED-*", "ENV-*"),
+        )
+        for kind, operation in (("agent", CREATE), ("environment", ENVIRONMENT))
+    ),
     # validate
     Mutant(
         "create-validate-omitted",
