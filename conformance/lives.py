@@ -62,11 +62,13 @@ def live(session: Session, kind: str) -> None:
 def _give_an_instance(session: Session, agent: Proto, role: str) -> None:
     """Give the agent that is deleted at last an instance, and change it: `further` and `further.update`."""
     request = samples.instance(session.name(), session.org, agent.metadata.id)
-    instance = session.need("further", "instance.create", request, role=role)
-    request.metadata.id, request.spec.description = instance.metadata.id, "after the update"
+    made = session.call("further", "instance.create", request, role=role)
+    if not made.ok:
+        return
+    request.metadata.id, request.spec.description = made.message.metadata.id, "after the update"
     request.metadata.labels["changed"] = "yes"
     session.call("further.update", "instance.update", request, role=role)
-    session.read("further.get", "instance", instance.metadata.id)
+    session.read("further.get", "instance", made.message.metadata.id)
 
 
 def stay(session: Session, kind: str) -> None:

@@ -53,14 +53,15 @@ def _update(session: Session) -> None:
     role = "operator" if session.cloud else None
     session.find("other", "agent", request.metadata.slug, role=role)
     _choose_default(session, request)
-    session.read("default.after", "instance", default, role=role)
+    if default:
+        session.read("default.after", "instance", default, role=role)
 
 
 def _change_default(session: Session, agent: Agent) -> str:
-    """Change the agent's default instance, which the system made, and return its id."""
-    default, role = session.default_instance(agent), "operator" if session.cloud else None
-    before = session.read("default.before", "instance", default, role=role)
-    if before.ok:
+    """Change the default instance that the agent names, which the system made, and return its id."""
+    default, role = agent.status.default_instance_id, "operator" if session.cloud else None
+    before = session.read("default.before", "instance", default, role=role) if default else None
+    if before is not None and before.ok:
         request = before.message
         request.metadata.labels["mine"], request.spec.description = "yes", "Changed by hand."
         session.call("default.update", "instance.update", request, role=role)
