@@ -74,12 +74,13 @@ def full_agent(name: str, org: str, *, resource_id: str = "", slug: str = "") ->
 def edge_agent(name: str, org: str) -> Agent:
     """Return a valid agent with what a storage layer may take for nothing, for the same, or for too much.
 
-    Empty texts and messages, blanks around, and letters in two parts, in every map and list, keys too; a long text.
+    Empty texts and messages, blanks around, and letters in two parts, in every map and list, keys too; long texts.
     """
     made = full_agent(name, org)
     parts = "Cafe\u0301"
     made.metadata.labels.update({parts: f" {parts} ", " blanks ": "", "Case": "1", "case": "2"})
-    made.metadata.annotations.update({"empty": "", parts: parts, "long": "0123456789abcdef" * 4_096})
+    made.metadata.annotations.update({"empty": "", parts: parts})
+    _lengthen(made)
     made.metadata.tags.extend([" a ", "A", "", parts])
     files, web, box = made.spec.mcp_servers
     files.enabled_tools.extend([" write ", "Read", "read", ""])
@@ -100,18 +101,13 @@ def edge_agent(name: str, org: str) -> Agent:
 
 
 def many_agent(name: str, org: str) -> Agent:
-    """Return a valid agent with more than a hundred in every list and map, in no order and some of them twice.
-
-    Its texts are long.
-    """
+    """Return a valid agent with more than a hundred in every list and map, in no order and some of them twice."""
     made = full_agent(name, org)
     words = [f"w{number * 67 % MANY}" for number in range(MANY)] + ["w0", "w1"]
     made.metadata.tags.extend(words)
     made.metadata.labels.update(dict.fromkeys(words, "x"))
     made.metadata.annotations.update(dict.fromkeys(words, "x"))
     files, web, box = made.spec.mcp_servers
-    _lengthen(made)
-    made.spec.instructions = made.spec.description
     web.http.timeout_seconds = -_INT32_MAX - 1
     for of_texts in (files.enabled_tools, files.stdio.args, box.docker.args, web.enabled_tools):
         of_texts.extend(words)

@@ -227,4 +227,10 @@ KEPT_SINS: tuple[Mutant, ...] = (
         everywhere("create", lambda name: first(name, VALIDATE, limited_annotations)),
         asked=("PERSIST-*", "VAL-*"),
     ),
+    Mutant(
+        "annotations-limited-later",
+        "an update to annotations of more than 256 KiB is refused",
+        first(UPDATE, VALIDATE, limited_annotations),
+        asked=("PERSIST-*", "UPD-*"),
+    ),
 )
