@@ -8,6 +8,7 @@ faults, so the false blame below is that of a fit.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import islice
@@ -109,10 +110,18 @@ def test_a_fault_that_is_known_is_the_first_cause_of_what_it_breaks() -> None:
 
 
 def is_place_of(place: str, fault: Fault) -> bool:
-    """Whether a step of create or an operation of the requirements is where a fault is."""
+    """Whether a step of create or an operation of the requirements is where a fault is.
+
+    An agent's default instance is made by the create of an instance, within the step of that name.
+    """
     operation, _, step = fault.where.partition(": ")
-    kind, _, method = place.replace("_", "-").partition(".")
-    return place == step or (kind in operation.replace("agent-instance", "instance") and method in operation)
+    if place == "CreateDefaultInstance" and operation == "agent-instance-create":
+        return True
+    kind, _, method = re.sub("[A-Z]", lambda each: f"-{each[0].lower()}", place.replace("_", "-")).partition(".")
+    if kind == "list":
+        kind, method = method.removesuffix("s"), kind
+    is_kind = kind in operation.replace("agent-instance", "instance")
+    return place == step or (is_kind and (method in operation or operation.rpartition(f"{kind}-")[2] in method))
 
 
 def test_a_fault_that_is_not_known_is_put_on_one_of_its_family_or_left_unexplained_where_it_is() -> None:

