@@ -104,18 +104,20 @@ def read_log(path: Path) -> Log:
 @lru_cache(maxsize=8)
 def _read(path: Path, size: int, mtime_ns: int, inode: int) -> Log:  # noqa: ARG001 - they say that it is the same
     """Read a log that has these attributes: it is asked for before the driver opens, and again by the engine."""
-    first, last, parts, torn_at, is_foreign = b"", b"", [b""], None, False
+    first, last, parts, torn_at, is_foreign, begun_at = b"", b"", [b""], None, False, None
     records = _records(path.read_bytes())
     for record in records:
         if not record.whole:
             torn_at, is_foreign = record.place, not record.possible
             break
         if record.type in {_FULL, _FIRST}:
-            parts = []
+            parts, begun_at = [], record.place
         parts.append(record.data)
         if record.type in {_FULL, _LAST}:
-            last, parts = b"".join(parts), []
+            last, parts, begun_at = b"".join(parts), [], None
             first = first or last
+    else:
+        torn_at = begun_at  # cut between two records of one batch
     goes_on = any(record.whole and record.type in {_FULL, _FIRST} for record in records)
     return Log(first, last, torn_at, goes_on, is_foreign)
 

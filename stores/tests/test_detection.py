@@ -193,6 +193,8 @@ def test_a_log_is_read_as_it_was_written(scheme: str, tmp_path: Path) -> None:
     for cut in (1, 3, 100, 5000):
         path.write_bytes(whole[:-cut])
         assert check_logs(tmp_path, strict=True), "a torn end is tolerated, and told"
+    path.write_bytes(whole[: 32 * 1024])
+    assert check_logs(tmp_path, strict=True), "so is a batch of which the first records are there, whole"
     for place in (10, 40_000, len(whole) // 2):
         path.write_bytes(whole)
         flip(path, place)
