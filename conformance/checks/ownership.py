@@ -16,6 +16,8 @@ from conformance.verdict import Problem
 _TRUE, _FALSE = True, False
 _MOVED = ("OK", "INVALID_ARGUMENT", "PERMISSION_DENIED", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION")
 """A server may refuse to move a resource or keep it where it is."""
+_GRANTED = ("instance", "environment")
+"""Whose policies go with them; whether an agent's do is a choice, and asked by DEL-POLICIES."""
 
 
 def _moved(kind: str) -> Callable[[Session], None]:
@@ -134,8 +136,6 @@ def _nothing_inherited(evidence: Evidence) -> list[Problem]:
     return found
 
 
-_GRANTED = ("instance", "environment")
-"""Whose policies go with them; whether an agent's do is a choice, and asked by DEL-POLICIES."""
 _PAIRS = (("agent", "environment"), ("environment", "instance"))
 
 CHECKS: tuple[Check, ...] = (
